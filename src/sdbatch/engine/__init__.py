@@ -1,0 +1,17 @@
+"""The torch engine: ``open`` a model and ``render`` a feed of shots. Torch is imported when it is opened, not before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sdbatch.engine.torch_engine import Engine
+    from sdbatch.runtime import Runtime
+    from sdbatch.weights import Source
+
+
+def open(source: Source, runtime: Runtime) -> Engine:
+    """Load ``source`` as ``runtime`` says. Raises ConfigError naming what does not work here and what does."""
+    from sdbatch.engine.torch_engine import Engine
+
+    return Engine(source, runtime)

@@ -1,0 +1,96 @@
+"""Latents to pictures and back: the VAE in calls of a fixed size, guards against broken decodes, uint8 on the device.
+
+A decode that is not finite or one flat colour is made again in fp32 when the VAE runs in half precision (Stable
+Diffusion 1.5's fp16 VAE does that now and then). Pictures come back through pinned memory without stopping the device.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sdbatch.engine.stats import Stats
+
+AGAIN = "decoded again in float32: the half-precision VAE gave a broken picture"
+FLAT = "the picture is one flat colour"
+
+
+@dataclass(slots=True)
+class Decoded:
+    """A picture on its way to the host: ``pixels`` (H, W, 3) uint8; ``ready`` the event to wait for (CUDA) or None."""
+
+    pixels: torch.Tensor
+    sound: torch.Tensor  # (2,) bool: finite, not flat
+    ready: Any = None
+
+    @property
+    def done(self) -> bool:
+        return self.ready is None or bool(self.ready.query())
+
+    def take(self) -> tuple[NDArray[np.uint8], bool, bool]:
+        """(pixels, finite, varied); waits if need be."""
+        if self.ready is not None:
+            self.ready.synchronize()
+        finite, varied = self.sound.tolist()
+        return self.pixels.numpy(), finite, varied
+
+
+class Vae:
+    """Encodes and decodes latents in fp32 at the outside, whatever the module's precision."""
+
+    def __init__(self, module: Any, device: torch.device, stats: Stats) -> None:
+        self._module = module
+        self._full: Any = module if module.dtype == torch.float32 else None
+        self._device = device
+        self._stats = stats
+        self._scale = float(module.config["scaling_factor"] or 1.0)
+        self._shift = float(module.config.get("shift_factor") or 0.0)
+
+    @property
+    def half(self) -> bool:
+        return bool(self._module.dtype != torch.float32)
+
+    def decode(self, latents: list[torch.Tensor], batch: int, full: bool = False) -> list[Decoded]:
+        """Pictures of at most ``batch`` latents (C, h, w), padded to exactly ``batch``."""
+        module = self._in_fp32() if full else self._module
+        padded = latents + [latents[0]] * (batch - len(latents))
+        z = (torch.stack(padded) / self._scale + self._shift).to(module.dtype, memory_format=torch.channels_last)
+        with self._stats.clock("vae", self._device):
+            images = module.decode(z).sample
+            out = [self._to_host(image) for image in images[: len(latents)].float()]
+        self._stats.vae_used += len(latents)
+        self._stats.vae_paid += batch
+        return out
+
+    def encode(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        """The latent (C, h, w) of a picture (H, W, 3): the mean of its distribution, so no noise is spent on it."""
+        x = torch.tensor(pixels, device=self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
+        x = x.to(self._module.dtype, memory_format=torch.channels_last)
+        with self._stats.clock("vae", self._device):
+            found = self._module.encode(x)
+        z = found.latents if hasattr(found, "latents") else found.latent_dist.mode()
+        return ((z[0].float() - self._shift) * self._scale).contiguous()
+
+    def _to_host(self, image: torch.Tensor) -> Decoded:
+        """(3, H, W) in −1…1, fp32. ×255 and rounding in fp32 give the bits that diffusers' PIL path gives."""
+        finite = torch.isfinite(image).all()
+        sound = torch.stack([finite, image.amax() > image.amin()])
+        pixels = ((image * 0.5 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        if self._device.type != "cuda":
+            return Decoded(pixels.cpu(), sound.cpu())
+        host = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in (pixels, sound)]
+        for to, tensor in zip(host, (pixels, sound), strict=True):
+            to.copy_(tensor, non_blocking=True)
+        ready = torch.cuda.Event()
+        ready.record()
+        return Decoded(host[0], host[1], ready)
+
+    def _in_fp32(self) -> Any:
+        if self._full is None:
+            self._full = copy.deepcopy(self._module).float()
+        return self._full

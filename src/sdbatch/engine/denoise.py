@@ -1,0 +1,148 @@
+"""One shot's way from noise to a latent, as a generator: it yields rows for the denoiser and is sent predictions.
+
+    x ← σ₀·noise                                    or  αₖ·x₀ + σₖ·noise when it starts from a picture
+    p ← denoiser(scale·x, t, text)                  two rows with guidance, one without
+    p ← p_uncond + g·(p_cond − p_uncond)
+    state ← M·(state, p, noise)                     the sampler's matrix of this evaluation
+    x ← m·x + (1 − m)·(α·known + σ·noise₀)          only when painting
+
+All of it in fp32 on the device; noise from one CPU generator per shot: first the latent, then per noisy evaluation.
+Knows nothing of calls, neighbours or the VAE.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from sdbatch.engine.policy import guided
+from sdbatch.jobs import Shot
+from sdbatch.samplers import Table
+
+
+class Row(NamedTuple):
+    """One line of a denoiser call: ``latent`` (C, h, w) already scaled, timestep, ``text`` (tokens, width)."""
+
+    latent: torch.Tensor
+    timestep: float
+    text: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a shot starts from: ``latent`` (C, h, w), and where painting ``mask`` (1, h, w), 1 where new is wanted."""
+
+    latent: torch.Tensor
+    mask: torch.Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that one shot's denoising depends on."""
+
+    shot: Shot
+    table: Table
+    cond: torch.Tensor
+    uncond: torch.Tensor | None
+    shape: tuple[int, int, int]
+    known: Known | None = None
+
+
+Steps = Generator[tuple[Row, ...], list[torch.Tensor], torch.Tensor]
+
+
+class Noise:
+    """The shot's noise: fp32 on the CPU (the same on every device), slerped towards a second seed if asked."""
+
+    def __init__(self, shot: Shot, shape: tuple[int, int, int], device: torch.device) -> None:
+        self._own = torch.Generator().manual_seed(shot.seed)
+        toward = shot.toward
+        self._amount = toward.amount if toward else 0.0
+        self._other = torch.Generator().manual_seed(toward.seed) if toward else None
+        self._shape = shape
+        self._device = device
+
+    def draw(self) -> torch.Tensor:
+        """The next noise tensor, on the device."""
+        noise = torch.randn(self._shape, generator=self._own)
+        if self._other is not None:
+            noise = slerp(noise, torch.randn(self._shape, generator=self._other), self._amount)
+        if self._device.type == "cuda":
+            return noise.pin_memory().to(self._device, non_blocking=True)
+        return noise.to(self._device)
+
+
+def slerp(a: torch.Tensor, b: torch.Tensor, amount: float) -> torch.Tensor:
+    """Along the great circle from ``a`` (amount 0, exactly) to ``b`` (amount 1, exactly)."""
+    if amount in (0.0, 1.0):
+        return b if amount else a
+    x, y = a.double().flatten(), b.double().flatten()
+    cosine = float(x.dot(y) / (x.norm() * y.norm()))
+    angle = math.acos(max(-1.0, min(1.0, cosine)))
+    if math.sin(angle) < 1e-6:
+        return torch.lerp(a, b, amount)
+    s = [math.sin((1 - amount) * angle) / math.sin(angle), math.sin(amount * angle) / math.sin(angle)]
+    return (a.double() * s[0] + b.double() * s[1]).float()
+
+
+def denoise(recipe: Recipe, device: torch.device) -> Steps:
+    """Yields the rows of each evaluation and is sent their predictions in fp32; returns the clean latent (C, h, w)."""
+    shot, table, known = recipe.shot, recipe.table, recipe.known
+    noise = Noise(shot, recipe.shape, device)
+    first = noise.draw()
+    if known is None:
+        x = first * table.initial_sigma
+    else:
+        x = known.latent * table.start_alpha + first * table.start_sigma
+    state = [x] + [torch.zeros_like(x)] * (table.width - 1)
+    for e in range(table.evaluations):
+        predictions = yield rows(recipe, state[0], e)
+        drawn = noise.draw() if table.noisy[e] else None
+        state = advance(table.matrices[e].tolist(), [*state, guide(predictions, shot.guidance)], drawn)
+        if known is not None and known.mask is not None:
+            kept = known.latent * float(table.alphas[e]) + first * float(table.sigmas[e])
+            state[0] = state[0] * known.mask + kept * (1 - known.mask)
+    return state[0]
+
+
+def rows(recipe: Recipe, x: torch.Tensor, e: int) -> tuple[Row, ...]:
+    """The rows of evaluation ``e``: (unconditional, conditional), or only the latter."""
+    table = recipe.table
+    scaled = x * float(table.input_scale[e])
+    timestep = float(table.timesteps[e])
+    if recipe.uncond is not None and guided(recipe.shot, e, table.evaluations):
+        return Row(scaled, timestep, recipe.uncond), Row(scaled, timestep, recipe.cond)
+    return (Row(scaled, timestep, recipe.cond),)
+
+
+def guide(predictions: list[torch.Tensor], guidance: float) -> torch.Tensor:
+    """Classifier-free guidance where two rows were paid."""
+    if len(predictions) == 1:
+        return predictions[0]
+    uncond, cond = predictions
+    return uncond + (cond - uncond) * guidance
+
+
+def advance(
+    matrix: list[list[float]], tensors: list[torch.Tensor], noise: torch.Tensor | None
+) -> list[torch.Tensor]:
+    """The next state: one weighted sum of (state, prediction, noise) per matrix row, in column order."""
+    columns = tensors if noise is None else [*tensors, noise]
+    return [weighted_sum(row, columns) for row in matrix]
+
+
+def weighted_sum(weights: list[float], tensors: list[torch.Tensor]) -> torch.Tensor:
+    """Σ wᵢ·tᵢ without the terms whose weight is 0."""
+    total: torch.Tensor | None = None
+    for w, tensor in zip(weights, tensors, strict=False):
+        if w == 0.0:
+            continue
+        if total is None:
+            total = tensor if w == 1.0 else tensor * w
+        else:
+            total = torch.add(total, tensor, alpha=w)
+    return torch.zeros_like(tensors[0]) if total is None else total

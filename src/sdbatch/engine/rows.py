@@ -1,0 +1,178 @@
+"""Continuous batching: rows of any shots share denoiser calls of a fixed size.
+
+A *lane* holds the shots in flight of one bucket and a queue of their rows. Every call takes exactly R rows from one
+lane; a shot whose rows are all answered takes its next step and queues new rows; when it ends, its latent goes to the
+VAE and the next shot enters. Rows are only padded when nothing ready can fill a call. Since the call shape never
+changes, neither do a shot's bits, whatever its company.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+
+from sdbatch.engine.decode import AGAIN, FLAT, Decoded, Vae
+from sdbatch.engine.denoise import Row, Steps
+from sdbatch.engine.denoiser import Denoiser
+from sdbatch.errors import SdbatchError
+from sdbatch.jobs import Shot
+from sdbatch.render import Bucket, Failure, Feed, Picture, Pixels
+
+WAITING = 8  # decoded pictures that may be on their way to the host
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """A shot being denoised. ``finish`` turns the whole decoded grid into the shot's pixels."""
+
+    shot: Shot
+    steps: Steps
+    finish: Callable[[Pixels], tuple[Pixels, tuple[str, ...]]]
+    asked: int = 0
+    answers: list[torch.Tensor] = field(default_factory=list)
+    latent: torch.Tensor | None = None
+
+
+@dataclass(slots=True)
+class Lane:
+    """The flights of one bucket: ``queue`` of rows to ask, ``landed`` flights for the VAE."""
+
+    rows: int
+    vae_rows: int
+    queue: deque[tuple[Flight, Row]] = field(default_factory=deque)
+    landed: deque[Flight] = field(default_factory=deque)
+
+
+class Server:
+    """One ``render``: takes shots from the feed until it has nothing ready and nothing is in flight.
+
+    ``prepare(shot, bucket)`` makes a Flight; ``lane(bucket)`` an empty Lane; ``bucket(shot)`` says where it belongs.
+    """
+
+    def __init__(self, denoiser: Denoiser, vae: Vae, bucket: Callable[[Shot], Bucket], lane: Callable[[Bucket], Lane]) -> None:
+        self._denoiser = denoiser
+        self._vae = vae
+        self._bucket = bucket
+        self._new_lane = lane
+        self._lanes: dict[Bucket, Lane] = {}
+        self._coming: deque[tuple[Flight, Decoded]] = deque()
+        self._failed: list[Failure] = []
+        self.active: dict[int, Shot] = {}  # by id(flight): what would be lost if the loop stopped now
+
+    def run(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Iterator[Picture | Failure]:
+        """Results in the order they get done."""
+        while True:
+            lane = self._pick(feed, prepare)
+            failed, self._failed = self._failed, []
+            yield from failed
+            if lane is not None:
+                self._step(lane)
+                self._decode(whole=True)
+                yield from self._arrived(WAITING)
+            elif any(lane.landed for lane in self._lanes.values()) or self._coming:
+                self._decode(whole=False)
+                yield from self._arrived(0)
+            elif not failed:
+                return
+
+    def rescue(self) -> Iterator[Picture | Failure]:
+        """Pictures that were already decoded when the loop broke off; ``active`` then holds what was lost."""
+        yield from self._arrived(0)
+
+    def _pick(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Lane | None:
+        """The lane to call next: one that fills a call (largest first), after taking what the feed has ready."""
+        for bucket in sorted(self._lanes, key=lambda b: (-b.area, b)):
+            if self._fill(bucket, feed, prepare):
+                return self._lanes[bucket]
+        while (shot := feed.take(None)) is not None:
+            bucket = self._enter(shot, feed, prepare)
+            if bucket is not None and self._fill(bucket, feed, prepare):
+                return self._lanes[bucket]
+        fullest = max(self._lanes.values(), key=lambda lane: len(lane.queue) / lane.rows, default=None)
+        landed = any(lane.landed for lane in self._lanes.values()) or self._coming
+        if fullest is None or not fullest.queue or (landed and len(fullest.queue) * 2 < fullest.rows):
+            return None  # decode first: a picture may make more shots ready
+        return fullest
+
+    def _fill(self, bucket: Bucket, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> bool:
+        """Take shots of ``bucket`` until its lane can fill a call; whether it can."""
+        lane = self._lanes[bucket]
+        while len(lane.queue) < lane.rows:
+            shot = feed.take(bucket)
+            if shot is None:
+                return False
+            self._enter(shot, feed, prepare)
+        return True
+
+    @torch.inference_mode()
+    def _enter(self, shot: Shot, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Bucket | None:
+        """Start ``shot`` in its lane; a shot that cannot start fails alone."""
+        try:
+            bucket = self._bucket(shot)
+            flight = prepare(shot, bucket, feed)
+            rows = next(flight.steps)
+        except (SdbatchError, OSError, ValueError, KeyError) as e:
+            self._failed.append(Failure(shot, _reason(e)))
+            return None
+        lane = self._lanes.setdefault(bucket, self._new_lane(bucket))
+        self.active[id(flight)] = shot
+        self._ask(lane, flight, rows)
+        return bucket
+
+    def _ask(self, lane: Lane, flight: Flight, rows: tuple[Row, ...]) -> None:
+        flight.asked = len(rows)
+        flight.answers = []
+        lane.queue.extend((flight, row) for row in rows)
+
+    @torch.inference_mode()
+    def _step(self, lane: Lane) -> None:
+        """One denoiser call; flights whose rows are all answered go on or land."""
+        count = min(lane.rows, len(lane.queue))
+        asked = [lane.queue.popleft() for _ in range(count)]
+        predictions = self._denoiser([row for _, row in asked], lane.rows)
+        for (flight, _), prediction in zip(asked, predictions, strict=True):
+            flight.answers.append(prediction)
+            if len(flight.answers) < flight.asked:
+                continue
+            try:
+                self._ask(lane, flight, flight.steps.send(flight.answers))
+            except StopIteration as end:
+                flight.latent = end.value
+                lane.landed.append(flight)
+
+    @torch.inference_mode()
+    def _decode(self, whole: bool) -> None:
+        """Decode landed flights, only in ``whole`` VAE calls or all of them."""
+        for lane in self._lanes.values():
+            while len(lane.landed) >= (lane.vae_rows if whole else 1):
+                flights = [lane.landed.popleft() for _ in range(min(lane.vae_rows, len(lane.landed)))]
+                latents = [f.latent for f in flights if f.latent is not None]
+                self._coming.extend(zip(flights, self._vae.decode(latents, lane.vae_rows), strict=True))
+
+    def _arrived(self, waiting: int) -> Iterator[Picture | Failure]:
+        """Pictures that are on the host; waits for the oldest while more than ``waiting`` are on their way."""
+        while self._coming and (len(self._coming) > waiting or self._coming[0][1].done):
+            flight, decoded = self._coming.popleft()
+            result = self._result(flight, decoded)
+            del self.active[id(flight)]
+            yield result
+
+    @torch.inference_mode()
+    def _result(self, flight: Flight, decoded: Decoded) -> Picture | Failure:
+        pixels, finite, varied = decoded.take()
+        notes: tuple[str, ...] = ()
+        if not (finite and varied) and self._vae.half and flight.latent is not None:
+            batch = self._new_lane(self._bucket(flight.shot)).vae_rows
+            pixels, finite, varied = self._vae.decode([flight.latent], batch, full=True)[0].take()
+            notes = (AGAIN,)
+        if not finite:
+            return Failure(flight.shot, "the picture is not finite (NaN): try another seed, guidance or runtime.dtype")
+        pixels, more = flight.finish(pixels)
+        return Picture(flight.shot, pixels, notes + (() if varied else (FLAT,)) + more)
+
+
+def _reason(e: BaseException) -> str:
+    return f"{type(e).__name__}: {e}" if isinstance(e, KeyError) else str(e) or type(e).__name__

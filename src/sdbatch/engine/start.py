@@ -1,0 +1,67 @@
+"""Shots that start from an earlier picture: seen through a camera, colour-matched, encoded; and painted-in rings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sdbatch.canvas import Size, crop, latent
+from sdbatch.engine.decode import Vae
+from sdbatch.engine.denoise import Known
+from sdbatch.jobs import Shot, Start
+from sdbatch.motion.camera import coverage, match_colours, warp
+from sdbatch.render import Feed, Pixels
+
+SEAM = 1 / 24  # of the shorter side: how softly painted and known parts meet
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """What a shot starts from: ``pixels`` at its exact size; where painting also ``cover`` (height, width), 1 = known."""
+
+    pixels: Pixels
+    cover: NDArray[np.float32] | None
+
+    def paste(self, picture: Pixels) -> Pixels:
+        """``picture`` with the known part put back as it was: a chain does not wear it out."""
+        if self.cover is None:
+            return picture
+        share = self.cover[..., None]
+        return np.rint(self.pixels * share + picture * (1 - share)).astype(np.uint8)
+
+    def known(self, shot: Shot, vae: Vae, device: torch.device) -> Known:
+        """The latent (and mask, 1 where new) on the shot's latent grid."""
+        scale = shot.model.scale
+        z = vae.encode(_to_grid(self.pixels, shot))
+        if self.cover is None:
+            return Known(z)
+        grid = _to_grid(self.cover, shot)
+        h, w = grid.shape[0] // scale, grid.shape[1] // scale
+        share = grid.reshape(h, scale, w, scale).mean((1, 3))
+        return Known(z, torch.tensor(1 - share, dtype=torch.float32, device=device)[None])
+
+
+def begin(shot: Shot, start: Start, feed: Feed) -> Begin:
+    """The picture of the shot's parent, seen through its camera at the shot's size."""
+    parent = feed.picture(start.parent)
+    size = (shot.width, shot.height)
+    pixels = warp(parent, start.camera, size)
+    if start.colours:
+        pixels = match_colours(pixels, feed.picture(start.colours))
+    if not start.paint:
+        return Begin(pixels, None)
+    source = (parent.shape[1], parent.shape[0])
+    return Begin(pixels, coverage(start.camera, source, size, min(size) * SEAM))
+
+
+def _to_grid(values: NDArray[Any], shot: Shot) -> NDArray[Any]:
+    """``values`` (height, width, …) at the exact size, out to the latent grid by repeating edges."""
+    size, scale = Size(shot.width, shot.height), shot.model.scale
+    h, w = latent(size, scale)
+    left, top, right, bottom = crop(size, scale)
+    margins = [(top, h * scale - bottom), (left, w * scale - right)] + [(0, 0)] * (values.ndim - 2)
+    return np.pad(values, margins, mode="edge")

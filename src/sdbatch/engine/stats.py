@@ -1,0 +1,65 @@
+"""What the engine did, for benchmarks: rows used and paid, and seconds in each part. Never part of a result."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import torch
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counts since the engine was opened. ``seconds``: denoiser, vae, text, and the parts of start-up.
+
+    On CUDA device time is measured by events, so that the host never waits for it.
+    """
+
+    rows_used: int = 0
+    rows_paid: int = 0
+    calls: int = 0
+    vae_used: int = 0
+    vae_paid: int = 0
+    pictures: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    _events: deque[tuple[str, Any, Any]] = field(default_factory=deque)
+
+    @contextmanager
+    def clock(self, name: str, device: torch.device | None = None) -> Iterator[None]:
+        """Adds the time of its block to ``seconds[name]``."""
+        if device is not None and device.type == "cuda":
+            before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            before.record()
+            yield
+            after.record()
+            self._events.append((name, before, after))
+            self._collect(wait=False)
+            return
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self._add(name, perf_counter() - start)
+
+    def reset_counts(self) -> None:
+        """Forget the rows of start-up (the seconds of its parts stay)."""
+        self.rows_used = self.rows_paid = self.calls = self.vae_used = self.vae_paid = self.pictures = 0
+        self.finish().seconds = {k: v for k, v in self.seconds.items() if k.startswith("start")}
+
+    def finish(self) -> Stats:
+        """Waits for outstanding device times; returns itself."""
+        self._collect(wait=True)
+        return self
+
+    def _collect(self, wait: bool) -> None:
+        while self._events and (wait or self._events[0][2].query()):
+            name, before, after = self._events.popleft()
+            after.synchronize()
+            self._add(name, before.elapsed_time(after) / 1000)
+
+    def _add(self, name: str, seconds: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds

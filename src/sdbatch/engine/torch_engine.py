@@ -1,0 +1,176 @@
+"""The torch renderer: loads a model once and serves shots from it. Puts the other files of this folder together."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from sdbatch.canvas import Size, crop, latent
+from sdbatch.engine import policy
+from sdbatch.engine.decode import Vae
+from sdbatch.engine.denoise import Recipe, Row, denoise
+from sdbatch.engine.denoiser import Denoiser
+from sdbatch.engine.device import Device, check_compile, compile_settings, prepare, versions
+from sdbatch.engine.load import Components, load
+from sdbatch.engine.rows import Flight, Lane, Server
+from sdbatch.engine.safety import Safety
+from sdbatch.engine.selftest import Verdict, probe
+from sdbatch.engine.start import begin
+from sdbatch.engine.stats import Stats
+from sdbatch.engine.text import Texts
+from sdbatch.jobs import Shot
+from sdbatch.render import Bucket, Failure, Feed, Picture, Pixels, Profile
+from sdbatch.runtime import Runtime
+from sdbatch.tokens import Vocabulary
+from sdbatch.weights import Source
+
+INEXACT = "rendered with runtime.exact=false: bits may depend on company"
+PROBE, QUICK = 16, 0.1  # side of the self-test's latent; seconds of a call that leave time for other row counts
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """A :class:`sdbatch.render.Renderer`. ``stats`` counts its work; ``verdict`` is the self-test's."""
+
+    def __init__(self, source: Source, runtime: Runtime) -> None:
+        self.stats = Stats()
+        with self.stats.clock("start: device"):
+            self._device = prepare(runtime)
+            if runtime.compile:
+                compile_settings(runtime.exact)
+                check_compile(self._device)
+        with self.stats.clock("start: weights"):
+            parts = load(source, self._device.torch, self._device.dtype)
+        self._source = source
+        self._vocabulary = Vocabulary.load(source.vocabulary)
+        self._notes = () if runtime.exact else (INEXACT,)
+        self._assemble(parts, runtime)
+        with self.stats.clock("start: self-test"), torch.inference_mode():
+            self.verdict = self._self_test(runtime.compile)
+        self.profile = replace(self.profile, exact=self.verdict.text if runtime.exact else "not asked for")
+        self.stats.reset_counts()
+
+    def _assemble(self, parts: Components, runtime: Runtime) -> None:
+        device = self._device
+        if device.attention == "xformers":
+            from diffusers.models.attention_processor import XFormersAttnProcessor
+
+            parts.denoiser.set_attn_processor(XFormersAttnProcessor())
+        self._denoiser = Denoiser(parts.denoiser, device.torch, self.stats)
+        if runtime.compile:
+            self._denoiser.compile()
+        self._vae = Vae(parts.vae, device.torch, self.stats)
+        self._texts = Texts(parts.text, self._vocabulary, self._source.chunk, device.torch, self.stats)
+        self._safety = Safety(parts.safety, device.torch, device.dtype) if parts.safety else None
+        self.profile = Profile(
+            renderer="torch",
+            device=device.type,
+            device_name=device.name,
+            dtype=str(device.dtype).removeprefix("torch."),
+            rows=runtime.rows or policy.ROWS[device.type],
+            vae_batch=runtime.vae_batch or policy.VAE_BATCH[device.type],
+            threads=device.threads,
+            attention=device.attention,
+            compile=runtime.compile,
+            versions=versions(),
+        )
+
+    def bucket(self, shot: Shot) -> Bucket:
+        """Latent height and width, and text chunks (those of the longest text that the shot looks at)."""
+        h, w = latent(Size(shot.width, shot.height), shot.model.scale)
+        return Bucket(h, w, policy.chunks_of(shot, self._vocabulary, self._source.chunk))
+
+    def render(self, feed: Feed) -> Iterator[Picture | Failure]:
+        """Results in the order they get done. Out of memory halves the rows: another profile, nothing done is lost."""
+        again = Again(feed, self.bucket)
+        while True:
+            server = Server(self._denoiser, self._vae, self.bucket, self._lane)
+            try:
+                yield from server.run(again, self._flight)
+                return
+            except torch.OutOfMemoryError as e:
+                reason = str(e).split(". ")[0]
+            yield from server.rescue()
+            if self.profile.rows > 1:
+                again.put_back(server.active.values())
+                self._fewer_rows(reason)
+            else:
+                yield from (Failure(shot, f"out of memory even with one row per call: {reason}") for shot in server.active.values())
+
+    def close(self) -> None:
+        """Give the memory back."""
+        del self._denoiser, self._vae, self._texts, self._safety
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _lane(self, bucket: Bucket) -> Lane:
+        native = (self._source.native // self._source.model.scale) ** 2
+        rows = policy.rows_for(bucket, native, self.profile.rows, self._device.type)
+        return Lane(rows, policy.vae_rows_for(bucket.area, native, self.profile.vae_batch))
+
+    def _flight(self, shot: Shot, bucket: Bucket, feed: Feed) -> Flight:
+        """Everything that ``shot`` needs before its first row, and what is done with its decoded picture."""
+        model = shot.model
+        start = begin(shot, shot.start, feed) if shot.start else None
+        known = start.known(shot, self._vae, self._device.torch) if start else None
+        cond, uncond = self._texts.of(shot, bucket.chunks)
+        shape = (model.channels, bucket.height, bucket.width)
+        recipe = Recipe(shot, policy.table_of(shot), cond, uncond, shape, known)
+        left, top, right, bottom = crop(Size(shot.width, shot.height), model.scale)
+
+        def finish(grid: Pixels) -> tuple[Pixels, tuple[str, ...]]:
+            self.stats.pictures += 1
+            picture = np.ascontiguousarray(grid[top:bottom, left:right])
+            picture = start.paste(picture) if start else picture
+            picture, blanked = self._safety(picture) if self._safety else (picture, ())
+            return picture, blanked + self._notes
+
+        return Flight(shot, denoise(recipe, self._device.torch), finish)
+
+    def _fewer_rows(self, reason: str) -> None:
+        rows, vae = self.profile.rows // 2, max(1, self.profile.vae_batch // 2)
+        message = "out of memory with %d rows per call (%s): going on with %d, which is another profile; runtime.rows=%d avoids this"
+        log.warning(message, self.profile.rows, reason, rows, rows)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.profile = replace(self.profile, rows=rows, vae_batch=vae)
+
+    def _self_test(self, compiled: bool) -> Verdict:
+        """A probe at a small size, or where every shape is compiled at the native one."""
+        model, rows = self._source.model, self.profile.rows
+        side = self._source.native // model.scale
+        side = side if compiled else min(side, PROBE)
+        latent = torch.randn(model.channels, side, side, generator=torch.Generator().manual_seed(0))
+        row = Row(latent.to(self._device.torch), 500.0, self._texts.embedding("a photo of a cat"))
+        start = perf_counter()
+        self._denoiser([row], rows)
+        quick = perf_counter() - start < QUICK and not compiled
+        return probe(self._denoiser, row, rows, (rows * 2,) if quick else ())
+
+
+class Again:
+    """A feed that first hands out shots that were in flight when memory ran out."""
+
+    def __init__(self, feed: Feed, bucket: Callable[[Shot], Bucket]) -> None:
+        self._feed = feed
+        self._bucket = bucket
+        self._shots: deque[Shot] = deque()
+
+    def put_back(self, shots: Iterable[Shot]) -> None:
+        self._shots.extend(shots)
+
+    def take(self, bucket: Bucket | None = None) -> Shot | None:
+        for shot in self._shots:
+            if bucket is None or self._bucket(shot) == bucket:
+                self._shots.remove(shot)
+                return shot
+        return self._feed.take(bucket)
+
+    def picture(self, shot_id: str) -> Pixels:
+        return self._feed.picture(shot_id)

@@ -1,0 +1,63 @@
+"""The error tree: what a person did wrong, and what went wrong while rendering.
+
+    SdbatchError
+    ├── ConfigError        exit 2: one or more Problems, all shown at once, nothing written
+    ├── RenderError        one shot cannot be made (recorded; the others go on)
+    ├── StoreError         exit 1: the disk said no (full, read-only); what is done stays done
+    └── Interrupted        exit 130: Ctrl-C or SIGTERM; the same command goes on
+
+Jobs raise; only ``cli`` turns an error into an exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: dotted ``key``, what is wrong with it, and what to do (``hint``, may be empty)."""
+
+    key: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        head = f"{self.key}: {self.message}" if self.key else self.message
+        return f"{head} ({self.hint})" if self.hint else head
+
+
+class SdbatchError(Exception):
+    """Base of everything sdbatch raises on purpose."""
+
+
+class ConfigError(SdbatchError):
+    """The configuration is wrong; carries every problem found."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+    @classmethod
+    def one(cls, key: str, message: str, hint: str = "") -> ConfigError:
+        return cls([Problem(key, message, hint)])
+
+
+class RenderError(SdbatchError):
+    """A shot cannot be rendered; its message goes into the record."""
+
+
+class StoreError(SdbatchError):
+    """Files cannot be read or written (disk full, no permission)."""
+
+
+class Interrupted(SdbatchError):  # noqa: N818  (a wish, not an error)
+    """The user asked to stop."""
+
+
+def nearest(wrong: str, allowed: Iterable[str]) -> str:
+    """``did you mean 'x'?`` for the closest allowed name, or the empty string."""
+    found = get_close_matches(wrong, list(allowed), n=1, cutoff=0.5)
+    return f"did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,219 @@
+"""The whole configuration as frozen pydantic models: every key, its type, its range, what it means.
+
+Knows nothing of Hydra and reads no files. ``validate`` turns plain data into an :class:`Experiment` or raises one
+ConfigError with every mistake in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from sdbatch.canvas import parse as parse_canvas
+from sdbatch.errors import nearest
+from sdbatch.motion.settings import Motion
+from sdbatch.runtime import Runtime
+from sdbatch.samplers import SAMPLERS
+from sdbatch.text import parse_seeds
+
+TASKS = ("render", "plan", "sheet", "schema")
+Scalar = bool | int | float | str | None
+
+
+def _one_of(names: Sequence[str], what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"{value!r} is no {what}; allowed are {', '.join(names)}{_hint(value, names)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _hint(value: str, names: Sequence[str]) -> str:
+    return f"; {found}" if (found := nearest(value, names)) else ""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Prompt(Section):
+    """A prompt with its own negative, or a file of prompts (.yaml, .txt: one a line, .csv: id,text,negative)."""
+
+    id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="short name, used in labels")
+    text: str | None = Field(None, max_length=100_000, description="the prompt; {a|b} makes variants")
+    negative: str | None = Field(None, max_length=100_000, description="instead of the experiment's negative")
+    file: str | None = Field(None, max_length=4096, description="a file of prompts, relative to the working folder")
+
+    @model_validator(mode="after")
+    def _text_or_file(self) -> Prompt:
+        if (self.text is None) == (self.file is None):
+            raise ValueError("give text or file, one of them")
+        return self
+
+
+def _prompt(value: Any) -> Any:
+    if isinstance(value, bool | int | float):
+        raise ValueError(f"{value!r} is a {type(value).__name__}, not text; quote the prompt")
+    return {"text": value} if isinstance(value, str) else value
+
+
+PromptEntry = Annotated[Prompt, BeforeValidator(_prompt, json_schema_input_type=str | Prompt)]
+
+
+def _seeds(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _check_seeds(values: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    parse_seeds(values)
+    return values
+
+
+Seeds = Annotated[
+    tuple[int | str, ...],
+    BeforeValidator(_seeds, json_schema_input_type=int | str | list[int | str]),
+    AfterValidator(_check_seeds),
+]
+
+
+def _canvas_entry(value: str | int) -> str | int:
+    parse_canvas(value, native=512)
+    return value
+
+
+CanvasEntry = Annotated[str | int, AfterValidator(_canvas_entry)]
+
+
+class Sampling(Section):
+    """How one shot is denoised."""
+
+    sampler: Annotated[str, _one_of(tuple(SAMPLERS), "sampler")] = Field(
+        "dpmpp_2m_karras", description="the sampler's name", json_schema_extra={"enum": list(SAMPLERS)}
+    )
+    steps: int = Field(24, ge=1, le=1000, description="sampling steps")
+    guidance: float = Field(6.0, ge=1, le=30, description="classifier-free guidance; 1 is none (and half the cost)")
+    guidance_interval: tuple[float, float] = Field(
+        (0.0, 1.0),
+        description="approximate speed-up: guidance only in this share of the evaluations (Kynkäänniemi et al. 2024)",
+    )
+
+    @field_validator("guidance_interval")
+    @classmethod
+    def _interval(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= value[0] < value[1] <= 1:
+            raise ValueError(f"{list(value)} is no interval; write [from, to] with 0 ≤ from < to ≤ 1")
+        return value
+
+
+class EncodingSettings(Section):
+    """How a film's frames become a file."""
+
+    codec: Literal["h264"] = Field("h264", description="h264: MP4, yuv420p, fast-start")
+    quality: int = Field(18, ge=0, le=51, description="x264's crf: 0 is lossless, 18 looks lossless, 28 is small")
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"] = Field(
+        "veryfast", description="x264's preset: slower makes smaller files"
+    )
+
+
+class Fake(Section):
+    """Faults for tests of the program around the renderer (model=fake)."""
+
+    delay: float = Field(0.0, ge=0, le=60, description="seconds a shot takes")
+    fail: tuple[str, ...] = Field((), description="shots whose id or prompt holds one of these words fail")
+    nan: tuple[str, ...] = Field((), description="… come out not finite")
+    memory: tuple[str, ...] = Field((), description="… run out of memory")
+    crash: tuple[str, ...] = Field((), description="… make the renderer raise")
+    warn: tuple[str, ...] = Field((), description="… come with a warning")
+
+
+class ModelSettings(Section):
+    """Which weights."""
+
+    kind: Literal["tiny", "hub", "local", "random_sd15", "fake"] = Field(
+        "tiny", description="where the weights come from"
+    )
+    path: str | None = Field(None, description="local: a diffusers folder or a single .safetensors file")
+    repo: str | None = Field(None, description="hub: the repository")
+    revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$", description="hub: the commit (40 hex digits)")
+    vae: str | None = Field(None, description="another VAE: a diffusers folder or a .safetensors file")
+    clip_skip: int = Field(1, ge=1, le=12, description="text encoder layer counted from the end; 1 is the last")
+    native: int | None = Field(None, ge=64, le=4096, description="side of the native square; null: from the model")
+    safety_checker: bool = Field(False, description="blank what Stable Diffusion 1.5's checker objects to")
+    fake: Fake = Field(Fake(), description="model=fake only")
+
+
+class Output(Section):
+    """Where files go and what is in them."""
+
+    folder: str = Field("outputs", min_length=1, max_length=1024, description="folder that holds <name>/")
+    metadata: Literal["full", "none"] = Field("full", description="what the files say about themselves")
+
+
+class Shard(Section):
+    """The part of the plan that this process renders: jobs i with i mod count = index."""
+
+    index: int = Field(0, ge=0, le=99_999, description="which part")
+    count: int = Field(1, ge=1, le=100_000, description="how many parts")
+
+    @model_validator(mode="after")
+    def _inside(self) -> Shard:
+        if self.index >= self.count:
+            raise ValueError(f"index {self.index} is out of range 0–{self.count - 1} (count is {self.count})")
+        return self
+
+
+class PlanSettings(Section):
+    """The dry run."""
+
+    format: Literal["table", "json"] = Field("table", description="for people or for programs")
+    limit: int = Field(100_000, ge=1, le=100_000_000, description="a larger plan is refused")
+
+
+class SheetSettings(Section):
+    """The contact sheet (task=sheet)."""
+
+    across: str | None = Field(None, description="axis that runs across; null: chosen")
+    limit: int = Field(400, ge=1, le=10_000, description="most pictures on one sheet")
+
+
+class Experiment(Section):
+    """One YAML: prompts, canvas, seeds, sampling, motion, sweeps; what renders it and where it goes."""
+
+    name: str = Field(
+        "untitled", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="a slug; the folder under outputs/"
+    )
+    task: Annotated[str, _one_of(TASKS, "task")] = Field(
+        "render", json_schema_extra={"enum": list(TASKS)}, description="what to do"
+    )
+    prompts: tuple[PromptEntry, ...] = Field((), description="texts, {id, text, negative} or {file}")
+    negative: str = Field("", max_length=100_000, description="what should not be in the picture")
+    seeds: Seeds = Field((0,), description="7, [1, 5, 9] or 0..3 (both ends included)")
+    canvas: tuple[CanvasEntry, ...] = Field(
+        ("1:1",), min_length=1, description='quoted ratios ("16:9") or exact sizes (640x360)'
+    )
+    sampling: Sampling = Field(Sampling(), description="how a shot is denoised")
+    motion: Motion = Field(Motion(), description="how a prompt becomes a film")
+    encoding: EncodingSettings = Field(EncodingSettings(), description="how frames become a file")
+    sweep: tuple[dict[str, Any], ...] = Field((), description="keys in one entry go together, entries multiply")
+    skip: tuple[dict[str, Any], ...] = Field((), description="jobs that match all keys of a rule are left out")
+    model: ModelSettings = Field(ModelSettings(), description="which weights")
+    runtime: Runtime = Field(Runtime(), description="how to render; changes no id")
+    output: Output = Field(Output(), description="where files go")
+    shard: Shard = Field(Shard(), description="the part of the plan for this process")
+    retry: Literal["failed", "profile"] = Field(
+        "failed", description="what a second run renders again: failed jobs, or also those of another profile"
+    )
+    plan: PlanSettings = Field(PlanSettings(), description="the dry run")
+    sheet: SheetSettings = Field(SheetSettings(), description="the contact sheet")
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of an experiment file: every key optional, Hydra's ``defaults`` and ``hydra`` allowed."""
+    out = Experiment.model_json_schema()
+    out["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    out["title"] = "sdbatch experiment"
+    out["properties"] |= {"defaults": {"type": "array"}, "hydra": {"type": "object"}}
+    return out

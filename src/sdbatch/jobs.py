@@ -1,0 +1,206 @@
+"""What is rendered: frozen values and their ids. Knows nothing of devices, folders or configuration files.
+
+A *job* is one picture or one film. A *shot* is one denoised picture: a still is one shot, a film several.
+``Shot.id`` hashes everything that decides the shot's pixels; a still's job id is its shot's id, a film's job id
+hashes its shots, its camera and its encoding (so a new fps re-encodes and nothing more).
+
+Ids are canonical JSON through blake2b. A field at its default is left out, so a new feature renames no old job;
+numbers are normalised (6 is 6.0). Samplers and models enter with their literal parameters, never with computed floats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+from sdbatch.samplers import SAMPLERS, NoiseSchedule
+
+SPEC_VERSION = 1
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def digest(value: Any) -> str:
+    """An id: ``j`` + 16 hex digits (YAML reads bare hex such as ``123e4567`` as a number, hence the letter)."""
+    return "j" + blake2b(_canonical(value).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def spec(value: Any) -> dict[str, Any]:
+    """A frozen dataclass as a dict without the fields that are at their defaults."""
+    out: dict[str, Any] = {}
+    for f in fields(value):
+        v = getattr(value, f.name)
+        default = (
+            f.default
+            if f.default is not MISSING
+            else (f.default_factory() if f.default_factory is not MISSING else MISSING)
+        )
+        if default is MISSING or v != default:
+            out[f.name] = spec(v) if hasattr(v, "__dataclass_fields__") else v
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The weights and how they were trained: the model's share of what decides a picture.
+
+    ``weights`` is ``b2:<digest of the files>`` or ``<repo>@<revision>``; ``vae`` likewise when another VAE is used.
+    ``clip_skip`` counts layers from the end as A1111 does (1: the last layer).
+    """
+
+    weights: str
+    schedule: NoiseSchedule = field(default_factory=NoiseSchedule)
+    channels: int = 4
+    scale: int = 8
+    clip_skip: int = 1
+    vae: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Where the camera looks: ``zoom`` > 0 (2.0 shows the middle half), ``x``/``y`` in fractions of the frame
+    (right and down positive), ``roll`` in degrees clockwise."""
+
+    zoom: float = 1.0
+    x: float = 0.0
+    y: float = 0.0
+    roll: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Toward:
+    """Blend towards a second prompt and a second seed by ``amount`` in [0, 1]: text embeddings are interpolated,
+    noise is slerped."""
+
+    prompt: str
+    negative: str
+    seed: int
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A shot that starts from an earlier one's stored picture instead of from noise alone.
+
+    The picture of shot ``parent`` is seen through ``camera``, colour-matched to shot ``colours`` (if given),
+    re-noised by ``strength`` in (0, 1] and denoised. With ``paint`` only what lies outside the parent's frame
+    (and a soft seam) is painted; the inside is kept as known.
+    """
+
+    parent: str
+    strength: float
+    camera: Camera = Camera()
+    paint: bool = False
+    colours: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One denoised picture of exactly ``width`` x ``height`` pixels (rendered on the latent grid, then cropped)."""
+
+    model: Model
+    prompt: str
+    negative: str
+    seed: int
+    width: int
+    height: int
+    sampler: str
+    steps: int
+    guidance: float
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    toward: Toward | None = None
+    start: Start | None = None
+
+    @property
+    def id(self) -> str:
+        return digest(self.spec())
+
+    def spec(self) -> dict[str, Any]:
+        """The canonical dict that the id hashes and that files carry."""
+        s: dict[str, Any] = {
+            "v": SPEC_VERSION,
+            "model": model_spec(self.model),
+            "prompt": self.prompt,
+            "negative": self.negative,
+            "seed": self.seed,
+            "size": (self.width, self.height),
+            "sampler": sampler_spec(self.sampler),
+            "steps": self.steps,
+            "guidance": float(self.guidance),
+        }
+        if self.guidance_interval != (0.0, 1.0):
+            s["guidance_interval"] = [float(v) for v in self.guidance_interval]
+        if self.toward is not None:
+            s["toward"] = spec(self.toward)
+        if self.start is not None:
+            s["start"] = spec(self.start)
+        return s
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Ids of the shots whose pictures must exist before this one can start."""
+        if self.start is None:
+            return ()
+        return tuple(dict.fromkeys(p for p in (self.start.parent, self.start.colours) if p))
+
+
+@lru_cache(maxsize=64)
+def sampler_spec(name: str) -> Mapping[str, Any]:
+    return asdict(SAMPLERS[name])
+
+
+@lru_cache(maxsize=64)
+def model_spec(model: Model) -> Mapping[str, Any]:
+    return spec(model)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How frames become a file. ``quality`` is x264's crf (0 best – 51)."""
+
+    codec: str = "h264"
+    quality: int = 18
+    preset: str = "veryfast"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One shot seen through a camera with a weight; a frame is the weighted sum of its layers."""
+
+    shot: int
+    camera: Camera = Camera()
+    weight: float = 1.0
+
+
+Frame = tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What makes a job a film: its motion (a frozen :class:`sdbatch.motion.settings.Motion`) and its encoding.
+
+    ``sdbatch.motion`` derives shots and frames from it; both are pure, so they are never stored in a job.
+    """
+
+    motion: Any
+    encoding: Encoding = Encoding()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture or one film. ``slug`` and ``labels`` are for people: they are not in the id."""
+
+    id: str
+    shot: Shot  # the picture; for a film what its shots derive from
+    film: Film | None = None
+    slug: str = ""
+    labels: tuple[tuple[str, str], ...] = ()  # (axis, value) in plan order
+
+    @property
+    def path(self) -> str:
+        """Relative path of the finished file inside outputs/<name>/."""
+        folder, ending = ("videos", "mp4") if self.film else ("images", "png")
+        return f"{folder}/{self.slug}-s{self.shot.seed}-{self.id}.{ending}"

@@ -1,0 +1,69 @@
+"""Frames from layers, films from jobs. Memory holds a few pictures, however long the film. Knows no folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from sdbatch import motion
+from sdbatch.errors import StoreError
+from sdbatch.jobs import Frame, Job, Layer
+from sdbatch.media import png, xmp
+from sdbatch.media.film import FilmWriter
+from sdbatch.motion.camera import warp
+from sdbatch.render import Pixels
+
+KEPT = 4  # pictures in memory: a frame blends two or three levels, and its neighbours the same ones
+
+
+def compose(frame: Frame, picture: Callable[[int], Pixels]) -> Pixels:
+    """The weighted sum of the layers, each seen through its camera; ``picture(i)`` is shot i as (height, width, 3).
+
+    A single layer of weight 1 is not computed with: seen straight on it is returned as it is, bit for bit.
+    """
+    if len(frame) == 1 and frame[0].weight == 1:
+        return _seen(frame[0], picture)
+    total = np.sum([np.float32(layer.weight) * _seen(layer, picture) for layer in frame], axis=0, dtype=np.float32)
+    return np.clip(np.rint(total), 0, 255).astype(np.uint8)
+
+
+def _seen(layer: Layer, picture: Callable[[int], Pixels]) -> Pixels:
+    pixels = picture(layer.shot)
+    return warp(pixels, layer.camera, (pixels.shape[1], pixels.shape[0]))
+
+
+def assemble(
+    job: Job, load_shot: Callable[[str], Pixels], path: Path, metadata: str | None, poster: Path | None = None
+) -> int:
+    """Write the film ``job`` to ``path``, frame by frame; returns the number of frames.
+
+    ``load_shot`` gives the picture of a shot id. ``metadata`` is text for the container (None: none, and no mark).
+    ``poster`` is a PNG of the first frame. Whatever ``load_shot`` raises passes through and leaves no file;
+    StoreError if a file cannot be written.
+    """
+    if job.film is None:
+        raise ValueError(f"{job.id} is no film")
+    ids = [shot.id for shot in motion.shots(job)]
+    picture = lru_cache(maxsize=KEPT)(lambda index: load_shot(ids[index]))
+    film, shot = job.film, job.shot
+    with FilmWriter(path, (shot.width, shot.height), film.motion.fps, film.encoding, metadata) as writer:
+        for frame in motion.frames(job):
+            pixels = compose(frame, picture)
+            if poster is not None and writer.frames == 0:
+                _write(poster, png.encode(pixels, xmp=None if metadata is None else xmp.packet()))
+            writer.add(pixels)
+    return writer.frames
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as e:
+        part.unlink(missing_ok=True)
+        raise StoreError(f"{path.name}: {e.strerror}") from e

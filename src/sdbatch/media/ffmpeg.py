@@ -1,0 +1,74 @@
+"""The ffmpeg program that imageio-ffmpeg brings: where it is, what it is, and running it on files of unknown origin.
+
+Never through a shell, always with a list of arguments and an absolute path behind ``file:``.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+QUIET = ("-hide_banner", "-loglevel", "error", "-nostats")
+# A file that says .mp4 may be a playlist that names other files or hosts: only these demuxers, and no network.
+_TRUSTED = ("-protocol_whitelist", "file,pipe", "-format_whitelist", "mov,matroska,webm,webp_anim,gif")
+MAX_OUTPUT = 64_000_000  # bytes
+TIMEOUT = 120  # seconds
+
+
+@lru_cache(maxsize=1)
+def exe() -> str:
+    """Path of the program (the environment variable IMAGEIO_FFMPEG_EXE names another). Raises OSError without one."""
+    import imageio_ffmpeg  # here, because it starts the program once to see that it works
+
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as e:
+        raise FileNotFoundError(str(e)) from e
+
+
+@lru_cache(maxsize=1)
+def encoder_build() -> str:
+    """What decides an H.264 film's bits beside its frames, e.g. ``ffmpeg n9.0.2, x264 core 165 r3223 0480cb0``."""
+    version = re.search(rb"version (\S+)", _ask("-version"))
+    source = ("-f", "lavfi", "-i", "color=s=16x16", "-frames:v", "1", "-c:v", "libx264", "-f", "h264", "-")
+    x264 = re.search(rb"x264 - (core \d+[\w ]*?) -", _ask(*QUIET, *source))  # x264 signs its first picture
+    parts = [f"ffmpeg {version[1].decode()}"] if version else []
+    return ", ".join([*parts, *([f"x264 {x264[1].decode()}"] if x264 else [])])
+
+
+def _ask(*arguments: str) -> bytes:
+    return subprocess.run([exe(), *arguments], capture_output=True, check=True).stdout  # noqa: S603
+
+
+def source(path: Path | str) -> list[str]:
+    """Arguments that open ``path`` as a film and as nothing else. ``file:``: a name may hold a colon or a dash."""
+    return [*_TRUSTED, "-i", f"file:{Path(path).absolute()}"]
+
+
+def read(path: Path | str, *arguments: str) -> bytes:
+    """What ffmpeg writes to its output for the film at ``path``.
+
+    Raises ValueError if the film is missing or damaged, or the answer is longer than 64 MB or 120 seconds.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        command = [exe(), *QUIET, "-nostdin", *source(path), *arguments, "-fs", str(MAX_OUTPUT), "-"]
+        try:
+            done = subprocess.run(  # noqa: S603
+                command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise ValueError(f"film not read within {TIMEOUT} s") from None
+        out.seek(0)
+        err.seek(0)
+        if done.returncode:
+            raise ValueError(f"damaged film: {last_line(err.read(10_000))}")
+        return out.read(MAX_OUTPUT)
+
+
+def last_line(log: bytes) -> str:
+    """The last line of an ffmpeg log without the address of the part that wrote it."""
+    lines = log.decode("utf-8", "replace").strip().splitlines()
+    return re.sub(r"^\[[^\]]*\] ", "", lines[-1])[:300] if lines else "no message"

@@ -1,0 +1,144 @@
+"""Infotext: the ``parameters`` text that A1111's web UI writes into pictures and most tools read. Knows no files.
+
+    a torii gate, sunset
+    Negative prompt: clouds
+    Steps: 20, Sampler: Euler a, CFG scale: 6, Seed: 1, Size: 512x512, Model: ..., Version: sdbatch 0.1.0
+
+The rules are those of ``modules/infotext_utils.py`` there: the last line holds the parameters, values with a comma, a
+colon or a line break are JSON strings. The format is ambiguous for a prompt with a line that starts with
+``Negative prompt:``; such a text also says how many lines the prompt has, so :func:`parse` gives it back exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sdbatch import __version__
+from sdbatch.jobs import Shot
+
+SAMPLERS = {
+    "ddim": "DDIM",
+    "euler": "Euler",
+    "euler_a": "Euler a",
+    "dpmpp_2m": "DPM++ 2M",
+    "dpmpp_2m_karras": "DPM++ 2M Karras",
+    "dpmpp_2m_sde": "DPM++ 2M SDE",
+    "dpmpp_2m_sde_karras": "DPM++ 2M SDE Karras",
+    "unipc": "UniPC",
+    "lms": "LMS",
+    "heun": "Heun",
+    "pndm": "PLMS",
+    "lcm": "LCM",
+}
+_OURS = {theirs: ours for ours, theirs in SAMPLERS.items()}
+_NEGATIVE = "Negative prompt:"
+_LINES = "Prompt lines"
+_KEY = re.compile(r"\w[\w \-/]*$")
+_QUOTED = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*(?:,|$)', re.DOTALL)
+
+
+def write(shot: Shot) -> str:
+    """The infotext of a shot."""
+    fields = {
+        "Steps": shot.steps,
+        "Sampler": SAMPLERS.get(shot.sampler, shot.sampler),
+        "CFG scale": repr(float(shot.guidance)).removesuffix(".0"),
+        "Seed": shot.seed,
+        "Size": f"{shot.width}x{shot.height}",
+        "Model": shot.model.weights.replace(":", "-"),  # a colon would need quotes, which simple readers skip
+        "Clip skip": shot.model.clip_skip if shot.model.clip_skip > 1 else None,
+        "VAE": shot.model.vae.replace(":", "-") or None,
+        _LINES: shot.prompt.count("\n") + 1 if _ambiguous(shot.prompt) else None,
+        "Version": f"sdbatch {__version__}",
+    }
+    last = ", ".join(f"{key}: {_quote(str(value))}" for key, value in fields.items() if value is not None)
+    negative = f"{_NEGATIVE} {shot.negative}" if shot.negative else None
+    return "\n".join(part for part in (shot.prompt or None, negative, last) if part is not None)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """An infotext, ours or A1111's, as data. Total: what is no infotext is a prompt.
+
+    Always ``prompt`` and ``negative``; where given ``steps``, ``sampler`` (our name if it is one of ours),
+    ``guidance``, ``seed``, ``width``, ``height``, ``model``, ``clip_skip``; every other parameter, and every one whose
+    value is not what its key promises, as text in ``extras``.
+    """
+    *lines, last = text.rstrip().split("\n")
+    found = dict(_parameters(last))
+    if len(found) < 3:  # A1111's own rule for "this line is no parameters"
+        lines, found = [*lines, last], {}
+    if found.get("Schedule type") == "Karras" and f"{found.get('Sampler')} Karras" in _OURS:
+        found["Sampler"] += f" {found.pop('Schedule type')}"  # A1111 1.9 and later name the schedule apart
+    prompt, negative = _prompts(lines, found.pop(_LINES, ""))
+    out: dict[str, Any] = {"prompt": prompt, "negative": negative}
+    for key, read in _READ.items():
+        try:
+            out.update(read(found[key]))
+        except (KeyError, ValueError):
+            continue
+        del found[key]
+    return {**out, "extras": found}
+
+
+def _ambiguous(prompt: str) -> bool:
+    return any(line.startswith(_NEGATIVE) for line in prompt.split("\n"))
+
+
+def _quote(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False) if any(c in value for c in ',:\n"') else value
+
+
+def _prompts(lines: list[str], count: str) -> tuple[str, str]:
+    """Prompt and negative of the lines above the parameters; ``count`` says how many the prompt has, if needed."""
+    start = int(count) if count.isdecimal() and len(count) < 9 else 0
+    marks = (i for i, line in enumerate(lines) if i >= start and line.startswith(_NEGATIVE))
+    at = next(marks, len(lines))
+    negative = "\n".join(lines[at:]).removeprefix(_NEGATIVE).removeprefix(" ")
+    return "\n".join(lines[:at]), negative
+
+
+def _parameters(line: str) -> Iterator[tuple[str, str]]:
+    """(key, value) pairs in time linear in the line (A1111's regular expression is quadratic on a long prompt)."""
+    at = 0
+    while (colon := line.find(":", at)) >= 0:
+        key = _KEY.search(line, max(at, line.rfind(",", at, colon) + 1, colon - 100), colon)
+        if quoted := _QUOTED.match(line, colon + 1):
+            value, at = _unquote(quoted[1]), quoted.end()
+        else:
+            at = line.find(",", colon) + 1 or len(line)
+            value = line[colon + 1 : at].removesuffix(",").strip()
+        if key:
+            yield key[0], value
+
+
+def _unquote(value: str) -> str:
+    try:
+        return str(json.loads(value, strict=False))
+    except ValueError:
+        return value
+
+
+def _size(value: str) -> dict[str, Any]:
+    width, height = value.split("x")
+    return {"width": int(width), "height": int(height)}
+
+
+def _finite(value: str) -> dict[str, Any]:
+    if not math.isfinite(number := float(value)):
+        raise ValueError(value)
+    return {"guidance": number}
+
+
+_READ: dict[str, Callable[[str], dict[str, Any]]] = {
+    "Steps": lambda v: {"steps": int(v)},
+    "Sampler": lambda v: {"sampler": _OURS.get(v, v)},
+    "CFG scale": _finite,
+    "Seed": lambda v: {"seed": int(v)},
+    "Size": _size,
+    "Model": lambda v: {"model": v},
+    "Clip skip": lambda v: {"clip_skip": int(v)},
+}

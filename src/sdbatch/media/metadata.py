@@ -1,0 +1,93 @@
+"""What a file says of itself: our JSON (the whole job and profile), the infotext and the XMP mark; written and read.
+
+Holds no time, host, user or path: rendered again it is the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sdbatch import __version__, motion
+from sdbatch.jobs import Job
+from sdbatch.media import footage, infotext, png, xmp
+from sdbatch.media.chunks import MAX_TEXT, SIGNATURE
+from sdbatch.render import Profile
+
+KEY = "sdbatch"  # of our JSON in a PNG, and of our version in the JSON
+
+
+def describe(job: Job, profile: Profile) -> dict[str, Any]:
+    """Enough to make the file again: job and profile as plain data."""
+    about = {"id": job.id, "kind": "film" if job.film else "picture", **motion.job_spec(job)}
+    return {KEY: __version__, "job": about, "slug": job.slug, "profile": profile.asdict()}
+
+
+def dumps(data: dict[str, Any]) -> str:
+    """One line of ASCII: it passes through every container, and a lone surrogate in a prompt survives."""
+    return json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def png_text(job: Job, profile: Profile) -> tuple[dict[str, str], str]:
+    """The texts and the XMP packet for ``png.encode`` of a picture job (of a film: of the picture it derives from)."""
+    texts = {"parameters": infotext.write(job.shot), KEY: dumps(describe(job, profile))}
+    return texts, xmp.packet(job.shot.prompt)
+
+
+def read(path: Path | str) -> dict[str, Any]:
+    """What :func:`describe` said, from a PNG, a film or the ``.json`` beside one.
+
+    A PNG of another program gives ``{"parameters": infotext.parse(...)}``. Raises ValueError if the file cannot be
+    read, is damaged or says nothing; trusts nothing, so the caller validates the fields.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as f:
+            head = f.read(64)
+        if head.startswith(SIGNATURE):
+            return _from_png(path)
+        if head.lstrip().startswith(b"{"):
+            return _from_json(path)
+        text = footage.read_metadata(path)
+        if text is None and (beside := path.with_suffix(".json")).is_file():  # GIF and WebP have no room for it
+            return _from_json(beside)
+    except OSError as e:
+        raise ValueError(f"cannot be read: {e.strerror or e}") from e
+    if text is None:
+        raise ValueError("says nothing about how it was made")
+    return loads(text)
+
+
+def loads(text: str | bytes) -> dict[str, Any]:
+    """A JSON object; ValueError for anything else, however nested or long."""
+    try:
+        data = json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("damaged metadata: nested too deeply") from None
+    except ValueError as e:
+        raise ValueError(f"damaged metadata: {e}") from None
+    if not isinstance(data, dict):
+        raise ValueError("damaged metadata: not a JSON object")
+    return data
+
+
+def _from_png(path: Path) -> dict[str, Any]:
+    texts = png.read_text(path)
+    if KEY in texts:
+        return loads(texts[KEY])
+    if "parameters" in texts:
+        return {"parameters": infotext.parse(texts["parameters"])}
+    raise ValueError("says nothing about how it was made")
+
+
+def _from_json(path: Path) -> dict[str, Any]:
+    with path.open("rb") as f:
+        data = f.read(MAX_TEXT + 1)
+    if len(data) > MAX_TEXT:
+        raise ValueError(f"more than {MAX_TEXT:,} bytes of metadata")
+    return loads(data)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

@@ -1,0 +1,138 @@
+"""Contact sheets: a sweep at a glance, labelled for people. Knows pictures and words, no jobs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from sdbatch.media.lettering import Font, block, fit, font
+from sdbatch.render import Pixels
+
+MAX_CELLS = 10_000
+PAPER, INK, EMPTY, RED = "#fbfbf9", "#1c1c1e", "#ececea", "#b3261e"
+MARGIN, GAP = 32, 12
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One field: ``picture`` loads it (a film's first frame), or None with the ``reason`` that there is none."""
+
+    picture: Callable[[], Pixels] | None = None
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class _Grid:
+    """Thumbnails and where they go."""
+
+    thumbs: list[Image.Image | str]  # a str is the reason that there is none
+    columns: list[str]
+    rows: list[str]
+    side: int
+    usual: Size = field(init=False)  # of a field without a picture
+
+    def __post_init__(self) -> None:
+        sizes = Counter(t.size for t in self.thumbs if not isinstance(t, str))
+        self.usual = sizes.most_common(1)[0][0] if sizes else (self.side, self.side)
+
+    def size(self, index: int) -> Size:
+        thumb = self.thumbs[index] if index < len(self.thumbs) else ""
+        return self.usual if isinstance(thumb, str) else thumb.size
+
+    def widths(self, letters: Font) -> list[int]:
+        """Of the columns: the widest picture, and room for the label up to 140 pixels."""
+        n = len(self.columns)
+        labels = [min(140, math.ceil(letters.getlength(fit(text, 200)))) for text in self.columns]
+        return [max(labels[c], *(self.size(r * n + c)[0] for r in range(len(self.rows)))) for c in range(n)]
+
+    def heights(self) -> list[int]:
+        n = len(self.columns)
+        return [max(self.size(r * n + c)[1] for c in range(n)) for r in range(len(self.rows))]
+
+
+def sheet(cells: Sequence[Cell], columns: Sequence[str], rows: Sequence[str], title: str) -> Pixels:
+    """The cells (row after row) under their column and beside their row labels, as (height, width, 3) uint8.
+
+    No labels on one side mean one column or row there. Memory holds one whole picture at a time. ValueError for more
+    than 10,000 cells or more cells than fields; a cell whose loading fails with ValueError shows that message.
+    """
+    columns, rows = list(columns) or [""], list(rows) or [""]
+    count = len(columns) * len(rows)
+    if not len(cells) <= count <= MAX_CELLS:
+        raise ValueError(f"{len(cells)} cells in {len(columns)} x {len(rows)} fields; at most {MAX_CELLS:,} fit")
+    side = max(64, min(320, 3600 // len(columns), math.isqrt(40_000_000 // count)))
+    grid = _Grid([_thumb(cell, side) for cell in cells], columns, rows, side)
+    return np.asarray(_draw(grid, title))
+
+
+def _thumb(cell: Cell, side: int) -> Image.Image | str:
+    if cell.picture is None:
+        return cell.reason
+    try:
+        image = Image.fromarray(cell.picture())
+    except ValueError as e:
+        return str(e)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return image
+
+
+def _draw(grid: _Grid, title: str) -> Image.Image:
+    head, small = font(26), font(15 if grid.side >= 128 else 12)
+    widths, heights = grid.widths(small), grid.heights()
+    above = [block(text, small, width, 3) for text, width in zip(grid.columns, widths, strict=True)]
+    beside = [block(text, small, 200, max(1, h // 20)) for text, h in zip(grid.rows, heights, strict=True)]
+    left = MARGIN + max((math.ceil(b.width) + 16 for b in beside if b.text), default=0)
+    total = left + sum(widths) + GAP * (len(widths) - 1) + MARGIN
+    heading = block(title, head, max(total, 480) - 2 * MARGIN, 2)
+    total = max(total, math.ceil(heading.width) + 2 * MARGIN)
+    names = MARGIN + (heading.height + 20 if heading.text else 0)
+    top = names + (max(b.height for b in above) + 10 if any(grid.columns) else 0)
+    bottom = top + sum(heights) + GAP * (len(heights) - 1) + MARGIN
+
+    image = Image.new("RGB", (total, bottom), PAPER)
+    pen = ImageDraw.Draw(image)
+    pen.multiline_text((MARGIN, MARGIN), heading.text, fill=INK, font=head)
+    lefts, tops = _starts(left, widths), _starts(top, heights)
+    for label, x, width in zip(above, lefts, widths, strict=True):
+        place = (x + width / 2, top - 10)
+        pen.multiline_text(place, label.text, fill=INK, font=small, anchor="md", align="center")
+    for label, y, height in zip(beside, tops, heights, strict=True):
+        pen.multiline_text((left - 16, y + height / 2), label.text, fill=INK, font=small, anchor="rm", align="right")
+    for index, thumb in enumerate(grid.thumbs):
+        row, column = divmod(index, len(widths))
+        width, height = grid.size(index)
+        at = (lefts[column] + (widths[column] - width) // 2, tops[row] + (heights[row] - height) // 2)
+        if isinstance(thumb, str):
+            _missing(pen, at, (width, height), thumb)
+        else:
+            image.paste(thumb, at)
+    return image
+
+
+def _starts(first: int, lengths: Iterable[int]) -> list[int]:
+    return list(accumulate((length + GAP for length in lengths), initial=first))[:-1]
+
+
+def _missing(pen: ImageDraw.ImageDraw, at: Size, size: Size, reason: str) -> None:
+    """An empty field; with a reason it is crossed out and the reason stands in the middle."""
+    (x, y), (width, height) = at, size
+    right, bottom = x + width - 1, y + height - 1
+    pen.rectangle((x, y, right, bottom), fill=EMPTY)
+    if not reason:
+        return
+    pen.rectangle((x, y, right, bottom), outline=RED)
+    pen.line((x, y, right, bottom), fill=RED)
+    pen.line((x, bottom, right, y), fill=RED)
+    letters = font(13 if width >= 128 else 10)
+    words = block(reason, letters, max(20, width - 24), max(1, (height - 24) // 16))
+    middle = (x + width / 2, y + height / 2)
+    box = pen.multiline_textbbox(middle, words.text, font=letters, anchor="mm", align="center")
+    pen.rectangle((box[0] - 6, box[1] - 4, box[2] + 6, box[3] + 4), fill=EMPTY)
+    pen.multiline_text(middle, words.text, fill=RED, font=letters, anchor="mm", align="center")

@@ -1,0 +1,63 @@
+"""Motion: which shots a film needs and which frames it makes of them. Pure; one file per mode.
+
+A mode is a module with ``USES`` (the ``motion:`` keys it takes beyond mode, length and fps), ``shots(base, motion)``
+and ``frames(motion)``. Adding one: write the file, name it in ``MODES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from sdbatch.jobs import SPEC_VERSION, Encoding, Film, Frame, Job, Shot, digest, spec
+from sdbatch.motion import prompt, still
+from sdbatch.motion.settings import Motion
+
+MODES: dict[str, ModuleType] = {"still": still, "prompt": prompt}
+
+
+def make(
+    base: Shot, motion: Motion, encoding: Encoding, slug: str = "", labels: tuple[tuple[str, str], ...] = ()
+) -> Job:
+    """The job of ``base`` under ``motion``: a picture (mode still) or a film."""
+    if motion.mode == "still":
+        return Job(base.id, base, None, slug, labels)
+    film = Film(motion, encoding)
+    return Job(digest(_film_spec(base, film)), base, film, slug, labels)
+
+
+def shots(job: Job) -> tuple[Shot, ...]:
+    """The shots that ``job`` needs, parents before children."""
+    if job.film is None:
+        return (job.shot,)
+    return tuple(MODES[job.film.motion.mode].shots(job.shot, job.film.motion))
+
+
+def frames(job: Job) -> Iterator[Frame]:
+    """The frames of a film job, in order; layers index into ``shots(job)``."""
+    if job.film is not None:
+        yield from MODES[job.film.motion.mode].frames(job.film.motion)
+
+
+def job_spec(job: Job) -> dict[str, Any]:
+    """The whole job as JSON-able data: enough to make the file again."""
+    if job.film is None:
+        return {"shot": job.shot.spec()}
+    return {
+        "shot": job.shot.spec(),
+        "motion": job.film.motion.model_dump(mode="json", exclude_defaults=True),
+        "encoding": spec(job.film.encoding),
+    }
+
+
+def _film_spec(base: Shot, film: Film) -> dict[str, Any]:
+    mode = MODES[film.motion.mode]
+    return {
+        "v": SPEC_VERSION,
+        "film": film.motion.mode,
+        "shots": [s.id for s in mode.shots(base, film.motion)],
+        "frames": [[spec(layer) for layer in frame] for frame in mode.frames(film.motion)],
+        "fps": str(film.motion.fps),
+        "encoding": spec(film.encoding),
+    }

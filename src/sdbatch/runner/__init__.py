@@ -1,0 +1,19 @@
+"""Rendering a plan into a store: skip what is done, isolate what fails, stop at any moment.
+
+    run      the loop: store -> work -> renderer -> writers -> store
+    work     what is to be rendered, by bucket; hands ready shots to the renderer
+    shelf    pictures of earlier shots
+    output   a picture or a film into its file and its record
+    writers  threads behind a bounded queue
+    gate     Ctrl-C and SIGTERM
+    timings  how long things took, for estimates
+
+Knows renderers, plans and stores by what they promise; nothing of torch or of configuration.
+"""
+
+from __future__ import annotations
+
+from sdbatch.runner.run import Options, Outcome, run
+from sdbatch.runner.timings import cost, estimate
+
+__all__ = ["Options", "Outcome", "cost", "estimate", "run"]

@@ -1,0 +1,115 @@
+"""Renderer to writers: shots as they come, crashes isolated, until there is nothing left or the user stops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from sdbatch.errors import RenderError
+from sdbatch.progress import Progress
+from sdbatch.render import Failure, Picture, Renderer
+from sdbatch.runner import timings
+from sdbatch.runner.gate import Gate
+from sdbatch.runner.output import Output
+from sdbatch.runner.work import Work
+from sdbatch.runner.writers import Writers
+
+MAX_CRASHES = 16  # of the renderer in a row, with no result in between
+
+
+class Loop:
+    """Takes ``work`` through ``renderer``; ``output`` writes what it gives, in ``writers``."""
+
+    def __init__(self, renderer: Renderer, work: Work, output: Output, writers: Writers) -> None:
+        self._renderer = renderer
+        self._work = work
+        self._output = output
+        self._writers = writers
+        self._crashes = 0
+        self._shots = 0
+        self._cost = 0.0
+
+    def run(self, gate: Gate, progress: Progress, report: Path | None) -> None:
+        """Raises KeyboardInterrupt, StoreError, or RenderError if the renderer fails at everything."""
+        began = time.perf_counter()
+        try:
+            while self._pass(gate, progress):
+                pass
+        finally:
+            if report is not None and self._shots:
+                seconds = time.perf_counter() - began
+                timings.add(report, self._renderer.profile, seconds, self._cost, self._shots)
+        self._writers.drain()
+        kept, waiting = self._work.unfinished()
+        for shot_id in kept:
+            self._fail(shot_id, "the renderer gave no picture")
+        for i in waiting:
+            self._output.fail(i, "its shots never became ready")
+
+    def _pass(self, gate: Gate, progress: Progress) -> bool:
+        """One call of ``render``; whether anything came of it."""
+        results = self._renderer.render(self._work)
+        busy = False
+        while (result := _next(results, gate)) is not None:
+            busy = True
+            self._writers.check()
+            if isinstance(result, Exception):
+                self._crashed(result)
+                break
+            self._crashes = 0
+            self._take_in(result, progress)
+        for shot_id in self._work.appeared():
+            busy = True
+            self._writers.put(partial(self._stored, shot_id))
+        return busy
+
+    def _take_in(self, result: Picture | Failure, progress: Progress) -> None:
+        if isinstance(result, Failure):
+            self._fail(result.shot.id, result.error)
+            return
+        i, wanted = self._work.arrived(result.shot, result.pixels)
+        self._shots += 1
+        self._cost += timings.cost(result.shot)
+        self._writers.put(partial(self._write, result, i, wanted))
+        progress.shot(timings.cost(result.shot))
+
+    def _write(self, picture: Picture, i: int | None, wanted: bool) -> None:
+        """In a writer thread: store the picture, then the films that it completes."""
+        if i is None:
+            error = self._output.shot(picture)
+        else:
+            error = self._output.still(i, picture.pixels, picture.warnings, wanted)
+        if error:
+            self._fail(picture.shot.id, error, i)
+        elif wanted:
+            self._stored(picture.shot.id)
+
+    def _stored(self, shot_id: str) -> None:
+        for film in self._work.stored(shot_id):
+            self._output.film(film)
+
+    def _fail(self, shot_id: str, error: str, still: int | None = None) -> None:
+        jobs = self._work.failed(shot_id)
+        for i in jobs if still is None or still in jobs else [still, *jobs]:
+            self._output.fail(i, error)
+
+    def _crashed(self, error: Exception) -> None:
+        self._crashes += 1
+        text = f"{type(error).__name__}: {error}"
+        if self._crashes >= MAX_CRASHES:
+            raise RenderError(f"the renderer failed {self._crashes} times in a row, at last with {text}") from error
+        if not self._work.busy:
+            raise RenderError(f"the renderer failed with nothing in hand: {text}") from error
+        if culprit := self._work.crashed():
+            self._fail(culprit, text)
+
+
+def _next(results: Iterator[Picture | Failure], gate: Gate) -> Picture | Failure | Exception | None:
+    """The next result, or what the renderer raised, or None at its end."""
+    try:
+        with gate.abandonable():
+            return next(results, None)
+    except Exception as e:
+        return e

@@ -1,0 +1,181 @@
+"""A picture or a film into its file, then its record. Runs in writer threads; what fails is that job's record."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdbatch import motion
+from sdbatch.errors import Interrupted, StoreError
+from sdbatch.jobs import Job
+from sdbatch.media import compose, metadata, png
+from sdbatch.progress import Progress
+from sdbatch.render import Picture, Pixels, Profile
+from sdbatch.runner.gate import Gate
+from sdbatch.runner.shelf import WARNINGS, Shelf
+from sdbatch.store import Ledger, Record, Store, Worker, files
+from sdbatch.store.plans import Plan
+
+MAX_ERROR = 500
+
+
+@dataclass(slots=True)
+class Books:
+    """Records as they come in: into the worker's file, counted, and shown."""
+
+    worker: Worker
+    progress: Progress
+    done: int = 0
+    failed: int = 0
+    errors: list[tuple[str, str]] = field(default_factory=list)  # the first few
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def enter(self, record: Record) -> None:
+        self.worker.record(record)
+        with self._lock:
+            self.done += record.done
+            self.failed += not record.done
+            if record.error and len(self.errors) < 20:
+                self.errors.append((record.id, record.error))
+        self.progress.job(record.done, record.id, record.error)
+
+    def fail(self, job_id: str, error: str, profile: str) -> None:
+        short = " ".join(error.split())[:MAX_ERROR] or "failed without a message"
+        self.enter(Record(job_id, "failed", profile=profile, error=short))
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What all outputs of a run share."""
+
+    plan: Plan
+    store: Store
+    ledger: Ledger  # as it was when the run began
+    worker: Worker
+    books: Books
+    gate: Gate
+    metadata: bool
+
+
+class Output:
+    """Writes what was rendered under one profile."""
+
+    def __init__(self, scene: Scene, shelf: Shelf, profile: Profile) -> None:
+        self._scene = scene
+        self._shelf = shelf
+        self._profile = profile
+
+    def shot(self, picture: Picture) -> str:
+        """Store a film's shot; returns what went wrong. Raises StoreError."""
+        text = {WARNINGS: json.dumps(picture.warnings)} if picture.warnings else None
+        try:
+            data = png.encode(picture.pixels, text)
+        except Exception as e:
+            return f"{type(e).__name__}: {e}"
+        path = self._scene.store.shot(picture.shot.id, self._shelf.profile)
+        self._scene.worker.save(path, [data])
+        self._shelf.stored(picture.shot.id)
+        return ""
+
+    def still(self, i: int, pixels: Pixels, warnings: tuple[str, ...], wanted: bool = False) -> str:
+        """Write picture job ``i`` and its record (``wanted``: films need it too); returns what went wrong.
+
+        Raises StoreError.
+        """
+        job = self._scene.plan[i]
+        try:
+            text, xmp = metadata.png_text(job, self._profile) if self._scene.metadata else (None, None)
+            data = png.encode(pixels, text, xmp)
+            pixel_digest = png.pixel_digest(pixels)
+        except Exception as e:
+            return f"{type(e).__name__}: {e}"
+        self._scene.worker.save(self._scene.store.root / job.path, [data])
+        record = self._record(job, pixel_digest, files.digest(data), len(data), warnings)
+        self._enter(record)
+        if wanted:
+            self._shelf.stored(job.id, record)
+        return ""
+
+    def copy(self, i: int) -> None:
+        """Picture job ``i`` is a shot that some film has rendered."""
+        job_id = self._scene.plan.ids[i]
+        try:
+            pixels, warnings = self._shelf.load(job_id), self._shelf.warnings(job_id)
+            error = self.still(i, pixels, warnings)
+        except StoreError:
+            raise
+        except Exception as e:
+            error = str(e)
+        if error:
+            self.fail(i, error)
+
+    def film(self, i: int) -> None:
+        """Assemble film job ``i`` and record it. A film that the user interrupts is left for next time."""
+        job = self._scene.plan[i]
+        path = self._scene.store.root / job.path
+        text = metadata.dumps(metadata.describe(job, self._profile)) if self._scene.metadata else None
+        files.make_folder(path.parent)
+        part, poster = self._scene.worker.temporary(path), self._scene.worker.temporary(path.with_suffix(".png"))
+        try:
+            pixels, warnings = self._assemble(job, part, poster, text)
+            self._publish(job, (part, poster), text, (pixels, warnings))
+        except Interrupted:
+            return
+        except StoreError as e:
+            self._scene.worker.probe(path.parent)  # the disk, which ends the run, or the encoder
+            self.fail(i, str(e))
+        except Exception as e:
+            self.fail(i, f"{type(e).__name__}: {e}")
+        finally:
+            files.remove(part)
+            files.remove(poster)
+
+    def fail(self, i: int, error: str) -> None:
+        self._scene.books.fail(self._scene.plan.ids[i], error, self._shelf.profile)
+
+    def _assemble(self, job: Job, part: Path, poster: Path, text: str | None) -> tuple[str, tuple[str, ...]]:
+        """The film's file; returns the digest over its shots' pixels, in order, and their warnings."""
+        seen: dict[str, str] = {}
+        load = self._loader(seen)
+        compose.assemble(job, load, part, text, poster)
+        ids = [shot.id for shot in motion.shots(job)]
+        for shot_id in ids:
+            if shot_id not in seen:
+                load(shot_id)
+        warnings = dict.fromkeys(w for shot_id in ids for w in self._shelf.warnings(shot_id))
+        return files.digest("\n".join(seen[shot_id] for shot_id in ids).encode()), tuple(warnings)
+
+    def _loader(self, seen: dict[str, str]) -> Callable[[str], Pixels]:
+        def load(shot_id: str) -> Pixels:
+            if self._scene.gate.stopped:
+                raise Interrupted
+            pixels = self._shelf.load(shot_id)
+            if shot_id not in seen:
+                seen[shot_id] = png.pixel_digest(pixels)
+            return pixels
+
+        return load
+
+    def _publish(self, job: Job, parts: tuple[Path, Path], text: str | None, made: tuple[str, tuple[str, ...]]) -> None:
+        """What lies beside the film first, then the film, then its record."""
+        worker, path = self._scene.worker, self._scene.store.root / job.path
+        part, poster = parts
+        size, file_digest = part.stat().st_size, png.file_digest(part)
+        if text is not None:
+            worker.save(path.with_suffix(".json"), [text.encode() + b"\n"])
+        worker.publish(poster, path.with_suffix(".png"))
+        worker.publish(part, path)
+        pixels, warnings = made
+        self._enter(self._record(job, pixels, file_digest, size, warnings))
+
+    def _record(self, job: Job, pixels: str, file_digest: str, size: int, warnings: tuple[str, ...]) -> Record:
+        return Record(job.id, "done", job.path, pixels, file_digest, size, self._shelf.profile, warnings)
+
+    def _enter(self, record: Record) -> None:
+        self._scene.books.enter(record)
+        before = self._scene.ledger.get(record.id)
+        if before is not None and before.done and before.path != record.path:  # a slug that reads differently now
+            files.remove(self._scene.store.file(before))

@@ -1,0 +1,58 @@
+"""Samplers as coefficient tables: pure functions of numbers, equal to diffusers' schedulers step by step.
+
+A new sampler is one file with a function from (sampler, schedule, steps, start) to a table, its name in FAMILIES and
+its literal parameters in SAMPLERS. Knows numpy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from sdbatch.samplers import ddim, dpmpp, euler, heun, lcm, lms, pndm, unipc
+from sdbatch.samplers.base import Sampler, Table, out_of_range
+from sdbatch.samplers.noise import NoiseSchedule, alphas_cumprod
+
+__all__ = ["FAMILIES", "SAMPLERS", "NoiseSchedule", "Sampler", "Table", "alphas_cumprod", "table"]
+
+FAMILIES: dict[str, Callable[[Sampler, NoiseSchedule, int, int], Table]] = {
+    "ddim": ddim.ddim,
+    "dpmpp": dpmpp.dpmpp,
+    "euler": euler.euler,
+    "heun": heun.heun,
+    "lcm": lcm.lcm,
+    "lms": lms.lms,
+    "pndm": pndm.pndm,
+    "unipc": unipc.unipc,
+}
+
+SAMPLERS: dict[str, Sampler] = {
+    "ddim": Sampler("ddim", spacing="leading"),
+    "dpmpp_2m": Sampler("dpmpp"),
+    "dpmpp_2m_karras": Sampler("dpmpp", karras=True),
+    "dpmpp_2m_sde": Sampler("dpmpp", eta=1.0),
+    "dpmpp_2m_sde_karras": Sampler("dpmpp", karras=True, eta=1.0),
+    "euler": Sampler("euler"),
+    "euler_a": Sampler("euler", eta=1.0),
+    "heun": Sampler("heun"),
+    "lcm": Sampler("lcm", spacing="leading"),
+    "lms": Sampler("lms"),
+    "pndm": Sampler("pndm", spacing="leading"),
+    "unipc": Sampler("unipc"),
+}
+
+
+def table(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int = 0) -> Table:
+    """The table of `steps` steps from step `start` on (0: from noise). Multistep histories begin empty at `start`."""
+    if sampler.kind not in FAMILIES:
+        raise ValueError(f"sampler: {sampler.kind!r} is not one of {', '.join(FAMILIES)}")
+    if not 1 <= steps <= schedule.train_steps:
+        raise out_of_range("steps", steps, 1, schedule.train_steps)
+    if not 0 <= start < steps:
+        raise out_of_range("start", start, 0, steps - 1)
+    return _table(sampler, schedule, steps, start)
+
+
+@lru_cache(maxsize=512)
+def _table(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int) -> Table:
+    return FAMILIES[sampler.kind](sampler, schedule, steps, start)

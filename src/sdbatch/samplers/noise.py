@@ -1,0 +1,97 @@
+"""What the weights were trained with: the noise level of every training step, and what a prediction means.
+
+Ho et al., "Denoising Diffusion Probabilistic Models" (arXiv:2006.11239); the cosine schedule is Nichol & Dhariwal's
+(arXiv:2102.09672), v-prediction Salimans & Ho's (arXiv:2202.00512). A latent at level (alpha, sigma) is
+alpha * x0 + sigma * noise. Knows neither samplers nor steps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.float64]
+
+BETA_SCHEDULES = ("scaled_linear", "linear", "squaredcos_cap_v2")
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
+
+
+class Level(NamedTuple):
+    """How noisy a latent is: alpha * x0 + sigma * noise."""
+
+    alpha: float
+    sigma: float
+
+
+CLEAN = Level(1.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseSchedule:
+    """The scheduler_config.json of a model: a property of its weights, the same for every sampler."""
+
+    beta_schedule: str = "scaled_linear"
+    beta_start: float = 0.00085
+    beta_end: float = 0.012
+    train_steps: int = 1000
+    prediction: str = "epsilon"
+    steps_offset: int = 1
+    set_alpha_to_one: bool = False
+
+    def __post_init__(self) -> None:
+        if self.beta_schedule not in BETA_SCHEDULES:
+            raise ValueError(f"beta_schedule: {self.beta_schedule!r} is not one of {', '.join(BETA_SCHEDULES)}")
+        if self.prediction not in PREDICTIONS:
+            raise ValueError(f"prediction: {self.prediction!r} is not one of {', '.join(PREDICTIONS)}")
+
+    def level(self, t: int) -> Level:
+        """The level of training step t; a negative t lies beyond the last step of a sampler."""
+        if t < 0 and self.set_alpha_to_one:
+            return CLEAN
+        a = float(alphas_cumprod(self)[max(t, 0)])
+        return Level(math.sqrt(a), math.sqrt(1.0 - a))
+
+    def split(self, y: Array, p: Array, level: Level) -> tuple[Array, Array]:
+        """(x0, noise) as prediction p sees them in the denoiser's input y; rows of coefficients go in and come out."""
+        alpha, sigma = level
+        if self.prediction == "epsilon":
+            return (y - sigma * p) / alpha, p
+        if self.prediction == "v_prediction":
+            return alpha * y - sigma * p, alpha * p + sigma * y
+        return p, (y - alpha * p) / sigma
+
+
+def betas(schedule: NoiseSchedule) -> Array:
+    """The variance that each training step adds."""
+    start, end, count = schedule.beta_start, schedule.beta_end, schedule.train_steps
+    if schedule.beta_schedule == "linear":
+        return np.linspace(start, end, count)
+    if schedule.beta_schedule == "scaled_linear":
+        root: Array = np.linspace(math.sqrt(start), math.sqrt(end), count)
+        return root**2
+    f = np.cos((np.arange(count + 1) / count + 0.008) / 1.008 * math.pi / 2) ** 2
+    capped: Array = np.minimum(1.0 - f[1:] / f[:-1], 0.999)
+    return capped
+
+
+@lru_cache(maxsize=32)
+def alphas_cumprod(schedule: NoiseSchedule) -> Array:
+    """(train_steps,): how much of the picture's variance is left at each training step. Read-only.
+
+    Through float32, as diffusers has it: it moves sigma by 1e-5 near t = 0, and a Karras timestep over a rounding edge.
+    """
+    kept = (1.0 - betas(schedule)).astype(np.float32)
+    product: Array = np.cumprod(kept, dtype=np.float64).astype(np.float32).astype(np.float64)
+    product.setflags(write=False)
+    return product
+
+
+def scaled(sigma: float) -> Level:
+    """The variance-preserving level with noise-to-signal ratio sigma: where the denoiser's inputs live."""
+    alpha = 1.0 / math.sqrt(sigma**2 + 1.0)
+    return Level(alpha, sigma * alpha)

@@ -1,0 +1,135 @@
+"""Typed schedules: lists of ``[time, value, ease]`` over the frames of a film. Pure; no expressions are evaluated.
+
+Times are frames (``24``), seconds (``"1.5s"``), shares (``"50%"``) or ``"end"`` (the last frame). The ease of a
+keyframe shapes the way *to* it. Zoom is interpolated in log space (constant perceived speed). Easings are Penner's
+(https://robertpenner.com/easing); ``ramp`` is constant speed with short soft ends.
+
+In a loop the frame after the last is the first: ``end`` is that frame, so no picture is shown twice, and a schedule
+without a keyframe there returns to its first value.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Generic, TypeVar
+
+from sdbatch.errors import nearest
+
+Time = int | float | str
+Value = TypeVar("Value")
+_TIME = re.compile(r"^(\d+(?:\.\d+)?)(s|%)?$")
+_BACK = 1.70158  # Penner: overshoots by 10 %
+
+
+def _ramp(t: float, soft: float = 0.15) -> float:
+    """Constant speed between two parabolic ends of length ``soft``."""
+    v = 1 / (1 - soft)
+    if t < soft:
+        return v * t * t / (2 * soft)
+    if t > 1 - soft:
+        return 1 - v * (1 - t) ** 2 / (2 * soft)
+    return v * (t - soft / 2)
+
+
+_IN: dict[str, Callable[[float], float]] = {
+    "sine": lambda t: 1 - math.cos(t * math.pi / 2),
+    "quad": lambda t: t * t,
+    "cubic": lambda t: t**3,
+    "expo": lambda t: (2 ** (10 * t) - 1) / 1023,
+    "back": lambda t: t * t * ((_BACK + 1) * t - _BACK),
+}
+
+
+def _out(f: Callable[[float], float]) -> Callable[[float], float]:
+    return lambda t: 1 - f(1 - t)
+
+
+def _in_out(f: Callable[[float], float]) -> Callable[[float], float]:
+    return lambda t: f(2 * t) / 2 if t < 0.5 else 1 - f(2 - 2 * t) / 2
+
+
+EASINGS: dict[str, Callable[[float], float]] = {
+    "linear": lambda t: t,
+    "hold": lambda t: 0.0 if t < 1 else 1.0,
+    "ramp": _ramp,
+    **{f"in_{n}": f for n, f in _IN.items()},
+    **{f"out_{n}": _out(f) for n, f in _IN.items()},
+    **{f"in_out_{n}": _in_out(f) for n, f in _IN.items()},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Generic[Value]):
+    """A keyframe as written. ``value`` is a number, or for words and seeds a text or a whole number."""
+
+    time: Time
+    value: Value
+    ease: str = "linear"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The length of a film: ``frames`` at ``fps``; in a ``loop`` the frame after the last is the first."""
+
+    frames: int
+    fps: Fraction
+    loop: bool = False
+
+    @property
+    def end(self) -> int:
+        """The frame that ``end`` names."""
+        return self.frames if self.loop else self.frames - 1
+
+    def frame(self, time: Time) -> float:
+        """The frame (may be fractional) that ``time`` names. ValueError: an unknown form, or outside 0 … end."""
+        if time == "end":
+            return float(self.end)
+        m = _TIME.match(str(time).strip())
+        if isinstance(time, bool) or not m:
+            raise ValueError(f"{time!r} is no time; write a frame (24), seconds (1.5s), a share (50%) or end")
+        number, unit = float(m[1]), m[2]
+        frame = number * float(self.fps) if unit == "s" else number / 100 * self.end if unit == "%" else number
+        if frame > self.end + (1.0 if unit == "s" and not self.loop else 1e-9):  # 4s of a 4 s film: its last frame
+            raise ValueError(f"{time!r} is beyond the end (frame {self.end}, {self.frames / float(self.fps):g}s)")
+        return min(frame, float(self.end))
+
+
+def check_ease(name: str) -> str:
+    if name not in EASINGS:
+        hint = nearest(name, EASINGS)
+        raise ValueError(f"{name!r} is no easing; allowed are {', '.join(EASINGS)}" + (f"; {hint}" if hint else ""))
+    return name
+
+
+def points(keys: Sequence[Key[Value]], clock: Clock) -> list[tuple[float, Key[Value]]]:
+    """Keyframes with their frames; raises ValueError if the times do not rise."""
+    placed = [(clock.frame(k.time), k) for k in keys]
+    for (a, ka), (b, kb) in zip(placed, placed[1:], strict=False):
+        if b <= a:
+            raise ValueError(f"times must rise: {kb.time!r} (frame {b:g}) comes after {ka.time!r} (frame {a:g})")
+    if clock.loop and placed[-1][0] < clock.end:
+        placed.append((float(clock.end), Key("end", placed[0][1].value)))
+    return placed
+
+
+def curve(keys: Sequence[Key[float]], clock: Clock, *, log: bool = False) -> list[float]:
+    """The value at every frame. Before the first and after the last keyframe the value is held."""
+    placed = points(keys, clock)
+    values = [math.log(k.value) if log else float(k.value) for _, k in placed]
+    spans = (span(placed, frame) for frame in range(clock.frames))
+    out = [values[i] + (values[j] - values[i]) * share for i, j, share in spans]
+    return [math.exp(v) for v in out] if log else out
+
+
+def span(placed: Sequence[tuple[float, Key[Value]]], frame: float) -> tuple[int, int, float]:
+    """(i, j, share): at ``frame`` the way from keyframe i to keyframe j is ``share`` done (eased)."""
+    j = bisect_right(placed, frame, key=lambda p: p[0])
+    if j == 0 or j == len(placed):
+        return max(0, j - 1), max(0, j - 1), 0.0
+    (a, _), (b, key) = placed[j - 1], placed[j]
+    return j - 1, j, EASINGS[key.ease]((frame - a) / (b - a))

@@ -1,0 +1,24 @@
+"""What is kept: the folder outputs/<name>/, its files, records and plans. Knows no renderer and no torch.
+
+    store    every path of the folder, and reading it: records, states of jobs, profiles
+    worker   one process that writes into it: files first, then their records
+    record   one manifest line
+    ledger   all manifest lines, the last one of an id counting
+    rivals   what other processes finish meanwhile
+    compact  worker files into manifest.jsonl, in plan order; summary.json
+    plans    plan.jsonl, and the plans before it
+    files    atomic writes, locks, and what the disk says in words
+
+A file appears by atomic rename and its manifest line comes after it: "in the manifest" implies "on disk".
+"""
+
+from __future__ import annotations
+
+from sdbatch.store.ledger import Ledger
+from sdbatch.store.record import Record
+from sdbatch.store.rivals import Rivals
+from sdbatch.store.states import State, States
+from sdbatch.store.store import Store
+from sdbatch.store.worker import Worker
+
+__all__ = ["Ledger", "Record", "Rivals", "State", "States", "Store", "Worker"]

@@ -1,0 +1,100 @@
+"""Worker files into manifest.jsonl, in plan order, and summary.json. Nothing in them says when, where or how fast."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from hashlib import blake2b
+from pathlib import Path
+
+from sdbatch.store import files
+from sdbatch.store.ledger import Ledger
+from sdbatch.store.plans import plan_digest
+from sdbatch.store.record import Record
+from sdbatch.store.worker import Worker, token_of
+
+
+def order(ledger: Ledger, ids: Sequence[str]) -> Iterator[str]:
+    """Recorded ids: those of the plan in its order, then the others, sorted."""
+    planned = set(ids)
+    yield from (i for i in ids if i in ledger)
+    yield from sorted(i for i in ledger if i not in planned)
+
+
+def claim(paths: Iterable[Path], own: Path | None, stack: ExitStack) -> list[Path]:
+    """The worker files that may go once they are merged: our own, and those that no living process holds."""
+    gone = []
+    for path in paths:
+        if path == own:
+            gone.append(path)
+            continue
+        with suppress(OSError):
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            stack.callback(os.close, fd)
+            if files.try_lock(fd) and files.is_at(fd, path):
+                gone.append(path)
+    return gone
+
+
+def sweep(folders: Iterable[Path], living: set[str]) -> None:
+    """Remove what dead processes left half-written."""
+    for folder in folders:
+        with suppress(OSError), os.scandir(folder) as entries:
+            for name in [e.name for e in entries if e.name.startswith(".")]:
+                mark, _, rest = name.lstrip(".").partition("-")  # the film encoder puts a dot of its own in front
+                if mark == "tmp" and rest.partition("-")[0] not in living:
+                    files.remove(folder / name)
+
+
+def living(paths: Iterable[Path], gone: Iterable[Path]) -> set[str]:
+    return {token_of(p) for p in paths} - {token_of(p) for p in gone}
+
+
+def replace(path: Path, pieces: Iterable[bytes], worker: Worker) -> None:
+    """Write ``path`` unless it says so already: an untouched file keeps its time, and DVC its cache."""
+    temporary = worker.temporary(path)
+    files.write(temporary, pieces, worker.temporary(path), worker.durable)
+    if _same(temporary, path):
+        files.remove(temporary)
+    else:
+        worker.publish(temporary, path)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        with one.open("rb") as a, other.open("rb") as b:
+            if os.fstat(a.fileno()).st_size != os.fstat(b.fileno()).st_size:
+                return False
+            return all(block == b.read(1 << 20) for block in iter(lambda: a.read(1 << 20), b""))
+    except OSError:
+        return False
+
+
+def summary(ledger: Ledger, ids: Sequence[str]) -> bytes:
+    """Counts and digests over the plan, as JSON."""
+    counts: Counter[str] = Counter()
+    profiles: Counter[str] = Counter()
+    pixels = blake2b(digest_size=16)
+    for job_id in ids:
+        record = ledger.get(job_id)
+        counts[record.status if record else "new"] += 1
+        if record is not None:
+            _count(record, counts, profiles)
+            pixels.update(record.pixels.encode() + b"\n")
+    data = {
+        "plan": plan_digest(ids),
+        "jobs": len(ids),
+        **{k: counts[k] for k in ("done", "failed", "new", "warnings")},
+        "pixels": f"b2:{pixels.hexdigest()}",
+        "profiles": dict(sorted(profiles.items())),
+    }
+    return (json.dumps(data, indent=2) + "\n").encode()
+
+
+def _count(record: Record, counts: Counter[str], profiles: Counter[str]) -> None:
+    counts["warnings"] += len(record.warnings)
+    if record.done:
+        profiles[record.profile] += 1

@@ -1,0 +1,118 @@
+"""Files that are whole or not there: atomic writes, locks that end with their process, errors in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from pathlib import Path
+
+from sdbatch.errors import StoreError
+
+if sys.platform != "win32":
+    import fcntl
+
+TEMPORARY = ".tmp-"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def digest(data: bytes) -> str:
+    """``b2:`` + 32 hex digits over a file's bytes (what ``media.png.file_digest`` says of the same file)."""
+    return f"b2:{blake2b(data, digest_size=16).hexdigest()}"
+
+
+def trouble(error: OSError, path: Path) -> StoreError:
+    """The same in words, with what to do about it."""
+    if error.errno in _FULL:
+        return StoreError(f"{path}: no room left on the disk; make room and run the same command again, it goes on")
+    if error.errno in _DENIED:
+        return StoreError(f"{path}: may not be written ({error.strerror}); check the folder's owner and mount")
+    return StoreError(f"{path}: {error.strerror or error}")
+
+
+@contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """OSErrors inside become StoreErrors about ``path``."""
+    try:
+        yield
+    except OSError as e:
+        raise trouble(e, path) from e
+
+
+def make_folder(folder: Path) -> None:
+    with in_words(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def write(path: Path, pieces: Iterable[bytes], temporary: Path, durable: bool = True) -> None:
+    """Write ``pieces`` as ``path`` by way of ``temporary`` in the same folder: whole, or not at all."""
+    make_folder(path.parent)
+    with in_words(path):
+        try:
+            with temporary.open("wb") as f:
+                f.writelines(pieces)
+                f.flush()
+                if durable:
+                    os.fsync(f.fileno())
+            temporary.replace(path)
+        except BaseException:
+            remove(temporary)
+            raise
+
+
+def publish(temporary: Path, path: Path, durable: bool = True) -> None:
+    """``temporary``, written by someone else, becomes ``path``."""
+    with in_words(path):
+        if durable:
+            with temporary.open("rb") as f:
+                os.fsync(f.fileno())
+        temporary.replace(path)
+
+
+def remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def try_lock(fd: int, wait: bool = False) -> bool:
+    """An exclusive lock that ends with the process. False if it is held elsewhere or the file system has none."""
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def is_at(fd: int, path: Path) -> bool:
+    """Whether the open file is still the one at ``path`` (another process may have removed it before we locked it)."""
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except OSError:
+        return False
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold the lock file ``path``, removed afterwards. Gives False where the file system knows no locks."""
+    while True:
+        make_folder(path.parent)
+        with in_words(path):
+            try:
+                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            except FileNotFoundError:  # another process removed the empty folder in between
+                continue
+        held = try_lock(fd, wait=True)
+        if not held or is_at(fd, path):
+            break
+        os.close(fd)
+    try:
+        yield held
+    finally:
+        remove(path)
+        os.close(fd)

@@ -1,0 +1,70 @@
+"""One manifest line: what became of a job. Reading trusts nothing: what is no record is None."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+MAX_LINE = 1 << 20
+_ID = re.compile(r"[A-Za-z][0-9A-Za-z_-]{0,63}")
+_PATH = re.compile(r"(?:images|videos)/[^/.\\][^/\\]*\.[a-z0-9]+")
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_TEXTS = ("path", "pixels", "file", "profile", "error", "origin")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """``path`` is relative to the folder of the experiment, ``size`` in bytes. ``pixels`` and ``file`` are digests;
+    ``origin`` is the id of the job that this one was made from, if it was (a draft)."""
+
+    id: str
+    status: Literal["done", "failed"]
+    path: str = ""
+    pixels: str = ""
+    file: str = ""
+    size: int = 0
+    profile: str = ""
+    warnings: tuple[str, ...] = ()
+    error: str = ""
+    origin: str = ""
+
+    @property
+    def done(self) -> bool:
+        return self.status == "done"
+
+    def line(self) -> bytes:
+        """The record as one line of ASCII JSON; what is empty is left out."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return _encode({k: v for k, v in values.items() if v}).encode() + b"\n"
+
+
+def parse(line: bytes) -> Record | None:
+    """The record in ``line``, or None. Never raises, whatever the line holds."""
+    if len(line) > MAX_LINE:
+        return None
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return _record(data) if isinstance(data, dict) else None
+
+
+def _record(data: dict[str, Any]) -> Record | None:
+    job_id, status, size = data.get("id"), data.get("status"), data.get("size", 0)
+    warnings = data.get("warnings", [])
+    texts = {k: data.get(k, "") for k in _TEXTS}
+    if not isinstance(job_id, str) or not _ID.fullmatch(job_id) or type(size) is not int or size < 0:
+        return None
+    if not all(isinstance(v, str) for v in texts.values()) or not isinstance(warnings, list):
+        return None
+    if not all(isinstance(w, str) for w in warnings):
+        return None
+    if status == "done" and not (_PATH.fullmatch(texts["path"]) and texts["path"].isprintable()):
+        return None  # a path from a file is never followed out of the folder
+    if status == "failed":
+        texts["path"] = ""
+    if status not in ("done", "failed"):
+        return None
+    return Record(job_id, status, size=size, warnings=tuple(warnings), **texts)

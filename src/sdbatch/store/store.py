@@ -1,0 +1,203 @@
+"""The folder of one experiment, outputs/<name>/: every path in it, and what it says. Only ``Worker`` writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdbatch.render import Profile
+from sdbatch.store import compact, files, plans
+from sdbatch.store.ledger import Ledger
+from sdbatch.store.plans import Plan
+from sdbatch.store.record import Record
+from sdbatch.store.rivals import Rivals
+from sdbatch.store.states import State, States
+from sdbatch.store.worker import Worker
+
+_PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """``durable=False`` leaves out the fsync of each file (a power cut may then cost more than the work in flight)."""
+
+    root: Path
+    durable: bool = True
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.jsonl"
+
+    @property
+    def workers(self) -> Path:
+        return self.root / "manifest"
+
+    @property
+    def plan(self) -> Path:
+        return self.root / "plan.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        return self.root / "summary.json"
+
+    @property
+    def gallery(self) -> Path:
+        return self.root / "index.html"
+
+    def kept_plan(self, digest: str) -> Path:
+        return self.root / "plans" / f"{digest}.jsonl"
+
+    def profile_path(self, digest: str) -> Path:
+        return self.root / "profiles" / f"{digest}.json"
+
+    def file(self, record: Record) -> Path:
+        return self.root / record.path
+
+    def shot(self, shot_id: str, profile: str) -> Path:
+        """A film's shot. Profiles have folders of their own, so a chain cannot cross from one to another."""
+        return self.root / "shots" / profile / f"{shot_id}.png"
+
+    def shot_profiles(self) -> list[str]:
+        """Profiles under which there are shots."""
+        with suppress(OSError):
+            return sorted(p.name for p in (self.root / "shots").iterdir() if p.is_dir())
+        return []
+
+    def worker_files(self) -> list[Path]:
+        """In the order in which their workers began."""
+        with suppress(OSError):
+            return sorted(p for p in self.workers.iterdir() if p.suffix == ".jsonl")
+        return []
+
+    def living(self) -> int:
+        """How many other processes write here now (0 where the file system has no locks)."""
+        with ExitStack() as stack:
+            found = self.worker_files()
+            return len(found) - len(compact.claim(found, None, stack))
+
+    def ledger(self) -> Ledger:
+        """All records as they are now."""
+        with files.in_words(self.root):
+            return Ledger([self.manifest, *self.worker_files()], self.intact)
+
+    def rivals(self, own: Worker) -> Rivals:
+        return Rivals(lambda: [self.manifest, *(p for p in self.worker_files() if p != own.path)])
+
+    def intact(self, record: Record) -> bool:
+        """Whether the file of a done record is there with the recorded size (cheap; ``states`` can check digests)."""
+        try:
+            found = self.file(record).stat()
+        except (OSError, ValueError):
+            return False
+        return stat.S_ISREG(found.st_mode) and found.st_size == record.size
+
+    def has_shot(self, path: Path) -> bool:
+        """Whether a shot's file is there and has its end (what is damaged inside is found when it is used)."""
+        try:
+            with path.open("rb") as f:
+                f.seek(-len(_PNG_END), os.SEEK_END)
+                return f.read() == _PNG_END
+        except OSError:
+            return False
+
+    def states(
+        self, plan: Plan, ledger: Ledger, profile: str = "", digest: Callable[[Path], str] | None = None
+    ) -> States:
+        """What is known of each job. With ``profile`` (a digest), jobs done under others are told apart; with
+        ``digest`` (``media.png.file_digest``) every file is read and compared."""
+        states = States(bytearray(len(plan)), self._orphans(plan, ledger), ledger.garbage)
+        for i, job_id in enumerate(plan.ids):
+            record = ledger.get(job_id)
+            if record is not None:
+                states.set(i, self._state(record, profile, digest))
+        return states
+
+    def _state(self, record: Record, profile: str, digest: Callable[[Path], str] | None) -> State:
+        if not record.done:
+            return State.FAILED
+        if not self.intact(record) or (digest is not None and _digest(digest, self.file(record)) != record.file):
+            return State.STALE
+        return State.OTHER if profile and record.profile != profile else State.DONE
+
+    def _orphans(self, plan: Plan, ledger: Ledger) -> tuple[str, ...]:
+        planned = set(plan.ids)
+        left = {i for i in ledger if i not in planned}
+        for path in [self.plan, *self.root.glob("plans/*.jsonl")] if left else []:
+            with suppress(OSError):
+                left.difference_update(plans.kept_ids(path))
+        return tuple(sorted(left))
+
+    def strays(self, ledger: Ledger) -> Iterator[Path]:
+        """Files in images/ and videos/ that no record names."""
+        named = {Path(r.path).stem for r in ledger.records()}  # a film's poster and metadata share its stem
+        for folder in ("images", "videos"):
+            with suppress(OSError):
+                yield from (p for p in sorted((self.root / folder).iterdir()) if p.stem not in named and p.is_file())
+
+    def profile(self, digest: str) -> Profile | None:
+        """A recorded profile; None if it is not there or is not what its name says."""
+        try:
+            data: dict[str, Any] = json.loads(self.profile_path(digest).read_bytes())
+            versions = tuple((str(k), str(v)) for k, v in data.pop("versions").items())
+            found = Profile(**data, versions=versions)
+            return found if found.digest == digest else None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+
+    def worker(self, shard: int = 0) -> Worker:
+        """Begin to write; raises StoreError if that is not possible."""
+        return Worker(self.workers, shard, self.durable)
+
+    def keep_profile(self, worker: Worker, profile: Profile) -> None:
+        if self.profile(profile.digest) is None:
+            text = json.dumps(profile.asdict(), indent=2) + "\n"
+            worker.save(self.profile_path(profile.digest), [text.encode()])
+
+    def keep_plan(self, worker: Worker, plan: Plan) -> None:
+        """Make plan.jsonl say ``plan``; the plan before it is kept under its digest."""
+        if plans.is_kept(self.plan, plan):
+            return
+        with files.in_words(self.plan), suppress(FileNotFoundError):
+            old = plans.plan_digest(plans.kept_ids(self.plan))
+            if old != plans.plan_digest(plan.ids):
+                files.make_folder(self.kept_plan(old).parent)
+                self.plan.replace(self.kept_plan(old))
+        worker.save(self.plan, plans.lines(plan))
+
+    def compact(self, worker: Worker, plan: Plan) -> Ledger:
+        """End ``worker``: its lines and those of dead workers go into manifest.jsonl, then summary.json is written.
+
+        Several processes may end at once: one after the other they merge what is there; files of living workers stay.
+        Raises StoreError; then every line is still where it was.
+        """
+        with files.locked(self.workers / ".lock") as held, ExitStack() as stack:
+            if not held:  # a file system without locks: nothing is known of the others, and readers merge as well
+                worker.close()
+                return self.ledger()
+            found = self.worker_files()
+            gone = compact.claim(found, worker.path, stack)
+            ledger = self.ledger()
+            compact.replace(self.manifest, (ledger.line(i) + b"\n" for i in compact.order(ledger, plan.ids)), worker)
+            compact.replace(self.summary, [compact.summary(ledger, plan.ids)], worker)
+            for path in gone:
+                files.remove(path)
+            shots = list(self.root.glob("shots/*"))
+            folders = [self.root / name for name in ("", "images", "videos", "plans", "profiles")]
+            compact.sweep([*folders, *shots], compact.living(found, gone))
+        worker.close()
+        with suppress(OSError):
+            self.workers.rmdir()
+        return ledger
+
+
+def _digest(digest: Callable[[Path], str], path: Path) -> str:
+    try:
+        return digest(path)
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,100 @@
+"""One process that writes into an experiment's folder: whole files first, then their records.
+
+Its lines go to manifest/<generation>-<shard>-<token>.jsonl, which it keeps locked while it lives: what is not locked
+was left by a process that died, and anybody may clear it up. Generations order workers without asking a clock.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import threading
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+
+from sdbatch.store import files
+from sdbatch.store.record import Record
+
+_NAME = re.compile(r"(\d+)-\w+-(\w+)\.jsonl")
+
+
+class Worker:
+    """Made by ``Store.worker``; usable from several threads."""
+
+    def __init__(self, folder: Path, shard: int = 0, durable: bool = True) -> None:
+        self.durable = durable
+        self.token = secrets.token_hex(4)
+        self._numbers = count()
+        self._lock = threading.Lock()
+        self._torn = False
+        self.path, self._fd = _open(folder, f"{shard}-{self.token}")
+
+    def save(self, path: Path, pieces: Iterable[bytes]) -> None:
+        """Put a file there, whole or not at all. Raises StoreError."""
+        files.write(path, pieces, self.temporary(path), self.durable)
+
+    def temporary(self, path: Path) -> Path:
+        """An unused name beside ``path``, with its suffix; ``publish`` turns it into ``path``."""
+        return path.with_name(f"{files.TEMPORARY}{self.token}-{next(self._numbers)}{path.suffix}")
+
+    def publish(self, temporary: Path, path: Path) -> None:
+        files.publish(temporary, path, self.durable)
+
+    def record(self, record: Record) -> None:
+        """Append one line in one write. Raises StoreError."""
+        line = record.line()
+        with self._lock, files.in_words(self.path):
+            line = b"\n" + line if self._torn else line
+            self._torn = True
+            written = os.write(self._fd, line)
+            if written < len(line):
+                os.write(self._fd, line[written:])  # a full disk takes a part, and says so at the next write
+            self._torn = False
+
+    def probe(self, folder: Path) -> None:
+        """Raise StoreError if nothing can be written to ``folder`` (an encoder that fails does not say why)."""
+        path = self.temporary(folder / "probe")
+        files.write(path, [bytes(1 << 18)], path, durable=True)
+        files.remove(path)
+
+    def close(self) -> None:
+        """Give the lock back. The file stays until someone compacts."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def token_of(path: Path) -> str:
+    """The token in a worker file's name, or the empty string."""
+    found = _NAME.fullmatch(path.name)
+    return found[2] if found else ""
+
+
+def generation(names: Iterable[Path]) -> int:
+    """One more than any worker file's."""
+    return 1 + max((int(m[1]) for p in names if (m := _NAME.fullmatch(p.name))), default=0)
+
+
+def _open(folder: Path, name: str) -> tuple[Path, int]:
+    while True:
+        files.make_folder(folder)
+        with files.in_words(folder):
+            try:
+                path = folder / f"{generation(folder.iterdir()):06d}-{name}.jsonl"
+                fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            except FileNotFoundError:  # someone compacted and removed the empty folder in between
+                continue
+        if not files.try_lock(fd) or files.is_at(fd, path):
+            return path, fd
+        os.close(fd)  # taken for a dead worker's before we locked it

@@ -1,0 +1,300 @@
+"""A model's weights: found, checked and digested without torch.
+
+Safetensors only. A digest covers every file that decides a picture (weights, configurations, vocabulary); it is
+cached by path, size and modification time, because hashing gigabytes at every dry run would be a nuisance.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from sdbatch.errors import ConfigError
+from sdbatch.experiment import ModelSettings
+from sdbatch.jobs import Model
+from sdbatch.samplers import NoiseSchedule
+
+SHIPPED = Path(__file__).parent / "models"
+CLIP = SHIPPED / "clip"
+PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl")
+PARTS = ("unet", "vae", "text_encoder")
+NO_WEIGHTS_NEEDED = "model=tiny is built in and needs no download"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model on disk. ``model`` is its share of the job ids; the rest is where and is in no id."""
+
+    kind: str  # tiny, hub, local, random_sd15, fake
+    model: Model
+    native: int  # side of the square that the model was trained at, in pixels
+    chunk: int  # text tokens per chunk without start and end (75 for CLIP)
+    vocabulary: Path  # folder with vocab.json and merges.txt
+    folder: Path | None = None  # diffusers layout
+    file: Path | None = None  # single .safetensors checkpoint
+    vae: Path | None = None  # another VAE: diffusers folder or single file
+    safety_checker: bool = False
+
+
+def locate(settings: ModelSettings) -> Source:
+    """Find the weights that ``settings`` names. Raises ConfigError that says what is missing and where it goes."""
+    return KINDS[settings.kind](settings)
+
+
+def _tiny(settings: ModelSettings) -> Source:
+    return _folder(settings, SHIPPED / "tiny")
+
+
+def _local(settings: ModelSettings) -> Source:
+    if not settings.path:
+        raise ConfigError.one("model.path", "is missing", "model=local needs a diffusers folder or a .safetensors file")
+    path = Path(settings.path).expanduser()
+    if path.suffix.lower() in PICKLES:
+        raise ConfigError.one(
+            "model.path", f"{settings.path!r} is a pickle file, which can run code", "use .safetensors"
+        )
+    if path.is_dir():
+        return _folder(settings, path)
+    if not path.is_file():
+        raise ConfigError.one("model.path", f"{settings.path!r} does not exist", NO_WEIGHTS_NEEDED)
+    return _file(settings, path)
+
+
+def _hub(settings: ModelSettings) -> Source:
+    """A hub model is named by repository and commit; nothing is fetched before there is something to render."""
+    if not settings.repo or not settings.revision:
+        raise ConfigError.one(
+            "model.revision", "is missing", "a hub model needs model.repo and the commit, model.revision"
+        )
+    model = _model(settings, f"{settings.repo}@{settings.revision}", NoiseSchedule())
+    return Source(
+        "hub", model, settings.native or 512, 75, CLIP, vae=_vae_path(settings), safety_checker=settings.safety_checker
+    )
+
+
+def _random_sd15(settings: ModelSettings) -> Source:
+    model = _model(settings, "random_sd15:0", NoiseSchedule())
+    return Source("random_sd15", model, settings.native or 512, 75, CLIP, vae=_vae_path(settings))
+
+
+def _fake(settings: ModelSettings) -> Source:
+    return Source("fake", _model(settings, "fake:1", NoiseSchedule()), settings.native or 128, 75, CLIP)
+
+
+KINDS: dict[str, Callable[[ModelSettings], Source]] = {
+    "tiny": _tiny,
+    "hub": _hub,
+    "local": _local,
+    "random_sd15": _random_sd15,
+    "fake": _fake,
+}
+
+
+def fetch(source: Source) -> Source:
+    """The hub model of ``source`` on this disk: from the hub's cache, else downloaded (never with HF_HUB_OFFLINE)."""
+    if source.kind != "hub":
+        return source
+    from dataclasses import replace
+
+    from huggingface_hub import snapshot_download
+
+    repo, revision = source.model.weights.split("@")
+    patterns = ["*/*.json", "*.json", "tokenizer/*", *(f"{p}/*.safetensors" for p in (*PARTS, "safety_checker"))]
+    patterns_off = ["*/*.fp16.*", "*/*.non_ema.*"]
+    try:
+        folder = snapshot_download(repo, revision=revision, allow_patterns=patterns, ignore_patterns=patterns_off)
+    except Exception as e:  # the hub client has no common base for offline, missing and refused
+        raise ConfigError.one("model", _missing(repo, revision, e), NO_WEIGHTS_NEEDED) from e
+    return replace(source, folder=Path(folder))
+
+
+def _missing(repo: str, revision: str, error: Exception) -> str:
+    why = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    return (
+        f"the weights of {repo} at {revision[:8]} are not on this machine and cannot be fetched ({why}); "
+        f"on a machine with network run `hf download {repo} --revision {revision}` and copy its cache here, "
+        "or give a folder: model=local model.path=FOLDER"
+    )
+
+
+def _folder(settings: ModelSettings, folder: Path) -> Source:
+    missing = [p for p in PARTS if not (folder / p / "config.json").is_file()]
+    if missing:
+        raise ConfigError.one(
+            "model.path", f"{folder.name!r} has no {missing[0]}/config.json", "is it a diffusers folder?"
+        )
+    for part in PARTS:
+        _need_safetensors(folder / part)
+    unet, vae, text = (_json(folder / p / "config.json") for p in PARTS)
+    _check_architecture(unet)
+    scale = 2 ** (len(vae.get("block_out_channels", (1, 1, 1, 1))) - 1)
+    model = _model(settings, digest_folder(folder), _noise(folder), unet.get("in_channels", 4), scale)
+    return Source(
+        settings.kind,
+        model,
+        settings.native or int(unet.get("sample_size") or 64) * scale,
+        int(text.get("max_position_embeddings", 77)) - 2,
+        folder / "tokenizer" if (folder / "tokenizer" / "merges.txt").is_file() else CLIP,
+        folder=folder,
+        vae=_vae_path(settings),
+        safety_checker=settings.safety_checker and (folder / "safety_checker").is_dir(),
+    )
+
+
+def _file(settings: ModelSettings, path: Path) -> Source:
+    if path.suffix.lower() != ".safetensors":
+        raise ConfigError.one("model.path", f"{path.name!r} is not a .safetensors file")
+    keys = safetensors_keys(path)
+    if not any(k.startswith("model.diffusion_model.") for k in keys):
+        raise ConfigError.one("model.path", f"{path.name!r} holds no Stable Diffusion 1.x checkpoint")
+    if any(k.startswith("conditioner.") for k in keys):
+        raise ConfigError.one("model.path", f"{path.name!r} is a Stable Diffusion XL checkpoint; 1.x is supported")
+    model = _model(settings, digest_files({path.name: path}, by_name=False), NoiseSchedule())
+    return Source(settings.kind, model, settings.native or 512, 75, CLIP, file=path, vae=_vae_path(settings))
+
+
+def _model(settings: ModelSettings, weights: str, noise: NoiseSchedule, channels: int = 4, scale: int = 8) -> Model:
+    vae = _vae_path(settings)
+    digest = "" if vae is None else digest_folder(vae) if vae.is_dir() else digest_files({vae.name: vae}, by_name=False)
+    return Model(weights, noise, channels, scale, settings.clip_skip, digest)
+
+
+def _vae_path(settings: ModelSettings) -> Path | None:
+    if settings.vae is None:
+        return None
+    path = Path(settings.vae).expanduser()
+    if path.is_dir():
+        _need_safetensors(path)
+    elif path.suffix.lower() != ".safetensors" or not path.is_file():
+        raise ConfigError.one("model.vae", f"{settings.vae!r} is no diffusers folder and no .safetensors file")
+    else:
+        safetensors_keys(path)
+    return path
+
+
+def _check_architecture(unet: dict[str, Any]) -> None:
+    if unet.get("_class_name", "UNet2DConditionModel") != "UNet2DConditionModel" or unet.get("addition_embed_type"):
+        raise ConfigError.one("model.path", "is not a Stable Diffusion 1.x/2.x model", "XL and newer are not supported")
+    if unet.get("in_channels", 4) != unet.get("out_channels", 4):
+        raise ConfigError.one("model.path", "is an inpainting or depth model", "use an ordinary 4-channel one")
+
+
+def _need_safetensors(folder: Path) -> None:
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        pickles = [p.name for p in folder.iterdir() if p.suffix in PICKLES] if folder.is_dir() else []
+        what = f"only {pickles[0]} (a pickle file, which can run code)" if pickles else "no .safetensors file"
+        raise ConfigError.one("model.path", f"{folder.name}/ has {what}", "use the safetensors version of the model")
+    for file in files:
+        safetensors_keys(file)
+
+
+def safetensors_keys(path: Path) -> list[str]:
+    """Tensor names from the header alone. Raises ConfigError for a file that is not what it says."""
+    try:
+        with path.open("rb") as f:
+            size = int.from_bytes(f.read(8), "little")
+            if not 2 <= size <= 100_000_000:
+                raise ValueError("no header")
+            header = json.loads(f.read(size))
+        end = max((v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"), default=0)
+        if path.stat().st_size < 8 + size + end:
+            raise ValueError("truncated")
+    except OSError as e:
+        raise ConfigError.one("model.path", f"{path.name!r} cannot be read: {e.strerror}") from e
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as e:
+        raise ConfigError.one("model.path", f"{path.name!r} is not a whole safetensors file ({e})") from e
+    return [k for k in header if k != "__metadata__"]
+
+
+def _noise(folder: Path) -> NoiseSchedule:
+    path = folder / "scheduler" / "scheduler_config.json"
+    if not path.is_file():
+        return NoiseSchedule()
+    config = _json(path)
+    return NoiseSchedule(
+        beta_schedule=config.get("beta_schedule", "scaled_linear"),
+        beta_start=float(config.get("beta_start", 0.00085)),
+        beta_end=float(config.get("beta_end", 0.012)),
+        train_steps=int(config.get("num_train_timesteps", 1000)),
+        prediction=config.get("prediction_type", "epsilon"),
+        steps_offset=int(config.get("steps_offset", 0)),
+        set_alpha_to_one=bool(config.get("set_alpha_to_one", False)),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as e:
+        raise ConfigError.one("model.path", f"{path.parent.name}/{path.name} cannot be read: {e}") from e
+    if not isinstance(value, dict):
+        raise ConfigError.one("model.path", f"{path.parent.name}/{path.name} is not a mapping")
+    return value
+
+
+def digest_folder(folder: Path) -> str:
+    """Digest of the files of a diffusers folder that decide a picture."""
+    names = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix in (".safetensors", ".json", ".txt")]
+    keep = {p.relative_to(folder).as_posix(): p for p in names if ".fp16." not in p.name and ".non_ema." not in p.name}
+    return digest_files({k: p for k, p in keep.items() if "/" in k or k == "config.json" or p.suffix == ".safetensors"})
+
+
+def digest_files(files: dict[str, Path], by_name: bool = True) -> str:
+    """``b2:`` + 32 hex digits over (name, content) of ``files``."""
+    cache = _Cache.load()
+    h = blake2b(digest_size=16)
+    for name, path in sorted(files.items()):
+        h.update((name if by_name else "").encode() + b"\0" + cache.digest(path))
+    cache.save()
+    return "b2:" + h.hexdigest()
+
+
+class _Cache:
+    """File digests by (path, size, mtime) in the user's cache folder; a missing or broken cache only costs time."""
+
+    def __init__(self, path: Path, entries: dict[str, str]) -> None:
+        self.path, self.entries, self.changed = path, entries, False
+
+    @classmethod
+    def load(cls) -> _Cache:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        path = base / "sdbatch" / "digests.json"
+        try:
+            entries = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            entries = {}
+        return cls(path, entries if isinstance(entries, dict) else {})
+
+    def digest(self, path: Path) -> bytes:
+        stat = path.stat()
+        key = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+        known = self.entries.get(key)
+        if not isinstance(known, str) or len(known) != 32:
+            self.entries[key] = known = _hash(path)
+            self.changed = True
+        return known.encode()
+
+    def save(self) -> None:
+        if not self.changed:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            new = self.path.with_suffix(f".{os.getpid()}")
+            new.write_text(json.dumps(self.entries), "utf-8")
+            new.replace(self.path)
+        except OSError:
+            pass
+
+
+def _hash(path: Path) -> str:
+    h = blake2b(digest_size=16)
+    with path.open("rb") as f:
+        while block := f.read(1 << 22):
+            h.update(block)
+    return h.hexdigest()

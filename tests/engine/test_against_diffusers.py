@@ -1,0 +1,144 @@
+"""Whole pictures equal StableDiffusionPipeline's: same weights, seed, sampler, guidance, in fp32."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from sdbatch.prompts import condition
+from sdbatch.render import Pixels
+from sdbatch.samplers import SAMPLERS
+from sdbatch.tokens import Vocabulary, _merges, derive
+from tests.engine.models import CLIP, psnr, render, shot
+
+# diffusers' own schedulers call np.array(tensor), which numpy 2.4 deprecates; nothing of ours is silenced.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+SD15 = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "num_train_timesteps": 1000,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+    "clip_sample": False,
+}
+SDE, KARRAS = {"algorithm_type": "sde-dpmsolver++"}, {"use_karras_sigmas": True}
+SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ddim": ("DDIMScheduler", {}),
+    "dpmpp_2m": ("DPMSolverMultistepScheduler", {}),
+    "dpmpp_2m_karras": ("DPMSolverMultistepScheduler", KARRAS),
+    "dpmpp_2m_sde": ("DPMSolverMultistepScheduler", SDE),
+    "dpmpp_2m_sde_karras": ("DPMSolverMultistepScheduler", SDE | KARRAS),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "euler_a": ("EulerAncestralDiscreteScheduler", {}),
+    "heun": ("HeunDiscreteScheduler", {}),
+    "lcm": ("LCMScheduler", {}),
+    "lms": ("LMSDiscreteScheduler", {}),
+    "pndm": ("PNDMScheduler", {}),
+    "unipc": ("UniPCMultistepScheduler", {}),
+}
+SAME = 45.0  # dB
+
+
+@pytest.fixture(scope="session")
+def pipe(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    words = tmp_path_factory.mktemp("tokenizer")
+    (words / "merges.txt").write_text((CLIP / "merges.txt").read_text("utf-8"), "utf-8")
+    (words / "vocab.json").write_text(json.dumps(derive(_merges(CLIP / "merges.txt"))), "utf-8")
+    made = diffusers.StableDiffusionPipeline(
+        vae=diffusers.AutoencoderKL.from_pretrained(folder / "vae", low_cpu_mem_usage=False),
+        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
+        tokenizer=CLIPTokenizer.from_pretrained(words, model_max_length=77),
+        unet=diffusers.UNet2DConditionModel.from_pretrained(folder / "unet", low_cpu_mem_usage=False),
+        scheduler=diffusers.PNDMScheduler.from_config(SD15),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def reference(pipe: Any, sampler: str, **call: Any) -> Pixels:
+    """The usual way: swap the scheduler, call the pipeline with a CPU generator."""
+    name, settings = SCHEDULERS[sampler]
+    pipe.scheduler = getattr(diffusers, name).from_config(diffusers.PNDMScheduler.from_config(SD15).config, **settings)
+    generator = torch.Generator().manual_seed(call.pop("seed"))
+    return np.asarray(pipe(generator=generator, **call).images[0])
+
+
+def test_every_sampler_is_compared() -> None:
+    assert set(SCHEDULERS) == set(SAMPLERS)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_pictures_equal_the_pipelines(opened: Any, pipe: Any, sampler: str) -> None:
+    shots = [shot(sampler=sampler, guidance=g, steps=6, prompt="red boat", negative="fog", seed=5) for g in (1.0, 6.0)]
+    ours = render(opened, shots)
+    for s in shots:
+        call = {"prompt": s.prompt, "negative_prompt": s.negative, "num_inference_steps": s.steps, "seed": s.seed}
+        theirs = reference(pipe, sampler, guidance_scale=s.guidance, width=64, height=64, **call)
+        assert theirs.std() > 10
+        assert psnr(ours[s.id].pixels, theirs) >= SAME
+
+
+def test_guidance_changes_the_picture(opened: Any) -> None:
+    low, high = (shot(guidance=g) for g in (1.0, 6.0))
+    ours = render(opened, [low, high])
+    assert psnr(ours[low.id].pixels, ours[high.id].pixels) < 30
+
+
+def test_size_off_the_grid_is_the_middle_of_the_grid(opened: Any) -> None:
+    whole, part = shot(width=72, height=64), shot(width=70, height=60)
+    ours = render(opened, [whole, part])
+    assert ours[part.id].pixels.shape == (60, 70, 3)
+    assert np.array_equal(ours[part.id].pixels, ours[whole.id].pixels[2:62, 1:71])
+
+
+def test_long_prompts_are_chunks_side_by_side(opened: Any, pipe: Any) -> None:
+    """160 tokens: as the pipeline does when given the chunks' embeddings, negative padded with empty chunks."""
+    s = shot(prompt=" ".join(["red boat under grey sky,"] * 27), negative="fog")
+    chunks = condition(s.prompt, Vocabulary.load(CLIP), 75)
+    assert len(chunks) == 3
+    assert len(chunks.cuts) == 2
+    empty = condition("", Vocabulary.load(CLIP), 75).ids
+    negative = condition(s.negative, Vocabulary.load(CLIP), 75).ids + empty * 2
+    with torch.no_grad():
+        cond, uncond = (
+            torch.cat([pipe.text_encoder(torch.tensor([i])).last_hidden_state for i in ids], 1)
+            for ids in (chunks.ids, negative)
+        )
+    call = {"prompt_embeds": cond, "negative_prompt_embeds": uncond, "num_inference_steps": s.steps, "seed": s.seed}
+    theirs = reference(pipe, s.sampler, guidance_scale=s.guidance, width=64, height=64, **call)
+    assert psnr(render(opened, [s])[s.id].pixels, theirs) >= SAME
+
+
+def test_image_to_image_equals_the_pipeline(opened: Any, pipe: Any) -> None:
+    """A start at a later step from a stored picture (diffusers draws the encoder's sample; here it gets our mean)."""
+    from sdbatch.jobs import Start
+
+    parent = shot(seed=9)
+    child = shot(steps=8, sampler="dpmpp_2m", start=Start(parent.id, 0.5))
+    ours = render(opened, [child, parent])
+    image = ours[parent.id].pixels
+    x = torch.tensor(image).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.no_grad():
+        z = pipe.vae.encode(x).latent_dist.mode() * pipe.vae.config.scaling_factor
+    scheduler = diffusers.DPMSolverMultistepScheduler.from_config(SD15)
+    pipe.scheduler = scheduler
+    inner = diffusers.StableDiffusionImg2ImgPipeline(**pipe.components, requires_safety_checker=False)
+    inner.set_progress_bar_config(disable=True)
+    theirs = inner(
+        prompt=child.prompt, image=z, strength=0.5, num_inference_steps=8, guidance_scale=6.0, negative_prompt="",
+        generator=torch.Generator().manual_seed(child.seed),
+    ).images[0]
+    assert psnr(ours[child.id].pixels, theirs) >= SAME

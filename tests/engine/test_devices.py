@@ -1,0 +1,62 @@
+"""What this machine cannot do is said, with the nearest that works; nothing falls back silently."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sdbatch.engine import device
+from sdbatch.errors import ConfigError
+from sdbatch.runtime import Runtime
+
+NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+
+
+@NO_CUDA
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"attention": "xformers"}, r"runtime.attention: xformers needs CUDA; the device is cpu \(use sdpa\)"),
+        ({"device": "cuda"}, r"runtime.device: cuda is not available here \(use auto or cpu\)"),
+        ({"device": "mps"}, r"runtime.device: mps is not available here \(use auto or cpu\)"),
+        ({"dtype": "float16"}, r"runtime.dtype: float16 is for GPUs.*\(use bfloat16\)"),
+    ],
+)
+def test_what_is_missing_is_named_with_what_works(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        device.prepare(Runtime(threads=1, **asked))
+
+
+@NO_CUDA
+def test_auto_is_the_cpu_in_fp32() -> None:
+    found = device.prepare(Runtime(threads=1))
+    assert (found.type, found.dtype, found.attention, found.threads) == ("cpu", torch.float32, "sdpa", 1)
+    assert torch.get_num_threads() == 1
+
+
+def test_compile_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no C++ compiler found\nlong story")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    with pytest.raises(ConfigError, match=r"runtime.compile: torch.compile does not work here: no C\+\+ compiler found \(use"):
+        device.check_compile(device.prepare(Runtime(threads=1)))
+
+
+def test_a_profile_names_what_decides_bits() -> None:
+    names = dict(device.versions())
+    assert names["torch"] == torch.__version__
+    assert set(names) == {"python", "torch", "diffusers", "transformers", "numpy", "sdbatch", "cpu"}
+
+
+def test_torch_is_imported_by_open_and_not_before() -> None:
+    code = (
+        "import sys, sdbatch.engine, sdbatch.engine.policy, sdbatch.prompts, sdbatch.tokens, sdbatch.motion.camera;"
+        "sys.exit(bool({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0

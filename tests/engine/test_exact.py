@@ -1,0 +1,105 @@
+"""The same shot gives the same bits alone, in any company, in any order, and in a fresh process."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sdbatch.engine.denoise import Row
+from sdbatch.engine.selftest import probe
+from sdbatch.jobs import Shot, Start, Toward
+from sdbatch.render import Picture
+from sdbatch.samplers import SAMPLERS
+from tests.engine.models import render, shot
+
+LONG = " ".join(["a red boat on the sea,"] * 20)
+SHOTS = st.builds(
+    lambda size, **fields: shot(width=size[0], height=size[1], **fields),
+    prompt=st.sampled_from(["a cat", "(red:1.4) boat [night]", "", LONG]),
+    negative=st.sampled_from(["", "fog"]),
+    seed=st.integers(0, 2**32),
+    size=st.sampled_from([(64, 64), (48, 64), (70, 56)]),
+    sampler=st.sampled_from(sorted(SAMPLERS)),
+    steps=st.integers(1, 5),
+    guidance=st.sampled_from([1.0, 4.0, 7.5]),
+)
+KNOWN: dict[str, str] = {}
+
+
+def digest(result: Any) -> str:
+    assert isinstance(result, Picture), result
+    return blake2b(result.pixels.tobytes(), digest_size=8).hexdigest()
+
+
+def digests(engine: Any, shots: list[Shot]) -> dict[str, str]:
+    return {key: digest(result) for key, result in render(engine, shots).items()}
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(shots=st.lists(SHOTS, min_size=2, max_size=7), order=st.randoms(use_true_random=False))
+def test_company_and_order_change_no_bits(opened: Any, shots: list[Shot], order: random.Random) -> None:
+    together = list(dict.fromkeys(shots))
+    order.shuffle(together)
+    found = digests(opened, together)
+    for one in together:
+        if one.id not in KNOWN:
+            KNOWN.update(digests(opened, [one]))
+        assert found[one.id] == KNOWN[one.id]
+
+
+def test_a_fresh_process_in_another_order_gives_the_same_bits(opened: Any, folder: Path) -> None:
+    here = digests(opened, plan())
+    script = (
+        "import json, random, sys; from pathlib import Path; from sdbatch import engine; from sdbatch.runtime import Runtime;"
+        "from tests.engine.models import source; from tests.engine.test_exact import digests, plan, shot;"
+        "shots = plan() + [shot(seed=99, steps=7)]; random.Random(4).shuffle(shots);"
+        "e = engine.open(source(Path(sys.argv[1])), Runtime(device='cpu', threads=1));"
+        "sys.stdout.write(json.dumps(digests(e, shots)))"
+    )
+    command = [sys.executable, "-c", script, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    there = json.loads(done.stdout)
+    assert {key: there[key] for key in here} == here
+
+
+def plan() -> list[Shot]:
+    """A bit of everything, chains included (their parents come later in the list: the feed holds them back)."""
+    parent = shot(seed=3, steps=2)
+    child = shot(seed=4, sampler="euler_a", start=Start(parent.id, 0.6, replace(Start("", 1).camera, zoom=1.2)))
+    blend = shot(seed=6, toward=Toward("red boat", "", 7, 0.3), guidance=3.0)
+    mixed = [shot(seed=i, sampler=s, steps=2 + i % 4, guidance=1.0 + i % 3) for i, s in enumerate(sorted(SAMPLERS))]
+    return [child, blend, *mixed, parent]
+
+
+def test_the_self_test_finds_this_device_exact(opened: Any) -> None:
+    assert opened.profile.exact == "exact"
+
+
+@pytest.mark.parametrize(
+    ("broken", "verdict"),
+    [
+        (lambda row, slot, all: row.latent, "exact"),
+        (lambda row, slot, all: row.latent + slot, "bits depend on slot"),
+        (lambda row, slot, all: row.latent + sum(r.timestep for r in all), "bits depend on neighbours and slot"),
+        (lambda row, slot, all: row.latent * float("nan"), "the self-test's prediction is not finite"),
+    ],
+)
+def test_the_self_test_sees_what_bits_depend_on(broken: Any, verdict: str) -> None:
+    def call(rows: Any, size: int) -> list[torch.Tensor]:
+        return [broken(row, i, rows) for i, row in enumerate(rows)]
+
+    row = Row(torch.ones(4, 2, 2), 500.0, torch.ones(3, 5))
+    found = probe(call, row, 4, (8,))
+    assert found.text == verdict
+    assert found.equal == ((8,) if verdict == "exact" else ())

@@ -1,0 +1,204 @@
+"""What is paid, what is done once, and what one broken shot does to the others."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sdbatch import engine
+from sdbatch.engine import policy
+from sdbatch.engine.decode import AGAIN, FLAT
+from sdbatch.engine.denoise import Row
+from sdbatch.jobs import Camera, Start
+from sdbatch.render import Bucket, Failure, Picture
+from sdbatch.runtime import Runtime
+from sdbatch.samplers import SAMPLERS
+from tests.engine.models import ListFeed, render, shot, source
+
+Patch = Callable[..., Any]
+
+
+@pytest.fixture
+def counted(opened: Any) -> Any:
+    opened.stats.reset_counts()
+    return opened
+
+
+def test_guidance_one_pays_one_row_and_else_two(counted: Any) -> None:
+    render(counted, [shot(guidance=1.0, steps=5), shot(guidance=6.0, steps=5, sampler="heun")])
+    assert counted.stats.rows_used == 5 + 2 * 9
+
+
+def test_guidance_interval_pays_one_row_outside(counted: Any) -> None:
+    part = shot(steps=10, guidance_interval=(0.2, 0.6))
+    found = render(counted, [part])
+    assert counted.stats.rows_used == 10 + 4 == policy.rows(part)
+    assert not np.array_equal(found[part.id].pixels, render(counted, [shot(steps=10)])[shot(steps=10).id].pixels)
+
+
+def test_rows_are_paid_in_full_calls_and_hardly_padded(counted: Any) -> None:
+    rng = random.Random(1)
+    shots = [
+        shot(seed=i, steps=rng.randint(1, 9), guidance=float(rng.choice([1, 3, 7])), sampler=rng.choice(list(SAMPLERS)))
+        for i in range(60)
+    ]
+    assert len(render(counted, shots)) == 60
+    stats = counted.stats
+    assert stats.rows_used == sum(map(policy.rows, shots))
+    assert stats.rows_paid == stats.calls * 4
+    longest = max(policy.table_of(s).evaluations for s in shots)
+    assert stats.rows_paid - stats.rows_used <= 3 * longest  # only the last shot's end is padded
+
+
+def test_a_lane_that_can_fill_a_call_goes_first(counted: Any) -> None:
+    """One shot of a large bucket must not be padded while small ones can fill calls."""
+    small = [shot(seed=i, guidance=1.0, steps=4) for i in range(8)]
+    large = [shot(seed=i, guidance=1.0, steps=4, width=80) for i in range(4)]
+    render(counted, [large[0], *small, *large[1:]])
+    assert counted.stats.rows_paid == counted.stats.rows_used == 48
+
+
+def test_each_text_is_encoded_once(opened: Any) -> None:
+    before = opened._texts.encoded
+    words = "never said before"
+    render(opened, [shot(prompt=words, negative=words + " again", seed=i, steps=1) for i in range(6)])
+    assert opened._texts.encoded - before == 2
+
+
+def test_rows_for_is_a_function_of_bucket_and_device() -> None:
+    def cuda(h: int, w: int) -> int:
+        return policy.rows_for(Bucket(h, w, 1), 64 * 64, 16, "cuda")
+
+    assert [cuda(64, 64), cuda(32, 64), cuda(32, 32), cuda(64, 128), cuda(128, 128), cuda(56, 72)] == [16, 32, 64, 8, 4, 16]
+    assert policy.rows_for(Bucket(8, 8, 1), 64 * 64, 4, "cpu") == 4
+    assert [policy.vae_rows_for(a, 4096, 4) for a in (1024, 4096, 8192, 16384, 65536)] == [4, 4, 2, 1, 1]
+
+
+def breaks(monkeypatch: pytest.MonkeyPatch, opened: Any, change: Callable[[Sequence[Row], int, list[Any]], None]) -> None:
+    """Let ``change`` see (and spoil) every denoiser call."""
+    true = opened._denoiser
+
+    def call(rows: Sequence[Row], size: int) -> list[torch.Tensor]:
+        out = true(rows, size)
+        change(rows, size, out)
+        return list(out)
+
+    monkeypatch.setattr(opened, "_denoiser", call)
+
+
+def test_a_broken_shot_fails_alone(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = shot(prompt="poison", guidance=1.0), [shot(seed=i) for i in range(4)]
+    alone = {key: result.pixels for key, result in render(opened, good).items()}
+    poison = opened._texts.embedding("poison")
+
+    def spoil(rows: Sequence[Row], size: int, out: list[Any]) -> None:
+        for i, row in enumerate(rows):
+            if torch.equal(row.text, poison):
+                out[i] = out[i] * float("nan")
+
+    breaks(monkeypatch, opened, spoil)
+    found = render(opened, [good[0], bad, *good[1:]])
+    assert isinstance(found[bad.id], Failure)
+    assert "not finite" in found[bad.id].error
+    assert all(np.array_equal(found[s.id].pixels, alone[s.id]) for s in good)
+
+
+def test_a_missing_parent_fails_alone(opened: Any) -> None:
+    orphan, good = shot(start=Start("jmissing", 0.5)), shot()
+    feed = ListFeed([orphan, good], opened.bucket)
+    feed.take = lambda bucket=None: feed.waiting.pop(0) if feed.waiting else None  # type: ignore[method-assign,misc,assignment]
+    found = list(opened.render(feed))
+    assert {type(r) for r in found} == {Picture, Failure}
+    assert "jmissing" in next(r.error for r in found if isinstance(r, Failure))
+
+
+def test_out_of_memory_goes_on_with_half_the_rows(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    small = engine.open(source(folder), Runtime(device="cpu", threads=1, rows=8))
+    shots = [shot(seed=i, steps=2 + i) for i in range(7)]
+    expected = {key: result.pixels.shape for key, result in render(small, shots).items()}
+    calls = 0
+
+    def spoil(rows: Sequence[Row], size: int, out: list[Any]) -> None:
+        nonlocal calls
+        calls += 1
+        if size > 4 and calls > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+
+    breaks(monkeypatch, small, spoil)
+    feed = ListFeed(shots, small.bucket)
+    rows = []
+    with caplog.at_level(logging.WARNING):
+        found = {}
+        for result in small.render(feed):
+            found[result.shot.id] = result
+            rows.append(small.profile.rows)
+    assert {key: result.pixels.shape for key, result in found.items()} == expected
+    assert sorted(rows, reverse=True) == rows
+    assert set(rows) == {8, 4}
+    assert "runtime.rows=4" in caplog.text
+
+
+def test_out_of_memory_with_one_row_is_a_failure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = engine.open(source(folder), Runtime(device="cpu", threads=1, rows=1))
+
+    def spoil(rows: Sequence[Row], size: int, out: list[Any]) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+
+    breaks(monkeypatch, small, spoil)
+    found = list(render(small, [shot(), shot(seed=2)]).values())
+    assert len(found) == 2
+    assert all("out of memory" in r.error for r in found if isinstance(r, Failure))
+
+
+def test_half_precision_decodes_again_in_fp32(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = engine.open(source(folder), Runtime(device="cpu", threads=1, dtype="bfloat16"))
+    module = half._vae._module
+    true = module.decode
+
+    def decode(z: torch.Tensor) -> Any:
+        out = true(z)
+        out.sample[:] = float("nan")
+        return out
+
+    monkeypatch.setattr(module, "decode", decode)
+    half._vae._in_fp32().decode = true.__func__.__get__(half._vae._in_fp32())
+    (picture,) = render(half, [shot()]).values()
+    assert picture.warnings == (AGAIN,)
+    assert picture.pixels.std() > 5
+
+
+def test_a_flat_picture_is_marked(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = opened._vae._module.decode
+
+    def decode(z: torch.Tensor) -> Any:
+        out = true(z)
+        out.sample[:] = 0.5
+        return out
+
+    monkeypatch.setattr(opened._vae._module, "decode", decode)
+    (picture,) = render(opened, [shot()]).values()
+    assert picture.warnings == (FLAT,)
+
+
+def test_a_chain_waits_for_its_parent_and_others_go_on(opened: Any) -> None:
+    parent = shot(seed=1, steps=3)
+    child = shot(seed=2, start=Start(parent.id, 0.5, Camera(zoom=1.1)))
+    grandchild = shot(seed=3, start=Start(child.id, 0.5, Camera(roll=3), colours=parent.id))
+    found = render(opened, [grandchild, child, *[shot(seed=s, steps=9) for s in (5, 6)], parent])
+    assert all(isinstance(r, Picture) for r in found.values())
+    order = list(found)
+    assert order.index(parent.id) < order.index(child.id) < order.index(grandchild.id)
+
+
+def test_inexact_says_so_in_every_picture(folder: Path) -> None:
+    loose = engine.open(source(folder), Runtime(device="cpu", threads=1, exact=False))
+    (picture,) = render(loose, [shot()]).values()
+    assert "exact=false" in picture.warnings[0]
+    assert loose.profile.exact == "not asked for"

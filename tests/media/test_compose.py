@@ -1,0 +1,92 @@
+"""Frames from layers, films from jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdbatch import motion
+from sdbatch.errors import StoreError
+from sdbatch.jobs import Camera, Job, Layer
+from sdbatch.media import compose, footage, png, xmp
+from sdbatch.motion import camera
+from sdbatch.render import Pixels
+
+Scene = Callable[..., Pixels]
+
+
+def test_one_picture_seen_straight_on_is_that_picture(scene: Scene) -> None:
+    pixels = scene()
+    assert compose.compose((Layer(3),), {3: pixels}.__getitem__) is pixels
+
+
+def test_one_picture_through_a_camera_is_the_warp(scene: Scene) -> None:
+    seen = compose.compose((Layer(0, Camera(zoom=1.5, roll=10)),), lambda _: scene())
+    assert np.array_equal(seen, camera.warp(scene(), Camera(zoom=1.5, roll=10), (64, 48)))
+
+
+def test_layers_are_a_weighted_sum_rounded_once() -> None:
+    pictures = [np.full((4, 4, 3), v, np.uint8) for v in (100, 201, 255)]
+    frame = (Layer(0, weight=0.5), Layer(1, weight=0.5))
+    assert (compose.compose(frame, pictures.__getitem__) == 150).all()  # 150.5 rounds to even
+    assert (compose.compose((Layer(2, weight=0.25), Layer(2, weight=0.75)), pictures.__getitem__) == 255).all()
+    assert (compose.compose((Layer(2, weight=1.0), Layer(1, weight=1.0)), pictures.__getitem__) == 255).all()
+    assert compose.compose(frame, pictures.__getitem__).dtype == np.uint8
+
+
+def test_a_job_becomes_its_film(film_job: Job, scene: Scene, tmp_path: Path) -> None:
+    ids = [shot.id for shot in motion.shots(film_job)]
+    asked: list[str] = []
+
+    def load(shot_id: str) -> Pixels:
+        asked.append(shot_id)
+        return scene(ids.index(shot_id))
+
+    path, poster = tmp_path / "a.mp4", tmp_path / "a.png"
+    assert compose.assemble(film_job, load, path, '{"a":1}', poster) == 6
+    assert asked == ids
+    assert footage.probe(path) == (64, 48, 24, 6)
+    assert footage.read_metadata(path) == '{"a":1}'
+    assert np.array_equal(png.decode(poster), scene(0))
+    assert xmp.SOURCE_TYPE in png.read_text(poster)[png.XMP_KEY]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "a.png"]
+
+
+def test_metadata_none_leaves_no_mark_anywhere(film_job: Job, scene: Scene, tmp_path: Path) -> None:
+    compose.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, tmp_path / "a.png")
+    assert png.read_text(tmp_path / "a.png") == {}
+    assert footage.read_metadata(tmp_path / "a.mp4") is None
+
+
+def test_a_picture_used_again_is_loaded_once_and_few_are_kept(film_job: Job, scene: Scene, tmp_path: Path) -> None:
+    assert film_job.film is not None
+    still = film_job.film.motion.model_copy(update={"phrase": "same", "frames": 40})
+    job = replace(film_job, film=replace(film_job.film, motion=still))
+    asked: list[str] = []
+    compose.assemble(job, lambda shot_id: asked.append(shot_id) or scene(), tmp_path / "a.mp4", None)  # type: ignore[func-returns-value]
+    assert len(asked) == 1
+    assert compose.KEPT <= 8
+
+
+def test_a_shot_that_is_missing_leaves_no_film(film_job: Job, tmp_path: Path) -> None:
+    def load(shot_id: str) -> Pixels:
+        raise ValueError(f"{shot_id}: truncated PNG")
+
+    with pytest.raises(ValueError, match="truncated"):
+        compose.assemble(film_job, load, tmp_path / "a.mp4", "x", tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_poster_that_cannot_be_written_is_a_store_error(film_job: Job, scene: Scene, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="No such file"):
+        compose.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, tmp_path / "no" / "a.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_picture_is_no_film(film_job: Job, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no film"):
+        compose.assemble(replace(film_job, film=None), lambda _: np.zeros((1, 1, 3), np.uint8), tmp_path / "a", None)

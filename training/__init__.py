@@ -1,0 +1,1 @@
+"""The data, the training and the judging of the embedded model `tiny`."""
