@@ -30,7 +30,7 @@ COLOUR_WORDS: dict[str, tuple[str, ...]] = {
     "white": ("white",),
     "pink": ("pink",),
 }
-PARTS: dict[str, str] = {"castle": "roofs", "house": "roof", "boat": "sails", "pagoda": "roofs", "lighthouse": "stripes"}
+PARTS = {"castle": "roofs", "house": "roof", "boat": "sails", "pagoda": "roofs", "lighthouse": "stripes"}
 SKY_WORDS: dict[str, tuple[str, ...]] = {
     "day": ("day sky", "blue sky", "daytime", "day", "noon", "bright day"),
     "sunset": ("sunset sky", "sunset sky", "sunset", "evening sky", "dusk", "golden hour", "orange sky"),

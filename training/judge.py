@@ -40,7 +40,8 @@ def asked(count: int, first: int, ratio: str) -> list[Scene]:
 
 def judge_scenes(pipe: Any, eye: reader.Reader, scenes: Sequence[Scene], **options: Any) -> list[dict[str, str]]:
     """Render the plain captions of scenes of one ratio and read the pictures."""
-    pictures = render(pipe, [plain_caption(s) for s in scenes], [s.seed for s in scenes], size=scenes[0].size, **options)
+    texts, seeds = [plain_caption(s) for s in scenes], [s.seed for s in scenes]
+    pictures = render(pipe, texts, seeds, size=scenes[0].size, **options)
     return reader.read(eye, pictures)
 
 

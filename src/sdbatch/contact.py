@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import log, prod
 from pathlib import Path
 
 from sdbatch.errors import ConfigError, nearest
@@ -14,29 +15,26 @@ from sdbatch.plan import Plan
 from sdbatch.render import Pixels
 from sdbatch.store import Ledger, Store
 
-PREFERRED = ("seeds", "canvas", "prompts")  # runs across unless a sweep does
+LANDSCAPE = 1.5  # columns to rows
 
 
 def make(plan: Plan, store: Store) -> Pixels:
-    """The sheet of the first ``sheet.limit`` jobs: one axis across, the others down. Raises ConfigError."""
+    """The sheet of the first ``sheet.limit`` jobs: some axes across, the others down. Raises ConfigError."""
     experiment = plan.resolved.experiment
     jobs = plan[: experiment.sheet.limit]
-    axes = _axes(jobs)
+    axes = {axis: values for axis, values in _axes(jobs).items() if len(values) > 1}
     across = _across(experiment.sheet.across, axes)
-    columns = axes.get(across, [""])
-    down = [a for a in axes if a != across and len(axes[a]) > 1]
-    rows: dict[tuple[str, ...], dict[str, Job]] = {}
+    down = [a for a in axes if a not in across]
+    rows: dict[tuple[str, ...], dict[tuple[str, ...], Job]] = {}
     for job in jobs:
         labels = dict(job.labels)
-        rows.setdefault(tuple(labels[a] for a in down), {})[labels.get(across, "")] = job
+        rows.setdefault(tuple(labels[a] for a in down), {})[tuple(labels[a] for a in across)] = job
+    columns = list(dict.fromkeys(c for row in rows.values() for c in row))
     ledger = store.ledger()
     cells = [_cell(row.get(c), store, ledger) for row in rows.values() for c in columns]
-    title = (
-        f"{experiment.name}: {across} across" + (f", {', '.join(down)} down" if down else "")
-        if across
-        else experiment.name
-    )
-    return sheet(cells, columns, [" · ".join(key) for key in rows], title)
+    sides = [f"{', '.join(names)} {where}" for names, where in ((across, "across"), (down, "down")) if names]
+    title = f"{experiment.name}: {', '.join(sides)}" if sides else experiment.name
+    return sheet(cells, [" · ".join(c) for c in columns], [" · ".join(r) for r in rows], title)
 
 
 def _axes(jobs: list[Job]) -> dict[str, list[str]]:
@@ -47,16 +45,17 @@ def _axes(jobs: list[Job]) -> dict[str, list[str]]:
     return {axis: list(values) for axis, values in out.items()}
 
 
-def _across(wanted: str | None, axes: dict[str, list[str]]) -> str:
+def _across(wanted: str | None, axes: dict[str, list[str]]) -> list[str]:
+    """The axes that run across: the one asked for, else as many of the last ones as make the sheet a landscape."""
     if wanted is not None:
         if wanted not in axes:
-            raise ConfigError.one(
-                "sheet.across", f"{wanted!r} is no axis; axes are {', '.join(axes)}", nearest(wanted, axes)
-            )
-        return wanted
-    many = [a for a, values in axes.items() if len(values) > 1]
-    swept = [a for a in many if a not in PREFERRED]
-    return (swept or [a for a in PREFERRED if a in many] or list(axes))[0]
+            hint = nearest(wanted, axes) or f"axes are {', '.join(axes)}"
+            raise ConfigError.one("sheet.across", f"{wanted!r} is no axis with several values", hint)
+        return [wanted]
+    names = list(axes)
+    count = [len(axes[a]) for a in names]
+    shapes = [abs(log(prod(count[k:]) / prod(count[:k]) / LANDSCAPE)) for k in range(len(names) + 1)]
+    return names[shapes.index(min(shapes)) :]
 
 
 def _cell(job: Job | None, store: Store, ledger: Ledger) -> Cell:

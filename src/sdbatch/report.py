@@ -134,24 +134,23 @@ def as_json(report: dict[str, Any]) -> str:
 
 def show(report: dict[str, Any], console: Console) -> None:
     """The report for people."""
-    todo, states = report["to_render"], report["states"]
+    todo = report["to_render"]
     console.print(f"[bold]{report['name']}[/]  {_count(report['jobs'], 'job')}  in {report['folder']}", highlight=False)
     _states(report, console)
-    axes = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("axis", "values", "done"):
-        axes.add_column(column, overflow="fold")
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    partly = 0 < sum(v["done"] for v in report["axes"][0]["values"].values()) < report["jobs"]
     for axis in report["axes"]:
-        values = axis["values"]
-        names = ", ".join(list(values)[:SHOWN]) + (f", … ({len(values)})" if len(values) > SHOWN else "")
-        done = ", ".join(f"{v['done']}/{v['jobs']}" for v in list(values.values())[:SHOWN])
-        axes.add_row(_plain(axis["axis"]), _plain(names), done if states["new"] < report["jobs"] else "")
-    console.print(axes)
-    counts = (_count(todo[k], k[:-1]) for k in ("jobs", "shots", "evaluations", "rows"))
-    cost_line = f"to render: {', '.join(counts)}"
-    seconds = report["estimated_seconds"]
-    console.print(
-        cost_line + (f", about {duration(seconds)}" if seconds else ", no estimate before a first run"), highlight=False
-    )
+        names = [f"{v} ({n['done']}/{n['jobs']})" if partly else v for v, n in list(axis["values"].items())[:SHOWN]]
+        more = [f"… ({len(axis['values'])})"] if len(axis["values"]) > SHOWN else []
+        table.add_row(_plain(axis["axis"]), _plain(", ".join(names + more)))
+    console.print(table)
+    if todo["jobs"]:
+        counts = ", ".join(_count(todo[k], k[:-1]) for k in ("jobs", "shots", "evaluations", "rows"))
+        seconds = report["estimated_seconds"]
+        time = f"about {duration(seconds)}" if seconds else "no estimate before a first run"
+        console.print(f"to render: {counts}; {time}", highlight=False, soft_wrap=True)
     _warnings(report, console)
     for path in report["writes"][:SHOWN]:
         console.print(f"  {path}", highlight=False, markup=False, soft_wrap=True)

@@ -3,9 +3,6 @@
 Times are frames (``24``), seconds (``"1.5s"``), shares (``"50%"``) or ``"end"`` (the last frame). The ease of a
 keyframe shapes the way *to* it. Zoom is interpolated in log space (constant perceived speed). Easings are Penner's
 (https://robertpenner.com/easing); ``ramp`` is constant speed with short soft ends.
-
-In a loop the frame after the last is the first: ``end`` is that frame, so no picture is shown twice, and a schedule
-without a keyframe there returns to its first value.
 """
 
 from __future__ import annotations
@@ -74,16 +71,15 @@ class Key(Generic[Value]):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The length of a film: ``frames`` at ``fps``; in a ``loop`` the frame after the last is the first."""
+    """The length of a film: ``frames`` at ``fps``."""
 
     frames: int
     fps: Fraction
-    loop: bool = False
 
     @property
     def end(self) -> int:
-        """The frame that ``end`` names."""
-        return self.frames if self.loop else self.frames - 1
+        """The frame that ``end`` names: the last."""
+        return self.frames - 1
 
     def frame(self, time: Time) -> float:
         """The frame (may be fractional) that ``time`` names. ValueError: an unknown form, or outside 0 … end."""
@@ -94,7 +90,7 @@ class Clock:
             raise ValueError(f"{time!r} is no time; write a frame (24), seconds (1.5s), a share (50%) or end")
         number, unit = float(m[1]), m[2]
         frame = number * float(self.fps) if unit == "s" else number / 100 * self.end if unit == "%" else number
-        if frame > self.end + (1.0 if unit == "s" and not self.loop else 1e-9):  # 4s of a 4 s film: its last frame
+        if frame > self.end + (1.0 if unit == "s" else 1e-9):  # 4s of a 4 s film is the end of its last frame
             raise ValueError(f"{time!r} is beyond the end (frame {self.end}, {self.frames / float(self.fps):g}s)")
         return min(frame, float(self.end))
 
@@ -112,8 +108,6 @@ def points(keys: Sequence[Key[Value]], clock: Clock) -> list[tuple[float, Key[Va
     for (a, ka), (b, kb) in zip(placed, placed[1:], strict=False):
         if b <= a:
             raise ValueError(f"times must rise: {kb.time!r} (frame {b:g}) comes after {ka.time!r} (frame {a:g})")
-    if clock.loop and placed[-1][0] < clock.end:
-        placed.append((float(clock.end), Key("end", placed[0][1].value)))
     return placed
 
 

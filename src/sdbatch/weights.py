@@ -1,19 +1,17 @@
 """A model's weights: found, checked and digested without torch.
 
-Safetensors only. A digest covers every file that decides a picture (weights, configurations, vocabulary); it is
-cached by path, size and modification time, because hashing gigabytes at every dry run would be a nuisance.
+Safetensors only. A digest covers every file that decides a picture: weights, configurations, vocabulary.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from hashlib import blake2b
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sdbatch.digests import digest_files, digest_folder
 from sdbatch.errors import ConfigError
 from sdbatch.experiment import ModelSettings
 from sdbatch.jobs import Model
@@ -99,8 +97,6 @@ def fetch(source: Source) -> Source:
     """The hub model of ``source`` on this disk: from the hub's cache, else downloaded (never with HF_HUB_OFFLINE)."""
     if source.kind != "hub":
         return source
-    from dataclasses import replace
-
     from huggingface_hub import snapshot_download
 
     repo, revision = source.model.weights.split("@")
@@ -236,65 +232,3 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError.one("model.path", f"{path.parent.name}/{path.name} is not a mapping")
     return value
-
-
-def digest_folder(folder: Path) -> str:
-    """Digest of the files of a diffusers folder that decide a picture."""
-    names = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix in (".safetensors", ".json", ".txt")]
-    keep = {p.relative_to(folder).as_posix(): p for p in names if ".fp16." not in p.name and ".non_ema." not in p.name}
-    return digest_files({k: p for k, p in keep.items() if "/" in k or k == "config.json" or p.suffix == ".safetensors"})
-
-
-def digest_files(files: dict[str, Path], by_name: bool = True) -> str:
-    """``b2:`` + 32 hex digits over (name, content) of ``files``."""
-    cache = _Cache.load()
-    h = blake2b(digest_size=16)
-    for name, path in sorted(files.items()):
-        h.update((name if by_name else "").encode() + b"\0" + cache.digest(path))
-    cache.save()
-    return "b2:" + h.hexdigest()
-
-
-class _Cache:
-    """File digests by (path, size, mtime) in the user's cache folder; a missing or broken cache only costs time."""
-
-    def __init__(self, path: Path, entries: dict[str, str]) -> None:
-        self.path, self.entries, self.changed = path, entries, False
-
-    @classmethod
-    def load(cls) -> _Cache:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        path = base / "sdbatch" / "digests.json"
-        try:
-            entries = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
-            entries = {}
-        return cls(path, entries if isinstance(entries, dict) else {})
-
-    def digest(self, path: Path) -> bytes:
-        stat = path.stat()
-        key = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
-        known = self.entries.get(key)
-        if not isinstance(known, str) or len(known) != 32:
-            self.entries[key] = known = _hash(path)
-            self.changed = True
-        return known.encode()
-
-    def save(self) -> None:
-        if not self.changed:
-            return
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            new = self.path.with_suffix(f".{os.getpid()}")
-            new.write_text(json.dumps(self.entries), "utf-8")
-            new.replace(self.path)
-        except OSError:
-            pass
-
-
-def _hash(path: Path) -> str:
-    h = blake2b(digest_size=16)
-    with path.open("rb") as f:
-        while block := f.read(1 << 22):
-            h.update(block)
-    return h.hexdigest()

@@ -17,19 +17,52 @@ from sdbatch.weights import Source
 logging.getLogger("xformers").setLevel(logging.ERROR)
 
 CLIP = Path(__file__).parents[2] / "src/sdbatch/models/clip"
-TEXT = {"vocab_size": 49408, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2,
-        "max_position_embeddings": 77, "hidden_act": "quick_gelu", "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
-UNET = {"sample_size": 8, "block_out_channels": (32, 64), "layers_per_block": 1, "cross_attention_dim": 32,
-        "attention_head_dim": 2, "norm_num_groups": 8, "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D")}
-VAE = {"sample_size": 64, "block_out_channels": (8, 8, 16, 16), "layers_per_block": 1, "norm_num_groups": 4,
-       "latent_channels": 4, "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
+TEXT = {
+    "vocab_size": 49408,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 77,
+    "hidden_act": "quick_gelu",
+    "bos_token_id": 0,
+    "eos_token_id": 2,
+    "pad_token_id": 1,
+}
+UNET = {
+    "sample_size": 8,
+    "block_out_channels": (32, 64),
+    "layers_per_block": 1,
+    "cross_attention_dim": 32,
+    "attention_head_dim": 2,
+    "norm_num_groups": 8,
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+}
+VAE = {
+    "sample_size": 64,
+    "block_out_channels": (8, 8, 16, 16),
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "latent_channels": 4,
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+}
 
 
-LIVELY = {"conv_out": 6.0, "to_v": 4.0, "position_embedding": 4.0, "token_embedding": 20.0, "fc2": 10.0, "out_proj": 10.0}
+LIVELY = {
+    "conv_out": 6.0,
+    "to_v": 4.0,
+    "position_embedding": 4.0,
+    "token_embedding": 20.0,
+    "fc2": 10.0,
+    "out_proj": 10.0,
+}
 
 
-def modules(seed: int = 0, text: dict[str, Any] = TEXT, unet: dict[str, Any] = UNET, vae: dict[str, Any] = VAE) -> tuple[Any, Any, Any]:
+def modules(
+    seed: int = 0, text: dict[str, Any] = TEXT, unet: dict[str, Any] = UNET, vae: dict[str, Any] = VAE
+) -> tuple[Any, Any, Any]:
     """(text encoder, denoiser, VAE) with seeded random weights, wide enough to make lively pictures."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
@@ -52,12 +85,23 @@ def save(folder: Path, seed: int = 0) -> Path:
 
 def source(folder: Path | None = None, **changes: Any) -> Source:
     model = changes.pop("model", Model("b2:test"))
-    return Source(**({"kind": "local", "model": model, "native": 64, "chunk": 75, "vocabulary": CLIP, "folder": folder} | changes))
+    return Source(
+        **({"kind": "local", "model": model, "native": 64, "chunk": 75, "vocabulary": CLIP, "folder": folder} | changes)
+    )
 
 
 def shot(**changes: Any) -> Shot:
-    base = {"model": Model("b2:test"), "prompt": "a cat", "negative": "", "seed": 1, "width": 64, "height": 64,
-            "sampler": "euler", "steps": 4, "guidance": 6.0}
+    base = {
+        "model": Model("b2:test"),
+        "prompt": "a cat",
+        "negative": "",
+        "seed": 1,
+        "width": 64,
+        "height": 64,
+        "sampler": "euler",
+        "steps": 4,
+        "guidance": 6.0,
+    }
     return Shot(**(base | changes))
 
 

@@ -138,7 +138,12 @@ def test_image_to_image_equals_the_pipeline(opened: Any, pipe: Any) -> None:
     inner = diffusers.StableDiffusionImg2ImgPipeline(**pipe.components, requires_safety_checker=False)
     inner.set_progress_bar_config(disable=True)
     theirs = inner(
-        prompt=child.prompt, image=z, strength=0.5, num_inference_steps=8, guidance_scale=6.0, negative_prompt="",
+        prompt=child.prompt,
+        image=z,
+        strength=0.5,
+        num_inference_steps=8,
+        guidance_scale=6.0,
+        negative_prompt="",
         generator=torch.Generator().manual_seed(child.seed),
     ).images[0]
     assert psnr(ours[child.id].pixels, theirs) >= SAME

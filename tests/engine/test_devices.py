@@ -44,7 +44,9 @@ def test_compile_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch) 
         raise RuntimeError("no C++ compiler found\nlong story")
 
     monkeypatch.setattr(torch, "compile", broken)
-    with pytest.raises(ConfigError, match=r"runtime.compile: torch.compile does not work here: no C\+\+ compiler found \(use"):
+    with pytest.raises(
+        ConfigError, match=r"runtime.compile: torch.compile does not work here: no C\+\+ compiler found \(use"
+    ):
         device.check_compile(device.prepare(Runtime(threads=1)))
 
 

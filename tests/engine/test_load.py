@@ -31,6 +31,11 @@ def equal(a: Any, b: Any) -> bool:
     return mine.keys() == other.keys() and all(torch.equal(mine[k], other[k]) for k in mine)
 
 
+def near(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Equal but for the memory format's rounding."""
+    return bool((a - b).abs().max() < 1e-3 * b.std())
+
+
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ldm.write(tmp_path_factory.mktemp("ckpt") / "model.safetensors", ldm.made())
@@ -50,10 +55,10 @@ def test_a_single_file_in_stable_diffusion_1_layout(single: Path) -> None:
     assert all(equal(a, b) for a, b in zip((got.text, got.denoiser, got.vae), want, strict=True))
     x, text = torch.randn(2, 4, 8, 8), torch.randn(2, 77, 64)
     with torch.no_grad():
-        assert torch.allclose(got.denoiser(x, 5, text).sample, want[1](x, 5, text).sample, atol=1e-5)
         ids = torch.arange(77)[None]
-        assert torch.allclose(got.text(ids).last_hidden_state, want[0](ids).last_hidden_state, atol=1e-5)
-        assert torch.allclose(got.vae.decode(x).sample, want[2].decode(x).sample, atol=1e-5)
+        assert near(got.denoiser(x, 5, text).sample, want[1](x, 5, text).sample)
+        assert near(got.text(ids).last_hidden_state, want[0](ids).last_hidden_state)
+        assert near(got.vae.decode(x).sample, want[2].decode(x).sample)
 
 
 def test_the_inferred_configuration_is_stable_diffusions() -> None:
@@ -120,7 +125,9 @@ def test_clip_skip_is_the_earlier_layer_with_the_last_norm(folder: Path) -> None
 def test_fp16_files_serve_where_there_is_nothing_else(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "sd")
     unet = tmp_path / "sd" / "unet" / "diffusion_pytorch_model.safetensors"
-    save_file({k: v.half() for k, v in load_file(unet).items()}, unet.with_name("diffusion_pytorch_model.fp16.safetensors"))
+    save_file(
+        {k: v.half() for k, v in load_file(unet).items()}, unet.with_name("diffusion_pytorch_model.fp16.safetensors")
+    )
     unet.unlink()
     got = load.load(source(tmp_path / "sd"), CPU, torch.float32)
     assert got.denoiser.dtype == torch.float32
@@ -146,7 +153,13 @@ def test_the_safety_checker_blanks_and_says_so(folder: Path, tmp_path: Path) -> 
     from transformers import CLIPConfig
 
     shutil.copytree(folder, tmp_path / "sd")
-    vision = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 32}
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "patch_size": 32,
+    }
     for least, blank in ((2.0, False), (-2.0, True)):  # a cosine is always below 2 and above -2
         checker = StableDiffusionSafetyChecker(CLIPConfig(vision_config=vision, projection_dim=16))
         checker.concept_embeds_weights.data.fill_(least)
@@ -185,7 +198,11 @@ def test_what_does_not_serve_is_refused(folder: Path, tmp_path: Path, single: Pa
 def test_other_architectures_are_refused(folder: Path, tmp_path: Path, single: Path) -> None:
     for key, change, match in (
         ("model.diffusion_model.input_blocks.0.0.weight", lambda v: torch.zeros(32, 9, 3, 3), "inpainting"),
-        ("model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", lambda v: torch.zeros(32, 1024), "SD 2"),
+        (
+            "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight",
+            lambda v: torch.zeros(32, 1024),
+            "SD 2",
+        ),
         ("model.diffusion_model.out.2.weight", lambda v: torch.zeros(5, 32, 3, 3), "do not fit"),
     ):
         state = load_file(single)

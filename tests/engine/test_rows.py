@@ -76,12 +76,21 @@ def test_rows_for_is_a_function_of_bucket_and_device() -> None:
     def cuda(h: int, w: int) -> int:
         return policy.rows_for(Bucket(h, w, 1), 64 * 64, 16, "cuda")
 
-    assert [cuda(64, 64), cuda(32, 64), cuda(32, 32), cuda(64, 128), cuda(128, 128), cuda(56, 72)] == [16, 32, 64, 8, 4, 16]
+    assert [cuda(64, 64), cuda(32, 64), cuda(32, 32), cuda(64, 128), cuda(128, 128), cuda(56, 72)] == [
+        16,
+        32,
+        64,
+        8,
+        4,
+        16,
+    ]
     assert policy.rows_for(Bucket(8, 8, 1), 64 * 64, 4, "cpu") == 4
     assert [policy.vae_rows_for(a, 4096, 4) for a in (1024, 4096, 8192, 16384, 65536)] == [4, 4, 2, 1, 1]
 
 
-def breaks(monkeypatch: pytest.MonkeyPatch, opened: Any, change: Callable[[Sequence[Row], int, list[Any]], None]) -> None:
+def breaks(
+    monkeypatch: pytest.MonkeyPatch, opened: Any, change: Callable[[Sequence[Row], int, list[Any]], None]
+) -> None:
     """Let ``change`` see (and spoil) every denoiser call."""
     true = opened._denoiser
 

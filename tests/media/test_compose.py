@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +51,7 @@ def test_a_job_becomes_its_film(film_job: Job, scene: Scene, tmp_path: Path) -> 
     path, poster = tmp_path / "a.mp4", tmp_path / "a.png"
     assert compose.assemble(film_job, load, path, '{"a":1}', poster) == 6
     assert asked == ids
-    assert footage.probe(path) == (64, 48, 24, 6)
+    assert footage.probe(path) == footage.Facts(64, 48, Fraction(24), 6)
     assert footage.read_metadata(path) == '{"a":1}'
     assert np.array_equal(png.decode(poster), scene(0))
     assert xmp.SOURCE_TYPE in png.read_text(poster)[png.XMP_KEY]
@@ -62,14 +64,31 @@ def test_metadata_none_leaves_no_mark_anywhere(film_job: Job, scene: Scene, tmp_
     assert footage.read_metadata(tmp_path / "a.mp4") is None
 
 
-def test_a_picture_used_again_is_loaded_once_and_few_are_kept(film_job: Job, scene: Scene, tmp_path: Path) -> None:
+def test_a_picture_used_again_is_loaded_once(film_job: Job, scene: Scene, tmp_path: Path) -> None:
     assert film_job.film is not None
     still = film_job.film.motion.model_copy(update={"phrase": "same", "frames": 40})
     job = replace(film_job, film=replace(film_job.film, motion=still))
     asked: list[str] = []
     compose.assemble(job, lambda shot_id: asked.append(shot_id) or scene(), tmp_path / "a.mp4", None)  # type: ignore[func-returns-value]
     assert len(asked) == 1
-    assert compose.KEPT <= 8
+
+
+def test_memory_holds_a_few_pictures_however_long_the_film(film_job: Job, scene: Scene, tmp_path: Path) -> None:
+    assert film_job.film is not None
+    longer = film_job.film.motion.model_copy(update={"frames": 40})
+    job = replace(film_job, film=replace(film_job.film, motion=longer))
+    loaded: list[weakref.ref[Pixels]] = []
+    alive: list[int] = []
+
+    def load(_: str) -> Pixels:
+        pixels = scene()
+        loaded.append(weakref.ref(pixels))
+        alive.append(sum(ref() is not None for ref in loaded))
+        return pixels
+
+    compose.assemble(job, load, tmp_path / "a.mp4", None)
+    assert len(loaded) == 40
+    assert max(alive) <= compose.KEPT + 2
 
 
 def test_a_shot_that_is_missing_leaves_no_film(film_job: Job, tmp_path: Path) -> None:

@@ -33,6 +33,14 @@ def test_what_is_no_film_is_a_value_error(read: Callable[[Path], object], conten
 
 
 @pytest.mark.parametrize("read", READERS)
+def test_a_playlist_is_not_followed(read: Callable[[Path], object], make_film: Callable[..., Path]) -> None:
+    playlist = make_film("real.mp4", metadata="x").with_name("a.mp4")
+    playlist.write_text("ffconcat version 1.0\nfile real.mp4\n")
+    with pytest.raises(ValueError, match="damaged film"):
+        read(playlist)
+
+
+@pytest.mark.parametrize("read", READERS)
 def test_a_missing_film_is_a_value_error(read: Callable[[Path], object], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="No such file"):
         read(tmp_path / "-i concat:no.mp4")

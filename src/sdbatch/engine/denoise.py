@@ -104,7 +104,8 @@ def denoise(recipe: Recipe, device: torch.device) -> Steps:
         drawn = noise.draw() if table.noisy[e] else None
         state = advance(table.matrices[e].tolist(), [*state, guide(predictions, shot.guidance)], drawn)
         if known is not None and known.mask is not None:
-            kept = known.latent * float(table.alphas[e]) + first * float(table.sigmas[e])
+            alpha, sigma = (float(table.alphas[e]), float(table.sigmas[e])) if e + 1 < table.evaluations else (1.0, 0.0)
+            kept = known.latent * alpha + first * sigma  # ddim's last level is not quite clean; what is known is
             state[0] = state[0] * known.mask + kept * (1 - known.mask)
     return state[0]
 
@@ -127,9 +128,7 @@ def guide(predictions: list[torch.Tensor], guidance: float) -> torch.Tensor:
     return uncond + (cond - uncond) * guidance
 
 
-def advance(
-    matrix: list[list[float]], tensors: list[torch.Tensor], noise: torch.Tensor | None
-) -> list[torch.Tensor]:
+def advance(matrix: list[list[float]], tensors: list[torch.Tensor], noise: torch.Tensor | None) -> list[torch.Tensor]:
     """The next state: one weighted sum of (state, prediction, noise) per matrix row, in column order."""
     columns = tensors if noise is None else [*tensors, noise]
     return [weighted_sum(row, columns) for row in matrix]

@@ -88,7 +88,9 @@ def read(file: Path) -> State:
     try:
         return load_file(file)
     except (OSError, SafetensorError) as e:
-        raise ConfigError.one("model", f"{file} cannot be read: {e}", "the file may be cut short: fetch it again") from e
+        raise ConfigError.one(
+            "model", f"{file} cannot be read: {e}", "the file may be cut short: fetch it again"
+        ) from e
 
 
 def _from_folder(folder: Path) -> tuple[dict[str, Any], State]:
@@ -96,7 +98,9 @@ def _from_folder(folder: Path) -> tuple[dict[str, Any], State]:
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as e:
-        raise ConfigError.one("model", f"{folder}/config.json cannot be read: {e}", "it must be a diffusers folder") from e
+        raise ConfigError.one(
+            "model", f"{folder}/config.json cannot be read: {e}", "it must be a diffusers folder"
+        ) from e
     files = sorted(folder.glob("*.safetensors"), key=lambda f: (".fp16" in f.name, ".non_ema" in f.name, f.name))
     if not files:
         pickled = "only pickled weights; " if any(folder.glob("*.bin")) else ""
@@ -113,10 +117,14 @@ def _single_file(file: Path, need_vae: bool) -> dict[str, tuple[dict[str, Any], 
     with quiet_imports():
         from diffusers.loaders import single_file_utils as sd
     state = read(file)
-    inner = {k.removeprefix("model.diffusion_model."): v for k, v in state.items() if k.startswith("model.diffusion_model.")}
+    inner = {
+        k.removeprefix("model.diffusion_model."): v for k, v in state.items() if k.startswith("model.diffusion_model.")
+    }
     text = {k: v for k, v in sd.convert_ldm_clip_checkpoint(state).items() if "position_ids" not in k}
     if not inner or not text:
-        what = "denoiser (model.diffusion_model.…)" if not inner else "CLIP text encoder (cond_stage_model.transformer.…)"
+        what = (
+            "denoiser (model.diffusion_model.…)" if not inner else "CLIP text encoder (cond_stage_model.transformer.…)"
+        )
         raise ConfigError.one("model.path", f"{file} has no {what}: it is no Stable Diffusion 1 checkpoint")
     try:
         config = architecture.unet_config(inner)
@@ -137,7 +145,9 @@ def _ldm_vae(file: Path, state: State) -> tuple[dict[str, Any], State]:
 
     inner = {k.removeprefix("first_stage_model."): v for k, v in state.items()}
     if "encoder.down.0.block.0.conv1.weight" not in inner:
-        raise ConfigError.one("model.vae", f"{file} holds no VAE in Stable Diffusion's layout", "give one with model.vae=…")
+        raise ConfigError.one(
+            "model.vae", f"{file} holds no VAE in Stable Diffusion's layout", "give one with model.vae=…"
+        )
     config = architecture.vae_config(inner)
     return config, sd.convert_ldm_vae_checkpoint(state, config)
 

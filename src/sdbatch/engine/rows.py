@@ -52,7 +52,9 @@ class Server:
     ``prepare(shot, bucket)`` makes a Flight; ``lane(bucket)`` an empty Lane; ``bucket(shot)`` says where it belongs.
     """
 
-    def __init__(self, denoiser: Denoiser, vae: Vae, bucket: Callable[[Shot], Bucket], lane: Callable[[Bucket], Lane]) -> None:
+    def __init__(
+        self, denoiser: Denoiser, vae: Vae, bucket: Callable[[Shot], Bucket], lane: Callable[[Bucket], Lane]
+    ) -> None:
         self._denoiser = denoiser
         self._vae = vae
         self._bucket = bucket

@@ -43,5 +43,7 @@ def probe(call: Call, row: Row, rows: int, others: Sequence[int] = ()) -> Verdic
 def _neighbour(row: Row, i: int) -> Row:
     """Another row: other latent, other time, other text."""
     return Row(
-        row.latent.flip(-1) * (1 + 0.25 * i), float((row.timestep * 7 + 131 * i) % 999), row.text.roll(i, 0) * (1 - 0.1 * (i % 3))
+        row.latent.flip(-1) * (1 + 0.25 * i),
+        float((row.timestep * 7 + 131 * i) % 999),
+        row.text.roll(i, 0) * (1 - 0.1 * (i % 3)),
     )

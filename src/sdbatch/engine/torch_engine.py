@@ -101,7 +101,10 @@ class Engine:
                 again.put_back(server.active.values())
                 self._fewer_rows(reason)
             else:
-                yield from (Failure(shot, f"out of memory even with one row per call: {reason}") for shot in server.active.values())
+                yield from (
+                    Failure(shot, f"out of memory even with one row per call: {reason}")
+                    for shot in server.active.values()
+                )
 
     def close(self) -> None:
         """Give the memory back."""

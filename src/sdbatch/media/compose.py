@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +12,7 @@ from sdbatch import motion
 from sdbatch.errors import StoreError
 from sdbatch.jobs import Frame, Job, Layer
 from sdbatch.media import png, xmp
-from sdbatch.media.film import FilmWriter
+from sdbatch.media.film import FilmWriter, temporary
 from sdbatch.motion.camera import warp
 from sdbatch.render import Pixels
 
@@ -60,7 +59,7 @@ def assemble(
 
 
 def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = temporary(path)
     try:
         part.write_bytes(data)
         part.replace(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -21,8 +20,6 @@ from sdbatch.media import ffmpeg, xmp
 from sdbatch.media.codecs import CODECS, arguments
 from sdbatch.render import Pixels
 
-_XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # Adobe's id of the uuid box that holds XMP in an MP4
-
 
 class FilmWriter:
     """Writes one film::
@@ -32,8 +29,8 @@ class FilmWriter:
                 film.add(pixels)
 
     Equal frames give equal bytes (of one ``ffmpeg.encoder_build()``). Until the block ends well only
-    ``.<name>.<pid>.part`` (and ``.text.part``) exist beside ``path``; if it raises they are removed. ``metadata`` is text (JSON); MP4 and
-    WebM carry it as their comment, and MP4 the XMP mark with it. ``size`` is (width, height).
+    ``.<name>.<pid>.part`` (and ``.text.part``) exist beside ``path``; if it raises they are removed. ``size`` is
+    (width, height). ``metadata`` is text (JSON): MP4 and WebM carry it as their comment, MP4 the XMP mark with it.
     """
 
     def __init__(
@@ -48,7 +45,7 @@ class FilmWriter:
         self._metadata = metadata if self._codec.tagged else None
         if metadata is not None and re.search(r"\0|\\(?=\n|\Z)", metadata):
             raise ValueError("metadata holds a NUL or a line that ends in a backslash: ffmpeg would change it")
-        self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._part = temporary(self.path)
         self._notes = self._part.with_suffix(".text.part")
         self._arguments = self._command(fps, encoding)
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,14 +113,17 @@ class FilmWriter:
             raise self._failure()
         try:
             if self._metadata is not None and self._codec.muxer == "mp4":
-                _append_xmp(self._part)
+                with self._part.open("ab") as f:
+                    f.write(xmp.box())
             self._part.replace(self.path)
         except OSError as e:
             raise StoreError(f"{self.path.name}: {e.strerror}") from e
 
     def _failure(self) -> StoreError:
         self._log.seek(0)
-        return StoreError(f"{self.path.name}: ffmpeg failed: {ffmpeg.last_line(self._log.read(100_000))}")
+        code = self._process.returncode if self._process else None
+        words = ffmpeg.last_line(self._log.read(100_000))
+        return StoreError(f"{self.path.name}: ffmpeg failed: {words} (exit code {code})")
 
     def _clean(self) -> None:
         if self._process is not None:
@@ -138,12 +138,11 @@ class FilmWriter:
         self._notes.unlink(missing_ok=True)
 
 
+def temporary(path: Path) -> Path:
+    """Where ``path`` is written until it is whole; a name that is temporary already keeps its beginning."""
+    return path.with_name(f".{path.name.lstrip('.')}.{os.getpid()}.part")
+
+
 def _escape(text: str) -> str:
     """``text`` as a value of ffmpeg's metadata format."""
     return re.sub(r"([=;#\\\n])", r"\\\1", text)
-
-
-def _append_xmp(path: Path) -> None:
-    packet = xmp.packet().encode()
-    with path.open("ab") as f:
-        f.write(struct.pack(">I4s", 24 + len(packet), b"uuid") + _XMP_BOX + packet)

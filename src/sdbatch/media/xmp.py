@@ -6,11 +6,13 @@ IPTC's Digital Source Type, https://cv.iptc.org/newscodes/digitalsourcetype/. Kn
 from __future__ import annotations
 
 import re
+import struct
 from xml.sax.saxutils import escape
 
 from sdbatch import __version__
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # Adobe's id of the box that holds XMP in an MP4
 # What XML 1.0 forbids, escaped or not: control characters, surrogates and two non-characters.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DESCRIPTION = '<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{}</rdf:li></rdf:Alt></dc:description>'
@@ -35,3 +37,9 @@ def packet(description: str = "") -> str:
     text = escape(_FORBIDDEN.sub("", description))
     body = "\n   " + _DESCRIPTION.format(text) if text else ""
     return _PACKET.format(version=__version__, source=SOURCE_TYPE, description=body)
+
+
+def box(description: str = "") -> bytes:
+    """The packet as an MP4 box; it stands at the end of the file."""
+    body = packet(description).encode()
+    return struct.pack(">I4s", 24 + len(body), b"uuid") + _BOX + body

@@ -4,63 +4,21 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sdbatch.errors import nearest
-from sdbatch.schedule import Key, check_ease, curve
+from sdbatch.motion.fields import Rate, Schedule, Seeds, Texts
+from sdbatch.schedule import Clock, Key, curve, points, span
 
 FRAMES = (2, 100_000)
-VARIABLES = ("t", "frame", "zoom", "x", "y", "roll")
+CURVES = ("zoom", "x", "y", "roll", "weight", "strength", "guidance")  # numbers
+TRACKS = ("prompts", "seeds")  # words and whole numbers
+VARIABLES = ("t", "frame", "zoom", "x", "y", "roll", "weight")
 _FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 _FORMAT = re.compile(r"^\.?\d{0,2}[fg%]?$")
-
-
-def _keys(value: Any) -> Any:
-    """``2.0`` or ``[[0, 1.0], [end, 2.5, in_out_sine]]`` to keyframes."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return (Key(0, float(value)),)
-    if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"{value!r} is no schedule; write a number or a list of [time, value, ease]")
-    return tuple(k if isinstance(k, Key) else _key(k) for k in value)
-
-
-def _key(entry: Any) -> Key:
-    if not isinstance(entry, list | tuple) or len(entry) not in (2, 3):
-        raise ValueError(f"{entry!r} is no keyframe; write [time, value] or [time, value, ease]")
-    time, value, *ease = entry
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{value!r} in {list(entry)!r} is no number")
-    return Key(time, float(value), check_ease(str(ease[0])) if ease else "linear")
-
-
-def _fps(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Fraction):
-        raise ValueError(f"{value!r} is no frame rate; write 24, 23.976 or 24000/1001")
-    try:
-        fps = Fraction(value).limit_denominator(1001)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{value!r} is no frame rate; write 24, 23.976 or 24000/1001") from None
-    if not 1 <= fps <= 240:
-        raise ValueError(f"{value} is out of range 1–240")
-    return fps
-
-
-def _dump(keys: tuple[Key, ...]) -> list[list[Any]]:
-    return [[k.time, k.value] if k.ease == "linear" else [k.time, k.value, k.ease] for k in keys]
-
-
-Schedule = Annotated[
-    tuple[Key, ...],
-    BeforeValidator(_keys, json_schema_input_type=float | list[list[float | str]]),
-    PlainSerializer(_dump),
-]
-Rate = Annotated[
-    Fraction,
-    BeforeValidator(_fps, json_schema_input_type=float | str),
-    PlainSerializer(lambda f: str(f), return_type=str),
-]
+_RANGES = {"zoom": (0.001, 10_000), "weight": (0, 10), "strength": (0.01, 1), "guidance": (1, 30)}
 
 
 class Motion(BaseModel):
@@ -68,15 +26,31 @@ class Motion(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
 
-    mode: str = Field("still", description="still (a picture) or a way to make a film")
+    mode: str = Field("still", description="still (a picture) or a way to make a film: prompt, walk, zoom, feedback")
     seconds: float | None = Field(None, gt=0, le=3600, description="length of the film (or give frames)")
     frames: int | None = Field(None, ge=FRAMES[0], le=FRAMES[1], description="number of frames (or give seconds)")
     fps: Rate = Field(Fraction(24), description="frames per second, 1–240; a fraction such as 24000/1001 is exact")
+    loop: bool | Literal["pingpong"] = Field(
+        False, description="true: ends where it began, the last frame (the first again) is left out; pingpong: and back"
+    )
     phrase: str = Field("", max_length=1000, description="added to the prompt of every frame, e.g. 'zoom {zoom:.2f}'")
+    prompts: Texts = Field((), description="[time, text, ease]: added to the prompt, blended; in mode zoom [zoom, text]")
+    seeds: Seeds = Field((), description="[time, seed, ease]: noise on the way between seeds (mode walk)")
     zoom: Schedule = Field((Key(0, 1.0),), description="enlargement over time, > 0, interpolated in log space")
     x: Schedule = Field((Key(0, 0.0),), description="pan to the right in fractions of the frame")
     y: Schedule = Field((Key(0, 0.0),), description="pan downwards in fractions of the frame")
     roll: Schedule = Field((Key(0, 0.0),), description="roll in degrees, clockwise")
+    weight: Schedule = Field((Key(0, 1.0),), description="{weight} of a phrase such as '(fog:{weight:.2f})'")
+    strength: Schedule | None = Field(
+        None, description="how much of a picture is made anew, 0.01–1 (null: the mode's own); in mode zoom [zoom, value]"
+    )
+    guidance: Schedule | None = Field(
+        None, description="instead of sampling.guidance, over time, 1–30; in mode zoom [zoom, value]"
+    )
+    factor: float = Field(1.5, ge=1.1, le=4, description="mode zoom: from one keyframe to the next")
+    target: tuple[float, float] = Field((0.0, 0.0), description="mode zoom: the point zoomed at, from the middle, ±0.5")
+    cadence: int = Field(2, ge=1, le=100, description="mode feedback: one shot in so many frames, warped between")
+    colours: Literal["first", "free"] = Field("first", description="mode feedback: colours of the first shot, or adrift")
 
     @field_validator("mode")
     @classmethod
@@ -88,13 +62,21 @@ class Motion(BaseModel):
             raise ValueError(f"{mode!r} is no mode; allowed are {', '.join(MODES)}" + (f"; {hint}" if hint else ""))
         return mode
 
-    @field_validator("zoom")
+    @field_validator(*_RANGES)
     @classmethod
-    def _positive(cls, keys: tuple[Key, ...]) -> tuple[Key, ...]:
-        for k in keys:
-            if not 0.001 <= k.value <= 10_000:
-                raise ValueError(f"{k.value:g} is out of range 0.001–10000")
+    def _in_range(cls, keys: tuple[Key[float], ...] | None, info: Any) -> tuple[Key[float], ...] | None:
+        low, high = _RANGES[info.field_name]
+        for k in keys or ():
+            if not low <= k.value <= high:
+                raise ValueError(f"{k.value:g} is out of range {low:g}–{high:g}")
         return keys
+
+    @field_validator("target")
+    @classmethod
+    def _inside(cls, target: tuple[float, float]) -> tuple[float, float]:
+        if any(abs(v) > 0.5 for v in target):
+            raise ValueError(f"{list(target)} is outside the picture; the middle is [0, 0], its edges are at ±0.5")
+        return target
 
     @field_validator("phrase")
     @classmethod
@@ -107,34 +89,40 @@ class Motion(BaseModel):
         return text
 
     @model_validator(mode="after")
-    def _length(self) -> Motion:
-        if self.mode == "still":
-            return self
-        if self.frames is not None and self.seconds is not None:
-            raise ValueError("frames and seconds are in conflict; give one of them")
-        if self.frames is None and self.seconds is None:
-            raise ValueError(f"a film of mode {self.mode} needs a length; give seconds or frames")
-        if not FRAMES[0] <= self.count <= FRAMES[1]:
-            raise ValueError(f"{self.count} frames are out of range {FRAMES[0]}–{FRAMES[1]}")
-        for name in ("zoom", "x", "y", "roll"):
-            try:
-                self.curve(name)
-            except ValueError as e:
-                raise ValueError(f"{name}: {e}") from None
+    def _whole(self) -> Motion:
+        from sdbatch.motion.checks import check  # it asks the modes
+
+        if self.mode != "still":
+            check(self)
         return self
 
     @property
     def count(self) -> int:
-        """Number of frames."""
+        """Number of frames on the schedules' clock (a loop shows one less)."""
         return self.frames if self.frames is not None else round((self.seconds or 0) * self.fps)
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.count, self.fps)
 
     def curve(self, name: str) -> list[float]:
         """The schedule ``name`` at every frame."""
-        return curve(getattr(self, name), self.count, self.fps, log=name == "zoom")
+        return curve(getattr(self, name), self.clock, log=name == "zoom")
+
+    def track(self, name: str) -> list[tuple[Any, Any, float]]:
+        """(from, to, share) of ``prompts`` or ``seeds`` at every frame; shares are rounded to 1e-6."""
+        placed = points(getattr(self, name), self.clock)
+        spans = (span(placed, frame) for frame in range(self.count))
+        return [(placed[i][1].value, placed[j][1].value, round(min(max(s, 0.0), 1.0), 6)) for i, j, s in spans]
 
     def phrases(self) -> list[str]:
         """The motion phrase at every frame i, with t = i/(N-1)."""
         n = self.count
-        curves = {name: self.curve(name) for name in ("zoom", "x", "y", "roll")}
+        curves = {name: self.curve(name) for name in variables(self.phrase) & set(CURVES)}
         values = [{"t": i / (n - 1), "frame": i, **{k: c[i] for k, c in curves.items()}} for i in range(n)]
         return [_FIELD.sub(lambda m, v=v: format(v[m[1]], m[2] or ""), self.phrase) for v in values]
+
+
+def variables(phrase: str) -> set[str]:
+    """The names in braces."""
+    return {name for name, _ in _FIELD.findall(phrase)}

@@ -1,7 +1,8 @@
 """DPM-Solver++(2M) and its SDE form, as in k-diffusion's sample_dpmpp_2m and sample_dpmpp_2m_sde (midpoint).
 
 Lu et al., "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models" (arXiv:2211.01095):
-algorithm 2, and its SDE counterpart. lambda = log(alpha / sigma), h = lambda_t - lambda_s, hence exp(-h) is a ratio of sigmas.
+algorithm 2, and its SDE counterpart. lambda = log(alpha / sigma) and h = lambda_t - lambda_s, so that exp(-h) is a
+ratio of sigmas.
 """
 
 from __future__ import annotations

@@ -1,0 +1,70 @@
+"""Digests of files, cached by path, size and time of change (gigabytes take a while)."""
+
+from __future__ import annotations
+
+import json
+import os
+from hashlib import blake2b
+from pathlib import Path
+
+
+def digest_folder(folder: Path) -> str:
+    """Digest of the files of a diffusers folder that decide a picture."""
+    names = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix in (".safetensors", ".json", ".txt")]
+    keep = {p.relative_to(folder).as_posix(): p for p in names if ".fp16." not in p.name and ".non_ema." not in p.name}
+    return digest_files({k: p for k, p in keep.items() if "/" in k or k == "config.json" or p.suffix == ".safetensors"})
+
+
+def digest_files(files: dict[str, Path], by_name: bool = True) -> str:
+    """``b2:`` + 32 hex digits over (name, content) of ``files``."""
+    cache = _Cache.load()
+    h = blake2b(digest_size=16)
+    for name, path in sorted(files.items()):
+        h.update((name if by_name else "").encode() + b"\0" + cache.digest(path))
+    cache.save()
+    return "b2:" + h.hexdigest()
+
+
+class _Cache:
+    """File digests by (path, size, mtime) in the user's cache folder; a missing or broken cache only costs time."""
+
+    def __init__(self, path: Path, entries: dict[str, str]) -> None:
+        self.path, self.entries, self.changed = path, entries, False
+
+    @classmethod
+    def load(cls) -> _Cache:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        path = base / "sdbatch" / "digests.json"
+        try:
+            entries = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            entries = {}
+        return cls(path, entries if isinstance(entries, dict) else {})
+
+    def digest(self, path: Path) -> bytes:
+        stat = path.stat()
+        key = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+        known = self.entries.get(key)
+        if not isinstance(known, str) or len(known) != 32:
+            self.entries[key] = known = _hash(path)
+            self.changed = True
+        return known.encode()
+
+    def save(self) -> None:
+        if not self.changed:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            new = self.path.with_suffix(f".{os.getpid()}")
+            new.write_text(json.dumps(self.entries), "utf-8")
+            new.replace(self.path)
+        except OSError:
+            pass
+
+
+def _hash(path: Path) -> str:
+    h = blake2b(digest_size=16)
+    with path.open("rb") as f:
+        while block := f.read(1 << 22):
+            h.update(block)
+    return h.hexdigest()

@@ -1,0 +1,44 @@
+"""Deforum's schedule strings, ``"0:(1.0), 30:(1.05)"``, read as keyframes. Numbers only: nothing is evaluated.
+
+Deforum (https://github.com/deforum-art/deforum-stable-diffusion) interpolates linearly between the numbers, as is done
+here. Mind that its ``zoom`` and ``translation_*`` are steps *per frame*; sdbatch's are values, so 1.04 means 1.04.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sdbatch.schedule import Key
+
+_ENTRY = re.compile(r"\s*([^:,()]*?)\s*:\s*(\((?:[^()]|\([^()]*\))*\)|[^,()]+?)\s*(?:,|$)")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+
+
+def parse(text: str) -> tuple[Key[float], ...]:
+    """The keyframes of ``text``. Raises ValueError for an expression or anything else that is no number."""
+    keys, at = [], 0
+    while at < len(text):
+        m = _ENTRY.match(text, at)
+        if m is None or m.end() == at:
+            raise ValueError(f"{text[at:].strip()[:60]!r} is no Deforum schedule; write 0:(1.0), 30:(1.05)")
+        keys.append(Key(_frame(m[1]), _number(m[2])))
+        at = m.end()
+    if not keys:
+        raise ValueError("an empty text is no schedule; write a number or a list of [time, value, ease]")
+    return tuple(keys)
+
+
+def _frame(text: str) -> int:
+    frame = text.strip("\"'")
+    if not frame.isdecimal() or len(frame) > 9:
+        raise ValueError(f"{text!r} is no frame number of a Deforum schedule; write 0:(1.0), 30:(1.05)")
+    return int(frame)
+
+
+def _number(text: str) -> float:
+    value = text.strip()
+    while value.startswith("(") and value.endswith(")"):
+        value = value[1:-1].strip()
+    if not _NUMBER.fullmatch(value):
+        raise ValueError(f"{value[:60]!r} is an expression; none is evaluated: write its keyframes as [time, value, ease]")
+    return float(value)

@@ -1,0 +1,107 @@
+"""Types of ``motion:`` keys: schedules of numbers, tracks of words and seeds, frame rates; from YAML and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+from pydantic_core import PydanticCustomError
+
+from sdbatch.motion import deforum
+from sdbatch.schedule import Key, check_ease
+from sdbatch.text import SEED_RANGE
+
+MAX_TEXT = 10_000
+
+
+def wrong(key: str, message: str) -> PydanticCustomError:
+    """A mistake in another key of the same section than the one being validated."""
+    return PydanticCustomError("at_key", "{message}", {"key": key, "message": message})
+
+
+def _schedule(value: Any) -> Any:
+    """``2.0``, ``[[0, 1.0], [end, 2.5, in_out_sine]]`` or Deforum's ``"0:(1.0), 30:(1.05)"`` to keyframes."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (Key(0, float(value)),)
+    if isinstance(value, str) and ":" in value:
+        return deforum.parse(value)
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"{value!r} is no schedule; write a number or a list of [time, value, ease]")
+    return _keys(value, _number)
+
+
+def _track(check: Callable[[Any], Any], what: str) -> BeforeValidator:
+    def parse(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{value!r} is no list of [time, {what}, ease]")
+        return _keys(value, check)
+
+    return BeforeValidator(parse, json_schema_input_type=list[list[float | str]])
+
+
+def _keys(entries: Sequence[Any], check: Callable[[Any], Any]) -> tuple[Key[Any], ...]:
+    return tuple(k if isinstance(k, Key) else _key(k, check) for k in entries)
+
+
+def _key(entry: Any, check: Callable[[Any], Any]) -> Key[Any]:
+    if not isinstance(entry, list | tuple) or len(entry) not in (2, 3):
+        raise ValueError(f"{entry!r} is no keyframe; write [time, value] or [time, value, ease]")
+    time, value, *ease = entry
+    if not isinstance(time, int | float | str) or isinstance(time, bool):
+        raise ValueError(f"{time!r} is no time; write a frame (24), seconds (1.5s), a share (50%) or end")
+    try:
+        return Key(time, check(value), check_ease(str(ease[0])) if ease else "linear")
+    except TypeError:
+        raise ValueError(f"{value!r} in {list(entry)!r} is no {check.__name__.strip('_')}") from None
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    if len(value) > MAX_TEXT:
+        raise ValueError(f"a text of {len(value)} characters is longer than {MAX_TEXT}")
+    return value
+
+
+def _seed(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError
+    if not SEED_RANGE[0] <= value <= SEED_RANGE[1]:
+        raise ValueError(f"{value} is out of range {SEED_RANGE[0]}–{SEED_RANGE[1]}")
+    return value
+
+
+def _fps(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Fraction):
+        raise ValueError(f"{value!r} is no frame rate; write 24, 23.976 or 24000/1001")
+    try:
+        fps = Fraction(value).limit_denominator(1001)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{value!r} is no frame rate; write 24, 23.976 or 24000/1001") from None
+    if not 1 <= fps <= 240:
+        raise ValueError(f"{value} is out of range 1–240")
+    return fps
+
+
+def _dump(keys: tuple[Key[Any], ...]) -> list[list[Any]]:
+    return [[k.time, k.value] if k.ease == "linear" else [k.time, k.value, k.ease] for k in keys]
+
+
+Schedule = Annotated[
+    tuple[Key[float], ...],
+    BeforeValidator(_schedule, json_schema_input_type=float | str | list[list[float | str]]),
+    PlainSerializer(_dump),
+]
+Texts = Annotated[tuple[Key[str], ...], _track(_text, "text"), PlainSerializer(_dump)]
+Seeds = Annotated[tuple[Key[int], ...], _track(_seed, "seed"), PlainSerializer(_dump)]
+Rate = Annotated[
+    Fraction, BeforeValidator(_fps, json_schema_input_type=float | str), PlainSerializer(lambda f: str(f), return_type=str)
+]

@@ -1,0 +1,82 @@
+"""Ctrl-C and SIGTERM end a run within seconds and leave nothing half; a second one ends it at once."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import Child, check_whole, render, tree
+
+SECONDS = 4.0
+
+
+def _wait_for(root: Path, pattern: str) -> None:
+    for _ in range(500):
+        if any(root.glob(pattern)):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no {pattern}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_long_computation_is_left_where_it_stands(tmp_path: Path, number: signal.Signals) -> None:
+    child = Child(tmp_path / "x", stills=8, delay=60)
+    child.until("open")
+    time.sleep(0.2)
+    began = time.monotonic()
+    child.process.send_signal(number)
+    code, said = child.wait(SECONDS)
+    assert time.monotonic() - began < SECONDS
+    assert (code, said["interrupted"], said["left"]) == (130, True, 8)
+
+
+def test_interrupted_work_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    wish = {"stills": 60, "films": 2, "frames": 10}
+    render(tmp_path / "reference", **wish)
+    reference = tree(tmp_path / "reference")
+    root = tmp_path / "x"
+    for pattern in ("images/*.png", "shots/*/*.png"):
+        child = Child(root, **wish, delay=0.02)
+        child.until("open")
+        _wait_for(root, pattern)
+        child.process.send_signal(signal.SIGINT)
+        code, said = child.wait(SECONDS)
+        assert (code, said["failed"]) == (130, 0)
+        assert not list(root.rglob(".*"))
+        assert len(check_whole(root, reference)) + said["left"] == 62
+    code, said = render(root, **wish)
+    assert code == 0
+    assert tree(root) == reference
+
+
+def test_an_interrupted_film_is_neither_half_nor_failed(tmp_path: Path) -> None:
+    wish = {"films": 1, "frames": 1500}
+    root = tmp_path / "x"
+    child = Child(root, **wish)
+    child.until("open")
+    for _ in range(3000):
+        if list(root.glob("videos/.*.part")):
+            break
+        time.sleep(0.01)
+    child.process.send_signal(signal.SIGINT)
+    code, said = child.wait(SECONDS)
+    if said["done"] == 0:  # else the film was faster
+        assert (code, said["failed"], said["left"]) == (130, 0, 1)
+        assert not list(root.glob("videos/*"))
+    code, said = render(root, **wish)
+    assert (code, said["done"] + said["skipped"]) == (0, 1)
+
+
+def test_the_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    child = Child(tmp_path / "x", stills=3, stubborn=True)
+    child.until("open")
+    time.sleep(0.2)
+    child.process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert child.process.poll() is None
+    child.process.send_signal(signal.SIGINT)
+    code, said = child.wait(SECONDS)
+    assert (code, said) == (130, {})

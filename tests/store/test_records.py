@@ -1,0 +1,111 @@
+"""Manifest lines and ledgers: what is read back, and what hostile files cannot do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sdbatch.store import Ledger, Record
+from sdbatch.store.record import MAX_LINE, parse
+
+DONE = Record("j0123456789abcdef", "done", "images/a-s0-j0123456789abcdef.png", "b2:p", "b2:f", 10, "p1", ("w",))
+FAILED = Record(DONE.id, "failed", profile="p1", error="told to fail")
+
+
+def ledger(tmp_path: Path, *contents: bytes, intact: bool = True) -> Ledger:
+    paths = []
+    for n, content in enumerate(contents):
+        paths.append(tmp_path / f"{n}.jsonl")
+        paths[-1].write_bytes(content)
+    return Ledger(paths, lambda record: intact)
+
+
+texts = st.text(max_size=50)
+
+
+@given(texts, st.lists(texts, max_size=3), st.integers(0, 10**12), st.sampled_from(["done", "failed"]))
+def test_a_record_comes_back(text: str, warnings: list[str], size: int, status: str) -> None:
+    path = DONE.path if status == "done" else ""
+    record = Record("jaffe", status, path, text, text, size, text, tuple(warnings), text, text)  # type: ignore[arg-type]
+    line = record.line()
+    assert line.count(b"\n") == 1
+    assert line.isascii()
+    assert parse(line) == record
+
+
+@given(st.one_of(st.binary(max_size=200), st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5)))
+def test_garbage_is_none(content: object) -> None:
+    line = content if isinstance(content, bytes) else json.dumps(content).encode()
+    assert parse(line) is None or isinstance(parse(line), Record)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": 7},
+        {"id": "../x"},
+        {"id": ""},
+        {"status": "fine"},
+        {"status": ["done"]},
+        {"size": -1},
+        {"size": 1.5},
+        {"size": True},
+        {"warnings": "w"},
+        {"warnings": [1]},
+        {"path": "/etc/passwd"},
+        {"path": "images/../../x.png"},
+        {"path": "images/.png"},
+        {"path": "images/a\u0000.png"},
+        {"path": "images/a\ud800.png"},
+        {"path": "images\\a.png"},
+        {"path": None},
+        {"error": {}},
+    ],
+)
+def test_wrong_fields_are_garbage(change: dict[str, object]) -> None:
+    assert parse(json.dumps({**json.loads(DONE.line()), **change}).encode()) is None
+
+
+@pytest.mark.parametrize("line", [b"[" * 100_000, b'{"id":' * 50_000, b"9" * 5000, b"\xff\xfe", b"null", b"NaN"])
+def test_bombs_are_garbage(line: bytes) -> None:
+    assert parse(line) is None
+
+
+def test_later_lines_win_across_files(tmp_path: Path) -> None:
+    found = ledger(tmp_path, DONE.line(), replace(DONE, pixels="b2:q").line() + replace(DONE, pixels="b2:r").line())
+    assert found.get(DONE.id) == replace(DONE, pixels="b2:r")
+    assert (len(found), list(found), DONE.id in found) == (1, [DONE.id], True)
+
+
+def test_a_failure_hides_no_picture_that_is_there(tmp_path: Path) -> None:
+    assert ledger(tmp_path, DONE.line(), FAILED.line()).get(DONE.id) == DONE
+    assert ledger(tmp_path, DONE.line(), FAILED.line(), intact=False).get(DONE.id) == FAILED
+    assert ledger(tmp_path, FAILED.line() + DONE.line()).get(DONE.id) == DONE
+
+
+def test_torn_and_garbage_lines_are_counted(tmp_path: Path) -> None:
+    other = replace(DONE, id="j2", path="images/b.png")
+    torn = DONE.line() + b"\x00garbage\n\n" + b"x" * (MAX_LINE + 1) + b"\n" + other.line() + FAILED.line()[:-20]
+    found = ledger(tmp_path, torn)
+    assert (found.garbage, list(found)) == (3, [DONE.id, "j2"])
+    assert found.get("j2") == other
+    assert found.line("j2") == other.line().strip()
+
+
+def test_a_last_line_without_its_end_counts_if_it_is_whole(tmp_path: Path) -> None:
+    assert ledger(tmp_path, DONE.line()[:-1]).get(DONE.id) == DONE
+
+
+def test_large_files_are_mapped(tmp_path: Path) -> None:
+    lines = b"".join(replace(DONE, id=f"j{i}").line() for i in range(1000))
+    found = ledger(tmp_path, lines)
+    assert (len(found), found.get("j999")) == (1000, replace(DONE, id="j999"))
+    assert found.get("j1000") is None
+
+
+def test_missing_files_are_empty(tmp_path: Path) -> None:
+    assert len(Ledger([tmp_path / "none.jsonl", tmp_path], lambda r: True)) == 0

@@ -1,0 +1,239 @@
+"""The folder of an experiment: workers, compaction, states, profiles, plans."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from sdbatch.errors import StoreError
+from sdbatch.media import png
+from sdbatch.render import Profile
+from sdbatch.store import Record, State, Store, files
+
+from tests.runner.little import stills
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "x", durable=False)
+
+
+def put(store: Store, worker, job, content: bytes = b"picture", profile: str = "p1") -> Record:
+    worker.save(store.root / job.path, [content])
+    record = Record(job.id, "done", job.path, "b2:p", files.digest(content), len(content), profile)
+    worker.record(record)
+    return record
+
+
+def ids(path: Path) -> Sequence[str]:
+    return [json.loads(line)["id"] for line in path.read_bytes().splitlines()]
+
+
+def test_compaction_is_in_plan_order_and_keeps_the_others_sorted(store: Store) -> None:
+    p = stills(5)
+    with store.worker() as a:
+        for i in (4, 1, 3):
+            put(store, a, p[i])
+        for name in ("jz", "ja"):
+            a.record(Record(name, "failed", error="x"))
+        store.compact(a, p)
+    assert ids(store.manifest) == [p.ids[1], p.ids[3], p.ids[4], "ja", "jz"]
+    assert not store.workers.exists()
+    assert json.loads(store.summary.read_text())["done"] == 3
+
+
+def test_living_workers_keep_their_files(store: Store) -> None:
+    p = stills(4)
+    a, b = store.worker(0), store.worker(1)
+    put(store, a, p[0])
+    put(store, b, p[1])
+    store.compact(a, p)
+    assert store.worker_files() == [b.path]
+    assert ids(store.manifest) == [p.ids[0], p.ids[1]]
+    put(store, b, p[2])
+    assert set(store.ledger()) == set(p.ids[:3])
+    store.compact(b, p)
+    assert ids(store.manifest) == list(p.ids[:3])
+
+
+def test_dead_workers_are_cleared_up(store: Store) -> None:
+    p = stills(3)
+    dead = store.worker()
+    put(store, dead, p[2])
+    half = dead.temporary(store.root / p[0].path)
+    half.write_bytes(b"hal")
+    (half.parent / f".{half.name}.77.part").write_bytes(b"film")
+    dead.close()  # what the kernel does when a process is killed
+    living = store.worker()
+    other = living.temporary(store.root / p[1].path)
+    other.write_bytes(b"in the making")
+    last = store.worker()
+    store.compact(last, p)
+    assert ids(store.manifest) == [p.ids[2]]
+    assert [f for f in half.parent.iterdir() if f.name.startswith(".")] == [other]
+    living.close()
+
+
+def test_later_workers_win_without_a_clock(store: Store) -> None:
+    p = stills(1)
+    first = store.worker()
+    put(store, first, p[0], b"one", "p1")
+    first.close()
+    os.utime(first.path, (2e9, 2e9))  # a clock that went backwards since
+    second = store.worker()
+    record = put(store, second, p[0], b"two!", "p2")
+    second.close()
+    assert store.ledger().get(p.ids[0]) == record
+    third = store.worker()
+    assert store.compact(third, p).get(p.ids[0]) == record
+
+
+def test_compacting_again_touches_nothing(store: Store) -> None:
+    p = stills(2)
+    a = store.worker()
+    put(store, a, p[0])
+    store.compact(a, p)
+    before = store.manifest.stat().st_mtime_ns, store.manifest.stat().st_ino
+    store.compact(store.worker(), p)
+    assert (store.manifest.stat().st_mtime_ns, store.manifest.stat().st_ino) == before
+
+
+def test_states(store: Store) -> None:
+    p = stills(6)
+    with store.worker() as w:
+        for i in range(4):
+            put(store, w, p[i], profile="p1" if i else "p0")
+        w.record(Record(p.ids[4], "failed", error="x"))
+        w.record(Record("jorphan", "failed", error="x"))
+    (store.root / p[2].path).write_bytes(b"longer than before")
+    (store.root / p[3].path).write_bytes(b"PICTURE")
+    states = store.states(p, store.ledger(), "p1", png.file_digest)
+    assert [states[i] for i in range(6)] == [State.OTHER, State.DONE, State.STALE, State.STALE, State.FAILED, State.NEW]
+    assert states.counts == {State.NEW: 1, State.DONE: 1, State.OTHER: 1, State.FAILED: 1, State.STALE: 2}
+    assert states.orphans == ("jorphan",)
+    assert store.states(p, store.ledger())[3] is State.DONE
+    assert list(states.where(State.NEW, State.STALE, part=range(1, 6, 2))) == [3, 5]
+
+
+def test_a_folder_in_place_of_a_picture_is_stale(store: Store) -> None:
+    p = stills(1)
+    with store.worker() as w:
+        put(store, w, p[0])
+    (store.root / p[0].path).unlink()
+    (store.root / p[0].path).mkdir()
+    assert store.states(p, store.ledger())[0] is State.STALE
+
+
+def test_an_empty_folder_says_nothing(store: Store) -> None:
+    p = stills(2)
+    assert store.states(p, store.ledger()).counts[State.NEW] == 2
+    assert not store.root.exists()
+
+
+def test_profiles_come_back_and_lies_do_not(store: Store) -> None:
+    profile = Profile("fake", rows=3, versions=(("z", "1"), ("a", "2")))
+    with store.worker() as w:
+        store.keep_profile(w, profile)
+        store.keep_profile(w, profile)
+    assert store.profile(profile.digest) == profile
+    path = store.profile_path(profile.digest)
+    for lie in (b"{", b"[]", b"null", b'{"versions": 1}', path.read_bytes().replace(b"3", b"4")):
+        path.write_bytes(lie)
+        assert store.profile(profile.digest) is None
+
+
+def test_strays_are_files_without_a_record(store: Store) -> None:
+    p = stills(1)
+    with store.worker() as w:
+        put(store, w, p[0])
+        w.save(store.root / "images/stray.png", [b"x"])
+        w.save(store.root / "videos/film.mp4", [b"x"])
+        w.save(store.root / "videos/film.json", [b"x"])
+        w.record(Record("jfilm", "done", "videos/film.mp4", size=1))
+    assert list(store.strays(store.ledger())) == [store.root / "images/stray.png"]
+
+
+def test_rivals_bring_news_once(store: Store) -> None:
+    p = stills(4)
+    own, other = store.worker(), store.worker()
+    put(store, own, p[3])
+    rivals = store.rivals(own)
+    assert list(rivals.news()) == []
+    put(store, other, p[0])
+    assert [r.id for r in rivals.news()] == [p.ids[0]]
+    other.record(Record(p.ids[1], "failed", error="x"))
+    put(store, other, p[2])
+    with other.path.open("ab") as f:
+        f.write(b'{"torn')
+    assert [r.id for r in rivals.news()] == [p.ids[2]]
+    store.compact(other, p)
+    assert {r.id for r in rivals.news()} >= {p.ids[0], p.ids[2]}
+    assert list(rivals.news()) == []
+
+
+def test_a_kept_plan_moves_aside(store: Store) -> None:
+    with store.worker() as w:
+        store.keep_plan(w, stills(2))
+        first = store.plan.read_bytes()
+        store.keep_plan(w, stills(3))
+    assert ids(store.plan) == stills(3).ids
+    assert [f.read_bytes() for f in store.root.glob("plans/*.jsonl")] == [first]
+    line = json.loads(store.plan.read_bytes().splitlines()[0])
+    assert line["labels"] == {"seeds": "0"}
+    assert line["shot"]["prompt"] == "a sea"
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "no room left on the disk; make room and run the same command again"),
+        (errno.EDQUOT, "no room left"),
+        (errno.EROFS, "may not be written"),
+        (errno.EACCES, "may not be written"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_what_the_disk_says_is_put_in_words(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int, message: str
+) -> None:
+    worker = store.worker()
+    monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(number, os.strerror(number))))
+    with pytest.raises(StoreError, match=message):
+        files.write(store.root / "a.png", [b"x"], store.root / ".tmp-x", durable=True)
+    assert sorted(f.name for f in store.root.iterdir()) == ["manifest"]
+    worker.close()
+
+
+def test_a_torn_append_spoils_one_line_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    p = stills(3)
+    worker = store.worker()
+    put(store, worker, p[0])
+    write = os.write
+
+    def full(fd: int, data: bytes) -> int:
+        if data.startswith(b"{"):
+            return write(fd, data[:10])
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StoreError, match="no room"):
+        worker.record(Record(p.ids[1], "failed", error="x"))
+    monkeypatch.undo()
+    put(store, worker, p[2])
+    worker.close()
+    found = store.ledger()
+    assert (set(found), found.garbage) == ({p.ids[0], p.ids[2]}, 1)
+
+
+def test_without_locks_nothing_is_removed_and_nothing_is_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "try_lock", lambda fd, wait=False: False)
+    p = stills(2)
+    a, b = store.worker(), store.worker()
+    put(store, a, p[0])
+    put(store, b, p[1])
+    assert set(store.compact(a, p)) == set(p.ids)
+    assert store.worker_files() == sorted([a.path, b.path])
