@@ -58,18 +58,19 @@ class Album:
         return out
 
 
-def loss_of(model: AutoencoderKL, x: torch.Tensor, seed: int) -> torch.Tensor:
-    """Squared, absolute and gradient error, and the error of areas, without which colour comes late.
+def error_of(error: torch.Tensor) -> torch.Tensor:
+    """Squared, absolute and gradient error, and the error of areas, without which colour comes late."""
+    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    coarse = F.avg_pool2d(error, 8).square().mean() * 4 + F.avg_pool2d(error, 4).square().mean() * 2
+    return error.square().mean() + coarse + 0.1 * error.abs().mean() + 0.1 * edges
 
-    A little noise on the latents keeps them smooth.
-    """
+
+def loss_of(model: AutoencoderKL, x: torch.Tensor, seed: int) -> torch.Tensor:
+    """The error of pictures sent through the autoencoder; a little noise on the latents keeps them smooth."""
     mean = model.encode(x).latent_dist.mean
     noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed)).to(mean)
     y = model.decode(mean + NOISE * noise).sample
-    error = y - x
-    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
-    coarse = F.avg_pool2d(error, 8).square().mean() * 4 + F.avg_pool2d(error, 4).square().mean() * 2
-    return error.square().mean() + coarse + 0.1 * error.abs().mean() + 0.1 * edges + 1e-4 * mean.square().mean()
+    return error_of(y - x) + 1e-4 * mean.square().mean()
 
 
 @torch.no_grad()

@@ -1,7 +1,8 @@
 """Trains the embedded model by one command:  python -m training.train --out .train/tiny
 
 Stages, each of which goes on from its checkpoint: the autoencoder (`vae`), the painted data set as latents
-(`latents`), text encoder and denoiser (`denoiser`), and the model folder (`export`).
+(`latents`), text encoder and denoiser (`denoiser`), the decoder once more on whole pictures (`decoder`), and the model
+folder (`export`).
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from pathlib import Path
 
 import torch
 
-from training import autoencoder, denoiser
+from training import autoencoder, decoder, denoiser
 from training.export import export, normalise
 from training.fit import Recipe, pick_device, planned
 from training.latents import Shelf, prepare
 from training.words import write_tokenizer
 
-STAGES = ("vae", "latents", "denoiser", "export")
+STAGES = ("vae", "latents", "denoiser", "decoder", "export")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -33,6 +34,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--vae-steps", type=int, help="steps of the autoencoder")
     parser.add_argument("--steps", type=int, help="steps of the denoiser")
+    parser.add_argument("--decoder-steps", type=int, help="steps of the decoder alone")
     parser.add_argument("--shards", type=int, help="shards of 512 painted scenes")
     parser.add_argument("--pictures", type=int, default=8000, help="painted scenes for the autoencoder")
     return parser.parse_args(arguments)
@@ -73,11 +75,15 @@ def main(arguments: list[str] | None = None) -> None:
     if "latents" in options.stages:
         prepare(vae, folder / "latents", shards, options.seed, device=device, workers=parts, say=say)
     tokenizer = write_tokenizer(folder / "tokenizer")
+    shelf = Shelf(folder / "latents", shards, options.seed)
     if "denoiser" in options.stages:
-        shelf = Shelf(folder / "latents", shards, options.seed)
         denoiser.train(
             folder, paint_recipe, shelf=shelf, tokenizer=tokenizer, device=device, parts=parts, say=say
         )
+    if "decoder" in options.stages:
+        recipe = replace(planned(decoder.RECIPE, options.decoder_steps), seed=options.seed)
+        decoder.train(folder, recipe, vae, shelf=shelf, device=device, parts=parts, say=say)
+    decoder.apply(vae, folder / "decoder.safetensors")
     if "export" in options.stages:
         painter = denoiser.restore(folder / "denoiser.safetensors", len(tokenizer))
         say(f"exported {export(vae.cpu(), painter, options.model or folder / 'model')}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from sdbatch.errors import nearest
+from sdbatch.errors import nearest, shown
 
 RATIOS: dict[str, tuple[int, int]] = {
     "1:1": (1, 1),
@@ -18,7 +19,8 @@ RATIOS: dict[str, tuple[int, int]] = {
     "21:9": (21, 9),
 }
 SIDE = range(16, 8193)
-_EXACT = re.compile(r"^\s*(\d{1,6})\s*[x×]\s*(\d{1,6})\s*$")
+_EXACT = re.compile(r"\s*([0-9]{1,6})\s*[xX×]\s*([0-9]{1,6})\s*")
+_HOW = 'write "16:9" or 640x360'
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +31,30 @@ class Size:
     height: int
 
 
-def parse(text: str | int, native: int, scale: int = 8) -> Size:
+def parse(text: Any, native: int, scale: int = 8) -> Size:
     """``"16:9"`` at about ``native``² pixels on the latent grid, or ``"640x360"`` exactly.
 
     Raises ValueError with what is allowed (for an integer: YAML 1.1 read an unquoted ratio in base 60).
     """
+    if isinstance(text, bool) or not isinstance(text, int | str):
+        raise ValueError(f"{shown(text)} is no ratio and no size; {_HOW}")
     if isinstance(text, int):
-        raise ValueError(f"{text} is a number; quote the ratio ({_unquoted(text)})")
-    if text in RATIOS:
-        return _at_area(*RATIOS[text], native, scale)
-    if m := _EXACT.match(text):
+        raise ValueError(f"{text} is a number; {_unquoted(text)}")
+    if (ratio := text.strip()) in RATIOS:
+        return _at_area(*RATIOS[ratio], native, scale)
+    if m := _EXACT.fullmatch(text):
         size = Size(int(m[1]), int(m[2]))
         if size.width not in SIDE or size.height not in SIDE:
             raise ValueError(f"{text!r} is out of range: sides are {SIDE.start}–{SIDE.stop - 1} pixels")
         return size
     allowed = ", ".join(RATIOS)
     hint = nearest(text, RATIOS)
-    raise ValueError(f"{text!r} is no ratio ({allowed}) and no size like 640x360" + (f"; {hint}" if hint else ""))
+    raise ValueError(f"{shown(text)} is no ratio ({allowed}) and no size like 640x360" + (f"; {hint}" if hint else ""))
 
 
 def _unquoted(number: int) -> str:
-    a, b = divmod(number, 60)
-    return f'"{a}:{b}"' if b > 0 and a > 0 else 'such as "16:9"'
+    ratio = "{}:{}".format(*divmod(number, 60))
+    return f'quote the ratio: "{ratio}"' if ratio in RATIOS else _HOW
 
 
 def _at_area(rw: int, rh: int, native: int, scale: int) -> Size:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,15 @@ class Interrupted(SdbatchError):  # noqa: N818  (a wish, not an error)
 
 
 def nearest(wrong: str, allowed: Iterable[str]) -> str:
-    """``did you mean 'x'?`` for the closest allowed name, or the empty string."""
-    found = get_close_matches(wrong, list(allowed), n=1, cutoff=0.5)
+    """``did you mean 'x'?`` for the closest allowed name (``DPM++ 2M`` is close to dpmpp_2m), or the empty string."""
+    plain = wrong[:64].lower().replace("+", "p").replace(" ", "_").replace("-", "_")
+    found = get_close_matches(plain, list(allowed), n=1, cutoff=0.5)
     return f"did you mean {found[0]!r}?" if found else ""
+
+
+def shown(value: Any) -> str:
+    """A value as its writer knows it: YAML's words, quoted text, cut short."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = repr(value[:100] if isinstance(value, str | list | tuple) else value)
+    return text if len(text) <= 80 else text[:77] + "..."

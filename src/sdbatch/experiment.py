@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from sdbatch.canvas import parse as parse_canvas
-from sdbatch.errors import nearest
+from sdbatch.errors import nearest, shown
 from sdbatch.motion.settings import Motion
 from sdbatch.runtime import Runtime
 from sdbatch.samplers import SAMPLERS
@@ -25,7 +25,7 @@ Scalar = bool | int | float | str | None
 def _one_of(names: Sequence[str], what: str) -> AfterValidator:
     def check(value: str) -> str:
         if value not in names:
-            raise ValueError(f"{value!r} is no {what}; allowed are {', '.join(names)}{_hint(value, names)}")
+            raise ValueError(f"{shown(value)} is no {what}; allowed are {', '.join(names)}{_hint(value, names)}")
         return value
 
     return AfterValidator(check)
@@ -56,35 +56,32 @@ class Prompt(Section):
 
 def _prompt(value: Any) -> Any:
     if isinstance(value, bool | int | float):
-        raise ValueError(f"{value!r} is a {type(value).__name__}, not text; quote the prompt")
+        raise ValueError(f"{shown(value)} is not text; quote the prompt")
+    if not isinstance(value, str | dict):
+        raise ValueError(f"{shown(value)} is no prompt; write a text or {{id, text, negative}}")
     return {"text": value} if isinstance(value, str) else value
 
 
 PromptEntry = Annotated[Prompt, BeforeValidator(_prompt, json_schema_input_type=str | Prompt)]
 
 
-def _seeds(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else (value,)
-
-
-def _check_seeds(values: tuple[int | str, ...]) -> tuple[int | str, ...]:
+def _seeds(value: Any) -> tuple[int | str, ...]:
+    values = tuple(value) if isinstance(value, list) else (value,)
     parse_seeds(values)
     return values
 
 
 Seeds = Annotated[
-    tuple[int | str, ...],
-    BeforeValidator(_seeds, json_schema_input_type=int | str | list[int | str]),
-    AfterValidator(_check_seeds),
+    tuple[int | str, ...], BeforeValidator(_seeds, json_schema_input_type=int | str | list[int | str])
 ]
 
 
-def _canvas_entry(value: str | int) -> str | int:
+def _canvas_entry(value: Any) -> str:
     parse_canvas(value, native=512)
-    return value
+    return str(value)
 
 
-CanvasEntry = Annotated[str | int, AfterValidator(_canvas_entry)]
+CanvasEntry = Annotated[str, BeforeValidator(_canvas_entry, json_schema_input_type=str)]
 
 
 class Sampling(Section):

@@ -73,12 +73,21 @@ class Camera:
 @dataclass(frozen=True, slots=True)
 class Toward:
     """Blend towards a second prompt and a second seed by ``amount`` in [0, 1]: text embeddings are interpolated,
-    noise is slerped."""
+    noise is slerped (by ``seed_amount`` if that is another)."""
 
     prompt: str
     negative: str
     seed: int
     amount: float
+    seed_amount: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inlay:
+    """The picture of an earlier shot, laid into another one as ``camera`` (over it) shows it."""
+
+    shot: str
+    camera: Camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +96,8 @@ class Start:
 
     The picture of shot ``parent`` is seen through ``camera``, colour-matched to shot ``colours`` (if given),
     re-noised by ``strength`` in (0, 1] and denoised. With ``paint`` only what lies outside the parent's frame
-    (and a soft seam) is painted; the inside is kept as known.
+    (and a soft seam) is painted; the inside is kept as known. With ``inlay`` that picture lies over the parent's and
+    is kept as known, only what lies around it is re-noised.
     """
 
     parent: str
@@ -95,6 +105,7 @@ class Start:
     camera: Camera = Camera()
     paint: bool = False
     colours: str = ""
+    inlay: Inlay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +155,8 @@ class Shot:
         """Ids of the shots whose pictures must exist before this one can start."""
         if self.start is None:
             return ()
-        return tuple(dict.fromkeys(p for p in (self.start.parent, self.start.colours) if p))
+        inlay = self.start.inlay.shot if self.start.inlay else ""
+        return tuple(dict.fromkeys(p for p in (self.start.parent, self.start.colours, inlay) if p))
 
 
 @lru_cache(maxsize=64)
@@ -168,11 +180,16 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One shot seen through a camera with a weight; a frame is the weighted sum of its layers."""
+    """One shot seen through a camera with a weight; a frame is the weighted sum of its layers.
+
+    With ``seam`` > 0 the layer is not added but laid over those before it, where its picture is, with an edge that
+    softens over ``seam`` (a share of the picture's shorter side, inside it).
+    """
 
     shot: int
     camera: Camera = Camera()
     weight: float = 1.0
+    seam: float = 0.0
 
 
 Frame = tuple[Layer, ...]

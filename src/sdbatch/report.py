@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from sdbatch import motion
-from sdbatch.jobs import Job, Shot
+from sdbatch.engine.policy import rows as rows_of
+from sdbatch.engine.policy import table_of
+from sdbatch.jobs import Job
 from sdbatch.plan import Plan
 from sdbatch.prompts import chunks, cuts
 from sdbatch.runner import Outcome, cost, estimate
-from sdbatch.samplers import SAMPLERS, table
 from sdbatch.store import State, States, Store
 from sdbatch.tokens import Vocabulary
 from sdbatch.weights import CLIP, Source
@@ -64,16 +65,9 @@ def _paid(jobs: Iterable[Job]) -> dict[str, Any]:
                 if (shot_id := shot.id) in seen:
                     continue
                 seen.add(shot_id)
-            n = _evaluations(shot)
-            shots, evaluations, rows = shots + 1, evaluations + n, rows + n * (1 if shot.guidance == 1 else 2)
+            shots, evaluations, rows = shots + 1, evaluations + table_of(shot).evaluations, rows + rows_of(shot)
             work += cost(shot)
     return {"shots": shots, "evaluations": evaluations, "rows": rows, "work": work}
-
-
-def _evaluations(shot: Shot) -> int:
-    """Evaluations of the denoiser for one shot (heun: 2N-1, pndm: N+1; fewer when it starts late)."""
-    start = 0 if shot.start is None else shot.steps - max(1, min(shot.steps, int(shot.steps * shot.start.strength)))
-    return table(SAMPLERS[shot.sampler], shot.model.schedule, shot.steps, start).evaluations
 
 
 def _by_axis(plan: Plan, states: States) -> list[dict[str, Any]]:

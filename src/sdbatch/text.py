@@ -6,54 +6,58 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import Any
+
+from sdbatch.errors import shown
 
 SEED_RANGE = (0, 2**63 - 1)
 RANGE_LIMIT = 10_000_000
-_RANGE = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*\.\.\s*(-?\d+(?:\.\d+)?)(?:\s*\.\.\s*(\d+(?:\.\d+)?))?\s*$")
+_NUMBER = r"[0-9]{1,30}(?:\.[0-9]{1,30})?"
+_RANGE = re.compile(rf"\s*(-?{_NUMBER})\s*\.\.\s*(-?{_NUMBER})(?:\s*\.\.\s*({_NUMBER}))?\s*")
+_SEEDS = "write 7, [1, 5, 9] or 0..3"
 
 
-def parse_range(text: str) -> list[int] | list[float] | range:
+def parse_range(text: str, limit: int = RANGE_LIMIT) -> list[float] | range:
     """``0..3`` is 0, 1, 2, 3; ``10..50..10`` has a step; decimals make floats. Raises ValueError."""
-    m = _RANGE.match(text)
+    m = _RANGE.fullmatch(text)
     if not m:
-        raise ValueError(f"{text!r} is no range; write 0..3 or 10..50..10")
+        raise ValueError(f"{shown(text)} is no range; write 0..3 or 10..50..10")
     low, high, step = Fraction(m[1]), Fraction(m[2]), Fraction(m[3] or 1)
     if high < low or step <= 0:
         raise ValueError(f"{text!r} is empty: a range runs from low to high by a positive step")
     count = int((high - low) / step) + 1
-    if count > RANGE_LIMIT:
-        raise ValueError(f"{text!r} has {count} values, more than {RANGE_LIMIT}")
-    if "." not in m[1].replace("..", "") and all(f.denominator == 1 for f in (low, high, step)):
+    if count > limit:
+        raise ValueError(f"{text!r} has {count:,} values, more than {limit:,}")
+    if "." not in m[1] and all(f.denominator == 1 for f in (low, high, step)):
         return range(int(low), int(high) + 1, int(step))
     return [float(low + i * step) for i in range(count)]
 
 
 def is_range(value: object) -> bool:
-    return isinstance(value, str) and bool(_RANGE.match(value))
+    return isinstance(value, str) and bool(_RANGE.fullmatch(value))
 
 
-def parse_seeds(values: Iterable[int | str]) -> tuple[int, ...] | range:
+def parse_seeds(values: Iterable[Any]) -> tuple[int, ...] | range:
     """Numbers and ranges to seeds, in order. Raises ValueError for what is no seed or out of 0–2⁶³-1."""
     parts = [_seed(v) for v in values]
+    if not parts:
+        raise ValueError(f"no seeds; {_SEEDS}")
     if len(parts) == 1:
         return parts[0]
+    if (count := sum(map(len, parts))) > RANGE_LIMIT:
+        raise ValueError(f"{count:,} seeds are more than {RANGE_LIMIT:,}")
     return tuple(seed for part in parts for seed in part)
 
 
-def _seed(value: int | str) -> range | tuple[int, ...]:
-    if isinstance(value, bool):
-        raise ValueError(f"{value} is no seed; write 7, [1, 5, 9] or 0..3")
-    if isinstance(value, str):
-        found = parse_range(value)
-        if not isinstance(found, range):
-            raise ValueError(f"{value!r} holds numbers that are not whole")
-        value_range = found
-    else:
-        value_range = range(value, value + 1)
-    low, high = value_range[0], value_range[-1]
-    if low < SEED_RANGE[0] or high > SEED_RANGE[1]:
+def _seed(value: Any) -> range:
+    if isinstance(value, bool) or not (isinstance(value, int) or is_range(value)):
+        raise ValueError(f"{shown(value)} is no seed; {_SEEDS}")
+    found = parse_range(value) if isinstance(value, str) else range(value, value + 1)
+    if not isinstance(found, range):
+        raise ValueError(f"{value!r} holds numbers that are not whole")
+    if found[0] < SEED_RANGE[0] or found[-1] > SEED_RANGE[1]:
         raise ValueError(f"{value} is out of range {SEED_RANGE[0]}–{SEED_RANGE[1]}")
-    return value_range
+    return found
 
 
 def slug(text: str, length: int = 40) -> str:

@@ -61,7 +61,8 @@ def test_company_and_order_change_no_bits(opened: Any, shots: list[Shot], order:
 def test_a_fresh_process_in_another_order_gives_the_same_bits(opened: Any, folder: Path) -> None:
     here = digests(opened, plan())
     script = (
-        "import json, random, sys; from pathlib import Path; from sdbatch import engine; from sdbatch.runtime import Runtime;"
+        "import json, random, sys; from pathlib import Path;"
+        "from sdbatch import engine; from sdbatch.runtime import Runtime;"
         "from tests.engine.models import source; from tests.engine.test_exact import digests, plan, shot;"
         "shots = plan() + [shot(seed=99, steps=7)]; random.Random(4).shuffle(shots);"
         "e = engine.open(source(Path(sys.argv[1])), Runtime(device='cpu', threads=1));"

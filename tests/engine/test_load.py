@@ -64,7 +64,7 @@ def test_a_single_file_in_stable_diffusion_1_layout(single: Path) -> None:
 def test_the_inferred_configuration_is_stable_diffusions() -> None:
     """On the real architecture (shapes only) the shapes give back exactly the known configuration."""
     for name, config, infer in (
-        ("text_encoder", architecture.TEXT, lambda s: architecture.text_config(s)),
+        ("text_encoder", architecture.TEXT, architecture.text_config),
         ("unet", architecture.UNET, lambda s: architecture.unet_config({ldm.unet_key(k): v for k, v in s.items()})),
     ):
         assert infer(dict(build.empty(name, config).named_parameters())) == config
@@ -141,8 +141,8 @@ def test_random_weights_are_seeded_and_lively(monkeypatch: pytest.MonkeyPatch) -
     made = [randomised.states(torch.bfloat16, CPU) for _ in range(2)]
     for part in ("text_encoder", "unet", "vae"):
         one, two = made[0][part][1], made[1][part][1]
-        assert all(torch.equal(one[k], two[k]) and v.dtype == torch.bfloat16 for k, v in two.items())
-    opened = engine.open(source(kind="random"), RUN)
+        assert all(torch.equal(one[k], v) and v.dtype == torch.bfloat16 for k, v in two.items())
+    opened = engine.open(source(kind="random_sd15"), RUN)
     found = list(render(opened, [shot(seed=s) for s in (1, 2)]).values())
     assert all(r.pixels.std() > 2 for r in found)
     assert not np.array_equal(found[0].pixels, found[1].pixels)

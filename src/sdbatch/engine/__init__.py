@@ -1,4 +1,4 @@
-"""The torch engine: ``open`` a model and ``render`` a feed of shots. Torch is imported when it is opened, not before."""
+"""The torch engine: ``open`` a model and ``render`` a feed of shots. Torch is imported by ``open``, not before."""
 
 from __future__ import annotations
 

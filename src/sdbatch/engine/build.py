@@ -35,7 +35,7 @@ def quiet_imports() -> Iterator[None]:
 def build(name: str, config: dict[str, Any], state: State, device: torch.device, dtype: torch.dtype) -> nn.Module:
     """A module on ``device`` that holds ``state`` in ``dtype``."""
     with quiet_imports():
-        module = empty(name, config)
+        module: nn.Module = empty(name, config)
     if name == "text_encoder":
         state = _bare_text(state)
     elif name == "vae":
@@ -50,7 +50,9 @@ def build(name: str, config: dict[str, Any], state: State, device: torch.device,
         count = config["max_position_embeddings"]
         module.embeddings.position_ids = torch.arange(count, device=device).expand((1, -1))  # type: ignore[union-attr]
     memory = torch.contiguous_format if name == "text_encoder" else torch.channels_last
-    return module.to(memory_format=memory).eval().requires_grad_(False)  # type: ignore[call-overload,no-any-return]
+    module.to(memory_format=memory)  # type: ignore[call-overload]
+    module.eval().requires_grad_(False)
+    return module
 
 
 def _new_name(key: str) -> str:

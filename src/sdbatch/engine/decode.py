@@ -74,7 +74,8 @@ class Vae:
         with self._stats.clock("vae", self._device):
             found = self._module.encode(x)
         z = found.latents if hasattr(found, "latents") else found.latent_dist.mode()
-        return ((z[0].float() - self._shift) * self._scale).contiguous()
+        latent: torch.Tensor = ((z[0].float() - self._shift) * self._scale).contiguous()
+        return latent
 
     def _to_host(self, image: torch.Tensor) -> Decoded:
         """(3, H, W) in −1…1, fp32. ×255 and rounding in fp32 give the bits that diffusers' PIL path gives."""
@@ -86,7 +87,7 @@ class Vae:
         host = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in (pixels, sound)]
         for to, tensor in zip(host, (pixels, sound), strict=True):
             to.copy_(tensor, non_blocking=True)
-        ready = torch.cuda.Event()
+        ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
         ready.record()
         return Decoded(host[0], host[1], ready)
 

@@ -61,7 +61,9 @@ class Noise:
     def __init__(self, shot: Shot, shape: tuple[int, int, int], device: torch.device) -> None:
         self._own = torch.Generator().manual_seed(shot.seed)
         toward = shot.toward
-        self._amount = toward.amount if toward else 0.0
+        self._amount = 0.0
+        if toward is not None:
+            self._amount = toward.amount if toward.seed_amount is None else toward.seed_amount
         self._other = torch.Generator().manual_seed(toward.seed) if toward else None
         self._shape = shape
         self._device = device
@@ -94,10 +96,9 @@ def denoise(recipe: Recipe, device: torch.device) -> Steps:
     shot, table, known = recipe.shot, recipe.table, recipe.known
     noise = Noise(shot, recipe.shape, device)
     first = noise.draw()
-    if known is None:
-        x = first * table.initial_sigma
-    else:
-        x = known.latent * table.start_alpha + first * table.start_sigma
+    x = first * (table.initial_sigma if known is None else table.start_sigma)
+    if known is not None:
+        x = x + known.latent * table.start_alpha
     state = [x] + [torch.zeros_like(x)] * (table.width - 1)
     for e in range(table.evaluations):
         predictions = yield rows(recipe, state[0], e)
@@ -138,10 +139,6 @@ def weighted_sum(weights: list[float], tensors: list[torch.Tensor]) -> torch.Ten
     """Σ wᵢ·tᵢ without the terms whose weight is 0."""
     total: torch.Tensor | None = None
     for w, tensor in zip(weights, tensors, strict=False):
-        if w == 0.0:
-            continue
-        if total is None:
-            total = tensor if w == 1.0 else tensor * w
-        else:
-            total = torch.add(total, tensor, alpha=w)
+        if w != 0.0:
+            total = tensor * w if total is None else torch.add(total, tensor, alpha=w)
     return torch.zeros_like(tensors[0]) if total is None else total

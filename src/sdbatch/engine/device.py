@@ -23,7 +23,7 @@ PACKAGES = ("torch", "diffusers", "transformers", "numpy")
 class Device:
     """Where and in which precision. ``attention`` is ``sdpa`` or ``xformers``."""
 
-    torch: torch.device
+    where: torch.device
     name: str
     dtype: torch.dtype
     attention: str
@@ -31,7 +31,7 @@ class Device:
 
     @property
     def type(self) -> str:
-        return self.torch.type
+        return self.where.type
 
 
 def prepare(runtime: Runtime) -> Device:
@@ -68,8 +68,8 @@ def _cuda_flags(exact: bool) -> None:
     torch.backends.cudnn.deterministic = exact
     torch.backends.cudnn.benchmark = not exact
     reduced = (not exact, not exact)  # reduced-precision sums, split-K
-    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = reduced  # type: ignore[assignment]
-    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = reduced  # type: ignore[assignment]
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = reduced
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = reduced
     torch.backends.cuda.matmul.allow_tf32 = not exact
     torch.backends.cudnn.allow_tf32 = not exact
 
@@ -96,8 +96,8 @@ def _attention(asked: str, kind: str) -> str:
 def check_compile(device: Device) -> None:
     """Raises ConfigError where torch.compile does not work (no compiler, no Triton), before any model is loaded."""
     try:
-        torch.compile(lambda x: x * 2 + 1)(torch.ones(8, device=device.torch))
-    except Exception as e:  # noqa: BLE001  torch raises many kinds here; all mean the same to the user
+        torch.compile(lambda x: x * 2 + 1)(torch.ones(8, device=device.where))
+    except Exception as e:  # torch raises many kinds here; all mean the same to the user
         reason = str(e).strip().split("\n")[0][:200]
         raise ConfigError.one("runtime.compile", f"torch.compile does not work here: {reason}", "use false") from e
 

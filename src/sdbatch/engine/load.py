@@ -35,7 +35,7 @@ class Components:
 
 def load(source: Source, device: torch.device, dtype: torch.dtype) -> Components:
     """The components of ``source``. Raises ConfigError naming the file or folder that does not serve."""
-    if source.kind == "random":
+    if source.kind.startswith("random"):
         parts = randomised.states(dtype, device)
     elif source.file is not None:
         parts = _single_file(source.file, need_vae=source.vae is None)
@@ -86,11 +86,12 @@ def read(file: Path) -> State:
         hint = "convert it to .safetensors; sdbatch opens nothing else"
         raise ConfigError.one("model", f"{file} is a pickle file, which can run code when opened", hint)
     try:
-        return load_file(file)
+        state: State = load_file(file)
     except (OSError, SafetensorError) as e:
         raise ConfigError.one(
             "model", f"{file} cannot be read: {e}", "the file may be cut short: fetch it again"
         ) from e
+    return state
 
 
 def _from_folder(folder: Path) -> tuple[dict[str, Any], State]:

@@ -41,4 +41,4 @@ def _weight(key: str, shape: torch.Size, bank: torch.Tensor, place: int) -> torc
     count = shape.numel()
     turns = -(-(place + count) // BANK)
     flat = bank.repeat(turns)[place : place + count] if turns > 1 else bank[place : place + count]
-    return flat.reshape(shape) * (shape.numel() // shape[0]) ** -0.5
+    return torch.mul(flat.reshape(shape), (count // shape[0]) ** -0.5)

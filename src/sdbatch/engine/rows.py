@@ -90,9 +90,9 @@ class Server:
             if self._fill(bucket, feed, prepare):
                 return self._lanes[bucket]
         while (shot := feed.take(None)) is not None:
-            bucket = self._enter(shot, feed, prepare)
-            if bucket is not None and self._fill(bucket, feed, prepare):
-                return self._lanes[bucket]
+            entered = self._enter(shot, feed, prepare)
+            if entered is not None and self._fill(entered, feed, prepare):
+                return self._lanes[entered]
         fullest = max(self._lanes.values(), key=lambda lane: len(lane.queue) / lane.rows, default=None)
         landed = any(lane.landed for lane in self._lanes.values()) or self._coming
         if fullest is None or not fullest.queue or (landed and len(fullest.queue) * 2 < fullest.rows):

@@ -21,7 +21,7 @@ SEAM = 1 / 24  # of the shorter side: how softly painted and known parts meet
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """What a shot starts from: ``pixels`` at its exact size; where painting also ``cover`` (height, width), 1 = known."""
+    """What a shot starts from: ``pixels`` at its exact size; painting also: ``cover`` (height, width), 1 = known."""
 
     pixels: Pixels
     cover: NDArray[np.float32] | None

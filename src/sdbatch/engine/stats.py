@@ -32,7 +32,7 @@ class Stats:
     def clock(self, name: str, device: torch.device | None = None) -> Iterator[None]:
         """Adds the time of its block to ``seconds[name]``."""
         if device is not None and device.type == "cuda":
-            before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
             before.record()
             yield
             after.record()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from sdbatch.engine.stats import Stats
-from sdbatch.jobs import Shot
+from sdbatch.jobs import Shot, Toward
 from sdbatch.prompts import condition
 from sdbatch.tokens import Vocabulary
 
@@ -32,17 +32,17 @@ class Texts:
 
     def of(self, shot: Shot, chunks: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """(conditional, unconditional) embeddings, both ``chunks`` long; the second is None at guidance 1."""
-        toward = shot.toward
-        cond = self._blend(shot.prompt, toward and (toward.prompt, toward.amount), chunks)
+        toward = shot.toward or Toward(shot.prompt, shot.negative, shot.seed, 0.0)
+        cond = self._blend(shot.prompt, toward.prompt, toward.amount, chunks)
         if shot.guidance == 1.0:
             return cond, None
-        return cond, self._blend(shot.negative, toward and (toward.negative, toward.amount), chunks)
+        return cond, self._blend(shot.negative, toward.negative, toward.amount, chunks)
 
-    def _blend(self, text: str, other: tuple[str, float] | None, chunks: int) -> torch.Tensor:
+    def _blend(self, text: str, other: str, amount: float, chunks: int) -> torch.Tensor:
         here = self._padded(text, chunks)
-        if other is None or other[0] == text:
+        if other == text:
             return here
-        return torch.lerp(here.float(), self._padded(other[0], chunks).float(), other[1]).to(here.dtype)
+        return torch.lerp(here.float(), self._padded(other, chunks).float(), amount).to(here.dtype)
 
     def _padded(self, text: str, chunks: int) -> torch.Tensor:
         embedding = self.embedding(text)

@@ -16,7 +16,7 @@ from sdbatch.engine import policy
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Recipe, Row, denoise
 from sdbatch.engine.denoiser import Denoiser
-from sdbatch.engine.device import Device, check_compile, compile_settings, prepare, versions
+from sdbatch.engine.device import check_compile, compile_settings, prepare, versions
 from sdbatch.engine.load import Components, load
 from sdbatch.engine.rows import Flight, Lane, Server
 from sdbatch.engine.safety import Safety
@@ -46,29 +46,30 @@ class Engine:
                 compile_settings(runtime.exact)
                 check_compile(self._device)
         with self.stats.clock("start: weights"):
-            parts = load(source, self._device.torch, self._device.dtype)
+            parts = load(source, self._device.where, self._device.dtype)
         self._source = source
         self._vocabulary = Vocabulary.load(source.vocabulary)
         self._notes = () if runtime.exact else (INEXACT,)
-        self._assemble(parts, runtime)
+        self.profile: Profile = self._assemble(parts, runtime)
         with self.stats.clock("start: self-test"), torch.inference_mode():
             self.verdict = self._self_test(runtime.compile)
         self.profile = replace(self.profile, exact=self.verdict.text if runtime.exact else "not asked for")
         self.stats.reset_counts()
 
-    def _assemble(self, parts: Components, runtime: Runtime) -> None:
+    def _assemble(self, parts: Components, runtime: Runtime) -> Profile:
+        """Wrap the modules; the profile that results."""
         device = self._device
         if device.attention == "xformers":
             from diffusers.models.attention_processor import XFormersAttnProcessor
 
             parts.denoiser.set_attn_processor(XFormersAttnProcessor())
-        self._denoiser = Denoiser(parts.denoiser, device.torch, self.stats)
+        self._denoiser = Denoiser(parts.denoiser, device.where, self.stats)
         if runtime.compile:
             self._denoiser.compile()
-        self._vae = Vae(parts.vae, device.torch, self.stats)
-        self._texts = Texts(parts.text, self._vocabulary, self._source.chunk, device.torch, self.stats)
-        self._safety = Safety(parts.safety, device.torch, device.dtype) if parts.safety else None
-        self.profile = Profile(
+        self._vae = Vae(parts.vae, device.where, self.stats)
+        self._texts = Texts(parts.text, self._vocabulary, self._source.chunk, device.where, self.stats)
+        self._safety = Safety(parts.safety, device.where, device.dtype) if parts.safety else None
+        return Profile(
             renderer="torch",
             device=device.type,
             device_name=device.name,
@@ -121,7 +122,7 @@ class Engine:
         """Everything that ``shot`` needs before its first row, and what is done with its decoded picture."""
         model = shot.model
         start = begin(shot, shot.start, feed) if shot.start else None
-        known = start.known(shot, self._vae, self._device.torch) if start else None
+        known = start.known(shot, self._vae, self._device.where) if start else None
         cond, uncond = self._texts.of(shot, bucket.chunks)
         shape = (model.channels, bucket.height, bucket.width)
         recipe = Recipe(shot, policy.table_of(shot), cond, uncond, shape, known)
@@ -134,12 +135,14 @@ class Engine:
             picture, blanked = self._safety(picture) if self._safety else (picture, ())
             return picture, blanked + self._notes
 
-        return Flight(shot, denoise(recipe, self._device.torch), finish)
+        return Flight(shot, denoise(recipe, self._device.where), finish)
 
     def _fewer_rows(self, reason: str) -> None:
         rows, vae = self.profile.rows // 2, max(1, self.profile.vae_batch // 2)
-        message = "out of memory with %d rows per call (%s): going on with %d, which is another profile; runtime.rows=%d avoids this"
-        log.warning(message, self.profile.rows, reason, rows, rows)
+        log.warning(
+            "out of memory with %d rows per call (%s): going on with %d, another profile; runtime.rows=%d avoids this",
+            *(self.profile.rows, reason, rows, rows),
+        )
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         self.profile = replace(self.profile, rows=rows, vae_batch=vae)
@@ -150,7 +153,7 @@ class Engine:
         side = self._source.native // model.scale
         side = side if compiled else min(side, PROBE)
         latent = torch.randn(model.channels, side, side, generator=torch.Generator().manual_seed(0))
-        row = Row(latent.to(self._device.torch), 500.0, self._texts.embedding("a photo of a cat"))
+        row = Row(latent.to(self._device.where), 500.0, self._texts.embedding("a photo of a cat"))
         start = perf_counter()
         self._denoiser([row], rows)
         quick = perf_counter() - start < QUICK and not compiled

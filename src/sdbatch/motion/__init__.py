@@ -1,7 +1,14 @@
 """Motion: which shots a film needs and which frames it makes of them. Pure; one file per mode.
 
-A mode is a module with ``USES`` (the ``motion:`` keys it takes beyond mode, length and fps), ``shots(base, motion)``
-and ``frames(motion)``. Adding one: write the file, name it in ``MODES``.
+A mode is a module with
+
+    USES                        the ``motion:`` keys it takes beyond mode, length and fps
+    shots(base, motion)         the shots, parents before children
+    frames(base, motion)        every frame as layers that index into the shots
+    check(motion)               optional: what must hold between its keys (raises ``fields.wrong``)
+    DEPTHS, CLOSES              optional: keys that go by depth instead of time; keys whose loop it checks itself
+
+Adding one: write the file, name it in ``MODES``.
 """
 
 from __future__ import annotations
@@ -11,10 +18,10 @@ from types import ModuleType
 from typing import Any
 
 from sdbatch.jobs import SPEC_VERSION, Encoding, Film, Frame, Job, Shot, digest, spec
-from sdbatch.motion import prompt, still
+from sdbatch.motion import feedback, prompt, still, walk, zoom
 from sdbatch.motion.settings import Motion
 
-MODES: dict[str, ModuleType] = {"still": still, "prompt": prompt}
+MODES: dict[str, ModuleType] = {"still": still, "prompt": prompt, "walk": walk, "zoom": zoom, "feedback": feedback}
 
 
 def make(
@@ -37,7 +44,14 @@ def shots(job: Job) -> tuple[Shot, ...]:
 def frames(job: Job) -> Iterator[Frame]:
     """The frames of a film job, in order; layers index into ``shots(job)``."""
     if job.film is not None:
-        yield from MODES[job.film.motion.mode].frames(job.film.motion)
+        yield from _looped(list(MODES[job.film.motion.mode].frames(job.shot, job.film.motion)), job.film.motion)
+
+
+def _looped(every: list[Frame], motion: Motion) -> list[Frame]:
+    """Without the last frame where that is the first again; and back, without showing either end twice."""
+    if motion.loop == "pingpong":
+        return every + every[-2:0:-1]
+    return every[:-1] if motion.loop else every
 
 
 def job_spec(job: Job) -> dict[str, Any]:
@@ -57,7 +71,7 @@ def _film_spec(base: Shot, film: Film) -> dict[str, Any]:
         "v": SPEC_VERSION,
         "film": film.motion.mode,
         "shots": [s.id for s in mode.shots(base, film.motion)],
-        "frames": [[spec(layer) for layer in frame] for frame in mode.frames(film.motion)],
+        "frames": [[spec(layer) for layer in f] for f in _looped(list(mode.frames(base, film.motion)), film.motion)],
         "fps": str(film.motion.fps),
         "encoding": spec(film.encoding),
     }

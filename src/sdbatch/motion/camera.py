@@ -75,7 +75,7 @@ def _sampled(pixels: Pixels, m: Affine, size: Size) -> Pixels:
     a, b, c, d, e, f = m
     m = (a / fine, b / fine, c, d / fine, e / fine, f)
     x, y = np.meshgrid(np.arange(size[0] * fine) + 0.5, np.arange(size[1] * fine) + 0.5)
-    sx, sy = _apply(m, x, y)  # type: ignore[arg-type]
+    sx, sy = m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]
     (columns, across), (rows, down) = _taps(sx, pixels.shape[1]), _taps(sy, pixels.shape[0])
     out = np.zeros((*x.shape, 3), np.float32)
     for row, v in zip(rows, down, strict=True):
@@ -98,10 +98,6 @@ def _taps(at: NDArray[np.float64], length: int) -> tuple[list[NDArray[np.int64]]
     return [np.clip(base.astype(np.int64) + i, 0, length - 1) for i in (-1, 0, 1, 2)], weights
 
 
-def _apply(m: Affine, x: float, y: float) -> tuple[float, float]:
-    return m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]
-
-
 def coverage(camera: Camera, source: Size, size: Size, seam: float = 0.0) -> NDArray[np.float32]:
     """(height, width) at ``size``: 1 where the source covers the output pixel, 0 where not.
 
@@ -109,7 +105,7 @@ def coverage(camera: Camera, source: Size, size: Size, seam: float = 0.0) -> NDA
     """
     m = affine(camera, source, size)
     x, y = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
-    sx, sy = _apply(m, x, y)  # type: ignore[arg-type]
+    sx, sy = m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]
     across, down = math.hypot(m[0], m[1]), math.hypot(m[3], m[4])
     inside = np.full(x.shape, np.inf)
     for distance in (sx / across, (source[0] - sx) / across, sy / down, (source[1] - sy) / down):

@@ -10,20 +10,36 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sdbatch.jobs import Frame, Layer, Shot
-from sdbatch.motion.settings import Motion
+from sdbatch.motion.chains import distinct, joined
+from sdbatch.motion.fields import wrong
+from sdbatch.motion.settings import Motion, variables
 
-USES = frozenset({"phrase", "zoom", "x", "y", "roll"})
+WORDS = ("zoom", "x", "y", "roll", "weight")
+USES = frozenset({*WORDS, "phrase", "guidance", "loop"})
+
+
+def check(motion: Motion) -> None:
+    """A schedule moves something only if the phrase names it."""
+    for name in WORDS:
+        if len({k.value for k in getattr(motion, name)}) > 1 and name not in variables(motion.phrase):
+            raise wrong(name, f"moves nothing: in mode prompt only the phrase moves, and it has no {{{name}}}")
 
 
 def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
-    """One shot per distinct phrase, in order of appearance."""
-    for phrase in dict.fromkeys(motion.phrases()):
-        yield replace(base, prompt=", ".join(filter(None, (base.prompt, phrase))))
+    """One shot per distinct phrase (and guidance), in order of appearance."""
+    yield from distinct(_every(base, motion))
 
 
-def frames(motion: Motion) -> Iterator[Frame]:
+def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
     """Frame i shows the shot of its phrase, whole."""
-    phrases = motion.phrases()
-    index = {phrase: i for i, phrase in enumerate(dict.fromkeys(phrases))}
-    for phrase in phrases:
-        yield (Layer(index[phrase]),)
+    every = _every(base, motion)
+    index = distinct(every)
+    for shot in every:
+        yield (Layer(index[shot]),)
+
+
+def _every(base: Shot, motion: Motion) -> list[Shot]:
+    shots = [replace(base, prompt=joined(base.prompt, phrase)) for phrase in motion.phrases()]
+    if motion.guidance is None:
+        return shots
+    return [replace(s, guidance=round(g, 6)) for s, g in zip(shots, motion.curve("guidance"), strict=True)]

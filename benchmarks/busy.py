@@ -1,0 +1,40 @@
+"""How busy the device is: share of wall time in the denoiser or the VAE, rows used of rows paid, and start-up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from typing import Any
+
+from benchmarks import work
+from sdbatch import engine
+from sdbatch.runtime import Runtime
+
+
+def run(arguments: Namespace) -> dict[str, Any]:
+    ours = engine.open(work.source_of(arguments.model), Runtime())
+    start_up = {k: round(v, 3) for k, v in ours.stats.seconds.items() if k.startswith("start")}
+    jobs = work.mixed(arguments.model, 20 if arguments.quick else 200)
+    work.to_disk(work.Jobs(jobs[:4]), ours)
+    ours.stats.reset_counts()
+    seconds = work.to_disk(jobs, ours)
+    stats = ours.stats.finish()
+    parts = {k: round(v, 3) for k, v in stats.seconds.items() if not k.startswith("start")}
+    return {
+        "model": arguments.model,
+        "pictures": len(jobs),
+        "wall_seconds": round(seconds, 3),
+        "seconds": parts,
+        "busy": round((parts.get("denoiser", 0) + parts.get("vae", 0)) / seconds, 4),
+        "rows_used_of_paid": round(stats.rows_used / stats.rows_paid, 4),
+        "start_up": {"import torch and diffusers": _import_seconds(), **start_up},
+    }
+
+
+def _import_seconds() -> float:
+    code = "import time; t = time.perf_counter(); import sdbatch.engine.torch_engine; print(time.perf_counter() - t)"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return round(min(float(done.stdout), time.perf_counter() - start), 3)
