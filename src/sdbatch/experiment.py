@@ -78,7 +78,7 @@ Seeds = Annotated[
 
 def _canvas_entry(value: Any) -> str:
     parse_canvas(value, native=512)
-    return str(value)
+    return str(value).strip()
 
 
 CanvasEntry = Annotated[str, BeforeValidator(_canvas_entry, json_schema_input_type=str)]
@@ -132,10 +132,12 @@ class ModelSettings(Section):
     kind: Literal["tiny", "hub", "local", "random_sd15", "fake"] = Field(
         "tiny", description="where the weights come from"
     )
-    path: str | None = Field(None, description="local: a diffusers folder or a single .safetensors file")
-    repo: str | None = Field(None, description="hub: the repository")
+    path: str | None = Field(None, max_length=4096, description="local: a diffusers folder or a single .safetensors file")
+    repo: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?$", description="hub: the repository"
+    )
     revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$", description="hub: the commit (40 hex digits)")
-    vae: str | None = Field(None, description="another VAE: a diffusers folder or a .safetensors file")
+    vae: str | None = Field(None, min_length=1, max_length=4096, description="another VAE: a diffusers folder or a .safetensors file")
     clip_skip: int = Field(1, ge=1, le=12, description="text encoder layer counted from the end; 1 is the last")
     native: int | None = Field(None, ge=64, le=4096, description="side of the native square; null: from the model")
     safety_checker: bool = Field(False, description="blank what Stable Diffusion 1.5's checker objects to")

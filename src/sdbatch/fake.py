@@ -73,7 +73,8 @@ class FakeRenderer:
         """Nothing to give back."""
 
     def _result(self, shot: Shot, feed: Feed) -> Picture | Failure:
-        time.sleep(self._delay)
+        if self._delay:
+            time.sleep(self._delay)
         faults = self._faults
         if _hit(shot, faults.crash):
             raise RuntimeError("the fake renderer was told to crash")

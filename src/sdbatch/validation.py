@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sdbatch.errors import ConfigError, Problem, nearest
+from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.experiment import Experiment
 
 M = TypeVar("M", bound=BaseModel)
@@ -30,6 +30,13 @@ _KINDS = {
     "model_attributes_type": "a mapping of keys",
 }
 _BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+_PATTERNS = {  # by the last part of the key
+    "name": ("no name", "a folder, not a path: a-z, 0-9, - and _, at most 64"),
+    "id": ("no id", "letters, digits, . - and _, at most 64"),
+    "revision": ("no commit", "40 hex digits; a branch may change"),
+    "repo": ("no repository", "write owner/name"),
+}
+_LARGEST = 2**64  # beyond it a number is a slip, and not every step downwards can take it
 
 
 def validate(data: Mapping[str, Any]) -> Experiment:
@@ -50,17 +57,23 @@ def check(model: type[M], data: Mapping[str, Any], prefix: str = "") -> M:
 
 
 def _not_json(data: Any, key: str) -> list[Problem]:
-    """Values that YAML can hold and JSON cannot: infinity, dates, keys that are no text."""
+    """Values that YAML can hold and JSON cannot: infinity, dates, broken characters, keys that are no text."""
     if isinstance(data, Mapping):
-        bad = [Problem(_join(key, k), f"the key {k!r} is no text", "quote it") for k in data if not isinstance(k, str)]
+        bad = [Problem(_join(key, k), f"the key {shown(k)} is no text", "quote it") for k in data if not isinstance(k, str)]
+        bad += [p for k in data if isinstance(k, str) for p in _not_json(k, _join(key, k))]
         return bad + [p for k, v in data.items() for p in _not_json(v, _join(key, k))]
     if isinstance(data, list | tuple):
         return [p for i, v in enumerate(data) for p in _not_json(v, f"{key}[{i}]")]
     if isinstance(data, float) and not math.isfinite(data):
         return [Problem(key, f"{data} is not a finite number")]
-    if isinstance(data, str | int | float | bool | None):
+    if isinstance(data, str):
+        broken = not data.isascii() and any("\ud800" <= c <= "\udfff" for c in data)
+        return [Problem(key, f"{shown(data)} holds a byte that is no UTF-8 text")] if broken else []
+    if isinstance(data, int) and abs(data) >= _LARGEST:
+        return [Problem(key, f"a number of {data.bit_length()} bits is too large")]
+    if isinstance(data, int | float | None):
         return []
-    return [Problem(key, f"{str(data)!r} is a {type(data).__name__}", "quote it")]
+    return [Problem(key, f"{shown(str(data))} is a {type(data).__name__}", "quote it")]
 
 
 def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> list[Problem]:
@@ -72,31 +85,53 @@ def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> li
 
 
 def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Problem:
-    loc = [part for part in detail["loc"] if isinstance(part, int) or not _is_type_name(part)]
-    key, kind, value = _dotted(loc, prefix), detail["type"], detail["input"]
+    kind, value, ctx = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return Problem(key, "unknown key", _known(str(loc[-1]), _owner(model, loc[:-1])))
+        loc = [*_named(detail["loc"][:-1]), detail["loc"][-1]]
+        return Problem(_dotted(loc, prefix), "unknown key", _known(str(loc[-1]), model, _owner(model, loc[:-1])))
+    loc = _named(detail["loc"])
+    key = _dotted(loc, prefix)
+    if kind == "at_key":
+        return Problem(_join(key, ctx["key"]), ctx["message"])
     if kind.startswith(_BOUNDS):
-        return Problem(key, f"{value} is out of range {_range(model, loc)}", _bound(model, loc, value))
-    if kind == "literal_error":
-        allowed = [str(a) for a in get_args(_field(model, loc).annotation)]
-        return Problem(key, f"{value!r} is not allowed; allowed are {', '.join(allowed)}", nearest(str(value), allowed))
+        return Problem(key, f"{shown(value)} is out of range {_range(model, loc)}", _bound(model, loc, value))
+    if kind in ("literal_error", "bool_type") and (allowed := _allowed(_field(model, loc).annotation)):
+        text = f"{shown(value)} is not allowed; allowed are {', '.join(allowed)}"
+        return Problem(key, text, nearest(str(value), allowed))
     if kind == "string_pattern_mismatch":
-        return Problem(key, f"{_short(value)} does not match {detail['ctx']['pattern']}", _pattern_hint(key))
+        what, how = _PATTERNS[str(loc[-1])]
+        return Problem(key, f"{shown(value)} is {what}", how)
     if kind == "too_short":
         return Problem(key, _ECHO)
+    if kind == "missing":  # only lists of fixed length have positions that must be there
+        return Problem(key.rpartition("[")[0], f"{shown(value)} is too short")
     if kind in _KINDS:
-        return Problem(key, f"{_short(value)} is not {_KINDS[kind]}")
-    return Problem(key, _message(detail))
+        quote = "quote it" if kind == "string_type" and isinstance(value, int | float) else ""
+        return Problem(key, f"{shown(value)} is not {_KINDS[kind]}", quote)
+    return Problem(key, _message(detail, ctx))
 
 
-def _message(detail: ErrorDetails) -> str:
-    text = detail["msg"].removeprefix("Value error, ")
-    return text if detail["type"] == "value_error" else f"{_short(detail['input'])}: {text[:1].lower()}{text[1:]}"
+def _message(detail: ErrorDetails, ctx: Mapping[str, Any]) -> str:
+    kind, value, text = detail["type"], shown(detail["input"]), detail["msg"].removeprefix("Value error, ")
+    if kind == "value_error":
+        return text
+    if kind in ("string_too_long", "too_long"):
+        what = "characters" if kind == "string_too_long" else "values"
+        return f"{value} is longer than {ctx['max_length']:,} {what}"
+    return "is empty" if kind == "string_too_short" else f"{value}: {text[:1].lower()}{text[1:]}"
 
 
-def _is_type_name(part: str) -> bool:
-    return part in ("int", "str", "float", "constrained-str") or "[" in part
+def _named(loc: tuple[int | str, ...]) -> list[int | str]:
+    """``loc`` without the names that pydantic gives to the members of a union."""
+    return [p for p in loc if isinstance(p, int) or not (p in ("int", "str", "float", "bool") or "[" in p)]
+
+
+def _allowed(annotation: Any) -> list[str]:
+    """The words that a field takes, if it takes only words (and true, false)."""
+    if get_origin(annotation) is Literal:
+        return [str(a) for a in get_args(annotation)]
+    words = [w for a in get_args(annotation) for w in _allowed(a)]
+    return ["true", "false", *words] if words and bool in get_args(annotation) else words
 
 
 def _dotted(loc: list[int | str], prefix: str) -> str:
@@ -108,11 +143,6 @@ def _dotted(loc: list[int | str], prefix: str) -> str:
 
 def _join(key: str, part: object) -> str:
     return f"{key}.{part}" if key else str(part)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _owner(model: type[BaseModel], loc: list[int | str]) -> type[BaseModel]:
@@ -137,27 +167,37 @@ def _field(model: type[BaseModel], loc: list[int | str]) -> Any:
 def _limits(model: type[BaseModel], loc: list[int | str]) -> tuple[Any, Any]:
     low = high = None
     for m in _field(model, loc).metadata:
-        low = m.ge if isinstance(m, Ge) else m.gt if isinstance(m, Gt) else low
-        high = m.le if isinstance(m, Le) else m.lt if isinstance(m, Lt) else high
+        low = m if isinstance(m, Ge | Gt) else low
+        high = m.le if isinstance(m, Le) else high
     return low, high
 
 
 def _range(model: type[BaseModel], loc: list[int | str]) -> str:
     low, high = _limits(model, loc)
-    return f"{low}–{high}"
+    return f"{low.ge}–{high}" if isinstance(low, Ge) else f"above {low.gt} up to {high}"
 
 
 def _bound(model: type[BaseModel], loc: list[int | str], value: Any) -> str:
     low, high = _limits(model, loc)
-    return f"nearest is {low if value < low else high}"
+    if value > high:
+        return f"nearest is {high}"
+    return f"nearest is {low.ge}" if isinstance(low, Ge) else ""
 
 
-def _known(wrong: str, owner: type[BaseModel]) -> str:
+def _known(wrong: str, model: type[BaseModel], owner: type[BaseModel]) -> str:
+    """The right name: in the same section, or the same name in another one (``steps`` is ``sampling.steps``)."""
     names = list(owner.model_fields)
+    elsewhere = [key for key in dotted_keys(model) if key.split(".")[-1] == wrong]
+    if elsewhere:
+        return f"did you mean {elsewhere[0]!r}?"
     return nearest(wrong, names) or f"known are {', '.join(names)}"
 
 
-def _pattern_hint(key: str) -> str:
-    if key == "model.revision":
-        return "the full commit, 40 hex digits"
-    return "letters, digits, - and _; a name is a folder, not a path"
+def dotted_keys(model: type[BaseModel]) -> list[str]:
+    """Every key of ``model``, sections first."""
+    inner = {name: m for name, f in model.model_fields.items() if (m := _section(f.annotation))}
+    return [*model.model_fields, *(f"{name}.{key}" for name, m in inner.items() for key in dotted_keys(m))]
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

@@ -21,7 +21,6 @@ from sdbatch.fake import FakeRenderer, Faults
 from sdbatch.render import Failure, Feed, Picture
 from sdbatch.runner import Options, run
 from sdbatch.store import Store
-
 from tests.runner.little import CHAIN, LittlePlan, film, still
 
 

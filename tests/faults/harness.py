@@ -14,7 +14,6 @@ from typing import Any
 
 from sdbatch.media import png
 from sdbatch.store import Store
-
 from tests.faults.driver import make_plan
 
 HERE = Path(__file__).parents[2]

@@ -26,7 +26,11 @@ def _undisturbed(root: Path, wish: dict[str, Any]) -> dict[str, bytes]:
     ("share", "life", "wish"),
     [
         (0.7, 0.6, {"stills": 150, "films": 4, "frames": 12, "delay": 0.008}),
-        (0.3, 0.15, {"stills": 12, "films": 1, "frames": 3}),  # short: most kills hit the end, where records are put in order
+        (
+            0.3,
+            0.15,
+            {"stills": 12, "films": 1, "frames": 3},
+        ),  # short: most kills hit the end, where records are put in order
     ],
     ids=["long", "short"],
 )
@@ -83,5 +87,7 @@ def test_a_manifest_with_garbage_loses_only_what_it_says(tmp_path: Path) -> None
     (root / "manifest.jsonl").write_bytes(b"".join(lines))
     code, said = render(root, stills=6, log=str(log))
     assert (code, said["done"], said["skipped"]) == (0, 2, 4)
-    assert set(rendered(log)) == {json.loads(x)["id"] for i, x in enumerate(before["manifest.jsonl"].splitlines()) if i in (2, 5)}
+    assert set(rendered(log)) == {
+        json.loads(x)["id"] for i, x in enumerate(before["manifest.jsonl"].splitlines()) if i in (2, 5)
+    }
     assert tree(root) == before

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from sdbatch import motion
 from sdbatch.store import Store
-
 from tests.runner.little import CHAIN
 
 

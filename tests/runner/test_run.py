@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from sdbatch import motion
 from sdbatch.errors import RenderError, StoreError
 from sdbatch.fake import FakeRenderer, Faults, draw
@@ -14,7 +15,6 @@ from sdbatch.media import footage, metadata, png
 from sdbatch.render import Picture
 from sdbatch.runner import Options, estimate, run
 from sdbatch.store import State, Store, files
-
 from tests.runner.little import Opener, digests, film, plan, still, stills, tree
 
 

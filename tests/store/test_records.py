@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sdbatch.store import Ledger, Record
 from sdbatch.store.record import MAX_LINE, parse
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from sdbatch.errors import StoreError
 from sdbatch.media import png
 from sdbatch.render import Profile
 from sdbatch.store import Record, State, Store, files
-
 from tests.runner.little import stills
 
 

@@ -69,7 +69,7 @@ def empty(name: str, config: dict[str, Any]) -> nn.Module:
             from transformers.models.clip.configuration_clip import CLIPTextConfig
             from transformers.models.clip.modeling_clip import CLIPTextModel
 
-            return CLIPTextModel(CLIPTextConfig.from_dict(config))
+            return CLIPTextModel(CLIPTextConfig.from_dict(config))  # type: ignore[no-any-return]
         kind = config.get("_class_name", {"unet": "UNet2DConditionModel"}.get(name, "AutoencoderKL"))
         if name == "unet" and kind == "UNet2DConditionModel":
             from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sdbatch.engine.device import attention_priority
 from sdbatch.engine.stats import Stats
 
 AGAIN = "decoded again in float32: the half-precision VAE gave a broken picture"
@@ -60,7 +61,7 @@ class Vae:
         module = self._in_fp32() if full else self._module
         padded = latents + [latents[0]] * (batch - len(latents))
         z = (torch.stack(padded) / self._scale + self._shift).to(module.dtype, memory_format=torch.channels_last)
-        with self._stats.clock("vae", self._device):
+        with self._stats.clock("vae", self._device), attention_priority(self._device):
             images = module.decode(z).sample
             out = [self._to_host(image) for image in images[: len(latents)].float()]
         self._stats.vae_used += len(latents)
@@ -71,7 +72,7 @@ class Vae:
         """The latent (C, h, w) of a picture (H, W, 3): the mean of its distribution, so no noise is spent on it."""
         x = torch.tensor(pixels, device=self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
         x = x.to(self._module.dtype, memory_format=torch.channels_last)
-        with self._stats.clock("vae", self._device):
+        with self._stats.clock("vae", self._device), attention_priority(self._device):
             found = self._module.encode(x)
         z = found.latents if hasattr(found, "latents") else found.latent_dist.mode()
         latent: torch.Tensor = ((z[0].float() - self._shift) * self._scale).contiguous()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 
 from sdbatch.engine.denoise import Row
+from sdbatch.engine.device import attention_priority
 from sdbatch.engine.stats import Stats
 
 
@@ -18,6 +18,7 @@ class Denoiser:
     def __init__(self, module: Any, device: torch.device, stats: Stats) -> None:
         self._call = module
         self._dtype: torch.dtype = module.dtype
+        self.size = sum(p.numel() for p in module.parameters())
         self._device = device
         self._stats = stats
 
@@ -44,13 +45,3 @@ class Denoiser:
         if self._device.type == "cuda":
             return times.pin_memory().to(self._device, non_blocking=True)
         return times.to(self._device)
-
-
-def attention_priority(device: torch.device) -> AbstractContextManager[Any]:
-    """On CUDA: flash attention, where it cannot (wide heads) the memory-efficient one, else plain mathematics."""
-    if device.type != "cuda":
-        return nullcontext()
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
-    order = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-    return sdpa_kernel(order, set_priority=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -91,6 +93,16 @@ def _attention(asked: str, kind: str) -> str:
         message = f"xformers {_version('xformers')} does not run with torch {torch.__version__} here"
         raise ConfigError.one("runtime.attention", message, "use sdpa") from e
     return "xformers"
+
+
+def attention_priority(device: torch.device) -> AbstractContextManager[Any]:
+    """On CUDA: flash attention, where it cannot (wide heads) the memory-efficient one, else plain mathematics."""
+    if device.type != "cuda":
+        return nullcontext()
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    order = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+    return sdpa_kernel(order, set_priority=True)
 
 
 def check_compile(device: Device) -> None:

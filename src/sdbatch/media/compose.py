@@ -7,32 +7,48 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sdbatch import motion
 from sdbatch.errors import StoreError
 from sdbatch.jobs import Frame, Job, Layer
 from sdbatch.media import png, xmp
 from sdbatch.media.film import FilmWriter, temporary
-from sdbatch.motion.camera import warp
+from sdbatch.motion.camera import patch, warp
 from sdbatch.render import Pixels
 
-KEPT = 4  # pictures in memory: a frame blends two or three levels, and its neighbours the same ones
+KEPT = 12  # pictures in memory: as many as the layers of a frame, and its neighbours need the same ones
 
 
 def compose(frame: Frame, picture: Callable[[int], Pixels]) -> Pixels:
     """The weighted sum of the layers, each seen through its camera; ``picture(i)`` is shot i as (height, width, 3).
 
-    A single layer of weight 1 is not computed with: seen straight on it is returned as it is, bit for bit.
+    A layer with a seam is laid over those before it. A single layer of weight 1 is not computed with: seen straight on
+    it is returned as it is, bit for bit.
     """
+    first = _seen(frame[0], picture)
     if len(frame) == 1 and frame[0].weight == 1:
-        return _seen(frame[0], picture)
-    total = np.sum([np.float32(layer.weight) * _seen(layer, picture) for layer in frame], axis=0, dtype=np.float32)
+        return first
+    total = first * np.float32(frame[0].weight)
+    for layer in frame[1:]:
+        if layer.seam:
+            _lay(total, layer, picture(layer.shot))
+        else:
+            total += np.float32(layer.weight) * _seen(layer, picture)
     return np.clip(np.rint(total), 0, 255).astype(np.uint8)
 
 
 def _seen(layer: Layer, picture: Callable[[int], Pixels]) -> Pixels:
     pixels = picture(layer.shot)
     return warp(pixels, layer.camera, (pixels.shape[1], pixels.shape[0]))
+
+
+def _lay(total: NDArray[np.float32], layer: Layer, pixels: Pixels) -> None:
+    """Lay a picture over ``total`` where it is in view."""
+    found = patch(pixels, layer.camera, (total.shape[1], total.shape[0]), layer.seam)
+    if found is not None:
+        seen, cover, place = found
+        total[place] += (seen - total[place]) * (cover * np.float32(layer.weight))
 
 
 def assemble(

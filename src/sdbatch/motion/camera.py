@@ -7,6 +7,7 @@ clockwise. All of it is one affine matrix, so the source is sampled once.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,11 @@ from PIL import Image
 from sdbatch.jobs import Camera
 
 Pixels = NDArray[np.uint8]
+Mask = NDArray[np.float32]  # (height, width, 1)
 Size = tuple[int, int]  # (width, height) in pixels
 Affine = tuple[float, float, float, float, float, float]
 
+FINE = 3  # a rolled picture is enlarged so much before it is sampled
 GAIN = (0.5, 2.0)  # how far match_colours may stretch contrast
 _CONES = np.array(  # linear sRGB to Oklab's cone responses (https://bottosson.github.io/posts/oklab)
     [
@@ -48,54 +51,104 @@ def affine(camera: Camera, source: Size, size: Size) -> Affine:
 def warp(pixels: Pixels, camera: Camera, size: Size) -> Pixels:
     """What ``camera`` sees of ``pixels``, (height, width, 3) at ``size``; edges repeat beyond the source.
 
-    Catmull-Rom in one sampling; shrinking averages. (Pillow's ``transform`` has another cubic that makes stairs of
-    gradients, so it is not used; without roll its exact ``resize`` of a fractional box is, being fast.)
+    Without roll one Lanczos resampling of a fractional box, with roll a linear one of the picture Lanczos-enlarged
+    (Pillow's own cubic ``transform`` makes stairs of gradients). Both average where it shrinks.
     """
     source = (pixels.shape[1], pixels.shape[0])
     if camera == Camera() and source == size:
         return pixels
-    m = affine(camera, source, size)
-    return _resized(pixels, m, size) if m[1] == m[3] == 0 else _sampled(pixels, m, size)
+    return _sampled(pixels, affine(camera, source, size), size)
 
 
-def _resized(pixels: Pixels, m: Affine, size: Size) -> Pixels:
-    box = (m[2], m[5], m[2] + m[0] * size[0], m[5] + m[4] * size[1])
+def patch(pixels: Pixels, camera: Camera, size: Size, seam: float) -> tuple[Pixels, Mask, tuple[slice, slice]] | None:
+    """The part of a frame of ``size`` where the picture is: what is seen of it, how much it covers, and (rows, columns).
+
+    It covers 0 at its edges and 1 from ``seam`` (a share of its shorter side) inside them. None: out of view.
+    """
     source = (pixels.shape[1], pixels.shape[0])
-    beyond = (-box[0], -box[1], box[2] - source[0], box[3] - source[1])
-    reach = math.ceil(2 * max(1.0, m[0], m[4])) + 1  # of the kernel, which widens when it shrinks
-    left, top, right, bottom = (max(0, math.ceil(v + reach)) for v in beyond)
-    image = Image.fromarray(np.pad(pixels, ((top, bottom), (left, right), (0, 0)), mode="edge"))
-    moved = (box[0] + left, box[1] + top, box[2] + left, box[3] + top)
-    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, box=moved))
+    m = affine(camera, source, size)
+    left, top, right, bottom = _bounds(m, source, size)
+    if left >= right or top >= bottom:
+        return None
+    m = _shifted(m, left, top)
+    part = (right - left, bottom - top)
+    return _sampled(pixels, m, part), _window(m, source, part, seam), (slice(top, bottom), slice(left, right))
 
 
 def _sampled(pixels: Pixels, m: Affine, size: Size) -> Pixels:
-    """16 taps a pixel in numpy; where it shrinks, a finer grid that is then averaged."""
-    fine = max(1, math.ceil(max(math.hypot(m[0], m[3]), math.hypot(m[1], m[4])) - 1e-9))
+    if m[1] == m[3] == 0:
+        return _upright(pixels, m, size)
+    (sh, sw, _), shrink = pixels.shape, max(1.0, math.hypot(m[0], m[3]))
+    fine = FINE / shrink
+    big = (math.ceil(sw * fine), math.ceil(sh * fine))
+    rx, ry = big[0] / sw, big[1] / sh
+    finer = (m[0] * rx, m[1] * rx, m[2] * rx, m[3] * ry, m[4] * ry, m[5] * ry)
+    image = np.asarray(Image.fromarray(pixels).resize(big, Image.Resampling.LANCZOS))
+    left, top, right, bottom = _margins(finer, big, size, 2)
+    padded = Image.fromarray(np.pad(image, ((top, bottom), (left, right), (0, 0)), mode="edge"))
+    return np.asarray(padded.transform(size, Image.Transform.AFFINE, _moved(finer, left, top), Image.Resampling.BILINEAR))
+
+
+def _upright(pixels: Pixels, m: Affine, size: Size) -> Pixels:
+    source = (pixels.shape[1], pixels.shape[0])
+    reach = math.ceil(3 * max(1.0, m[0], m[4])) + 1  # of the kernel, which widens when it shrinks
+    left, top, right, bottom = _margins(m, source, size, reach)
+    image = Image.fromarray(np.pad(pixels, ((top, bottom), (left, right), (0, 0)), mode="edge"))
+    x, y = m[2] + left, m[5] + top
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS, box=(x, y, x + m[0] * size[0], y + m[4] * size[1])))
+
+
+def _corners(m: Affine, size: Size) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of what an output of ``size`` looks at."""
+    xs, ys = zip(*(_apply(m, x, y) for x in (0, size[0]) for y in (0, size[1])), strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _apply(m: Affine, x: float, y: float) -> tuple[float, float]:
+    return m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]
+
+
+def _shifted(m: Affine, x: int, y: int) -> Affine:
+    """For an output whose corner is at (x, y) of the old one."""
+    return m[0], m[1], m[0] * x + m[1] * y + m[2], m[3], m[4], m[3] * x + m[4] * y + m[5]
+
+
+def _moved(m: Affine, x: int, y: int) -> Affine:
+    """For a source with (x, y) more pixels at its left and top."""
+    return m[0], m[1], m[2] + x, m[3], m[4], m[5] + y
+
+
+def _margins(m: Affine, source: Size, size: Size, reach: int) -> tuple[int, int, int, int]:
+    """How far (left, top, right, bottom) the output and a kernel's ``reach`` look beyond the source."""
+    left, top, right, bottom = _corners(m, size)
+    beyond = (-left, -top, right - source[0], bottom - source[1])
+    a, b, c, d = (max(0, math.ceil(v) + reach) for v in beyond)
+    return a, b, c, d
+
+
+def _bounds(m: Affine, source: Size, size: Size) -> tuple[int, int, int, int]:
+    """The part of the output, (left, top, right, bottom), in which the source can be seen."""
     a, b, c, d, e, f = m
-    m = (a / fine, b / fine, c, d / fine, e / fine, f)
-    x, y = np.meshgrid(np.arange(size[0] * fine) + 0.5, np.arange(size[1] * fine) + 0.5)
-    sx, sy = m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]
-    (columns, across), (rows, down) = _taps(sx, pixels.shape[1]), _taps(sy, pixels.shape[0])
-    out = np.zeros((*x.shape, 3), np.float32)
-    for row, v in zip(rows, down, strict=True):
-        for column, h in zip(columns, across, strict=True):
-            out += pixels[row, column] * (v * h)[..., None]
-    whole = out.reshape(size[1], fine, size[0], fine, 3).mean((1, 3))
-    return np.asarray(np.rint(whole.clip(0, 255)), np.uint8)
+    det = a * e - b * d
+    inverse = (e / det, -b / det, (b * f - c * e) / det, -d / det, a / det, (c * d - a * f) / det)
+    left, top, right, bottom = _corners(inverse, source)
+    return (
+        max(0, math.floor(left)),
+        max(0, math.floor(top)),
+        min(size[0], math.ceil(right)),
+        min(size[1], math.ceil(bottom)),
+    )
 
 
-def _taps(at: NDArray[np.float64], length: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
-    """Indices and Catmull-Rom weights of the four neighbours of each coordinate; indices stop at the edges."""
-    base = np.floor(at - 0.5)
-    t = (at - 0.5 - base).astype(np.float32)
-    weights = [
-        ((-0.5 * t + 1) * t - 0.5) * t,
-        (1.5 * t - 2.5) * t * t + 1,
-        ((-1.5 * t + 2) * t + 0.5) * t,
-        (0.5 * t - 0.5) * t * t,
-    ]
-    return [np.clip(base.astype(np.int64) + i, 0, length - 1) for i in (-1, 0, 1, 2)], weights
+def _window(m: Affine, source: Size, size: Size, seam: float) -> Mask:
+    """1 inside the source, 0 outside, a smooth step over ``seam`` of its shorter side between."""
+    x, y = np.arange(size[0]) + 0.5, (np.arange(size[1]) + 0.5)[:, None]
+    soft = max(seam * min(source), 1e-6)
+    cover: Any = 1.0
+    for at, length in zip(_apply(m, x, y), source, strict=True):  # type: ignore[arg-type]
+        t = np.clip(np.minimum(at, length - at) / soft, 0, 1)
+        cover = cover * (t * t * (3 - 2 * t))
+    return np.asarray(cover, np.float32)[..., None]
 
 
 def coverage(camera: Camera, source: Size, size: Size, seam: float = 0.0) -> NDArray[np.float32]:

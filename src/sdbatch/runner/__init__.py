@@ -1,8 +1,12 @@
 """Rendering a plan into a store: skip what is done, isolate what fails, stop at any moment.
 
     run      the loop: store -> work -> renderer -> writers -> store
-    work     what is to be rendered, by bucket; hands ready shots to the renderer
+    loop     renderer to writers, crashes isolated
+    work     what is to be rendered; hands ready shots to the renderer
+    lanes    its order: by bucket, chains first
+    needs    which films wait for which shots
     shelf    pictures of earlier shots
+    books    records as they come in
     output   a picture or a film into its file and its record
     writers  threads behind a bounded queue
     gate     Ctrl-C and SIGTERM

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,14 @@ from typing import Literal
 from sdbatch import motion
 from sdbatch.progress import Progress
 from sdbatch.render import Profile, Renderer
+from sdbatch.runner.books import Books, Scene
 from sdbatch.runner.gate import Gate
 from sdbatch.runner.loop import Loop
-from sdbatch.runner.output import Books, Output, Scene
+from sdbatch.runner.output import Output
 from sdbatch.runner.shelf import Shelf
 from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
-from sdbatch.store import Ledger, State, Store
+from sdbatch.store import Ledger, Record, State, Store
 from sdbatch.store.plans import Plan, is_kept
 
 _PENDING = (State.NEW, State.FAILED, State.STALE)
@@ -163,7 +164,12 @@ class _Run:
     def _loop(self, renderer: Renderer, pending: list[int]) -> None:
         shelf = Shelf(self.store, renderer.profile.digest, self.ledger)
         output = Output(self.scene, shelf, renderer.profile)
-        work = Work(self.plan, shelf, self.gate, self.store.rivals(self.worker), self.backwards)
+        rivals, strict = self.store.rivals(self.worker), self.options.retry == "profile"
+
+        def news() -> Iterator[Record]:
+            return (r for r in rivals.news() if not strict or r.profile == shelf.profile)
+
+        work = Work(self.plan, shelf, self.gate, news, self.backwards)
         with self.gate.abandonable():
             stills, films = work.scan(pending, renderer)
         self.options.progress.start(len(pending), work.shots, work.cost)

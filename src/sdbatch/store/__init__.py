@@ -1,6 +1,7 @@
 """What is kept: the folder outputs/<name>/, its files, records and plans. Knows no renderer and no torch.
 
-    store    every path of the folder, and reading it: records, states of jobs, profiles
+    folder   every path
+    store    what is there: records, states of jobs, profiles; and putting it in order
     worker   one process that writes into it: files first, then their records
     record   one manifest line
     ledger   all manifest lines, the last one of an id counting

@@ -32,7 +32,7 @@ def claim(paths: Iterable[Path], own: Path | None, stack: ExitStack) -> list[Pat
             gone.append(path)
             continue
         with suppress(OSError):
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDWR)
             stack.callback(os.close, fd)
             if files.try_lock(fd) and files.is_at(fd, path):
                 gone.append(path)

@@ -104,7 +104,7 @@ def locked(path: Path) -> Iterator[bool]:
         make_folder(path.parent)
         with in_words(path):
             try:
-                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             except FileNotFoundError:  # another process removed the empty folder in between
                 continue
         held = try_lock(fd, wait=True)

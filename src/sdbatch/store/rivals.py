@@ -11,10 +11,12 @@ from sdbatch.store.record import Record, parse
 
 
 class Rivals:
-    """``sources`` names the files to follow: manifest.jsonl (replaced when someone compacts) and worker files."""
+    """``sources`` names the files to follow: manifest.jsonl (replaced, and then read anew, when someone compacts) and
+    worker files; ``intact`` says whether the file of a done record is there."""
 
-    def __init__(self, sources: Callable[[], Iterable[Path]]) -> None:
+    def __init__(self, sources: Callable[[], Iterable[Path]], intact: Callable[[Record], bool]) -> None:
         self._sources = sources
+        self._intact = intact
         self._seen: dict[Path, tuple[int, int]] = {}  # inode and how far it was read
         for path in sources():
             with suppress(OSError):
@@ -37,6 +39,6 @@ class Rivals:
                 if not line.endswith(b"\n"):
                     break  # being written
                 at += len(line)
-                if (record := parse(line)) is not None and record.done:
+                if (record := parse(line)) is not None and record.done and self._intact(record):
                     yield record
         self._seen[path] = (now.st_ino, at)

@@ -1,10 +1,8 @@
-"""The folder of one experiment, outputs/<name>/: every path in it, and what it says. Only ``Worker`` writes."""
+"""What the folder of one experiment says: records, states of jobs, profiles; and putting it in order."""
 
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 
 from sdbatch.render import Profile
 from sdbatch.store import compact, files, plans
+from sdbatch.store.folder import Folder
 from sdbatch.store.ledger import Ledger
 from sdbatch.store.plans import Plan
 from sdbatch.store.record import Record
@@ -20,60 +19,12 @@ from sdbatch.store.rivals import Rivals
 from sdbatch.store.states import State, States
 from sdbatch.store.worker import Worker
 
-_PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
-
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class Store(Folder):
     """``durable=False`` leaves out the fsync of each file (a power cut may then cost more than the work in flight)."""
 
-    root: Path
     durable: bool = True
-
-    @property
-    def manifest(self) -> Path:
-        return self.root / "manifest.jsonl"
-
-    @property
-    def workers(self) -> Path:
-        return self.root / "manifest"
-
-    @property
-    def plan(self) -> Path:
-        return self.root / "plan.jsonl"
-
-    @property
-    def summary(self) -> Path:
-        return self.root / "summary.json"
-
-    @property
-    def gallery(self) -> Path:
-        return self.root / "index.html"
-
-    def kept_plan(self, digest: str) -> Path:
-        return self.root / "plans" / f"{digest}.jsonl"
-
-    def profile_path(self, digest: str) -> Path:
-        return self.root / "profiles" / f"{digest}.json"
-
-    def file(self, record: Record) -> Path:
-        return self.root / record.path
-
-    def shot(self, shot_id: str, profile: str) -> Path:
-        """A film's shot. Profiles have folders of their own, so a chain cannot cross from one to another."""
-        return self.root / "shots" / profile / f"{shot_id}.png"
-
-    def shot_profiles(self) -> list[str]:
-        """Profiles under which there are shots."""
-        with suppress(OSError):
-            return sorted(p.name for p in (self.root / "shots").iterdir() if p.is_dir())
-        return []
-
-    def worker_files(self) -> list[Path]:
-        """In the order in which their workers began."""
-        with suppress(OSError):
-            return sorted(p for p in self.workers.iterdir() if p.suffix == ".jsonl")
-        return []
 
     def living(self) -> int:
         """How many other processes write here now (0 where the file system has no locks)."""
@@ -87,24 +38,8 @@ class Store:
             return Ledger([self.manifest, *self.worker_files()], self.intact)
 
     def rivals(self, own: Worker) -> Rivals:
-        return Rivals(lambda: [self.manifest, *(p for p in self.worker_files() if p != own.path)])
-
-    def intact(self, record: Record) -> bool:
-        """Whether the file of a done record is there with the recorded size (cheap; ``states`` can check digests)."""
-        try:
-            found = self.file(record).stat()
-        except (OSError, ValueError):
-            return False
-        return stat.S_ISREG(found.st_mode) and found.st_size == record.size
-
-    def has_shot(self, path: Path) -> bool:
-        """Whether a shot's file is there and has its end (what is damaged inside is found when it is used)."""
-        try:
-            with path.open("rb") as f:
-                f.seek(-len(_PNG_END), os.SEEK_END)
-                return f.read() == _PNG_END
-        except OSError:
-            return False
+        """What other processes finish here from now on."""
+        return Rivals(lambda: [self.manifest, *(p for p in self.worker_files() if p != own.path)], self.intact)
 
     def states(
         self, plan: Plan, ledger: Ledger, profile: str = "", digest: Callable[[Path], str] | None = None

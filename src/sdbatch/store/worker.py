@@ -92,7 +92,7 @@ def _open(folder: Path, name: str) -> tuple[Path, int]:
         with files.in_words(folder):
             try:
                 path = folder / f"{generation(folder.iterdir()):06d}-{name}.jsonl"
-                fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+                fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
             except FileNotFoundError:  # someone compacted and removed the empty folder in between
                 continue
         if not files.try_lock(fd) or files.is_at(fd, path):
