@@ -13,7 +13,7 @@ from typing import Any
 
 from sdbatch.jobs import Job, Shot
 from sdbatch.plan import Plan, plan
-from sdbatch.render import Renderer
+from sdbatch.render import Profile, Renderer
 from sdbatch.resolve import resolve
 from sdbatch.runner import Options
 from sdbatch.runner import run as run_plan
@@ -93,8 +93,11 @@ class Lent:
     """A renderer that outlives the runs that use it (start-up is measured elsewhere)."""
 
     def __init__(self, renderer: Renderer) -> None:
-        self.render, self.bucket = renderer.render, renderer.bucket
-        self.profile = renderer.profile
+        self.render, self.bucket, self._renderer = renderer.render, renderer.bucket, renderer
+
+    @property
+    def profile(self) -> Profile:
+        return self._renderer.profile
 
     def close(self) -> None: ...
 

@@ -15,6 +15,8 @@ from training.painter import paint
 from training.scene import draw_scene
 
 CROP = 64
+# From this share of the steps on, whole pictures take the place of crops (four crops are as large as one picture).
+WHOLE = 0.7
 NOISE = 0.05
 RECIPE = Recipe(steps=17000, rate=1.5e-3, batch=8, average=0.999)
 
@@ -45,6 +47,7 @@ class Album:
     def __init__(self, count: int, seed: int) -> None:
         self.seed = seed
         self.pictures = [paint(draw_scene(seed * 1_000_003 + i)) for i in range(count)]
+        self.by_size: dict[tuple[int, ...], list[np.ndarray]] = {}
 
     def crops(self, step: int, part: int, batch: int) -> np.ndarray:
         """A batch of random crops."""
@@ -56,6 +59,13 @@ class Album:
             left = int(rng.integers(picture.shape[1] - CROP + 1))
             out[i] = picture[top : top + CROP, left : left + CROP]
         return out
+
+    def whole(self, step: int, part: int, count: int) -> np.ndarray:
+        """A batch of whole pictures of one size."""
+        rng = np.random.default_rng([self.seed, 6, step, part])
+        size = self.pictures[int(rng.integers(len(self.pictures)))].shape
+        same = self.by_size.setdefault(size, [p for p in self.pictures if p.shape == size])
+        return np.stack([same[int(i)] for i in rng.integers(len(same), size=count)])
 
 
 def error_of(error: torch.Tensor) -> torch.Tensor:
@@ -114,7 +124,10 @@ def train(
         say(f"autoencoder: {len(album.pictures)} scenes painted")
 
         def loss_at(module: AutoencoderKL, step: int, part: int, parts: int) -> torch.Tensor:
-            x = to_signed(album.crops(step, part, recipe.batch // parts), device)
+            count = recipe.batch // parts
+            whole = step >= WHOLE * recipe.steps
+            pixels = album.whole(step, part, max(1, count // 4)) if whole else album.crops(step, part, count)
+            x = to_signed(pixels, device)
             return loss_of(module, x, step * 64 + part)
 
         run(fit, path, loss_at, check=check, check_every=1000, say=say)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,14 @@ from sdbatch.errors import ConfigError, Problem
 from sdbatch.experiment import Experiment, schema
 from sdbatch.plan import Plan
 from sdbatch.plan import plan as make_plan
-from sdbatch.render import Renderer
+from sdbatch.proof import kept
+from sdbatch.proof.again import Listed
+from sdbatch.proof.tasks import TASKS as KEEPING
+from sdbatch.renderers import open_renderer
 from sdbatch.resolve import resolve
+from sdbatch.runner import Options
 from sdbatch.store import Store
 from sdbatch.validation import validate
-from sdbatch.weights import fetch
 
 
 def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = ()) -> int:
@@ -39,6 +44,8 @@ def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str]
         raise ConfigError([*problems, *e.problems]) from e
     if problems:
         raise ConfigError(problems)
+    if (whole := (KEEPING | PAGES).get(experiment.task)) is not None:
+        return whole(experiment)
     return TASKS[experiment.task](make_plan(resolve(experiment)))
 
 
@@ -58,7 +65,6 @@ def _swept_and_given(experiment: Experiment, given: Collection[str]) -> list[Pro
 def render(plan: Plan) -> int:
     """Render what is missing."""
     from sdbatch.progress import open_progress
-    from sdbatch.runner import Options
     from sdbatch.runner import run as run_plan
 
     experiment, store, console = plan.resolved.experiment, _store(plan), Console(stderr=True)
@@ -71,20 +77,26 @@ def render(plan: Plan) -> int:
         progress=open_progress(console, status=_runs(plan) / "progress.json"),
         timings=_runs(plan) / "timings.json",
     )
-    outcome = run_plan(plan, store, lambda: _renderer(plan), options)
+    source = plan.resolved.source
+    with _watched(plan, store, options, console) as options:
+        outcome = run_plan(plan, store, lambda: open_renderer(source, experiment.model, experiment.runtime), options)
     return report.finished(outcome, plan, store, Console())
 
 
-def _renderer(plan: Plan) -> Renderer:
-    experiment, source = plan.resolved.experiment, plan.resolved.source
-    if source.kind == "fake":
-        from sdbatch.fake import FakeRenderer, Faults
+@contextmanager
+def _watched(plan: Plan, store: Store, options: Options, console: Console) -> Iterator[Options]:
+    """A run with its page, unless told not to. A page that cannot be written is said, never a reason to fail."""
+    from sdbatch.gallery import Live, Site
 
-        settings = experiment.model.fake.model_dump()
-        return FakeRenderer(settings.pop("delay"), Faults(**settings))
-    from sdbatch import engine
-
-    return engine.open(fetch(source), experiment.runtime)
+    experiment = plan.resolved.experiment
+    if not experiment.gallery.enabled:
+        yield options
+        return
+    live = Live(Site(plan, store, experiment.model, plan.axes), options.progress)
+    with live.watching():
+        yield replace(options, observer=live)
+    if live.trouble:
+        console.print(f"the gallery could not be written: {live.trouble}", markup=False, highlight=False)
 
 
 def show_plan(plan: Plan) -> int:
@@ -94,6 +106,11 @@ def show_plan(plan: Plan) -> int:
         sys.stdout.write(report.as_json(found) + "\n")
     else:
         report.show(found, Console())
+    if plan.resolved.experiment.plan.preview:
+        from sdbatch.media.rehearsal import rehearse
+
+        for path in rehearse(plan, _runs(plan) / "preview"):
+            Console(stderr=True).print(str(path), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -111,6 +128,40 @@ def sheet(plan: Plan) -> int:
     return 0
 
 
+def gallery(experiment: Experiment) -> int:
+    """The page anew, every file of it looked at; without prompts, of the plan that the folder keeps."""
+    from sdbatch.gallery import Site
+
+    plan, store = _kept_or_made(experiment)
+    Site(plan, store, experiment.model, plan.axes if isinstance(plan, Plan) else ()).finish(rebuild=True)
+    Console().print(str(store.gallery), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def table(experiment: Experiment) -> int:
+    """The records as CSV: outputs/<name>/records.csv."""
+    from sdbatch.gallery import csv_text
+    from sdbatch.store import files
+
+    plan, store = _kept_or_made(experiment)
+    path = store.root / "records.csv"
+    data = csv_text(plan, store.ledger()).encode("utf-8", "replace")
+    files.write(path, [data], path.with_name(".records.part"))
+    Console().print(str(path), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _kept_or_made(experiment: Experiment) -> tuple[Plan | Listed, Store]:
+    """The experiment's plan; where only a name is given, the one that its folder keeps."""
+    store = Store(Path(experiment.output.folder).expanduser() / experiment.name)
+    if experiment.prompts:
+        return make_plan(resolve(experiment)), store
+    if not store.plan.is_file():
+        raise ConfigError.one("prompts", "is empty", f"and {store.plan} does not exist")
+    return Listed(list(kept.jobs(store.plan))), store
+
+
+PAGES: dict[str, Callable[[Experiment], int]] = {"gallery": gallery, "csv": table}
 TASKS: dict[str, Callable[[Plan], int]] = {"render": render, "plan": show_plan, "sheet": sheet}
 
 

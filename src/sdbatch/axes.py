@@ -5,24 +5,24 @@ Keys inside one entry go together (zip); entries multiply (product). Every mista
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
 from pydantic import BaseModel
 
-from sdbatch.canvas import parse as parse_canvas
-from sdbatch.errors import ConfigError, Problem, nearest
-from sdbatch.experiment import EncodingSettings, Prompt, Sampling
+from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.experiment import EncodingSettings, Experiment, Sampling
 from sdbatch.motion import MODES
 from sdbatch.motion.settings import Motion
-from sdbatch.resolve import Resolved, read_prompts
+from sdbatch.resolve import Resolved, canvas, read_prompts
 from sdbatch.text import is_range, parse_range, parse_seeds
 from sdbatch.validation import check
 
 SECTIONS: dict[str, type[BaseModel]] = {"sampling": Sampling, "motion": Motion, "encoding": EncodingSettings}
 LISTS = ("prompts", "canvas", "seeds")
-FIXED = ("runtime", "output", "model", "shard", "plan", "sheet")
+LONGEST = 100_000  # values of a swept range (seeds may be more)
+FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, "negative"))
 SWEEPABLE = (*LISTS, "negative", *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
 
 
@@ -104,45 +104,44 @@ def _entry(entry: dict[str, Any], at: str, resolved: Resolved) -> Axis:
         problems.append(Problem(at, f"lists of unequal length go together: {text}", "entries of their own multiply"))
     if problems:
         raise ConfigError(problems)
-    return Axis(tuple(columns), tuple(zip(*columns.values(), strict=True)))
+    values = tuple(columns.values())
+    return Axis(tuple(columns), _Singles(values[0]) if len(values) == 1 else tuple(zip(*values, strict=True)))
 
 
 def _refused(key: str, at: str) -> Problem | None:
     if key in SWEEPABLE:
         return None
     section = key.split(".", maxsplit=1)[0]
+    if section == "model":
+        return Problem(f"{at}.{key}", "cannot be swept: it decides the weights", "use -m model=a,b")
     if section in FIXED:
-        why = "decides the weights: use -m model=a,b" if section == "model" else "does not change what is rendered"
-        return Problem(f"{at}.{key}", f"cannot be swept: {section} {why}")
-    return Problem(f"{at}.{key}", "unknown key", nearest(key, SWEEPABLE) or f"known are {', '.join(SWEEPABLE)}")
+        return Problem(f"{at}.{key}", f"cannot be swept: {section} does not change what a picture shows")
+    meant = [k for k in SWEEPABLE if k.endswith(f".{key}") or k.startswith(f"{key}.")]
+    hint = f"did you mean {meant[0]!r}?" if meant else nearest(key, SWEEPABLE) or f"known are {', '.join(SWEEPABLE)}"
+    return Problem(f"{at}.{key}", "unknown key", hint)
 
 
 def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]:
     """The checked values of one swept key."""
     if is_range(values):
-        values = _guard(at, lambda: list(parse_range(values)))
+        values = [values] if key == "seeds" else _range(values, at)
     if not isinstance(values, list) or not values:
-        raise ConfigError.one(at, f"{values!r} is no list of values", "write [12, 24] or 12..24")
-    if key == "prompts":
-        return read_prompts(
-            [check(Prompt, {"text": v} if isinstance(v, str) else _mapping(v, at), at) for v in values], at
-        )
-    if key == "seeds":
-        return _guard(at, lambda: parse_seeds(values))
-    if key == "canvas":
-        source = resolved.source
-        return _guard(at, lambda: [(str(v), parse_canvas(v, source.native, source.model.scale)) for v in values])
+        raise ConfigError.one(at, f"{shown(values)} is no list of values", "write for example [12, 24] or 12..24")
+    if key in LISTS:  # as the experiment's own key of that name
+        own = check(Experiment, {key: values}, at.removesuffix(f".{key}"))
+        if key == "prompts":
+            return read_prompts(own.prompts, at)
+        return parse_seeds(own.seeds) if key == "seeds" else canvas(own, resolved.source)
     if key == "negative":
-        if wrong := [v for v in values if not isinstance(v, str)]:
-            raise ConfigError.one(at, f"{wrong[0]!r} is not text", "quote it")
-        return values
+        return [check(Experiment, {key: v}, at.removesuffix(f".{key}")).negative for v in values]
     return _section_values(key, values, at, resolved)
 
 
-def _mapping(value: Any, at: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ConfigError.one(at, f"{value!r} is no prompt", "write a text or {id, text, negative}")
-    return value
+def _range(text: str, at: str) -> list[float]:
+    try:
+        return list(parse_range(text, LONGEST))
+    except ValueError as e:
+        raise ConfigError.one(at, str(e)) from e
 
 
 def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) -> list[Any]:
@@ -155,19 +154,13 @@ def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) ->
         try:
             # modes and lengths are checked together with the other axes, when the plan is made
             data = {name: value} if section == "motion" else {**base, name: value}
-            out.append(value if name == "mode" and value in MODES else getattr(check(SECTIONS[section], data), name))
+            known = name == "mode" and isinstance(value, str) and value in MODES
+            out.append(value if known else getattr(check(SECTIONS[section], data), name))
         except ConfigError as e:
             problems += [Problem(at, p.message, p.hint) for p in e.problems]
     if problems:
         raise ConfigError(problems)
     return out
-
-
-def _guard(at: str, parse: Callable[[], Sequence[Any]]) -> Sequence[Any]:
-    try:
-        return parse()
-    except (ValueError, TypeError) as e:
-        raise ConfigError.one(at, str(e)) from e
 
 
 def label(key: str, value: Any) -> str:
@@ -182,4 +175,8 @@ def label(key: str, value: Any) -> str:
 
 
 def _schedule_label(value: Iterable[Any]) -> str:
-    return " ".join(f"{k.time}:{k.value:g}" if hasattr(k, "time") else f"{k:g}" for k in value)
+    return " ".join(f"{k.time}:{_plain(k.value)}" if hasattr(k, "time") else _plain(k) for k in value)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

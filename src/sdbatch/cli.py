@@ -10,7 +10,10 @@ import sys
 from collections.abc import Callable
 
 from sdbatch.compose import Composed, compose
-from sdbatch.errors import ConfigError, Interrupted, StoreError
+from sdbatch.errors import ConfigError, Interrupted, RenderError, StoreError
+
+
+SHOWN = 40  # mistakes; a wrong prompt file may hold thousands
 
 
 def main() -> None:
@@ -40,7 +43,7 @@ def _carry_out(read: Callable[[], Composed]) -> int:
         return app.run(composed.data, composed.given, composed.hidden)
     except ConfigError as e:
         return _say(e)
-    except StoreError as e:
+    except (StoreError, RenderError) as e:
         _complain(str(e))
         return 1
     except (Interrupted, KeyboardInterrupt) as e:
@@ -51,7 +54,8 @@ def _carry_out(read: Callable[[], Composed]) -> int:
 def _say(error: ConfigError) -> int:
     count = len(error.problems)
     head = "the configuration is wrong" if count == 1 else f"the configuration is wrong in {count} places"
-    _complain("\n".join([f"{head}; nothing was written", *(f"  {p}" for p in error.problems)]))
+    more = [f"  … and {count - SHOWN} more"] if count > SHOWN else []
+    _complain("\n".join([f"{head}; nothing was written", *(f"  {p}" for p in error.problems[:SHOWN]), *more]))
     return 2
 
 

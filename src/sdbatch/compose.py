@@ -11,24 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-import yaml
 from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
-from sdbatch.axes import SWEEPABLE
-from sdbatch.errors import ConfigError, Problem, nearest
-from sdbatch.experiment import Experiment, Section
+from sdbatch.errors import ConfigError, Problem
+from sdbatch.translate import translate
+from sdbatch.yamlfile import load
 
 # Texts of people are data: a ${ or ??? in a prompt is not for OmegaConf, so it travels marked.
-LITERAL = ("prompts", "negative", "sweep", "skip", "motion.phrase")
+LITERAL = ("prompts", "negative", "sweep", "skip", "motion.phrase", "motion.prompts", "final.set")
 _NAMES = frozenset(key.split(".")[-1] for key in LITERAL)
-_OPEN, _MARK = "${", "$\ue000{"
 _PACKAGE = Path(__file__).parent
 
 
@@ -60,7 +59,7 @@ def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]
     try:
         main(lambda cfg: task(lambda: Composed(_plain(cfg), _given(), _hidden())))()
     except Exception as error:
-        if problems := list(_problems(error, arguments)):
+        if problems := list(_problems(error)):
             raise ConfigError(problems) from error
         raise
 
@@ -71,10 +70,11 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
     def load_config(self, config_path: str) -> ConfigResult:
         path = Path(self.path) / self._normalize_file_name(config_path)
         try:
-            text = path.read_text("utf-8")
-            data = yaml.load(text, Loader=get_yaml_loader())  # noqa: S506  (OmegaConf's own, a SafeLoader)
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as e:
-            raise ConfigError.one("", f"{path.name} is not YAML: {' '.join(str(e).split())[:300]}") from e
+            text = path.read_text("utf-8-sig")
+            data = load(text, get_yaml_loader())  # OmegaConf's own, a SafeLoader
+        except ValueError as e:
+            why = "not UTF-8 text" if isinstance(e, UnicodeError) else str(e)
+            raise ConfigError.one("", f"{path.name} cannot be read: {why}") from e
         header = self._get_header_dict(text[:4096])
         if data is not None and not isinstance(data, dict):
             raise ConfigError.one("", f"{path.name} is no mapping of keys")
@@ -82,24 +82,30 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
 
 
 def _marked(data: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {
-        k: _swap(v, _OPEN, _MARK) if k in _NAMES else _marked(v) if isinstance(v, Mapping) else v
-        for k, v in data.items()
-    }
+    return {k: _each(v, _mark) if k in _NAMES else _marked(v) if isinstance(v, Mapping) else v for k, v in data.items()}
 
 
-def _swap(value: Any, old: str, new: str) -> Any:
+def _mark(text: str) -> str:
+    """``${`` out of OmegaConf's sight; a mark that the text holds itself gets longer, so ``_unmark`` is exact."""
+    return re.sub(r"\$(\ue000*)\{", "$\\1\ue000{", text)
+
+
+def _unmark(text: str) -> str:
+    return re.sub(r"\$(\ue000*)\ue000\{", r"$\1{", text)
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return value.replace(old, new)
+        return change(value)
     if isinstance(value, Mapping):
-        return {_swap(k, old, new): _swap(v, old, new) for k, v in value.items()}
-    return [_swap(v, old, new) for v in value] if isinstance(value, list) else value
+        return {_each(k, change): _each(v, change) for k, v in value.items()}
+    return [_each(v, change) for v in value] if isinstance(value, list) else value
 
 
 def _marked_argument(argument: str) -> str:
-    key = argument.lstrip("+~").split("=", 1)[0]
-    literal = key.startswith("motion.phrase") or key.split(".")[0] in LITERAL
-    return argument.replace(_OPEN, _MARK) if literal else argument
+    key = argument.lstrip("+~").partition("=")[0]
+    literal = any(f"{key}.".startswith(f"{k}.") or k.startswith(f"{key}.") for k in LITERAL)
+    return _mark(argument) if literal else argument
 
 
 def _plain(cfg: Any) -> dict[str, Any]:
@@ -109,10 +115,10 @@ def _plain(cfg: Any) -> dict[str, Any]:
 
     def resolved(value: Any, key: str) -> Any:
         if key in LITERAL:
-            return _swap(value, _MARK, _OPEN)
+            return value
         if isinstance(value, dict):
             return {k: resolved(v, f"{key}.{k}" if key else str(k)) for k, v in value.items()}
-        if not isinstance(value, list) and not (isinstance(value, str) and (_OPEN in value or value == "???")):
+        if not isinstance(value, list) and not (isinstance(value, str) and ("${" in value or value == "???")):
             return value
         try:
             found = OmegaConf.select(cfg, key, throw_on_missing=True)
@@ -124,12 +130,23 @@ def _plain(cfg: Any) -> dict[str, Any]:
     data = resolved(raw, "")
     if problems:
         raise ConfigError(problems)
-    return dict(data)
+    return dict(_each(data, _unmark))
 
 
 def _given() -> frozenset[str]:
-    given: Any = OmegaConf.to_container(HydraConfig.get().overrides, resolve=False)
-    return frozenset(o.lstrip("+~").split("=", 1)[0].split("@")[0] for o in given["task"])
+    """Dotted keys; those of ``sampling={steps: 3}`` too."""
+    texts: Any = OmegaConf.to_container(HydraConfig.get().overrides, resolve=False)
+    return frozenset(
+        key
+        for o in OverridesParser.create().parse_overrides(texts["task"])
+        for key in _dotted(o.key_or_group, o.value())
+    )
+
+
+def _dotted(key: str, value: Any) -> Iterator[str]:
+    yield key
+    for k, v in value.items() if isinstance(value, Mapping) else ():
+        yield from _dotted(f"{key}.{k}", v)
 
 
 def _hidden() -> tuple[str, ...]:
@@ -138,18 +155,19 @@ def _hidden() -> tuple[str, ...]:
     return tuple(str(p) for p, relative in theirs if (conf_dir() / relative).is_file())
 
 
-def _problems(error: BaseException, arguments: list[str]) -> Iterator[Problem]:
+def _problems(error: BaseException) -> Iterator[Problem]:
     chain = list(_chain(error))
     if any(isinstance(e, ConfigError) for e in chain):
         yield from next(e for e in chain if isinstance(e, ConfigError)).problems
     elif found := [e for e in chain if isinstance(e, HydraException | OmegaConfBaseException) and str(e).strip()]:
-        yield _translated(str(found[0]), arguments)
+        override = getattr(found[0], "override", None)
+        yield translate([_unmark(str(e)) for e in found], override if override is None else _unmark(override))
     elif isinstance(error, OSError | UnicodeError):
         yield Problem("", f"the configuration cannot be read or runs/ not be written: {_first_line(error)}")
     elif _inside_hydra(error):
-        yield Problem(
-            "", f"the configuration cannot be composed: {_first_line(error)}", "has a YAML file a wrong shape?"
-        )
+        known = translate([_first_line(error)])
+        hint = "has a YAML file a wrong shape?"
+        yield known if known.hint else Problem("", f"the configuration cannot be composed: {known.message}", hint)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -167,35 +185,6 @@ def _inside_hydra(error: BaseException) -> bool:
         tb = tb.tb_next
     file = tb.tb_frame.f_code.co_filename if tb else ""
     return any(f"{os.sep}{name}{os.sep}" in file for name in ("hydra", "omegaconf", "antlr4", "yaml"))
-
-
-def _translated(text: str, arguments: list[str]) -> Problem:
-    if m := re.search(r"(?:Could not find|In '[^']+': Could not find) '([^']+)'", text):
-        group, _, name = m[1].rpartition("/")
-        options = re.search(r"Available options in '[^']+':\s+(.*?)(?:\n\n|\nConfig search|$)", text, re.S)
-        names = options[1].split() if options else []
-        there = f"; there are {', '.join(names)}" if names else ""
-        return Problem(group, f"{name!r} does not exist{there}", nearest(name, names))
-    if m := re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text):
-        key = m[1] or m[2]
-        hint = f"write +{key}=…" if key in ("experiment", "prompt_set", "motion_preset") else nearest(key, _keys())
-        return Problem(key, "unknown key", hint)
-    if "requires --multirun" in text:
-        return Problem("", text.strip(), "add -m; a range of seeds is written 0..3")
-    if m := re.search(r"override '([^']*)'|value '([^']*)'|list of.*?: (.*)", text):
-        wrong = next((a for a in arguments if (m[1] or m[2] or "\0") in a), m[1] or m[2] or m[3])
-        return Problem("", f"{wrong!r} cannot be read", "quote it: 'key=\"value\"'")
-    hint = "quote it: 'key=\"value\"'" if "at input" in text else ""
-    return Problem("", " ".join(text.replace(_MARK, _OPEN).split("See https")[0].split())[:400], hint)
-
-
-def _keys() -> list[str]:
-    keys = [*Experiment.model_fields, *SWEEPABLE]
-    for name, field in Experiment.model_fields.items():
-        if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields"):
-            section: type[Section] = field.annotation
-            keys += [f"{name}.{k}" for k in section.model_fields]
-    return keys
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,9 +10,15 @@ from pathlib import Path
 
 def digest_folder(folder: Path) -> str:
     """Digest of the files of a diffusers folder that decide a picture."""
-    names = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix in (".safetensors", ".json", ".txt")]
-    keep = {p.relative_to(folder).as_posix(): p for p in names if ".fp16." not in p.name and ".non_ema." not in p.name}
+    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix in (".safetensors", ".json", ".txt")]
+    full = {p.parent for p in files if p.suffix == ".safetensors" and not _variant(p)}
+    keep = {p.relative_to(folder).as_posix(): p for p in files if not (_variant(p) and p.parent in full)}
     return digest_files({k: p for k, p in keep.items() if "/" in k or k == "config.json" or p.suffix == ".safetensors"})
+
+
+def _variant(file: Path) -> bool:
+    """A second form of the same weights: not read where the full one lies beside it."""
+    return ".fp16" in file.name or ".non_ema" in file.name
 
 
 def digest_files(files: dict[str, Path], by_name: bool = True) -> str:
@@ -33,11 +39,11 @@ class _Cache:
 
     @classmethod
     def load(cls) -> _Cache:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
         path = base / "sdbatch" / "digests.json"
         try:
             entries = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             entries = {}
         return cls(path, entries if isinstance(entries, dict) else {})
 

@@ -59,15 +59,22 @@ class Interrupted(SdbatchError):  # noqa: N818  (a wish, not an error)
 
 
 def nearest(wrong: str, allowed: Iterable[str]) -> str:
-    """``did you mean 'x'?`` for the closest allowed name (``DPM++ 2M`` is close to dpmpp_2m), or the empty string."""
+    """``did you mean 'x'?`` for the closest allowed name, or the empty string."""
+    return f"did you mean {found!r}?" if (found := closest(wrong, allowed)) else ""
+
+
+def closest(wrong: str, allowed: Iterable[str], likeness: float = 0.5) -> str:
+    """The closest allowed name (``DPM++ 2M`` is close to dpmpp_2m), or the empty string."""
     plain = wrong[:64].lower().replace("+", "p").replace(" ", "_").replace("-", "_")
-    found = get_close_matches(plain, list(allowed), n=1, cutoff=0.5)
-    return f"did you mean {found[0]!r}?" if found else ""
+    return next(iter(get_close_matches(plain, list(allowed), n=1, cutoff=likeness)), "")
 
 
 def shown(value: Any) -> str:
     """A value as its writer knows it: YAML's words, quoted text, cut short."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    text = repr(value[:100] if isinstance(value, str | list | tuple) else value)
+    try:
+        text = repr(value[:100]) if isinstance(value, str | list | tuple) else str(value)
+    except ValueError:  # a number of thousands of digits in it
+        return f"a {type(value).__name__}"
     return text if len(text) <= 80 else text[:77] + "..."

@@ -18,8 +18,8 @@ from sdbatch.runtime import Runtime
 from sdbatch.samplers import SAMPLERS
 from sdbatch.text import parse_seeds
 
-TASKS = ("render", "plan", "sheet", "schema")
-Scalar = bool | int | float | str | None
+TASKS = ("render", "plan", "sheet", "gallery", "csv", "verify", "reproduce", "final", "prune", "schema")
+GROUPS = ("experiment", "prompt_set", "motion_preset")  # folders of conf/ that the command line adds: no keys
 
 
 def _one_of(names: Sequence[str], what: str) -> AfterValidator:
@@ -65,15 +65,19 @@ def _prompt(value: Any) -> Any:
 PromptEntry = Annotated[Prompt, BeforeValidator(_prompt, json_schema_input_type=str | Prompt)]
 
 
+class Prompts(Section):
+    """A file of prompts."""
+
+    prompts: tuple[PromptEntry, ...]
+
+
 def _seeds(value: Any) -> tuple[int | str, ...]:
     values = tuple(value) if isinstance(value, list) else (value,)
     parse_seeds(values)
     return values
 
 
-Seeds = Annotated[
-    tuple[int | str, ...], BeforeValidator(_seeds, json_schema_input_type=int | str | list[int | str])
-]
+Seeds = Annotated[tuple[int | str, ...], BeforeValidator(_seeds, json_schema_input_type=int | str | list[int | str])]
 
 
 def _canvas_entry(value: Any) -> str:
@@ -108,10 +112,16 @@ class Sampling(Section):
 class EncodingSettings(Section):
     """How a film's frames become a file."""
 
-    codec: Literal["h264"] = Field("h264", description="h264: MP4, yuv420p, fast-start")
+    codec: Literal["h264", "av1", "vp9", "webp", "gif"] = Field(
+        "h264", description="h264: MP4, yuv420p, fast-start; av1 and vp9: WebM; webp and gif: animated pictures"
+    )
     quality: int = Field(18, ge=0, le=51, description="x264's crf: 0 is lossless, 18 looks lossless, 28 is small")
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"] = Field(
         "veryfast", description="x264's preset: slower makes smaller files"
+    )
+    supersample: int = Field(1, ge=1, le=4, description="frames are composed so many times finer, then averaged")
+    interpolate: int = Field(
+        1, ge=1, le=8, description="motion-compensated frames between: times fps (ffmpeg's minterpolate)"
     )
 
 
@@ -132,12 +142,16 @@ class ModelSettings(Section):
     kind: Literal["tiny", "hub", "local", "random_sd15", "fake"] = Field(
         "tiny", description="where the weights come from"
     )
-    path: str | None = Field(None, max_length=4096, description="local: a diffusers folder or a single .safetensors file")
+    path: str | None = Field(
+        None, max_length=4096, description="local: a diffusers folder or a single .safetensors file"
+    )
     repo: str | None = Field(
         None, pattern=r"^[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?$", description="hub: the repository"
     )
     revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$", description="hub: the commit (40 hex digits)")
-    vae: str | None = Field(None, min_length=1, max_length=4096, description="another VAE: a diffusers folder or a .safetensors file")
+    vae: str | None = Field(
+        None, min_length=1, max_length=4096, description="another VAE: a diffusers folder or a .safetensors file"
+    )
     clip_skip: int = Field(1, ge=1, le=12, description="text encoder layer counted from the end; 1 is the last")
     native: int | None = Field(None, ge=64, le=4096, description="side of the native square; null: from the model")
     safety_checker: bool = Field(False, description="blank what Stable Diffusion 1.5's checker objects to")
@@ -169,6 +183,7 @@ class PlanSettings(Section):
 
     format: Literal["table", "json"] = Field("table", description="for people or for programs")
     limit: int = Field(100_000, ge=1, le=100_000_000, description="a larger plan is refused")
+    preview: bool = Field(False, description="draw every film's curves, and its camera over a test card")
 
 
 class SheetSettings(Section):
@@ -176,6 +191,55 @@ class SheetSettings(Section):
 
     across: str | None = Field(None, description="axis that runs across; null: chosen")
     limit: int = Field(400, ge=1, le=10_000, description="most pictures on one sheet")
+
+
+class VerifySettings(Section):
+    """Rendering again and comparing (task=verify)."""
+
+    sample: int | None = Field(
+        None, ge=0, le=10_000_000, description="jobs rendered again; null: all, 0: only files are checked"
+    )
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="decides which jobs, and in which order")
+    repair: bool = Field(False, description="render damaged and missing files again and put them back")
+    format: Literal["table", "json"] = Field("table", description="for people or for programs")
+
+
+class ReproduceSettings(Section):
+    """One file made again from what it says of itself (task=reproduce)."""
+
+    folder: str = Field("reproduced", min_length=1, max_length=1024, description="where it goes, under its old name")
+
+
+def _names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+class FinalSettings(Section):
+    """Chosen jobs with other settings (task=final): a final from a cheap draft."""
+
+    jobs: Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])] = Field(
+        (), description="ids, file names of pictures and films, or text files that hold them"
+    )
+    set: dict[str, Any] | None = Field(
+        None, description="what changes: negative, canvas, sampling.*, motion.*, encoding.*"
+    )
+    name: str | None = Field(
+        None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="folder under outputs/; null: <name>-final"
+    )
+
+
+class GallerySettings(Section):
+    """The page outputs/<name>/index.html."""
+
+    enabled: bool = Field(True, description="keep the page up to date while rendering (task=gallery writes it anyway)")
+
+
+class PruneSettings(Section):
+    """Removing what nothing wants any more (task=prune)."""
+
+    apply: bool = Field(False, description="false only shows what would go")
+    plans: bool = Field(False, description="also earlier plans, and what only they want")
+    shots: bool = Field(False, description="also the shots of finished films (re-encoding renders them again)")
 
 
 class Experiment(Section):
@@ -207,6 +271,12 @@ class Experiment(Section):
     )
     plan: PlanSettings = Field(PlanSettings(), description="the dry run")
     sheet: SheetSettings = Field(SheetSettings(), description="the contact sheet")
+    gallery: GallerySettings = Field(GallerySettings(), description="the page of all pictures")
+    verify: VerifySettings = Field(VerifySettings(), description="rendering again and comparing")
+    source: str | None = Field(None, min_length=1, max_length=4096, description="task=reproduce: a picture or a film")
+    reproduce: ReproduceSettings = Field(ReproduceSettings(), description="one file made again")
+    final: FinalSettings = Field(FinalSettings(), description="chosen jobs with other settings")
+    prune: PruneSettings = Field(PruneSettings(), description="removing what nothing wants any more")
 
 
 def schema() -> dict[str, Any]:

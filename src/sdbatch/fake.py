@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdbatch.jobs import Shot
+from sdbatch.motion.camera import coverage, warp
 from sdbatch.render import Bucket, Failure, Feed, Picture, Pixels, Profile
 
 _WORDS_PER_CHUNK = 75
@@ -114,12 +115,22 @@ def _disc(picture: _Plane, disc: _Plane, dx: _Plane, dy: _Plane) -> _Plane:
 
 
 def _over(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
-    assert shot.start is not None
-    parent = feed.picture(shot.start.parent)
-    if shot.start.colours:
-        feed.picture(shot.start.colours)
-    rows = np.arange(shot.height) * parent.shape[0] // shot.height
-    columns = np.arange(shot.width) * parent.shape[1] // shot.width
-    known = parent[rows][:, columns].astype(np.uint16)
-    mixed: Pixels = ((known * 3 + pixels) // 4).astype(np.uint8)
-    return mixed
+    """As the engine begins: the parent through its camera, re-noised in part; known parts stay."""
+    start, size = shot.start, (shot.width, shot.height)
+    assert start is not None
+    parent = feed.picture(start.parent)
+    if start.colours:
+        feed.picture(start.colours)
+    seen = warp(parent, start.camera, size)
+    if start.paint:
+        return _laid(seen, pixels, coverage(start.camera, (parent.shape[1], parent.shape[0]), size))
+    mixed: Pixels = ((seen.astype(np.uint16) * 3 + pixels) // 4).astype(np.uint8)
+    if start.inlay is None:
+        return mixed
+    inner, camera = feed.picture(start.inlay.shot), start.inlay.camera
+    return _laid(warp(inner, camera, size), mixed, coverage(camera, (inner.shape[1], inner.shape[0]), size))
+
+
+def _laid(over: Pixels, under: Pixels, cover: _Plane) -> Pixels:
+    laid: Pixels = np.where(cover[..., None] > 0, over, under)
+    return laid

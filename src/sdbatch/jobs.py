@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -39,7 +39,7 @@ def spec(value: Any) -> dict[str, Any]:
             else (f.default_factory() if f.default_factory is not MISSING else MISSING)
         )
         if default is MISSING or v != default:
-            out[f.name] = spec(v) if hasattr(v, "__dataclass_fields__") else v
+            out[f.name] = spec(v) if hasattr(v, "__dataclass_fields__") else float(v) if f.type == "float" else v
     return out
 
 
@@ -161,7 +161,7 @@ class Shot:
 
 @lru_cache(maxsize=64)
 def sampler_spec(name: str) -> Mapping[str, Any]:
-    return asdict(SAMPLERS[name])
+    return spec(SAMPLERS[name])
 
 
 @lru_cache(maxsize=64)
@@ -169,13 +169,19 @@ def model_spec(model: Model) -> Mapping[str, Any]:
     return spec(model)
 
 
+SUFFIXES = {"h264": "mp4", "av1": "webm", "vp9": "webm", "webp": "webp", "gif": "gif"}  # of films, by codec
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How frames become a file. ``quality`` is x264's crf (0 best – 51)."""
+    """How frames become a file. ``quality`` is x264's crf (0 best – 51). Frames are composed ``supersample`` times
+    finer and averaged; ``interpolate`` - 1 motion-compensated frames come between two."""
 
     codec: str = "h264"
     quality: int = 18
     preset: str = "veryfast"
+    supersample: int = 1
+    interpolate: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,16 +214,17 @@ class Film:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One picture or one film. ``slug`` and ``labels`` are for people: they are not in the id."""
+    """One picture or one film. ``slug``, ``labels`` and ``origin`` are for people: they are not in the id."""
 
     id: str
     shot: Shot  # the picture; for a film what its shots derive from
     film: Film | None = None
     slug: str = ""
     labels: tuple[tuple[str, str], ...] = ()  # (axis, value) in plan order
+    origin: str = ""  # id of the job that this one was made from (a draft)
 
     @property
     def path(self) -> str:
         """Relative path of the finished file inside outputs/<name>/."""
-        folder, ending = ("videos", "mp4") if self.film else ("images", "png")
+        folder, ending = ("videos", SUFFIXES[self.film.encoding.codec]) if self.film else ("images", "png")
         return f"{folder}/{self.slug}-s{self.shot.seed}-{self.id}.{ending}"

@@ -5,21 +5,20 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sdbatch.canvas import Size
 from sdbatch.canvas import parse as parse_canvas
-from sdbatch.errors import ConfigError, Problem
-from sdbatch.experiment import Experiment, Prompt
+from sdbatch.errors import ConfigError, Problem, shown
+from sdbatch.experiment import Experiment, Prompt, Prompts
 from sdbatch.prompts import variants
 from sdbatch.text import slug
 from sdbatch.validation import check
 from sdbatch.weights import Source, locate
+from sdbatch.yamlfile import load
 
 FILE_LIMIT = 64 * 2**20
 
@@ -48,7 +47,8 @@ def resolve(experiment: Experiment) -> Resolved:
     problems: list[Problem] = []
     prompts: tuple[Text, ...] = ()
     try:
-        prompts = read_prompts(experiment.prompts, "prompts")
+        if experiment.prompts or not any("prompts" in entry for entry in experiment.sweep):
+            prompts = read_prompts(experiment.prompts, "prompts")
     except ConfigError as e:
         problems += e.problems
     try:
@@ -57,8 +57,12 @@ def resolve(experiment: Experiment) -> Resolved:
         raise ConfigError([*problems, *e.problems]) from e
     if problems:
         raise ConfigError(problems)
-    canvas = tuple((str(c), parse_canvas(c, source.native, source.model.scale)) for c in experiment.canvas)
-    return Resolved(experiment, source, prompts, canvas)
+    return Resolved(experiment, source, prompts, canvas(experiment, source))
+
+
+def canvas(experiment: Experiment, source: Source) -> tuple[tuple[str, Size], ...]:
+    """The experiment's ratios and sizes (checked before) in pixels of the model's native area."""
+    return tuple((c, parse_canvas(c, source.native, source.model.scale)) for c in experiment.canvas)
 
 
 def read_prompts(entries: Iterable[Prompt], key: str) -> tuple[Text, ...]:
@@ -67,24 +71,24 @@ def read_prompts(entries: Iterable[Prompt], key: str) -> tuple[Text, ...]:
     found: list[Text] = []
     for i, entry in enumerate(entries):
         try:
-            found += [text for e in _entries(entry, f"{key}[{i}]") for text in _expand(e)]
+            found += [text for e in _entries(entry, f"{key}[{i}]") for text in _expand(e, f"{key}[{i}]")]
         except ConfigError as e:
             problems += e.problems
     if not found and not problems:
         problems.append(Problem(key, "is empty", "write at least one prompt"))
-    problems += _blank(found, key)
     if problems:
         raise ConfigError(problems)
     return _unique(found)
 
 
-def _blank(found: list[Text], key: str) -> list[Problem]:
-    return [Problem(key, f"prompt {i + 1} is empty") for i, t in enumerate(found) if not t.text.strip()]
-
-
-def _expand(entry: Prompt) -> Iterator[Text]:
-    texts = variants(entry.text or "")
+def _expand(entry: Prompt, key: str) -> Iterator[Text]:
+    try:
+        texts = variants(entry.text or "")
+    except ValueError as e:
+        raise ConfigError.one(key, str(e)) from e
     for n, text in enumerate(texts, 1):
+        if not text.strip():
+            raise ConfigError.one(key, f"{shown(entry.text)} makes an empty prompt")
         name = entry.id or slug(text, 24)
         yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, text, entry.negative)
 
@@ -107,52 +111,64 @@ def _unique(texts: list[Text]) -> tuple[Text, ...]:
 def _entries(entry: Prompt, key: str) -> list[Prompt]:
     if entry.file is None:
         return [entry]
-    path = Path(entry.file).expanduser()
-    reader = {".yaml": _yaml, ".yml": _yaml, ".csv": _csv, ".txt": _lines}.get(path.suffix.lower())
+    key, name = f"{key}.file", shown(entry.file)
+    reader = READERS.get(Path(entry.file).suffix.lower())
     if reader is None:
-        raise ConfigError.one(f"{key}.file", f"{entry.file!r} is no .yaml, .csv or .txt file")
-    rows = reader(_read(path, f"{key}.file"), f"{key}.file")
-    prompts = [check(Prompt, row, f"{path.name}[{i}]") for i, row in enumerate(rows)]
+        raise ConfigError.one(key, f"{name} is no {', '.join(READERS)} file")
+    try:
+        rows = reader(_read(entry.file, key))
+    except ValueError as e:
+        raise ConfigError.one(key, f"{name} {e}") from e
+    try:
+        prompts = check(Prompts, {"prompts": rows}).prompts
+    except ConfigError as e:
+        raise ConfigError(
+            Problem(key, f"{name}, {p.key.removeprefix('prompts')}: {p.message}", p.hint) for p in e.problems
+        ) from e
     if not prompts:
-        raise ConfigError.one(f"{key}.file", f"{entry.file!r} holds no prompt")
+        raise ConfigError.one(key, f"{name} holds no prompt")
     if any(p.file for p in prompts):
-        raise ConfigError.one(f"{key}.file", f"{entry.file!r} names another file", "a prompt file holds texts")
-    return prompts
+        raise ConfigError.one(key, f"{name} names another file", "a prompt file holds texts")
+    return list(prompts)
 
 
-def _read(path: Path, key: str) -> str:
+def _read(file: str, key: str) -> str:
     try:
+        path = Path(file).expanduser()
         if path.stat().st_size > FILE_LIMIT:
-            raise ConfigError.one(key, f"{str(path)!r} is larger than {FILE_LIMIT // 2**20} MiB")
+            raise ConfigError.one(key, f"{shown(file)} is larger than {FILE_LIMIT // 2**20} MiB")
         return path.read_text("utf-8-sig")
-    except (OSError, ValueError) as e:
-        why = e.strerror if isinstance(e, OSError) and e.strerror else "is not UTF-8 text"
+    except (OSError, ValueError, RuntimeError) as e:  # RuntimeError: ~ without a home
+        why = "is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
         hint = "paths are relative to the folder you start sdbatch in"
-        raise ConfigError.one(key, f"{str(path)!r} cannot be read: {why}", hint) from e
+        raise ConfigError.one(key, f"{shown(file)} cannot be read: {why}", hint) from e
 
 
-def _yaml(text: str, key: str) -> list[dict[str, Any]]:
+def _yaml(text: str) -> list[Any]:
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as e:
-        raise ConfigError.one(key, "is not YAML: " + " ".join(str(e).split())) from e
+        value = load(text)
+    except ValueError as e:
+        raise ValueError(f"is not YAML: {e}") from e
     if isinstance(value, dict):
         value = value.get("prompts")
     if not isinstance(value, list):
-        raise ConfigError.one(key, "is not a list of prompts")
-    return [{"text": v} if isinstance(v, str) else v if isinstance(v, dict) else {"text": str(v)} for v in value]
+        raise ValueError("is not a list of prompts")
+    return value
 
 
-def _csv(text: str, key: str) -> list[dict[str, Any]]:
+def _csv(text: str) -> list[Any]:
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    if "text" not in (reader.fieldnames or ()):
-        raise ConfigError.one(key, "has no column named text", "columns are id, text, negative")
     try:
-        return [{k: v for k, v in row.items() if k in ("id", "text", "negative") and v} for row in reader]
+        if "text" not in (reader.fieldnames or ()):
+            raise ValueError("has no column named text; columns are id, text and negative, with commas between")
+        return [{k: row[k] for k in ("id", "text", "negative") if row.get(k) or k == "text"} for row in reader]
     except csv.Error as e:
-        raise ConfigError.one(key, f"is not CSV: {e}") from e
+        raise ValueError(f"is not CSV: {e}") from e
 
 
-def _lines(text: str, key: str) -> list[dict[str, Any]]:
+def _lines(text: str) -> list[Any]:
     lines = (line.strip() for line in text.splitlines())
-    return [{"text": line} for line in lines if line and not line.startswith("#")]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+READERS: dict[str, Callable[[str], list[Any]]] = {".yaml": _yaml, ".yml": _yaml, ".csv": _csv, ".txt": _lines}

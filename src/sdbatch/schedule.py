@@ -13,9 +13,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Generic, TypeVar
 
-from sdbatch.errors import nearest
+from sdbatch.errors import nearest, shown
 
 Time = int | float | str
 Value = TypeVar("Value")
@@ -87,25 +88,25 @@ class Clock:
             return float(self.end)
         m = _TIME.match(str(time).strip())
         if isinstance(time, bool) or not m:
-            raise ValueError(f"{time!r} is no time; write a frame (24), seconds (1.5s), a share (50%) or end")
+            raise ValueError(f"{shown(time)} is no time; write a frame (24), seconds (1.5s), a share (50%) or end")
         number, unit = float(m[1]), m[2]
         frame = number * float(self.fps) if unit == "s" else number / 100 * self.end if unit == "%" else number
         if frame > self.end + (1.0 if unit == "s" else 1e-9):  # 4s of a 4 s film is the end of its last frame
-            raise ValueError(f"{time!r} is beyond the end (frame {self.end}, {self.frames / float(self.fps):g}s)")
+            raise ValueError(f"{shown(time)} is beyond the end (frame {self.end}, {self.frames / float(self.fps):g}s)")
         return min(frame, float(self.end))
 
 
 def check_ease(name: str) -> str:
     if name not in EASINGS:
         hint = nearest(name, EASINGS)
-        raise ValueError(f"{name!r} is no easing; allowed are {', '.join(EASINGS)}" + (f"; {hint}" if hint else ""))
+        raise ValueError(f"{shown(name)} is no easing; allowed are {', '.join(EASINGS)}" + (f"; {hint}" if hint else ""))
     return name
 
 
 def points(keys: Sequence[Key[Value]], clock: Clock) -> list[tuple[float, Key[Value]]]:
     """Keyframes with their frames; raises ValueError if the times do not rise."""
     placed = [(clock.frame(k.time), k) for k in keys]
-    for (a, ka), (b, kb) in zip(placed, placed[1:], strict=False):
+    for (a, ka), (b, kb) in pairwise(placed):
         if b <= a:
             raise ValueError(f"times must rise: {kb.time!r} (frame {b:g}) comes after {ka.time!r} (frame {a:g})")
     return placed

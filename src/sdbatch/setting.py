@@ -19,6 +19,7 @@ from sdbatch.jobs import Encoding
 from sdbatch.motion.settings import Motion
 from sdbatch.resolve import Resolved
 from sdbatch.samplers import SAMPLERS, table
+from sdbatch.schedule import Key
 from sdbatch.validation import check
 
 
@@ -64,7 +65,7 @@ def _section(base: Any, section: str, swept: dict[str, Any]) -> Any:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [[k.time, k.value, k.ease] for k in value]
+        return [[k.time, k.value, k.ease] if isinstance(k, Key) else k for k in value]
     return value if value is None or isinstance(value, int | float | str | list | bool) else str(value)
 
 
@@ -102,13 +103,16 @@ def _unused(found: list[Motion]) -> list[Problem]:
 
 
 def _samplers(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
-    """Samplers have step limits of their own (lcm: 50), and not all take a Karras schedule."""
-    wrong: dict[str, Problem] = {}
+    """Samplers have step limits of their own (lcm: 50), so the fewest and the most steps of each tell."""
+    steps: dict[str, set[int]] = {}
     for digits in _combinations(axes, "sampling.sampler", "sampling.steps"):
         sampling = make(resolved.experiment, axes, digits).sampling
-        try:
-            table(SAMPLERS[sampling["sampler"]], resolved.source.model.schedule, sampling["steps"])
-        except ValueError as e:
-            text = str(e).removeprefix("steps: ")
-            wrong[f"{sampling['sampler']}{e}"] = Problem("sampling.steps", f"{text} for sampler {sampling['sampler']}")
-    return list(wrong.values())
+        steps.setdefault(sampling["sampler"], set()).add(sampling["steps"])
+    wrong = []
+    for name, counts in steps.items():
+        for count in sorted({min(counts), max(counts)}):
+            try:
+                table(SAMPLERS[name], resolved.source.model.schedule, count)
+            except ValueError as e:
+                wrong.append(Problem("sampling.steps", f"{str(e).removeprefix('steps: ')} for sampler {name}"))
+    return wrong

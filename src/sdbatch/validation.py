@@ -11,8 +11,10 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sdbatch.errors import ConfigError, Problem, nearest, shown
-from sdbatch.experiment import Experiment
+from sdbatch.errors import ConfigError, Problem, closest, nearest, shown
+from sdbatch.experiment import GROUPS, Experiment
+from sdbatch.motion.settings import Motion
+from sdbatch.text import is_range, parse_range
 
 M = TypeVar("M", bound=BaseModel)
 _ECHO = "is empty"  # of a list: said by pydantic also when every element of it was wrong
@@ -41,7 +43,24 @@ _LARGEST = 2**64  # beyond it a number is a slip, and not every step downwards c
 
 def validate(data: Mapping[str, Any]) -> Experiment:
     """Check ``data`` whole. Raises ConfigError with one Problem a mistake, in the order of the keys."""
-    return check(Experiment, data)
+    try:
+        return check(Experiment, data)
+    except ConfigError:
+        if not (swept := _first_moves(data)):
+            raise
+        return check(Experiment, {**data, "motion": {**data.get("motion", {}), **swept}})
+
+
+def _first_moves(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The first value of every swept ``motion.`` key: a film may get its length from the sweep alone."""
+    entries = data.get("sweep")
+    if not isinstance(entries, list) or not isinstance(data.get("motion", {}), dict):
+        return {}
+    swept = {k: v for entry in entries if isinstance(entry, dict) for k, v in entry.items()}
+    lists: dict[str, Any] = {name: swept.get(f"motion.{name}") for name in Motion.model_fields}
+    firsts = {name: v[0] for name, v in lists.items() if isinstance(v, list) and v}
+    lows = {name: v.partition("..")[0] for name, v in lists.items() if is_range(v)}
+    return firsts | {name: parse_range(f"{low}..{low}")[0] for name, low in lows.items()}
 
 
 def check(model: type[M], data: Mapping[str, Any], prefix: str = "") -> M:
@@ -59,7 +78,9 @@ def check(model: type[M], data: Mapping[str, Any], prefix: str = "") -> M:
 def _not_json(data: Any, key: str) -> list[Problem]:
     """Values that YAML can hold and JSON cannot: infinity, dates, broken characters, keys that are no text."""
     if isinstance(data, Mapping):
-        bad = [Problem(_join(key, k), f"the key {shown(k)} is no text", "quote it") for k in data if not isinstance(k, str)]
+        bad = [
+            Problem(_join(key, k), f"the key {shown(k)} is no text", "quote it") for k in data if not isinstance(k, str)
+        ]
         bad += [p for k in data if isinstance(k, str) for p in _not_json(k, _join(key, k))]
         return bad + [p for k, v in data.items() for p in _not_json(v, _join(key, k))]
     if isinstance(data, list | tuple):
@@ -73,7 +94,7 @@ def _not_json(data: Any, key: str) -> list[Problem]:
         return [Problem(key, f"a number of {data.bit_length()} bits is too large")]
     if isinstance(data, int | float | None):
         return []
-    return [Problem(key, f"{shown(str(data))} is a {type(data).__name__}", "quote it")]
+    return [Problem(key, f"{shown(data)} is a {type(data).__name__}", "quote it")]
 
 
 def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> list[Problem]:
@@ -103,8 +124,9 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
         return Problem(key, f"{shown(value)} is {what}", how)
     if kind == "too_short":
         return Problem(key, _ECHO)
-    if kind == "missing":  # only lists of fixed length have positions that must be there
-        return Problem(key.rpartition("[")[0], f"{shown(value)} is too short")
+    if kind == "missing":  # a position of a list of fixed length; or a key of what a file says of itself
+        short = isinstance(detail["loc"][-1], int)
+        return Problem(key.rpartition("[")[0], f"{shown(value)} is too short") if short else Problem(key, "is missing")
     if kind in _KINDS:
         quote = "quote it" if kind == "string_type" and isinstance(value, int | float) else ""
         return Problem(key, f"{shown(value)} is not {_KINDS[kind]}", quote)
@@ -174,7 +196,7 @@ def _limits(model: type[BaseModel], loc: list[int | str]) -> tuple[Any, Any]:
 
 def _range(model: type[BaseModel], loc: list[int | str]) -> str:
     low, high = _limits(model, loc)
-    return f"{low.ge}–{high}" if isinstance(low, Ge) else f"above {low.gt} up to {high}"
+    return f"{low.ge}–{high}" if isinstance(low, Ge) else f">{low.gt}–{high}"
 
 
 def _bound(model: type[BaseModel], loc: list[int | str], value: Any) -> str:
@@ -188,8 +210,10 @@ def _known(wrong: str, model: type[BaseModel], owner: type[BaseModel]) -> str:
     """The right name: in the same section, or the same name in another one (``steps`` is ``sampling.steps``)."""
     names = list(owner.model_fields)
     elsewhere = [key for key in dotted_keys(model) if key.split(".")[-1] == wrong]
-    if elsewhere:
-        return f"did you mean {elsewhere[0]!r}?"
+    if meant := closest(wrong, names, 0.85) or next(iter(elsewhere), ""):
+        return f"did you mean {meant!r}?"
+    if model is owner is Experiment and (group := closest(wrong, GROUPS)):
+        return f"did you mean +{group}=NAME?"
     return nearest(wrong, names) or f"known are {', '.join(names)}"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sdbatch.digests import digest_files, digest_folder
-from sdbatch.errors import ConfigError
+from sdbatch.errors import ConfigError, shown
 from sdbatch.experiment import ModelSettings
 from sdbatch.jobs import Model
 from sdbatch.samplers import NoiseSchedule
@@ -21,6 +21,7 @@ SHIPPED = Path(__file__).parent / "models"
 CLIP = SHIPPED / "clip"
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl")
 PARTS = ("unet", "vae", "text_encoder")
+ORDINARY = "use an ordinary 4-channel one"
 NO_WEIGHTS_NEEDED = "model=tiny is built in and needs no download"
 
 
@@ -41,7 +42,11 @@ class Source:
 
 def locate(settings: ModelSettings) -> Source:
     """Find the weights that ``settings`` names. Raises ConfigError that says what is missing and where it goes."""
-    return KINDS[settings.kind](settings)
+    try:
+        return KINDS[settings.kind](settings)
+    except (OSError, RuntimeError, ValueError, TypeError, ArithmeticError) as e:  # what files of others may hold
+        why = getattr(e, "strerror", None) or str(e)
+        raise ConfigError.one("model.path", f"{shown(settings.path or settings.vae)} cannot be read: {why}") from e
 
 
 def _tiny(settings: ModelSettings) -> Source:
@@ -122,19 +127,25 @@ def _folder(settings: ModelSettings, folder: Path) -> Source:
     missing = [p for p in PARTS if not (folder / p / "config.json").is_file()]
     if missing:
         raise ConfigError.one(
-            "model.path", f"{folder.name!r} has no {missing[0]}/config.json", "is it a diffusers folder?"
+            "model.path", f"{shown(str(folder))} has no {missing[0]}/config.json", "is it a diffusers folder?"
         )
     for part in PARTS:
-        _need_safetensors(folder / part)
-    unet, vae, text = (_json(folder / p / "config.json") for p in PARTS)
+        _need_safetensors(folder / part, "model.path")
+    unet, vae, text = (_json(folder / p / "config.json", "model.path") for p in PARTS)
     _check_architecture(unet)
     scale = 2 ** (len(vae.get("block_out_channels", (1, 1, 1, 1))) - 1)
-    model = _model(settings, digest_folder(folder), _noise(folder), unet.get("in_channels", 4), scale)
+    native = settings.native or int(unet.get("sample_size") or 64) * scale
+    chunk = int(text.get("max_position_embeddings", 77)) - 2
+    if not (64 <= native <= 4096 and chunk >= 1):
+        raise ConfigError.one(
+            "model.path", f"{folder.name!r} says {native} pixels and {chunk} tokens: no picture model"
+        )
+    model = _model(settings, digest_folder(folder), _noise(folder), int(unet.get("in_channels", 4)), scale)
     return Source(
         settings.kind,
         model,
-        settings.native or int(unet.get("sample_size") or 64) * scale,
-        int(text.get("max_position_embeddings", 77)) - 2,
+        native,
+        chunk,
         folder / "tokenizer" if (folder / "tokenizer" / "merges.txt").is_file() else CLIP,
         folder=folder,
         vae=_vae_path(settings),
@@ -145,11 +156,14 @@ def _folder(settings: ModelSettings, folder: Path) -> Source:
 def _file(settings: ModelSettings, path: Path) -> Source:
     if path.suffix.lower() != ".safetensors":
         raise ConfigError.one("model.path", f"{path.name!r} is not a .safetensors file")
-    keys = safetensors_keys(path)
-    if not any(k.startswith("model.diffusion_model.") for k in keys):
+    header = safetensors_header(path, "model.path")
+    if any(k.startswith("conditioner.") for k in header):
+        raise ConfigError.one("model.path", f"{path.name!r} is a Stable Diffusion XL checkpoint", "1.x is supported")
+    first = header.get("model.diffusion_model.input_blocks.0.0.weight")
+    if first is None:
         raise ConfigError.one("model.path", f"{path.name!r} holds no Stable Diffusion 1.x checkpoint")
-    if any(k.startswith("conditioner.") for k in keys):
-        raise ConfigError.one("model.path", f"{path.name!r} is a Stable Diffusion XL checkpoint; 1.x is supported")
+    if first["shape"][1:2] != [4]:
+        raise ConfigError.one("model.path", f"{path.name!r} is an inpainting or depth model", ORDINARY)
     model = _model(settings, digest_files({path.name: path}, by_name=False), NoiseSchedule())
     return Source(settings.kind, model, settings.native or 512, 75, CLIP, file=path, vae=_vae_path(settings))
 
@@ -164,12 +178,14 @@ def _vae_path(settings: ModelSettings) -> Path | None:
     if settings.vae is None:
         return None
     path = Path(settings.vae).expanduser()
-    if path.is_dir():
-        _need_safetensors(path)
+    if path.is_dir():  # the VAE alone, or a whole model
+        path = path if (path / "config.json").is_file() else path / "vae"
+        _json(path / "config.json", "model.vae")
+        _need_safetensors(path, "model.vae")
     elif path.suffix.lower() != ".safetensors" or not path.is_file():
         raise ConfigError.one("model.vae", f"{settings.vae!r} is no diffusers folder and no .safetensors file")
     else:
-        safetensors_keys(path)
+        safetensors_header(path, "model.vae")
     return path
 
 
@@ -177,42 +193,43 @@ def _check_architecture(unet: dict[str, Any]) -> None:
     if unet.get("_class_name", "UNet2DConditionModel") != "UNet2DConditionModel" or unet.get("addition_embed_type"):
         raise ConfigError.one("model.path", "is not a Stable Diffusion 1.x/2.x model", "XL and newer are not supported")
     if unet.get("in_channels", 4) != unet.get("out_channels", 4):
-        raise ConfigError.one("model.path", "is an inpainting or depth model", "use an ordinary 4-channel one")
+        raise ConfigError.one("model.path", "is an inpainting or depth model", ORDINARY)
 
 
-def _need_safetensors(folder: Path) -> None:
+def _need_safetensors(folder: Path, key: str) -> None:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         pickles = [p.name for p in folder.iterdir() if p.suffix in PICKLES] if folder.is_dir() else []
         what = f"only {pickles[0]} (a pickle file, which can run code)" if pickles else "no .safetensors file"
-        raise ConfigError.one("model.path", f"{folder.name}/ has {what}", "use the safetensors version of the model")
+        raise ConfigError.one(key, f"{folder.name}/ has {what}", "use the safetensors version of the model")
     for file in files:
-        safetensors_keys(file)
+        safetensors_header(file, key)
 
 
-def safetensors_keys(path: Path) -> list[str]:
-    """Tensor names from the header alone. Raises ConfigError for a file that is not what it says."""
+def safetensors_header(path: Path, key: str) -> dict[str, dict[str, Any]]:
+    """Tensor names with their dtype, shape and place. Raises ConfigError for a file that is not what it says."""
     try:
         with path.open("rb") as f:
             size = int.from_bytes(f.read(8), "little")
             if not 2 <= size <= 100_000_000:
                 raise ValueError("no header")
             header = json.loads(f.read(size))
-        end = max((v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"), default=0)
+        header.pop("__metadata__", None)
+        end = max((v["data_offsets"][1] for v in header.values() if isinstance(v["shape"], list)), default=0)
         if path.stat().st_size < 8 + size + end:
             raise ValueError("truncated")
     except OSError as e:
-        raise ConfigError.one("model.path", f"{path.name!r} cannot be read: {e.strerror}") from e
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as e:
-        raise ConfigError.one("model.path", f"{path.name!r} is not a whole safetensors file ({e})") from e
-    return [k for k in header if k != "__metadata__"]
+        raise ConfigError.one(key, f"{path.name!r} cannot be read: {e.strerror}") from e
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as e:
+        raise ConfigError.one(key, f"{path.name!r} is not a whole safetensors file ({e})") from e
+    return dict(header)
 
 
 def _noise(folder: Path) -> NoiseSchedule:
     path = folder / "scheduler" / "scheduler_config.json"
     if not path.is_file():
         return NoiseSchedule()
-    config = _json(path)
+    config = _json(path, "model.path")
     return NoiseSchedule(
         beta_schedule=config.get("beta_schedule", "scaled_linear"),
         beta_start=float(config.get("beta_start", 0.00085)),
@@ -224,11 +241,13 @@ def _noise(folder: Path) -> NoiseSchedule:
     )
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path, key: str) -> dict[str, Any]:
+    name = f"{path.parent.name}/{path.name}"
     try:
         value = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as e:
-        raise ConfigError.one("model.path", f"{path.parent.name}/{path.name} cannot be read: {e}") from e
+        why = getattr(e, "strerror", None) or str(e)
+        raise ConfigError.one(key, f"{name} cannot be read: {why}", "is it a diffusers folder?") from e
     if not isinstance(value, dict):
-        raise ConfigError.one("model.path", f"{path.parent.name}/{path.name} is not a mapping")
+        raise ConfigError.one(key, f"{name} is not a mapping")
     return value

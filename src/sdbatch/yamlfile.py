@@ -5,42 +5,62 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 LIMIT = 1_000_000  # values, counted where they are used: aliases of aliases would fill the memory
 DEPTH = 50
-FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DEEP = f"is nested more than {DEPTH} deep"
+_DEEP = f"nested more than {DEPTH} deep"
+_Fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def load(text: str, loader: type[Any] = FAST) -> Any:
+class Loader(_Fast):  # type: ignore[misc]
+    """A safe loader that refuses a key given twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key.value}", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def load(text: str, loader: type[Any] = Loader) -> Any:
     """The data in ``text``. Raises ValueError that names the line and what is wrong there."""
     try:
-        _flat(text)  # the loaders recurse: libyaml's crashes the process on deep brackets
+        _shallow(text)  # loaders recurse: libyaml's ends the process on deep brackets
         data = yaml.load(text, Loader=loader)  # noqa: S506  (safe loaders only)
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
         raise ValueError(f"{where}{e.problem or e.context}") from e
-    except Exception as e:  # a date, number or tag that the reader itself stumbles over
-        raise ValueError(" ".join(str(e).split())[:200] or type(e).__name__) from e
-    _bounded(data)
+    except ReaderError as e:
+        raise ValueError(f"character {e.position}: {e.reason}") from e
+    except ValueError:
+        raise
+    except Exception as e:  # a tag or number that the reader itself stumbles over
+        raise ValueError(f"a value that cannot be read ({e})") from e
+    _small(data)
     return data
 
 
-def _flat(text: str) -> None:
+def _shallow(text: str) -> None:
     depth = 0
-    for event in yaml.parse(text, Loader=FAST):
+    for event in yaml.parse(text, Loader=_Fast):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH:
             raise ValueError(_DEEP)
 
 
-def _bounded(data: Any) -> None:
+def _small(data: Any) -> None:
     stack, count = [(data, 0)], 0
     while stack:
         value, depth = stack.pop()
-        inner = list(value.values()) if isinstance(value, dict) else value
-        count += len(inner) if isinstance(inner, list) else 0
-        if depth > DEPTH or count > LIMIT:
-            raise ValueError(_DEEP if depth > DEPTH else f"holds more than {LIMIT:,} values")
-        stack += [(v, depth + 1) for v in inner or () if isinstance(v, dict | list)] if isinstance(inner, list) else ()
+        inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        count += len(inner)
+        if depth > DEPTH:
+            raise ValueError(_DEEP)
+        if count > LIMIT:
+            raise ValueError(f"more than {LIMIT:,} values")
+        stack += [(v, depth + 1) for v in inner if isinstance(v, dict | list)]

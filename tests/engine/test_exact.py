@@ -16,12 +16,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sdbatch import engine
 from sdbatch.engine.denoise import Row
 from sdbatch.engine.selftest import probe
 from sdbatch.jobs import Shot, Start, Toward
 from sdbatch.render import Picture
+from sdbatch.runtime import Runtime
 from sdbatch.samplers import SAMPLERS
-from tests.engine.models import render, shot
+from tests.engine.models import render, shot, source
 
 LONG = " ".join(["a red boat on the sea,"] * 20)
 SHOTS = st.builds(
@@ -56,6 +58,16 @@ def test_company_and_order_change_no_bits(opened: Any, shots: list[Shot], order:
         if one.id not in KNOWN:
             KNOWN.update(digests(opened, [one]))
         assert found[one.id] == KNOWN[one.id]
+
+
+@pytest.mark.parametrize("runtime", [{"rows": 8, "vae_batch": 3}, {"dtype": "bfloat16"}])
+def test_other_profiles_are_as_exact(folder: Path, runtime: dict[str, Any]) -> None:
+    """Padded VAE calls, other row counts, half precision: company still changes nothing."""
+    opened = engine.open(source(folder), Runtime(device="cpu", threads=1, **runtime))
+    assert opened.profile.exact == "exact"
+    together = digests(opened, plan())
+    for one in plan()[1::3]:
+        assert digests(opened, [one])[one.id] == together[one.id]
 
 
 def test_a_fresh_process_in_another_order_gives_the_same_bits(opened: Any, folder: Path) -> None:

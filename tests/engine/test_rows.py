@@ -128,10 +128,12 @@ def test_a_missing_parent_fails_alone(opened: Any) -> None:
     assert "jmissing" in next(r.error for r in found if isinstance(r, Failure))
 
 
-def test_out_of_memory_goes_on_with_half_the_rows(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+def test_out_of_memory_goes_on_with_half_the_rows(
+    opened: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
     small = engine.open(source(folder), Runtime(device="cpu", threads=1, rows=8))
     shots = [shot(seed=i, steps=2 + i) for i in range(7)]
-    expected = {key: result.pixels.shape for key, result in render(small, shots).items()}
+    whole, half = ({key: result.pixels for key, result in render(e, shots).items()} for e in (small, opened))
     calls = 0
 
     def spoil(rows: Sequence[Row], size: int, out: list[Any]) -> None:
@@ -142,15 +144,16 @@ def test_out_of_memory_goes_on_with_half_the_rows(folder: Path, monkeypatch: pyt
 
     breaks(monkeypatch, small, spoil)
     feed = ListFeed(shots, small.bucket)
-    rows = []
+    rows: dict[str, int] = {}
     with caplog.at_level(logging.WARNING):
-        found = {}
         for result in small.render(feed):
-            found[result.shot.id] = result
-            rows.append(small.profile.rows)
-    assert {key: result.pixels.shape for key, result in found.items()} == expected
-    assert sorted(rows, reverse=True) == rows
-    assert set(rows) == {8, 4}
+            rows[result.shot.id] = small.profile.rows
+            assert isinstance(result, Picture)
+            same = {8: whole, 4: half}[rows[result.shot.id]]
+            assert np.array_equal(result.pixels, same[result.shot.id])
+    assert rows.keys() == whole.keys()
+    assert list(rows.values()) == sorted(rows.values(), reverse=True)
+    assert set(rows.values()) == {8, 4}
     assert "runtime.rows=4" in caplog.text
 
 
@@ -164,6 +167,25 @@ def test_out_of_memory_with_one_row_is_a_failure(folder: Path, monkeypatch: pyte
     found = list(render(small, [shot(), shot(seed=2)]).values())
     assert len(found) == 2
     assert all("out of memory" in r.error for r in found if isinstance(r, Failure))
+
+
+def test_out_of_memory_while_a_shot_starts_loses_no_shot(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = engine.open(source(folder), Runtime(device="cpu", threads=1))
+    parent = shot()
+    child = shot(seed=2, start=Start(parent.id, 0.5))
+    encode, calls = small._vae.encode, []
+
+    def spoil(pixels: Any) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+        return encode(pixels)
+
+    monkeypatch.setattr(small._vae, "encode", spoil)
+    found = render(small, [parent, child, shot(start=Start("", 0.5)), shot(seed=3)])
+    assert [type(r) for r in found.values()].count(Picture) == 3
+    assert [type(r) for r in found.values()].count(Failure) == 1
+    assert small.profile.rows == 2
 
 
 def test_half_precision_decodes_again_in_fp32(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from tests.faults.harness import Disk, mounted
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=10, help="how often the fault tests kill the process (default 10)")
+    parser.addoption("--kills", type=int, default=10, help="kills in tests/faults (name it: pytest tests/faults)")
 
 
 @pytest.fixture

@@ -1,9 +1,4 @@
-"""One process that renders a small plan with the fake renderer; the fault tests kill, starve and interrupt it.
-
-    python -m tests.faults.driver ROOT '{"stills": 40, "films": 2, "delay": 0.01, "log": "rendered.txt"}'
-
-Prints ``ready`` before it begins and the outcome as JSON at the end; exit codes as the program's.
-"""
+"""A process that renders small plans with the fake renderer; the fault tests kill, starve and interrupt it."""
 
 from __future__ import annotations
 
@@ -12,14 +7,17 @@ import os
 import resource
 import signal
 import sys
+import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from sdbatch import motion
 from sdbatch.errors import SdbatchError
 from sdbatch.fake import FakeRenderer, Faults
 from sdbatch.render import Failure, Feed, Picture
-from sdbatch.runner import Options, run
+from sdbatch.runner import Options, run, shelf
 from sdbatch.store import Store
 from tests.runner.little import CHAIN, LittlePlan, film, still
 
@@ -53,8 +51,8 @@ class Logged(FakeRenderer):
         return super()._result(shot, feed)
 
 
-def main(root: str, settings: str) -> int:
-    wish = json.loads(settings)
+def render(root: str, wish: dict[str, Any]) -> int:
+    """Render as ``wish`` says; the exit code is the program's."""
     plan = make_plan(wish.get("stills", 0), wish.get("films", 0), wish.get("frames", 8))
     if "file_limit" in wish:
         resource.setrlimit(resource.RLIMIT_FSIZE, (wish["file_limit"], wish["file_limit"]))
@@ -62,23 +60,57 @@ def main(root: str, settings: str) -> int:
     def open_renderer() -> Logged:
         renderer = Logged(wish.get("delay", 0), Faults(**wish.get("faults", {})))
         renderer.log, renderer.stubborn = wish.get("log", ""), wish.get("stubborn", False)
-        sys.stdout.write("open\n")
-        sys.stdout.flush()
+        say("open")
         return renderer
 
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
+    if "read_delay" in wish:
+        decode = shelf._decode
+        shelf._decode = lambda path: time.sleep(wish["read_delay"]) or decode(path)  # type: ignore[func-returns-value]
+    say("ready")
     options = Options(shard=tuple(wish.get("shard", (0, 1))))
     try:
         outcome = run(plan, Store(Path(root), wish.get("durable", False)), open_renderer, options)
     except SdbatchError as e:
-        sys.stdout.write(json.dumps({"error": str(e)}) + "\n")
+        say(json.dumps({"error": str(e)}))
         return 1
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     counts = {k: getattr(outcome, k) for k in ("done", "skipped", "failed", "left", "interrupted")}
-    sys.stdout.write(json.dumps({**counts, "peak_kb": peak}) + "\n")
+    say(json.dumps({**counts, "peak_kb": peak}))
     return 130 if outcome.interrupted else 1 if outcome.failed else 0
 
 
+def say(text: str) -> None:
+    os.write(1, text.encode() + b"\n")
+
+
+def serve() -> None:
+    """Fork a process for each line of {"root", "wish", "out"}; say how it ended for each {"ended": pid}.
+
+    The imports are made once, so that hundreds of kills take minutes and hit the rendering, not the start.
+    """
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "ended" in order:
+            pid, status = os.waitpid(order["ended"], os.WNOHANG)
+            say(json.dumps(os.waitstatus_to_exitcode(status) if pid else None))
+        elif pid := os.fork():
+            say(str(pid))
+        else:
+            _child(order)
+
+
+def _child(order: dict[str, Any]) -> None:
+    out = os.open(order["out"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    code = 70
+    try:
+        code = render(order["root"], order["wish"])
+    except BaseException:
+        say(traceback.format_exc())
+    finally:
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    serve()

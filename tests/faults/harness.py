@@ -4,54 +4,95 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sdbatch.media import png
 from sdbatch.store import Store
-from tests.faults.driver import make_plan
 
 HERE = Path(__file__).parents[2]
 
 
-class Child:
-    """A running driver. ``wait`` gives its exit code and what it said last."""
+class Server:
+    """Forks rendering processes that have their imports behind them."""
 
-    def __init__(self, root: Path, **wish: Any) -> None:
+    def __init__(self) -> None:
         path = os.pathsep.join([str(HERE / "src"), str(HERE)])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.driver", str(root), json.dumps(wish)],
+            [sys.executable, "-m", "tests.faults.driver"],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             cwd=HERE,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
 
-    def until(self, word: str) -> None:
+    def ask(self, **order: Any) -> Any:
+        assert self.process.stdin is not None
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.strip() == word:
-                return
-        raise AssertionError(f"never said {word}: {self.process.communicate()[1]}")
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+@cache
+def server() -> Server:
+    """One for each process that runs tests; it ends with its input."""
+    return Server()
+
+
+class Child:
+    """A rendering process. ``wait`` gives its exit code and what it said last."""
+
+    def __init__(self, root: Path, **wish: Any) -> None:
+        handle, name = tempfile.mkstemp()
+        os.close(handle)
+        self._out = Path(name)
+        self._code: int | None = None
+        self.pid = server().ask(root=str(root), wish=wish, out=name)
+
+    def code(self) -> int | None:
+        """The exit code, or None while it lives."""
+        if self._code is None:
+            self._code = server().ask(ended=self.pid)
+        return self._code
+
+    def signal(self, number: int) -> None:
+        if self.code() is None:
+            os.kill(self.pid, number)
+
+    def until(self, word: str) -> None:
+        self._poll(lambda: word in self._out.read_text().splitlines(), 30)
 
     def wait(self, timeout: float = 60) -> tuple[int, dict[str, Any]]:
-        out, err = self.process.communicate(timeout=timeout)
-        assert "Traceback" not in err, err
-        lines = [line for line in out.splitlines() if line.startswith("{")]
-        return self.process.returncode, json.loads(lines[-1]) if lines else {}
+        self._poll(lambda: self.code() is not None, timeout)
+        said = self._out.read_text()
+        self._out.unlink()
+        assert "Traceback" not in said, said
+        lines = [line for line in said.splitlines() if line.startswith("{")]
+        assert self._code is not None
+        return self._code, json.loads(lines[-1]) if lines else {}
 
     def kill(self) -> bool:
         """SIGKILL; whether it was still alive."""
-        alive = self.process.poll() is None
-        self.process.kill()
-        self.process.communicate()
-        return alive
+        self.signal(signal.SIGKILL)
+        code, _ = self.wait()
+        return code == -signal.SIGKILL
+
+    def _poll(self, done: Callable[[], bool], timeout: float) -> None:
+        end = time.monotonic() + timeout
+        while not done():
+            assert time.monotonic() < end, self._out.read_text()
+            time.sleep(0.003)
 
 
 def render(root: Path, **wish: Any) -> tuple[int, dict[str, Any]]:
@@ -105,6 +146,3 @@ def mounted(path: Path, size: str = "100m") -> Iterator[Disk | None]:
         yield Disk(path)
     finally:
         subprocess.run(["umount", "-l", str(path)], check=True)
-
-
-__all__ = ["Child", "Disk", "check_whole", "make_plan", "mounted", "render", "rendered", "tree"]

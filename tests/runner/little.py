@@ -62,7 +62,7 @@ def _chain_shots(base: Shot, settings: Motion) -> Iterator[Shot]:
         yield shot
 
 
-def _chain_frames(settings: Motion) -> Iterator[Frame]:
+def _chain_frames(base: Shot, settings: Motion) -> Iterator[Frame]:
     yield from ((Layer(k),) for k in range(settings.count))
 
 

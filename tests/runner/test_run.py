@@ -15,6 +15,7 @@ from sdbatch.media import footage, metadata, png
 from sdbatch.render import Picture
 from sdbatch.runner import Options, estimate, run
 from sdbatch.store import State, Store, files
+from sdbatch.store.plans import plan_digest
 from tests.runner.little import Opener, digests, film, plan, still, stills, tree
 
 
@@ -86,7 +87,7 @@ def test_a_film_is_assembled_from_stored_shots(store: Store) -> None:
     p = plan(film(6))
     run(p, store, Opener())
     video = store.root / p[0].path
-    assert footage.probe(video).frames == 6 if hasattr(footage, "probe") else video.stat().st_size > 0
+    assert footage.probe(video).frames == 6
     assert json.loads(video.with_suffix(".json").read_text())["job"]["id"] == p.ids[0]
     assert video.with_suffix(".png").exists()
     shots = motion.shots(p[0])
@@ -113,7 +114,7 @@ def test_a_new_frame_rate_only_encodes(store: Store) -> None:
     p = plan(film(4, fps=12), motion.make(motion.shots(film(4))[1], motion.Motion(), film().film.encoding, "still"))
     outcome = run(p, store, again)
     assert (outcome.done, again.opened) == (2, 0)
-    assert store.kept_plan("d" + "").parent.is_dir()
+    assert [f.stem for f in store.root.glob("plans/*")] == [plan_digest(plan(film(4)).ids)]
     assert store.states(p, store.ledger()).orphans == ()
 
 
@@ -122,7 +123,6 @@ def test_chains_consume_what_is_stored(store: Store, chain: str, tmp_path: Path)
     assert run(p, store, Opener()).done == 7
     other = Store(tmp_path / "other", durable=False)
     run(p, other, Opener(rows=1), Options(writers=1))
-    assert digests(store) == {k: v for k, v in digests(other).items()} or True
     assert {k: v[0] for k, v in digests(store).items()} == {k: v[0] for k, v in digests(other).items()}
     for f in store.root.glob("shots/*/*.png"):
         assert png.decode(f).shape == (24, 32, 3)
@@ -133,7 +133,7 @@ def test_a_chain_goes_on_where_it_stopped(store: Store, chain: str, tmp_path: Pa
     shots = motion.shots(p[0])
     first = Opener(Faults(fail=(shots[5].id,)))
     outcome = run(p, store, first)
-    assert (outcome.failed, outcome.errors[0][1]) == (1, "told to fail")
+    assert (outcome.failed, outcome.errors[0][1]) == (1, f"shot {shots[5].id}: told to fail")
     assert first.rendered == [s.id for s in shots[:6]]
     second = Opener()
     assert run(p, store, second).done == 1
@@ -149,6 +149,16 @@ def test_a_chain_never_crosses_profiles(store: Store, chain: str) -> None:
     other = Opener(rows=3)
     assert run(p, store, other).done == 1
     assert len(other.rendered) == 4
+
+
+@pytest.mark.parametrize(("rows", "rendered"), [(4, 3), (2, 4)], ids=["same", "other"])
+def test_a_film_takes_finished_pictures_of_its_own_profile_only(store: Store, rows: int, rendered: int) -> None:
+    moving = film(4)
+    picture = motion.make(motion.shots(moving)[1], motion.Motion(), moving.film.encoding, "picture")
+    run(plan(picture), store, Opener(rows=rows))
+    opener = Opener(rows=4)
+    assert run(plan(picture, moving), store, opener).done == 1
+    assert len(opener.rendered) == rendered
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -208,6 +210,38 @@ def test_what_the_disk_says_is_put_in_words(
     worker.close()
 
 
+def test_a_worker_that_others_look_at_waits_for_its_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    try_lock = files.try_lock
+
+    def after_others(fd: int, wait: bool = False) -> bool:
+        monkeypatch.undo()
+        other = os.open(store.worker_files()[0], os.O_RDWR)
+        assert try_lock(other)
+        threading.Timer(0.1, os.close, (other,)).start()
+        return try_lock(fd, wait)
+
+    monkeypatch.setattr(files, "try_lock", after_others)
+    worker = store.worker()
+    time.sleep(0.2)
+    assert store.living() == 1
+    worker.close()
+    assert store.living() == 0
+
+
+def test_a_worker_cleared_up_before_its_lock_begins_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    try_lock = files.try_lock
+
+    def too_late(fd: int, wait: bool = False) -> bool:
+        monkeypatch.undo()
+        store.worker_files()[0].unlink()
+        store.workers.rmdir()
+        return try_lock(fd, wait)
+
+    monkeypatch.setattr(files, "try_lock", too_late)
+    with store.worker() as worker:
+        assert worker.path.exists()
+
+
 def test_a_torn_append_spoils_one_line_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     p = stills(3)
     worker = store.worker()
@@ -237,3 +271,29 @@ def test_without_locks_nothing_is_removed_and_nothing_is_lost(store: Store, monk
     put(store, b, p[1])
     assert set(store.compact(a, p)) == set(p.ids)
     assert store.worker_files() == sorted([a.path, b.path])
+
+
+def test_rivals_are_not_believed_without_the_file(store: Store) -> None:
+    p = stills(1)
+    own, other = store.worker(), store.worker()
+    rivals = store.rivals(own)
+    put(store, other, p[0])
+    (store.root / p[0].path).unlink()
+    assert list(rivals.news()) == []
+
+
+def test_who_waits_for_a_lock_gets_the_file_that_is_there(tmp_path: Path) -> None:
+    path, seen = tmp_path / "manifest" / ".lock", []
+
+    def wait() -> None:
+        with files.locked(path) as held:
+            seen.append((held, path.exists()))
+
+    thread = threading.Thread(target=wait)
+    with files.locked(path):
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive()
+    thread.join()
+    assert seen == [(True, True)]
+    assert not path.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 def open(source: Source, runtime: Runtime) -> Engine:
     """Load ``source`` as ``runtime`` says. Raises ConfigError naming what does not work here and what does."""
+    start = perf_counter()
     from sdbatch.engine.torch_engine import Engine
 
-    return Engine(source, runtime)
+    imported = perf_counter() - start
+    engine = Engine(source, runtime)
+    engine.stats.seconds["start: torch"] = imported
+    return engine

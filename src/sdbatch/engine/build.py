@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -16,6 +17,11 @@ from torch import nn
 
 from sdbatch.errors import ConfigError
 
+LIBRARIES = (
+    "transformers.models.clip.modeling_clip",
+    "diffusers.models.unets.unet_2d_condition",
+    "diffusers.models.autoencoders.autoencoder_kl",
+)
 OLD_VAE_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 State = dict[str, torch.Tensor]
 
@@ -32,10 +38,16 @@ def quiet_imports() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def libraries() -> None:
+    """Import what models are made of: most of the time that a start takes."""
+    with quiet_imports():
+        for name in LIBRARIES:
+            import_module(name)
+
+
 def build(name: str, config: dict[str, Any], state: State, device: torch.device, dtype: torch.dtype) -> nn.Module:
     """A module on ``device`` that holds ``state`` in ``dtype``."""
-    with quiet_imports():
-        module: nn.Module = empty(name, config)
+    module: nn.Module = empty(name, config)
     if name == "text_encoder":
         state = _bare_text(state)
     elif name == "vae":

@@ -116,11 +116,11 @@ def check_compile(device: Device) -> None:
 
 def compile_settings(exact: bool) -> None:
     """Many call shapes, a cache on disk that outlives the process, and reproducible kernels."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sdbatch" / "inductor"
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))  # read when these are imported
     import torch._dynamo.config as dynamo
     import torch._inductor.config as inductor
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sdbatch" / "inductor"
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
     dynamo.recompile_limit = 256
     inductor.deterministic = exact
 

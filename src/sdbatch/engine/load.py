@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from sdbatch.engine import architecture, randomised
-from sdbatch.engine.build import build, quiet_imports
+from sdbatch.engine.build import build, libraries
 from sdbatch.errors import ConfigError
 from sdbatch.weights import Source
 
@@ -35,6 +35,7 @@ class Components:
 
 def load(source: Source, device: torch.device, dtype: torch.dtype) -> Components:
     """The components of ``source``. Raises ConfigError naming the file or folder that does not serve."""
+    libraries()
     if source.kind.startswith("random"):
         parts = randomised.states(dtype, device)
     elif source.file is not None:
@@ -115,8 +116,8 @@ def _from_folder(folder: Path) -> tuple[dict[str, Any], State]:
 
 def _single_file(file: Path, need_vae: bool) -> dict[str, tuple[dict[str, Any], State]]:
     """The parts of a Stable Diffusion 1 checkpoint (A1111's layout), converted by diffusers' own tables."""
-    with quiet_imports():
-        from diffusers.loaders import single_file_utils as sd
+    from diffusers.loaders import single_file_utils as sd
+
     state = read(file)
     inner = {
         k.removeprefix("model.diffusion_model."): v for k, v in state.items() if k.startswith("model.diffusion_model.")

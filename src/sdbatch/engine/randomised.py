@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from sdbatch.engine import architecture
-from sdbatch.engine.build import empty, quiet_imports
+from sdbatch.engine.build import empty
 
 SEED = 1
 BANK = 2**22 + 9  # odd, so that equal shapes get different slices
@@ -24,8 +24,7 @@ def states(dtype: torch.dtype, device: torch.device) -> dict[str, tuple[dict[str
     out: dict[str, tuple[dict[str, Any], dict[str, torch.Tensor]]] = {}
     place = 0
     for name, config in configs.items():
-        with quiet_imports():
-            shapes = {key: p.shape for key, p in empty(name, config).named_parameters()}
+        shapes = {key: p.shape for key, p in empty(name, config).named_parameters()}
         state = {}
         for key, shape in shapes.items():
             state[key] = _weight(key, shape, bank, place).to(dtype)

@@ -62,7 +62,7 @@ class Server:
         self._lanes: dict[Bucket, Lane] = {}
         self._coming: deque[tuple[Flight, Decoded]] = deque()
         self._failed: list[Failure] = []
-        self.active: dict[int, Shot] = {}  # by id(flight): what would be lost if the loop stopped now
+        self.active: dict[int, Shot] = {}  # by id(shot): what would be lost if the loop stopped now
 
     def run(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Iterator[Picture | Failure]:
         """Results in the order they get done."""
@@ -81,7 +81,8 @@ class Server:
                 return
 
     def rescue(self) -> Iterator[Picture | Failure]:
-        """Pictures that were already decoded when the loop broke off; ``active`` then holds what was lost."""
+        """What was already done when the loop broke off; ``active`` then holds what was lost."""
+        yield from self._failed
         yield from self._arrived(0)
 
     def _pick(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Lane | None:
@@ -112,15 +113,16 @@ class Server:
     @torch.inference_mode()
     def _enter(self, shot: Shot, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Bucket | None:
         """Start ``shot`` in its lane; a shot that cannot start fails alone."""
+        self.active[id(shot)] = shot
         try:
             bucket = self._bucket(shot)
             flight = prepare(shot, bucket, feed)
             rows = next(flight.steps)
         except (SdbatchError, OSError, ValueError, KeyError) as e:
             self._failed.append(Failure(shot, _reason(e)))
+            del self.active[id(shot)]
             return None
         lane = self._lanes.setdefault(bucket, self._new_lane(bucket))
-        self.active[id(flight)] = shot
         self._ask(lane, flight, rows)
         return bucket
 
@@ -159,7 +161,7 @@ class Server:
         while self._coming and (len(self._coming) > waiting or self._coming[0][1].done):
             flight, decoded = self._coming.popleft()
             result = self._result(flight, decoded)
-            del self.active[id(flight)]
+            del self.active[id(flight.shot)]
             yield result
 
     @torch.inference_mode()

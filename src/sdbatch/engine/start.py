@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sdbatch.canvas import Size, crop, latent
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Known
-from sdbatch.jobs import Shot, Start
-from sdbatch.motion.camera import coverage, match_colours, warp
+from sdbatch.jobs import Camera, Shot, Start
+from sdbatch.motion.camera import coverage, warp
+from sdbatch.motion.colours import match_colours
 from sdbatch.render import Feed, Pixels
 
 SEAM = 1 / 24  # of the shorter side: how softly painted and known parts meet
@@ -46,16 +47,23 @@ class Begin:
 
 
 def begin(shot: Shot, start: Start, feed: Feed) -> Begin:
-    """The picture of the shot's parent, seen through its camera at the shot's size."""
+    """The picture of the shot's parent, seen through its camera at the shot's size; an inlay lies over it."""
     parent = feed.picture(start.parent)
     size = (shot.width, shot.height)
     pixels = warp(parent, start.camera, size)
     if start.colours:
         pixels = match_colours(pixels, feed.picture(start.colours))
-    if not start.paint:
-        return Begin(pixels, None)
-    source = (parent.shape[1], parent.shape[0])
-    return Begin(pixels, coverage(start.camera, source, size, min(size) * SEAM))
+    if start.inlay is not None:
+        inner = feed.picture(start.inlay.shot)
+        cover = _cover(inner, start.inlay.camera, size)
+        around = Begin(warp(inner, start.inlay.camera, size), cover)
+        return Begin(around.paste(pixels), cover)
+    return Begin(pixels, _cover(parent, start.camera, size) if start.paint else None)
+
+
+def _cover(source: Pixels, camera: Camera, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Where a picture lies in the frame, with a soft seam."""
+    return coverage(camera, (source.shape[1], source.shape[0]), size, min(size) * SEAM)
 
 
 def _to_grid(values: NDArray[Any], shot: Shot) -> NDArray[Any]:

@@ -12,6 +12,7 @@ import torch
 
 from sdbatch.canvas import Size, crop, latent
 from sdbatch.engine import policy
+from sdbatch.engine.build import libraries
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Recipe, Row, denoise
 from sdbatch.engine.denoiser import Denoiser
@@ -44,6 +45,8 @@ class Engine:
             if runtime.compile:
                 compile_settings(runtime.exact)
                 check_compile(self._device)
+        with self.stats.clock("start: libraries"):
+            libraries()
         with self.stats.clock("start: weights"):
             parts = load(source, self._device.where, self._device.dtype)
         self._source = source

@@ -6,6 +6,7 @@ Every entry fixes what bits depend on (threads) and converts sRGB to the colours
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from sdbatch.jobs import Encoding
 
@@ -44,10 +45,17 @@ CODECS: dict[str, Codec] = {
 }
 
 
-def arguments(encoding: Encoding) -> list[str]:
-    """ffmpeg's arguments from frames to file for ``encoding``. ValueError for a codec that is not in the table."""
+# In-between frames by motion estimation both ways, blocks overlapped (https://ffmpeg.org/ffmpeg-filters.html#minterpolate)
+_BETWEEN = "minterpolate=fps={fps}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir:vsbmc=1"
+
+
+def arguments(encoding: Encoding, fps: Fraction) -> list[str]:
+    """ffmpeg's arguments from frames at ``fps`` to a file. ValueError for a codec that is not in the table."""
     if encoding.codec not in CODECS:
         raise ValueError(f"{encoding.codec!r} is none of {', '.join(CODECS)}")
     codec = CODECS[encoding.codec]
     values = {"quality": encoding.quality, "preset": encoding.preset, "percent": 100 - encoding.quality * 100 // 51}
-    return ["-vf", codec.filters, *(a.format(**values) for a in codec.arguments.split()), "-f", codec.muxer]
+    filters = codec.filters
+    if encoding.interpolate > 1:
+        filters = f"format=yuv444p,{_BETWEEN.format(fps=fps * encoding.interpolate)},format=gbrp,{filters}"
+    return ["-vf", filters, *(a.format(**values) for a in codec.arguments.split()), "-f", codec.muxer]

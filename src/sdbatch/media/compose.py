@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sdbatch import motion
 from sdbatch.errors import StoreError
-from sdbatch.jobs import Frame, Job, Layer
+from sdbatch.jobs import Camera, Frame, Job, Layer
 from sdbatch.media import png, xmp
 from sdbatch.media.film import FilmWriter, temporary
 from sdbatch.motion.camera import patch, warp
@@ -20,27 +21,36 @@ from sdbatch.render import Pixels
 KEPT = 12  # pictures in memory: as many as the layers of a frame, and its neighbours need the same ones
 
 
-def compose(frame: Frame, picture: Callable[[int], Pixels]) -> Pixels:
+def compose(frame: Frame, picture: Callable[[int], Pixels], finer: int = 1) -> Pixels:
     """The weighted sum of the layers, each seen through its camera; ``picture(i)`` is shot i as (height, width, 3).
 
     A layer with a seam is laid over those before it. A single layer of weight 1 is not computed with: seen straight on
-    it is returned as it is, bit for bit.
+    it is returned as it is, bit for bit. ``finer``: composed at so many times the size, then averaged.
     """
-    first = _seen(frame[0], picture)
+    first = _seen(frame[0], picture, finer)
     if len(frame) == 1 and frame[0].weight == 1:
-        return first
+        return _averaged(first, finer)
     total = first * np.float32(frame[0].weight)
     for layer in frame[1:]:
         if layer.seam:
             _lay(total, layer, picture(layer.shot))
         else:
-            total += np.float32(layer.weight) * _seen(layer, picture)
-    return np.clip(np.rint(total), 0, 255).astype(np.uint8)
+            total += np.float32(layer.weight) * _seen(layer, picture, finer)
+    return _averaged(total, finer)
 
 
-def _seen(layer: Layer, picture: Callable[[int], Pixels]) -> Pixels:
+def _seen(layer: Layer, picture: Callable[[int], Pixels], finer: int) -> Pixels:
     pixels = picture(layer.shot)
-    return warp(pixels, layer.camera, (pixels.shape[1], pixels.shape[0]))
+    fine = 1 if layer.camera == Camera() else finer  # straight on there is nothing to gain
+    seen = warp(pixels, layer.camera, (pixels.shape[1] * fine, pixels.shape[0] * fine))
+    return seen if fine == finer else seen.repeat(finer, 0).repeat(finer, 1)
+
+
+def _averaged(values: NDArray[Any], finer: int) -> Pixels:
+    if finer > 1:
+        height, width, _ = values.shape
+        values = values.reshape(height // finer, finer, width // finer, finer, 3).mean((1, 3), dtype=np.float32)
+    return values if values.dtype == np.uint8 else np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
 def _lay(total: NDArray[np.float32], layer: Layer, pixels: Pixels) -> None:
@@ -67,7 +77,7 @@ def assemble(
     film, shot = job.film, job.shot
     with FilmWriter(path, (shot.width, shot.height), film.motion.fps, film.encoding, metadata) as writer:
         for frame in motion.frames(job):
-            pixels = compose(frame, picture)
+            pixels = compose(frame, picture, film.encoding.supersample)
             if poster is not None and writer.frames == 0:
                 _write(poster, png.encode(pixels, xmp=None if metadata is None else xmp.packet()))
             writer.add(pixels)

@@ -58,7 +58,7 @@ class FilmWriter:
         if self._metadata is not None:  # in a file: an argument has a limit of 128 KB, and everyone can read it in ps
             command += ["-f", "ffmetadata", "-i", f"file:{self._notes.absolute()}"]
         command += ["-map", "0:v", "-map_metadata", "-1" if self._metadata is None else "1"]
-        command += ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-filter_threads", "1", *arguments(encoding)]
+        command += ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-filter_threads", "1", *arguments(encoding, fps)]
         return [*command, f"file:{self._part.absolute()}"]
 
     def __enter__(self) -> Self:

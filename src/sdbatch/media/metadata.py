@@ -21,7 +21,8 @@ KEY = "sdbatch"  # of our JSON in a PNG, and of our version in the JSON
 def describe(job: Job, profile: Profile) -> dict[str, Any]:
     """Enough to make the file again: job and profile as plain data."""
     about = {"id": job.id, "kind": "film" if job.film else "picture", **motion.job_spec(job)}
-    return {KEY: __version__, "job": about, "slug": job.slug, "profile": profile.asdict()}
+    origin = {"origin": job.origin} if job.origin else {}
+    return {KEY: __version__, "job": about, "slug": job.slug, **origin, "profile": profile.asdict()}
 
 
 def dumps(data: dict[str, Any]) -> str:

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from sdbatch.jobs import SPEC_VERSION, Encoding, Film, Frame, Job, Shot, digest, spec
 from sdbatch.motion import feedback, prompt, still, walk, zoom
 from sdbatch.motion.settings import Motion
 
+T = TypeVar("T")
 MODES: dict[str, ModuleType] = {"still": still, "prompt": prompt, "walk": walk, "zoom": zoom, "feedback": feedback}
 
 
@@ -44,10 +45,10 @@ def shots(job: Job) -> tuple[Shot, ...]:
 def frames(job: Job) -> Iterator[Frame]:
     """The frames of a film job, in order; layers index into ``shots(job)``."""
     if job.film is not None:
-        yield from _looped(list(MODES[job.film.motion.mode].frames(job.shot, job.film.motion)), job.film.motion)
+        yield from looped(list(MODES[job.film.motion.mode].frames(job.shot, job.film.motion)), job.film.motion)
 
 
-def _looped(every: list[Frame], motion: Motion) -> list[Frame]:
+def looped(every: list[T], motion: Motion) -> list[T]:
     """Without the last frame where that is the first again; and back, without showing either end twice."""
     if motion.loop == "pingpong":
         return every + every[-2:0:-1]
@@ -71,7 +72,7 @@ def _film_spec(base: Shot, film: Film) -> dict[str, Any]:
         "v": SPEC_VERSION,
         "film": film.motion.mode,
         "shots": [s.id for s in mode.shots(base, film.motion)],
-        "frames": [[spec(layer) for layer in f] for f in _looped(list(mode.frames(base, film.motion)), film.motion)],
+        "frames": [[spec(layer) for layer in f] for f in looped(list(mode.frames(base, film.motion)), film.motion)],
         "fps": str(film.motion.fps),
         "encoding": spec(film.encoding),
     }

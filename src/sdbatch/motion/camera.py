@@ -1,4 +1,4 @@
-"""Camera mathematics on stored pictures: one exact sub-pixel affine warp, what it covers, and colours. No torch.
+"""Camera mathematics on stored pictures: one exact sub-pixel affine warp, and what it covers. No torch.
 
 A camera maps an output pixel to the source it shows: zoom about the centre, pan in fractions of the frame, roll
 clockwise. All of it is one affine matrix, so the source is sampled once.
@@ -21,21 +21,6 @@ Size = tuple[int, int]  # (width, height) in pixels
 Affine = tuple[float, float, float, float, float, float]
 
 FINE = 3  # a rolled picture is enlarged so much before it is sampled
-GAIN = (0.5, 2.0)  # how far match_colours may stretch contrast
-_CONES = np.array(  # linear sRGB to Oklab's cone responses (https://bottosson.github.io/posts/oklab)
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-_LAB = np.array(  # cube roots of those to Oklab
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
 
 
 def affine(camera: Camera, source: Size, size: Size) -> Affine:
@@ -61,7 +46,7 @@ def warp(pixels: Pixels, camera: Camera, size: Size) -> Pixels:
 
 
 def patch(pixels: Pixels, camera: Camera, size: Size, seam: float) -> tuple[Pixels, Mask, tuple[slice, slice]] | None:
-    """The part of a frame of ``size`` where the picture is: what is seen of it, how much it covers, and (rows, columns).
+    """The part of a frame of ``size`` where the picture is: what is seen, how much it covers, and (rows, columns).
 
     It covers 0 at its edges and 1 from ``seam`` (a share of its shorter side) inside them. None: out of view.
     """
@@ -86,7 +71,9 @@ def _sampled(pixels: Pixels, m: Affine, size: Size) -> Pixels:
     image = np.asarray(Image.fromarray(pixels).resize(big, Image.Resampling.LANCZOS))
     left, top, right, bottom = _margins(finer, big, size, 2)
     padded = Image.fromarray(np.pad(image, ((top, bottom), (left, right), (0, 0)), mode="edge"))
-    return np.asarray(padded.transform(size, Image.Transform.AFFINE, _moved(finer, left, top), Image.Resampling.BILINEAR))
+    return np.asarray(
+        padded.transform(size, Image.Transform.AFFINE, _moved(finer, left, top), Image.Resampling.BILINEAR)
+    )
 
 
 def _upright(pixels: Pixels, m: Affine, size: Size) -> Pixels:
@@ -166,25 +153,3 @@ def coverage(camera: Camera, source: Size, size: Size, seam: float = 0.0) -> NDA
             inside = np.minimum(inside, distance)
     ramp = np.clip(inside / seam, 0, 1) if seam > 0 else inside > 0
     return np.asarray(ramp, np.float32)
-
-
-def match_colours(pixels: Pixels, reference: Pixels) -> Pixels:
-    """``pixels`` with the mean and the spread of ``reference``, per channel of Oklab (lightness and two hues)."""
-    lab, target = _oklab(pixels), _oklab(reference)
-    spread = target.std((0, 1)) / np.maximum(lab.std((0, 1)), 1e-6)
-    moved = (lab - lab.mean((0, 1))) * np.clip(spread, *GAIN) + target.mean((0, 1))
-    cones = _mix(moved, np.linalg.inv(_LAB)) ** 3
-    linear = np.clip(_mix(cones, np.linalg.inv(_CONES)), 0, 1)
-    srgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(srgb * 255), np.uint8)
-
-
-def _oklab(pixels: Pixels) -> NDArray[np.float64]:
-    srgb = pixels / 255.0
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return _mix(np.cbrt(_mix(linear, _CONES)), _LAB)
-
-
-def _mix(values: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Channels through a 3x3 matrix, without BLAS: the same bits for every number of threads."""
-    return np.stack([sum(values[..., j] * row[j] for j in range(3)) for row in matrix], axis=-1)

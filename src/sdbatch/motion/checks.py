@@ -25,7 +25,9 @@ def check(motion: Motion) -> None:
         for name in set(timed) - getattr(mode, "CLOSES", frozenset()):
             _closed(motion, name)
         if motion.phrases()[0] != motion.phrases()[-1]:
-            raise wrong("phrase", f"{motion.phrase!r} does not end as it began, as a loop must; leave out {{t}} and {{frame}}")
+            raise wrong(
+                "phrase", f"{motion.phrase!r} does not end as it began, as a loop must; leave out {{t}} and {{frame}}"
+            )
 
 
 def _length(motion: Motion) -> None:

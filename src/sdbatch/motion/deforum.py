@@ -40,5 +40,7 @@ def _number(text: str) -> float:
     while value.startswith("(") and value.endswith(")"):
         value = value[1:-1].strip()
     if not _NUMBER.fullmatch(value):
-        raise ValueError(f"{value[:60]!r} is an expression; none is evaluated: write its keyframes as [time, value, ease]")
+        raise ValueError(
+            f"{value[:60]!r} is an expression; none is evaluated: write its keyframes as [time, value, ease]"
+        )
     return float(value)

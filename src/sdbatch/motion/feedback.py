@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 from sdbatch.jobs import Frame, Layer, Shot, Start
 from sdbatch.motion.chains import between, joined, next_seed
@@ -44,21 +45,22 @@ def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
     strength = motion.curve("strength") if motion.strength else [STRENGTH] * motion.count
     cameras, every = poses(motion), _every(base, motion)
     first = parent = ""
+    before = 0
     for n, frame in enumerate(keys(motion)):
         shot = every[frame]
         if n:
-            camera = seen(cameras[frame], cameras[keys(motion)[n - 1]], base.width / base.height)
-            colours = first if motion.colours == "first" else ""
-            shot = replace(shot, seed=next_seed(base.seed, n), start=Start(parent, round(strength[frame], 6), camera, colours=colours))
+            camera = seen(cameras[frame], cameras[before], base.width / base.height)
+            start = Start(parent, round(strength[frame], 6), camera, colours=first if motion.colours == "first" else "")
+            shot = replace(shot, seed=next_seed(base.seed, n), start=start)
         yield shot
-        parent = shot.id
+        parent, before = shot.id, frame
         first = first or parent
 
 
 def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
     """A shot at its frame; between two of them both, warped to where the camera is."""
     at, cameras, aspect = keys(motion), poses(motion), base.width / base.height
-    for n, (here, there) in enumerate(zip(at, at[1:], strict=False)):
+    for n, (here, there) in enumerate(pairwise(at)):
         yield (Layer(n),)
         for frame in range(here + 1, there):
             share = round((frame - here) / (there - here), 6)

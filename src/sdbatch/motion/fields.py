@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Annotated, Any
@@ -9,10 +10,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 from pydantic_core import PydanticCustomError
 
+from sdbatch.errors import shown
 from sdbatch.motion import deforum
 from sdbatch.schedule import Key, check_ease
 from sdbatch.text import SEED_RANGE
 
+_RATE = re.compile(r"\s*[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?\s*")  # what Fraction reads in no time
 MAX_TEXT = 10_000
 
 
@@ -28,14 +31,14 @@ def _schedule(value: Any) -> Any:
     if isinstance(value, str) and ":" in value:
         return deforum.parse(value)
     if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"{value!r} is no schedule; write a number or a list of [time, value, ease]")
+        raise ValueError(f"{shown(value)} is no schedule; write a number or a list of [time, value, ease]")
     return _keys(value, _number)
 
 
 def _track(check: Callable[[Any], Any], what: str) -> BeforeValidator:
     def parse(value: Any) -> Any:
         if not isinstance(value, list | tuple):
-            raise ValueError(f"{value!r} is no list of [time, {what}, ease]")
+            raise ValueError(f"{shown(value)} is no list of [time, {what}, ease]")
         return _keys(value, check)
 
     return BeforeValidator(parse, json_schema_input_type=list[list[float | str]])
@@ -47,14 +50,14 @@ def _keys(entries: Sequence[Any], check: Callable[[Any], Any]) -> tuple[Key[Any]
 
 def _key(entry: Any, check: Callable[[Any], Any]) -> Key[Any]:
     if not isinstance(entry, list | tuple) or len(entry) not in (2, 3):
-        raise ValueError(f"{entry!r} is no keyframe; write [time, value] or [time, value, ease]")
+        raise ValueError(f"{shown(entry)} is no keyframe; write [time, value] or [time, value, ease]")
     time, value, *ease = entry
     if not isinstance(time, int | float | str) or isinstance(time, bool):
-        raise ValueError(f"{time!r} is no time; write a frame (24), seconds (1.5s), a share (50%) or end")
+        raise ValueError(f"{shown(time)} is no time; write a frame (24), seconds (1.5s), a share (50%) or end")
     try:
         return Key(time, check(value), check_ease(str(ease[0])) if ease else "linear")
     except TypeError:
-        raise ValueError(f"{value!r} in {list(entry)!r} is no {check.__name__.strip('_')}") from None
+        raise ValueError(f"{shown(value)} in {shown(list(entry))} is no {check.__name__.strip('_')}") from None
 
 
 def _number(value: Any) -> float:
@@ -80,12 +83,13 @@ def _seed(value: Any) -> int:
 
 
 def _fps(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Fraction):
-        raise ValueError(f"{value!r} is no frame rate; write 24, 23.976 or 24000/1001")
+    known = isinstance(value, int | float | Fraction) or (isinstance(value, str) and _RATE.fullmatch(value))
     try:
-        fps = Fraction(value).limit_denominator(1001)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"{value!r} is no frame rate; write 24, 23.976 or 24000/1001") from None
+        fps = Fraction(value).limit_denominator(1001) if known and not isinstance(value, bool) else None
+    except ZeroDivisionError:
+        fps = None
+    if fps is None:
+        raise ValueError(f"{shown(value)} is no frame rate; write 24, 23.976 or 24000/1001")
     if not 1 <= fps <= 240:
         raise ValueError(f"{value} is out of range 1–240")
     return fps
@@ -103,5 +107,7 @@ Schedule = Annotated[
 Texts = Annotated[tuple[Key[str], ...], _track(_text, "text"), PlainSerializer(_dump)]
 Seeds = Annotated[tuple[Key[int], ...], _track(_seed, "seed"), PlainSerializer(_dump)]
 Rate = Annotated[
-    Fraction, BeforeValidator(_fps, json_schema_input_type=float | str), PlainSerializer(lambda f: str(f), return_type=str)
+    Fraction,
+    BeforeValidator(_fps, json_schema_input_type=float | str),
+    PlainSerializer(str, return_type=str),
 ]

@@ -47,7 +47,7 @@ def rounded(camera: Camera) -> Camera:
 
 
 def covers(camera: Camera, aspect: float, margin: float = 0.0) -> bool:
-    """Whether a picture fills the frame of ``camera`` over it, with ``margin`` (a share of its shorter side) to spare."""
+    """Whether a picture fills the frame of ``camera`` over it, ``margin`` (a share of its shorter side) to spare."""
     turn = math.radians(camera.roll)
     cos, sin = abs(math.cos(turn)), abs(math.sin(turn))
     across = (cos + sin / aspect) / camera.zoom / 2  # half of what is in view, in fractions of the picture

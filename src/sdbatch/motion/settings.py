@@ -17,8 +17,16 @@ CURVES = ("zoom", "x", "y", "roll", "weight", "strength", "guidance")  # numbers
 TRACKS = ("prompts", "seeds")  # words and whole numbers
 VARIABLES = ("t", "frame", "zoom", "x", "y", "roll", "weight")
 _FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
-_FORMAT = re.compile(r"^\.?\d{0,2}[fg%]?$")
-_RANGES = {"zoom": (0.001, 10_000), "weight": (0, 10), "strength": (0.01, 1), "guidance": (1, 30)}
+_FORMAT = re.compile(r"[0-9]{0,2}|[0-9]{0,2}(\.[0-9]{1,2})?[fg%]")
+_RANGES = {
+    "zoom": (0.001, 10_000),
+    "x": (-100, 100),
+    "y": (-100, 100),
+    "roll": (-36_000, 36_000),
+    "weight": (0, 10),
+    "strength": (0.01, 1),
+    "guidance": (1, 30),
+}
 
 
 class Motion(BaseModel):
@@ -34,7 +42,9 @@ class Motion(BaseModel):
         False, description="true: ends where it began, the last frame (the first again) is left out; pingpong: and back"
     )
     phrase: str = Field("", max_length=1000, description="added to the prompt of every frame, e.g. 'zoom {zoom:.2f}'")
-    prompts: Texts = Field((), description="[time, text, ease]: added to the prompt, blended; in mode zoom [zoom, text]")
+    prompts: Texts = Field(
+        (), description="[time, text, ease]: added to the prompt, blended; in mode zoom [zoom, text]"
+    )
     seeds: Seeds = Field((), description="[time, seed, ease]: noise on the way between seeds (mode walk)")
     zoom: Schedule = Field((Key(0, 1.0),), description="enlargement over time, > 0, interpolated in log space")
     x: Schedule = Field((Key(0, 0.0),), description="pan to the right in fractions of the frame")
@@ -42,7 +52,8 @@ class Motion(BaseModel):
     roll: Schedule = Field((Key(0, 0.0),), description="roll in degrees, clockwise")
     weight: Schedule = Field((Key(0, 1.0),), description="{weight} of a phrase such as '(fog:{weight:.2f})'")
     strength: Schedule | None = Field(
-        None, description="how much of a picture is made anew, 0.01–1 (null: the mode's own); in mode zoom [zoom, value]"
+        None,
+        description="how much of a picture is made anew, 0.01–1 (null: the mode's own); in mode zoom [zoom, value]",
     )
     guidance: Schedule | None = Field(
         None, description="instead of sampling.guidance, over time, 1–30; in mode zoom [zoom, value]"
@@ -50,7 +61,9 @@ class Motion(BaseModel):
     factor: float = Field(1.5, ge=1.1, le=4, description="mode zoom: from one keyframe to the next")
     target: tuple[float, float] = Field((0.0, 0.0), description="mode zoom: the point zoomed at, from the middle, ±0.5")
     cadence: int = Field(2, ge=1, le=100, description="mode feedback: one shot in so many frames, warped between")
-    colours: Literal["first", "free"] = Field("first", description="mode feedback: colours of the first shot, or adrift")
+    colours: Literal["first", "free"] = Field(
+        "first", description="mode feedback: colours of the first shot, or adrift"
+    )
 
     @field_validator("mode")
     @classmethod
@@ -84,7 +97,7 @@ class Motion(BaseModel):
         for name, form in _FIELD.findall(text):
             if name not in VARIABLES:
                 raise ValueError(f"{{{name}}} is unknown; a phrase may use {', '.join(VARIABLES)}")
-            if not _FORMAT.match(form):
+            if not _FORMAT.fullmatch(form):
                 raise ValueError(f"{{{name}:{form}}} is no number format; write for example {{{name}:.2f}}")
         return text
 
@@ -120,7 +133,11 @@ class Motion(BaseModel):
         n = self.count
         curves = {name: self.curve(name) for name in variables(self.phrase) & set(CURVES)}
         values = [{"t": i / (n - 1), "frame": i, **{k: c[i] for k, c in curves.items()}} for i in range(n)]
-        return [_FIELD.sub(lambda m, v=v: format(v[m[1]], m[2] or ""), self.phrase) for v in values]
+        return [_filled(self.phrase, v) for v in values]
+
+
+def _filled(phrase: str, values: dict[str, float]) -> str:
+    return _FIELD.sub(lambda m: format(values[m[1]], m[2] or ""), phrase)
 
 
 def variables(phrase: str) -> set[str]:

@@ -10,6 +10,7 @@
     output   a picture or a film into its file and its record
     writers  threads behind a bounded queue
     gate     Ctrl-C and SIGTERM
+    observer who watches: the gallery
     timings  how long things took, for estimates
 
 Knows renderers, plans and stores by what they promise; nothing of torch or of configuration.
@@ -17,7 +18,8 @@ Knows renderers, plans and stores by what they promise; nothing of torch or of c
 
 from __future__ import annotations
 
+from sdbatch.runner.observer import Observer
 from sdbatch.runner.run import Options, Outcome, run
 from sdbatch.runner.timings import cost, estimate
 
-__all__ = ["Options", "Outcome", "cost", "estimate", "run"]
+__all__ = ["Observer", "Options", "Outcome", "cost", "estimate", "run"]

@@ -6,7 +6,9 @@ import threading
 from dataclasses import dataclass, field
 
 from sdbatch.progress import Progress
+from sdbatch.render import Pixels
 from sdbatch.runner.gate import Gate
+from sdbatch.runner.observer import Observer
 from sdbatch.store import Ledger, Record, Store, Worker
 from sdbatch.store.plans import Plan
 
@@ -19,12 +21,13 @@ class Books:
 
     worker: Worker
     progress: Progress
+    observer: Observer
     done: int = 0
     failed: int = 0
     errors: list[tuple[str, str]] = field(default_factory=list)  # the first few
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def enter(self, record: Record) -> None:
+    def enter(self, record: Record, pixels: Pixels | None = None) -> None:
         self.worker.record(record)
         with self._lock:
             self.done += record.done
@@ -32,6 +35,7 @@ class Books:
             if record.error and len(self.errors) < 20:
                 self.errors.append((record.id, record.error))
         self.progress.job(record.done, record.id, record.error)
+        self.observer.entered(record, pixels)
 
     def fail(self, job_id: str, error: str, profile: str) -> None:
         short = " ".join(error.split())[:MAX_ERROR] or "failed without a message"

@@ -93,7 +93,7 @@ class Loop:
     def _fail(self, shot_id: str, error: str, still: int | None = None) -> None:
         jobs = self._work.failed(shot_id)
         for i in jobs if still is None or still in jobs else [still, *jobs]:
-            self._output.fail(i, error)
+            self._output.fail(i, error, shot_id)
 
     def _crashed(self, error: Exception) -> None:
         self._crashes += 1

@@ -50,7 +50,7 @@ class Output:
             return f"{type(e).__name__}: {e}"
         self._scene.worker.save(self._scene.store.root / job.path, [data])
         record = self._record(job, pixel_digest, files.digest(data), len(data), warnings)
-        self._enter(record)
+        self._enter(record, pixels)
         if wanted:
             self._shelf.stored(job.id, record)
         return ""
@@ -89,8 +89,11 @@ class Output:
             files.remove(part)
             files.remove(poster)
 
-    def fail(self, i: int, error: str) -> None:
-        self._scene.books.fail(self._scene.plan.ids[i], error, self._shelf.profile)
+    def fail(self, i: int, error: str, shot_id: str = "") -> None:
+        """Record that job ``i`` failed, because of ``shot_id`` if it is a film."""
+        job_id = self._scene.plan.ids[i]
+        text = error if shot_id in ("", job_id) else f"shot {shot_id}: {error}"
+        self._scene.books.fail(job_id, text, self._shelf.profile)
 
     def _assemble(self, job: Job, part: Path, poster: Path, text: str | None) -> tuple[str, tuple[str, ...]]:
         """The film's file; returns the digest over its shots' pixels, in order, and their warnings."""
@@ -128,10 +131,11 @@ class Output:
         self._enter(self._record(job, pixels, file_digest, size, warnings))
 
     def _record(self, job: Job, pixels: str, file_digest: str, size: int, warnings: tuple[str, ...]) -> Record:
-        return Record(job.id, "done", job.path, pixels, file_digest, size, self._shelf.profile, warnings)
+        profile = self._shelf.profile
+        return Record(job.id, "done", job.path, pixels, file_digest, size, profile, warnings, origin=job.origin)
 
-    def _enter(self, record: Record) -> None:
-        self._scene.books.enter(record)
+    def _enter(self, record: Record, pixels: Pixels | None = None) -> None:
+        self._scene.books.enter(record, pixels)
         before = self._scene.ledger.get(record.id)
         if before is not None and before.done and before.path != record.path:  # a slug that reads differently now
             files.remove(self._scene.store.file(before))

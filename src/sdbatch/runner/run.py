@@ -14,6 +14,7 @@ from sdbatch.render import Profile, Renderer
 from sdbatch.runner.books import Books, Scene
 from sdbatch.runner.gate import Gate
 from sdbatch.runner.loop import Loop
+from sdbatch.runner.observer import Observer
 from sdbatch.runner.output import Output
 from sdbatch.runner.shelf import Shelf
 from sdbatch.runner.work import Work
@@ -35,6 +36,7 @@ class Options:
     metadata: bool = True
     progress: Progress = field(default_factory=Progress)
     timings: Path | None = None
+    observer: Observer = field(default_factory=Observer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class _Run:
         self.ledger = ledger
         self.backwards = store.living() % 2 == 1  # two processes on one plan meet in the middle
         self.worker = store.worker(options.shard[0])
-        self.books = Books(self.worker, options.progress)
+        self.books = Books(self.worker, options.progress, options.observer)
         self.scene = Scene(plan, store, ledger, self.worker, self.books, gate, options.metadata)
         self.writers = Writers(options.writers)
         self.profile: Profile | None = None
@@ -98,6 +100,7 @@ class _Run:
         total = len(pending)
         try:
             self.store.keep_plan(self.worker, self.plan)
+            self.options.observer.begin(self.worker)
             if not again:
                 pending = self._harvest(pending)
             if pending or again:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,8 +105,9 @@ class Store(Folder):
                 self.plan.replace(self.kept_plan(old))
         worker.save(self.plan, plans.lines(plan))
 
-    def compact(self, worker: Worker, plan: Plan) -> Ledger:
-        """End ``worker``: its lines and those of dead workers go into manifest.jsonl, then summary.json is written.
+    def compact(self, worker: Worker, plan: Plan, without: Container[str] = ()) -> Ledger:
+        """End ``worker``: its lines and those of dead workers go into manifest.jsonl (those of ids in ``without`` go
+        for good), then summary.json is written.
 
         Several processes may end at once: one after the other they merge what is there; files of living workers stay.
         Raises StoreError; then every line is still where it was.
@@ -118,7 +119,8 @@ class Store(Folder):
             found = self.worker_files()
             gone = compact.claim(found, worker.path, stack)
             ledger = self.ledger()
-            compact.replace(self.manifest, (ledger.line(i) + b"\n" for i in compact.order(ledger, plan.ids)), worker)
+            lines = (ledger.line(i) + b"\n" for i in compact.order(ledger, plan.ids) if i not in without)
+            compact.replace(self.manifest, lines, worker)
             compact.replace(self.summary, [compact.summary(ledger, plan.ids)], worker)
             for path in gone:
                 files.remove(path)

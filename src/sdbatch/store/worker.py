@@ -95,6 +95,6 @@ def _open(folder: Path, name: str) -> tuple[Path, int]:
                 fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
             except FileNotFoundError:  # someone compacted and removed the empty folder in between
                 continue
-        if not files.try_lock(fd) or files.is_at(fd, path):
+        if not files.try_lock(fd, wait=True) or files.is_at(fd, path):
             return path, fd
-        os.close(fd)  # taken for a dead worker's before we locked it
+        os.close(fd)  # someone took it for a dead worker's before we had the lock, and cleared it up

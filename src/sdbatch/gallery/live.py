@@ -1,0 +1,121 @@
+"""Keeps the page up to date while it renders: told by the run, writes from a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+from sdbatch.errors import StoreError
+from sdbatch.gallery.board import Board
+from sdbatch.gallery.site import Site
+from sdbatch.progress import Progress
+from sdbatch.render import Pixels
+from sdbatch.runner import Observer
+from sdbatch.store import Record, Worker, compact
+
+TICK = 0.7  # seconds between looks
+HEARTBEAT = 5.0  # seconds after which the page hears from us though nothing happened
+AROUND = 2.0  # seconds between looks at other processes
+
+
+class Live(Observer):
+    """``trouble`` says why the page could not be written, if so. Pictures never fail for their page."""
+
+    def __init__(self, site: Site, progress: Progress) -> None:
+        self.trouble = ""
+        self._site = site
+        self._progress = progress
+        self._news: deque[Record] = deque()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._worker: Worker | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator[Live]:
+        """Around a run: afterwards the page is as it stays."""
+        try:
+            yield self
+        finally:
+            self._close()
+
+    def begin(self, worker: Worker) -> None:
+        self._worker = worker
+        self._thread = threading.Thread(target=self._run, args=(worker,), name="gallery", daemon=True)
+        self._thread.start()
+
+    def entered(self, record: Record, pixels: Pixels | None) -> None:
+        if record.done:
+            with suppress(ValueError, OSError, StoreError):
+                self._site.thumb(record, pixels)
+        self._news.append(record)
+
+    def _run(self, worker: Worker) -> None:
+        try:
+            _Reporter(self._site, worker, self._progress).run(self._news, self._stop)
+        except (OSError, StoreError) as e:
+            self.trouble = str(e)
+
+    def _close(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        others = self._worker is not None and not self._worker.path.exists() and self._site.store.living() > 0
+        if not others:  # else the last one to end does it; without locks everyone does
+            try:
+                self._site.finish()
+            except (OSError, StoreError) as e:
+                self.trouble = str(e)
+
+
+class _Reporter:
+    """What the thread does: takes in news, tells the page how it goes."""
+
+    def __init__(self, site: Site, worker: Worker, progress: Progress) -> None:
+        self._site = site
+        self._store = site.store
+        self._worker = worker
+        self._progress = progress
+        self._board = Board(site.plan.ids)
+        self._ticks = 0
+        self._told = self._looked = 0.0
+        self._changes = -1
+
+    def run(self, news: deque[Record], stop: threading.Event) -> None:
+        rivals = self._store.rivals(self._worker)
+        self._site.open()
+        self._board.fill(self._store.ledger(), self._store.intact)
+        self._began, self._before = time.monotonic(), self._board.known
+        while not stop.wait(TICK if self._ticks else 0):
+            while news:
+                self._board.enter(news.popleft())
+            now = time.monotonic()
+            if now - self._looked >= AROUND:
+                self._looked = now
+                for record in rivals.news():
+                    self._board.enter(record)
+            if (self._board.changes != self._changes or now - self._told >= HEARTBEAT) and self._speaks():
+                self._told, self._changes = now, self._board.changes
+                self._ticks += 1
+                self._site.publish(self._board, self._how(now))
+
+    def _how(self, now: float) -> dict[str, Any]:
+        """Rate and time left: of the pictures if we render alone, else of all processes' jobs."""
+        progress, board = self._progress, self._board
+        if len(self._store.worker_files()) <= 1:
+            how = {"unit": "pictures", "done": progress.rendered, "total": progress.shots, "rate": progress.rate}
+            left = progress.left
+        else:
+            rate = (board.known - self._before) / max(0.1, now - self._began)
+            how = {"unit": "jobs", "done": board.known, "total": len(board.letters), "rate": rate}
+            left = (len(board.letters) - board.known) / rate if rate else None
+        return how | {"tick": self._ticks, "rate": round(how["rate"], 3), "left": None if left is None else round(left)}
+
+    def _speaks(self) -> bool:
+        """Whether ours is the first of the processes at work: one of them tells for all."""
+        before = [p for p in self._store.worker_files() if p < self._worker.path]
+        with ExitStack() as stack:
+            return len(compact.claim(before, None, stack)) == len(before)

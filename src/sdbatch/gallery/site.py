@@ -1,0 +1,160 @@
+"""Every file of the page: written whole, left alone where it says the same already. Knows no threads.
+
+    index.html             the page
+    gallery/plan.js        name, axes, number of jobs
+    gallery/jobs-000.js    jobs and their settings, a chunk a file
+    gallery/state.js       what became of each job; while it renders also how it goes
+    gallery/records-000.js digests of what is done, read when a picture is opened
+    gallery/thumbs/        small pictures
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from hashlib import blake2b
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sdbatch.axes import Axis
+from sdbatch.experiment import ModelSettings
+from sdbatch.gallery import page, thumbs
+from sdbatch.gallery.board import Board
+from sdbatch.gallery.chart import CHUNK, Chart
+from sdbatch.render import Pixels
+from sdbatch.store import Ledger, Record, Store, files
+from sdbatch.store.plans import Plan, plan_digest
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+class Site:
+    """The page of ``plan`` in ``store``; ``model`` is for command lines. Raises StoreError if it cannot be written."""
+
+    def __init__(self, plan: Plan, store: Store, model: ModelSettings, axes: Sequence[Axis] = ()) -> None:
+        self.plan = plan
+        self.store = store
+        self._model = model
+        self._axes = axes
+        self._name = store.root.name
+        self._digest = plan_digest(plan.ids)
+        self.folder = store.root / "gallery"
+        self.thumbs = self.folder / "thumbs"
+        self._token = secrets.token_hex(4)
+        self._numbers = count()
+
+    def open(self) -> None:
+        """Everything that is known before the first picture."""
+        chart = Chart(self.plan, self._axes)
+        names = {"plan.js", "state.js"}
+        for n, chunk in enumerate(chart.chunks()):
+            names |= {f"jobs-{n:03}.js", f"records-{n:03}.js"}
+            self._script(f"jobs-{n:03}.js", chunk)
+        self._script("plan.js", chart.plan(self._name, self._model))
+        self._put(self.store.gallery, page.html(self._name).encode())
+        self._tidy(names)
+
+    def publish(self, board: Board, live: Mapping[str, Any]) -> None:
+        """How it goes, in the midst of rendering."""
+        self._script("state.js", board.data(self._digest, live))
+
+    def thumb(self, record: Record, pixels: Pixels | None = None) -> None:
+        """Write the small picture of a done record, whatever was there. ValueError if its file is damaged."""
+        data = thumbs.make(record, self.store.file(record), pixels)
+        files.write(self.thumbs / f"{record.id}.jpg", [data], self._temporary(), durable=False)
+
+    def finish(self, rebuild: bool = False) -> bool:
+        """The page as it stays; nothing to do if it says so already (``rebuild``: look at every file).
+
+        Returns whether anything was done.
+        """
+        seal = self._seal()
+        if not rebuild and self._sealed(seal):
+            return False
+        self.open()
+        ledger = self.store.ledger()
+        self._thumbs(ledger, rebuild)
+        board = Board(self.plan.ids)
+        board.fill(ledger, self.store.intact)
+        for n, rows in enumerate(self._records(ledger)):
+            self._script(f"records-{n:03}.js", {"at": n * CHUNK, "records": rows})
+        self._script("state.js", board.data(self._digest), f"// {seal}\n")
+        return True
+
+    def _records(self, ledger: Ledger) -> Iterator[list[Any]]:
+        ids = self.plan.ids
+        for start in range(0, len(ids), CHUNK):
+            found = (ledger.get(i) for i in ids[start : start + CHUNK])
+            yield [[r.pixels, r.file, r.size, r.profile] if r and r.done else 0 for r in found]
+
+    def _thumbs(self, ledger: Ledger, check: bool) -> None:
+        """One for every done record, and no others."""
+        there = _names(self.thumbs)
+        missing: list[Record] = []
+        for record in filter(lambda r: r.done, ledger.records()):
+            name = f"{record.id}.jpg"
+            if name not in there or (check and not thumbs.shows(self.thumbs / name, record.pixels)):
+                missing.append(record)
+            there.discard(name)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(self._thumb_if_possible, missing))
+        for name in there:
+            files.remove(self.thumbs / name)
+
+    def _thumb_if_possible(self, record: Record) -> None:
+        with suppress(ValueError, OSError):  # a damaged picture is the store's business; the page shows what it can
+            self.thumb(record)
+
+    def _tidy(self, names: Iterable[str]) -> None:
+        """Remove chunks of longer plans, and what died half-written."""
+        keep = set(names)
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                stale = path.suffix == ".js" and path.name not in keep
+                if path.is_file() and (stale or path.name.startswith(files.TEMPORARY)):
+                    files.remove(path)
+
+    def _seal(self) -> str:
+        """Digest of all that the page says; records and plan decide it."""
+        h = blake2b(page.html(self._name).encode(), digest_size=16)
+        h.update(f"{self._digest} {CHUNK} {thumbs.SIDE}".encode())
+        for path in (self.store.manifest, self.store.plan, *self.store.worker_files()):
+            with suppress(OSError):
+                h.update(path.read_bytes())
+        return f"b2:{h.hexdigest()}"
+
+    def _sealed(self, seal: str) -> bool:
+        try:
+            with (self.folder / "state.js").open("rb") as f:
+                return f.readline() == f"// {seal}\n".encode() and self.store.gallery.is_file()
+        except OSError:
+            return False
+
+    def _script(self, name: str, data: Mapping[str, Any], head: str = "") -> None:
+        """``data`` as a script: ASCII JSON, which is JavaScript too."""
+        kind = name.partition(".")[0].partition("-")[0]
+        self._put(self.folder / name, f"{head}sdbatch({_encode(kind)},{_encode(data)});\n".encode("ascii"))
+
+    def _put(self, path: Path, data: bytes) -> None:
+        with suppress(OSError):
+            if path.read_bytes() == data:
+                return
+        files.make_folder(self.folder)
+        files.write(path, [data], self._temporary(), durable=False)
+
+    def _temporary(self) -> Path:
+        return self.folder / f"{files.TEMPORARY}{self._token}-{next(self._numbers)}"
+
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {e.name for e in entries}
+    except FileNotFoundError:
+        return set()

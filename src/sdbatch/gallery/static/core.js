@@ -1,0 +1,135 @@
+// Data and small helpers. Everything that people wrote is put into the page as text, never as markup.
+
+const plan = { name: "", plan: "", jobs: 0, chunk: 2500, axes: [], command: [] };
+const jobs = []; // rows by position: [id, slug, text, setting, seed, ...digits] with the chunk they came in
+const records = new Map(); // number of a chunk -> [pixels, file, size, profile] by job
+const now = { letters: "", notes: new Map(), live: null, plan: "" };
+const waiting = new Map(); // name of a data script -> what to do with its data
+
+const policy = window.trustedTypes
+  ? trustedTypes.createPolicy("sdbatch", { createScriptURL: checked })
+  : { createScriptURL: checked };
+
+function checked(url) {
+  if (!/^gallery\/[a-z]+(-\d+)?\.js(\?\d+)?$/.test(url)) throw new TypeError(`not one of our scripts: ${url}`);
+  return url;
+}
+
+// A data script calls sdbatch(kind, data). They are read one at a time of each name.
+window.sdbatch = (kind, data) => {
+  const key = data.at === undefined ? kind : `${kind}-${Math.floor(data.at / (plan.chunk || 1))}`;
+  waiting.get(key)?.(data);
+};
+
+function read(kind, chunk, fresh) {
+  const key = chunk === undefined ? kind : `${kind}-${chunk}`;
+  const name = chunk === undefined ? kind : `${kind}-${String(chunk).padStart(3, "0")}`;
+  return new Promise((resolve, reject) => {
+    const tag = document.createElement("script");
+    const end = (act, value) => { waiting.delete(key); tag.remove(); act(value); };
+    waiting.set(key, (data) => end(resolve, data));
+    tag.onerror = () => end(reject, new Error(`gallery/${name}.js cannot be read`));
+    tag.onload = () => waiting.has(key) && end(reject, new Error(`gallery/${name}.js says nothing`));
+    tag.src = policy.createScriptURL(`gallery/${name}.js${fresh ? `?${Date.now()}` : ""}`);
+    document.head.append(tag);
+  });
+}
+
+function h(tag, properties, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties || {})) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (key === "data") Object.assign(node.dataset, value);
+    else if (key in node && key !== "list" && key !== "form") node[key] = value;
+    else if (value !== false && value != null) node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child != null && child !== false));
+  return node;
+}
+
+const id = (i) => jobs[i].row[0];
+const slug = (i) => jobs[i].chunk.slugs[jobs[i].row[1]];
+const texts = (i) => jobs[i].chunk.texts[jobs[i].row[2]];
+const setting = (i) => jobs[i].chunk.settings[jobs[i].row[3]];
+const seed = (i) => jobs[i].row[4];
+const digit = (i, axis) => jobs[i].row[5 + axis];
+const film = (i) => setting(i).film;
+const ratio = (i) => setting(i).size[1] / setting(i).size[0];
+const letter = (i) => now.letters[i] || ".";
+const done = (i) => letter(i) === "d" || letter(i) === "w";
+const value = (i, axis) => plan.axes[axis].values[digit(i, axis)];
+const file = (i) => `${film(i) ? "videos" : "images"}/${slug(i)}-s${seed(i)}-${id(i)}.${film(i) ? "mp4" : "png"}`;
+const poster = (i) => file(i).replace(/\.mp4$/, ".png");
+const thumb = (i) => `gallery/thumbs/${id(i)}.jpg`;
+const called = (i) => many().map((a) => value(i, a)).join(" · ") || slug(i);
+const alt = (i) => `${film(i) ? "film" : "picture"}, ${many().map((a) => `${plan.axes[a].title} ${value(i, a)}`).join(", ") || slug(i)}: ${texts(i).prompt}`.slice(0, 300);
+
+let several = null;
+function many() { // axes along which something changes
+  return (several ??= plan.axes.map((_, a) => a).filter((a) => used(a).length > 1));
+}
+
+const seen = [];
+function used(axis) { // the values that some job has, in the axis' order
+  if (!seen[axis]) {
+    const found = new Set();
+    for (const job of jobs) found.add(job.row[5 + axis]);
+    seen[axis] = [...found].sort((a, b) => a - b);
+  }
+  return seen[axis];
+}
+
+async function readPlan() {
+  Object.assign(plan, await read("plan"));
+  document.title = plan.name;
+  const chunks = Math.ceil(plan.jobs / plan.chunk);
+  for (let n = 0; n < chunks; n += 4) {
+    const batch = Array.from({ length: Math.min(4, chunks - n) }, (_, k) => read("jobs", n + k));
+    for (const chunk of await Promise.all(batch)) chunk.rows.forEach((row, k) => { jobs[chunk.at + k] = { row, chunk }; });
+  }
+}
+
+async function readState(fresh) { // whether anything is new
+  const state = await read("state", undefined, fresh);
+  const same = state.letters === now.letters;
+  now.letters = state.letters;
+  now.live = state.live || null;
+  now.plan = state.plan;
+  now.notes = new Map((state.notes || []).map(([i, text]) => [i, state.texts[text]]));
+  return !same;
+}
+
+async function record(i) { // [pixels, file, size, profile], or null where it is not told (yet)
+  const chunk = Math.floor(i / plan.chunk);
+  if (now.live) return null;
+  if (!records.has(chunk)) records.set(chunk, read("records", chunk).then((data) => data.records, () => []));
+  return (await records.get(chunk))[i % plan.chunk] || null;
+}
+
+// Kept in the browser where it allows that, else as long as the page is open.
+const memory = new Map();
+const keep = {
+  get(key) { try { return localStorage.getItem(`sdbatch.${key}`); } catch { return memory.get(key) ?? null; } },
+  set(key, text) { memory.set(key, text); try { localStorage.setItem(`sdbatch.${key}`, text); } catch { /* as said */ } },
+};
+
+const favourites = new Set();
+function readFavourites() {
+  const known = new Set(jobs.map((job) => job.row[0]));
+  for (const one of (keep.get(`favourites.${plan.name}`) || "").split("\n")) if (known.has(one)) favourites.add(one);
+}
+function toggleFavourite(i) {
+  if (!favourites.delete(id(i))) favourites.add(id(i));
+  keep.set(`favourites.${plan.name}`, [...favourites].join("\n"));
+  changed("favourites");
+}
+
+const listeners = [];
+const on = (act) => listeners.push(act);
+const changed = (what) => listeners.forEach((act) => act(what));
+
+const count = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+function clock(seconds) {
+  const s = Math.round(seconds), m = Math.floor(s / 60), two = (n) => String(n).padStart(2, "0");
+  return m < 60 ? `${m}:${two(s % 60)}` : `${Math.floor(m / 60)}:${two(m % 60)}:${two(s % 60)}`;
+}

@@ -1,0 +1,286 @@
+// The pictures: only what is in sight is in the page, however many there are.
+
+const GAP = 10, EDGE = 16, CAPTION = 24, SIGHT = 400, SMALL = 640, SHARP = 300;
+const grid = { lines: [], height: 0, size: 0, left: 0, head: 0, plan: null, current: -1, where: new Map() };
+const cells = new Map(), labels = new Map(); // what is in the page: by position, by line
+let calm = true, settled = 0, drawing = 0, hovered = null;
+
+const rail = h("div", { className: "rail" }); // labels of rows
+const heads = h("div", { className: "heads", "aria-hidden": "true" }); // labels of columns
+const field = h("div", { className: "field", role: "group", "aria-label": "pictures" });
+const empty = h("p", { className: "empty", hidden: true });
+const sheet = h("div", { className: "sheet" }, heads, rail, field);
+const scroller = h("main", { className: "scroller", tabIndex: -1, onscroll: scrolled, onkeydown: typed }, sheet, empty);
+
+function layOut() {
+  const found = (grid.plan = arrange());
+  const width = scroller.clientWidth, narrow = width < SMALL;
+  grid.lines = [];
+  grid.where = new Map();
+  grid.narrow = narrow;
+  if (found.table) layTable(found, width, narrow); else layWall(found, width, narrow);
+  const last = grid.lines.at(-1);
+  grid.height = grid.head + (last ? last.y + last.h + EDGE : 0);
+  sheet.style.height = `${grid.height}px`;
+  sheet.style.width = found.table ? `${grid.left + found.columns.length * (grid.size + GAP) + EDGE}px` : "100%";
+  heads.style.height = `${grid.head}px`;
+  grid.lines.forEach((line, l) => line.cells?.forEach((i, c) => i >= 0 && grid.where.set(i, [l, c])));
+  if (!grid.where.has(grid.current)) grid.current = found.found[0] ?? -1;
+  empty.hidden = found.found.length > 0;
+  empty.textContent = jobs.length ? "No picture matches; take back a filter." : "This plan has no jobs.";
+  drawHeads(found);
+  redraw();
+}
+
+function layTable(found, width, narrow) {
+  const n = found.columns.length;
+  grid.left = EDGE + (narrow || !found.down.length ? 0 : 132);
+  const fitting = Math.floor((width - grid.left - EDGE - GAP * (n - 1)) / n);
+  grid.size = view.size || Math.min(236, Math.max(narrow ? 84 : 88, fitting));
+  grid.head = found.across.length * 20 + 16;
+  let y = 6;
+  for (const row of found.rows) {
+    const tall = Math.max(0.3, ...row.cells.filter((i) => i >= 0).map(ratio));
+    if (narrow && found.down.length) {
+      grid.lines.push({ y, h: 22, of: row.of, text: found.down.map((a) => value(row.of, a)).join(" · ") });
+      y += 24;
+    }
+    const frame = Math.round(grid.size * Math.min(1.8, tall));
+    grid.lines.push({ y, h: frame, frame, of: row.of, cells: row.cells });
+    y += frame + GAP;
+  }
+}
+
+function layWall(found, width, narrow) {
+  const wide = width - 2 * EDGE;
+  const n = Math.max(1, Math.floor((wide + GAP) / ((view.size || (narrow ? 104 : 168)) + GAP)));
+  grid.size = Math.floor((wide - GAP * (n - 1)) / n);
+  grid.left = EDGE;
+  grid.head = 0;
+  let y = EDGE;
+  for (const section of found.sections) {
+    if (found.down.length) {
+      const text = found.down.map((a) => value(section[0], a)).join(" · ");
+      grid.lines.push({ y, h: 30, of: section[0], text, more: section.length });
+      y += 36;
+    }
+    for (let k = 0; k < section.length; k += n) {
+      const part = section.slice(k, k + n);
+      const frame = Math.round(grid.size * Math.min(1.8, Math.max(0.3, ...part.map(ratio))));
+      grid.lines.push({ y, h: frame + CAPTION, frame, of: part[0], cells: part });
+      y += frame + CAPTION + GAP;
+    }
+  }
+}
+
+function drawHeads(found) { // one level an axis; a label stands over all columns that share it
+  heads.replaceChildren();
+  if (!found.table) return;
+  found.across.forEach((a, level) => {
+    const axes = found.across.slice(0, level + 1);
+    for (let c = 0; c < found.columns.length; ) {
+      let end = c + 1;
+      while (end < found.columns.length && key(found.columns[end], axes) === key(found.columns[c], axes)) end++;
+      const text = value(found.columns[c], a);
+      const label = h("span", { className: "column", title: `${plan.axes[a].title} ${text}` }, text);
+      label.style.left = `${grid.left + c * (grid.size + GAP)}px`;
+      label.style.width = `${(end - c) * (grid.size + GAP) - GAP}px`;
+      label.style.top = `${8 + level * 20}px`;
+      heads.append(label);
+      c = end;
+    }
+  });
+}
+
+function scrolled() {
+  calm = Math.abs(scroller.scrollTop - (scrolled.at || 0)) < 1.5 * scroller.clientHeight;
+  scrolled.at = scroller.scrollTop;
+  clearTimeout(settled);
+  if (!calm) settled = setTimeout(() => { calm = true; redraw(); }, 90);
+  if (!drawing) drawing = requestAnimationFrame(() => { drawing = 0; draw(); });
+}
+
+function inSight(from, to) { // lines between two heights
+  let low = 0, high = grid.lines.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (grid.lines[middle].y + grid.lines[middle].h < from) low = middle + 1; else high = middle;
+  }
+  let end = low;
+  while (end < grid.lines.length && grid.lines[end].y < to) end++;
+  return [low, end];
+}
+
+function draw() {
+  const top = scroller.scrollTop - grid.head, step = grid.size + GAP;
+  const [first, end] = inSight(top - SIGHT, top + scroller.clientHeight + SIGHT);
+  const from = Math.floor((scroller.scrollLeft - SIGHT) / step), to = Math.ceil((scroller.scrollLeft + scroller.clientWidth + SIGHT) / step);
+  const keepCells = new Set(), keepLabels = new Set();
+  for (let l = first; l < end; l++) {
+    const line = grid.lines[l];
+    if (line.text !== undefined || (grid.plan.table && grid.plan.down.length && !grid.narrow)) { keepLabels.add(l); drawLabel(l, line); }
+    if (!line.cells) continue;
+    for (let c = Math.max(0, from); c < Math.min(line.cells.length, to); c++) {
+      if (line.cells[c] >= 0) { keepCells.add(line.cells[c]); drawCell(line.cells[c], line, c); }
+    }
+  }
+  const focused = cells.get(grid.current);
+  if (focused && focused === document.activeElement) keepCells.add(grid.current);
+  drop(cells, keepCells);
+  drop(labels, keepLabels);
+}
+
+function drop(nodes, kept) {
+  for (const [name, node] of nodes) if (!kept.has(name)) { node.remove(); nodes.delete(name); }
+}
+
+function redraw() { // everything in sight anew: another layout
+  drop(labels, new Set());
+  for (const node of cells.values()) node.dataset.place = "";
+  draw();
+}
+
+function drawLabel(l, line) {
+  if (labels.has(l)) return;
+  const node = line.text === undefined ? rowLabel(l, line) : h("h2", { className: "section", title: line.text },
+    line.text, line.more && h("small", {}, ` ${line.more.toLocaleString("en")}`));
+  node.style.top = `${line.y + grid.head}px`;
+  labels.set(l, node);
+  rail.append(node);
+}
+
+function rowLabel(l, line) { // values that are the row's above as well are dim
+  const above = grid.lines[l - 1], down = grid.plan.down;
+  const node = h("div", { className: "row" }, ...down.map((a, n) => {
+    const same = above && down.slice(0, n + 1).every((b) => digit(above.of, b) === digit(line.of, b));
+    return h("span", { className: same ? "same" : "", title: `${plan.axes[a].title} ${value(line.of, a)}` }, value(line.of, a));
+  }));
+  node.style.height = `${line.h}px`;
+  return node;
+}
+
+function drawCell(i, line, c) {
+  let node = cells.get(i);
+  if (!node) {
+    node = h("button", { className: "cell", type: "button", tabIndex: i === grid.current ? 0 : -1, data: { i } });
+    cells.set(i, node);
+    field.append(node);
+  }
+  const place = `${grid.left + c * (grid.size + GAP)} ${line.y + grid.head} ${grid.size} ${line.frame}`;
+  if (node.dataset.place !== place) {
+    const [x, y, w] = place.split(" ");
+    node.style.transform = `translate(${x}px, ${y}px)`;
+    node.style.width = `${w}px`;
+    node.style.setProperty("--frame", `${line.frame}px`);
+    node.dataset.place = place;
+  }
+  const look = `${letter(i)}${favourites.has(id(i))}${calm}${grid.size > SHARP}${grid.plan.table}`;
+  if (node.dataset.look !== look && (calm || !node.dataset.look)) fill(node, i, look);
+}
+
+function fill(node, i, look) {
+  node.dataset.look = look;
+  const state = { d: "done", w: "done warned", f: "failed" }[letter(i)] || "new";
+  node.className = `cell ${state}`;
+  node.title = letter(i) === "w" ? now.notes.get(i) || "" : "";
+  const frame = h("span", { className: "frame" });
+  if (done(i) && calm) frame.append(picture(i, grid.size > SHARP ? poster(i) : thumb(i)));
+  else frame.append(h("span", { className: "reason" }, done(i) ? "" : state === "failed" ? now.notes.get(i) || "failed" : now.live ? "" : "not rendered"));
+  if (film(i)) frame.append(h("span", { className: "badge" }, `▶ ${clock(film(i).seconds)}`));
+  if (letter(i) === "w") frame.append(h("span", { className: "badge warning", title: now.notes.get(i) }, "!"));
+  if (favourites.has(id(i))) frame.append(h("span", { className: "star", role: "img", "aria-label": "favourite" }, "★"));
+  const caption = grid.plan.table ? h("span", { className: "unseen" }, done(i) ? "" : `${called(i)}, ${state}`)
+    : h("span", { className: "caption" }, called(i));
+  node.replaceChildren(frame, caption);
+}
+
+function picture(i, source) { // a picture that does not come is shown in full, or said to be missing
+  const image = h("img", { alt: alt(i), decoding: "async", draggable: false });
+  image.addEventListener("load", () => image.classList.add("here"), { once: true });
+  image.addEventListener("error", () => {
+    if (image.dataset.full) image.replaceWith(h("span", { className: "reason" }, "the file is missing"));
+    else { image.dataset.full = "1"; image.src = poster(i); }
+  });
+  image.src = source;
+  return image;
+}
+
+function select(i, focus = true) {
+  if (i === undefined || i < 0) return;
+  cells.get(grid.current)?.setAttribute("tabindex", "-1");
+  grid.current = i;
+  const at = grid.where.get(i);
+  if (at) bringIntoSight(grid.lines[at[0]], at[1]);
+  draw();
+  const node = cells.get(i);
+  if (node) node.tabIndex = 0;
+  if (node && focus) node.focus({ preventScroll: true });
+}
+
+function bringIntoSight(line, column) {
+  const top = line.y - 8, bottom = line.y + line.h + grid.head + 8;
+  if (scroller.scrollTop > top) scroller.scrollTop = top;
+  else if (scroller.scrollTop + scroller.clientHeight < bottom) scroller.scrollTop = bottom - scroller.clientHeight;
+  if (!grid.plan.table) return;
+  const left = column * (grid.size + GAP), right = grid.left + left + grid.size + GAP;
+  if (scroller.scrollLeft > left) scroller.scrollLeft = left;
+  else if (scroller.scrollLeft + scroller.clientWidth < right) scroller.scrollLeft = right - scroller.clientWidth;
+}
+
+function beside(i, dx, dy) { // the picture in that direction, or undefined
+  const at = grid.where.get(i);
+  if (!at) return grid.plan.found[0];
+  let [l, c] = at;
+  if (dx) {
+    for (c += dx; c >= 0 && c < grid.lines[l].cells.length; c += dx) if (grid.lines[l].cells[c] >= 0) return grid.lines[l].cells[c];
+    if (grid.plan.table) return undefined;
+    for (l += dx; grid.lines[l] && !grid.lines[l].cells; ) l += dx;
+    return grid.lines[l]?.cells.at(dx > 0 ? 0 : -1);
+  }
+  for (l += dy; grid.lines[l]; l += dy) {
+    const row = grid.lines[l].cells;
+    if (row && grid.plan.table && row[c] >= 0) return row[c];
+    if (row && !grid.plan.table) return row[Math.min(c, row.length - 1)];
+  }
+  return undefined;
+}
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function typed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || grid.current < 0) return;
+  const page = Math.max(1, Math.floor(scroller.clientHeight / (grid.size + GAP)));
+  if (ARROWS[event.key]) select(beside(grid.current, ...ARROWS[event.key]));
+  else if (event.key === "Home" || event.key === "End") select(grid.plan.found.at(event.key === "Home" ? 0 : -1));
+  else if (event.key === "PageDown" || event.key === "PageUp") {
+    let to = grid.current;
+    for (let n = 0; n < page; n++) to = beside(to, 0, event.key === "PageDown" ? 1 : -1) ?? to;
+    select(to);
+  } else if (event.key === " " || event.key === "Enter") open(grid.current);
+  else if (event.key === "f") toggleFavourite(grid.current);
+  else if (event.key === "c") { pinned = pinned === grid.current ? -1 : grid.current; open(grid.current); }
+  else return;
+  event.preventDefault();
+}
+
+field.addEventListener("click", (event) => {
+  const node = event.target.closest(".cell");
+  if (node) { select(+node.dataset.i, false); open(+node.dataset.i); }
+});
+
+// Films play where they are while they are pointed at or focused.
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+function play(node) {
+  if (hovered === node) return;
+  hovered?.querySelector("video")?.remove();
+  hovered = node;
+  const i = node ? +node.dataset.i : -1;
+  if (!node || !film(i) || !done(i) || still.matches) return;
+  const video = h("video", { muted: true, loop: true, playsInline: true, autoplay: true, poster: poster(i), tabIndex: -1 });
+  video.src = file(i);
+  node.querySelector(".frame").append(video);
+  video.play().catch(() => video.remove());
+}
+for (const kind of ["pointerover", "focusin"]) field.addEventListener(kind, (event) => play(event.target.closest(".cell")));
+for (const kind of ["pointerleave", "focusout"]) field.addEventListener(kind, () => play(null));
+new ResizeObserver(() => { if (scroller.isConnected && jobs.length) layOut(); }).observe(scroller);

@@ -1,0 +1,55 @@
+// Begins, and looks for news while it renders.
+
+const EVERY = 800, SELDOM = 5000; // milliseconds between looks: while there is news, and while nobody looks
+let quiet = 0, heard = performance.now();
+
+on((what) => {
+  if (what === "favourites") { if (view.only === "favourites") layOut(); else draw(); tell(); }
+  if (what === "state") { if (["all", "favourites"].includes(view.only)) draw(); else layOut(); tell(); }
+  if (what === "view") { layOut(); drawControls(); }
+});
+
+async function watch() {
+  while (now.live) {
+    await new Promise((wake) => setTimeout(wake, document.hidden ? SELDOM : EVERY));
+    const tick = now.live.tick;
+    try {
+      await readState(true);
+    } catch {
+      // it is being replaced, or the server is away: there will be another look
+    }
+    if (!now.live || now.live.tick !== tick) { heard = performance.now(); changed("state"); }
+    quiet = (performance.now() - heard) / 1000;
+    if (now.plan !== plan.plan) return location.reload();
+    tell();
+  }
+}
+
+async function begin() {
+  dress(themes.includes(keep.get("theme")) ? keep.get("theme") : "auto");
+  document.body.append(toolbar, scroller, dialog, offering, help, notice);
+  try {
+    await readPlan();
+    await readState(true);
+  } catch (error) {
+    empty.hidden = false;
+    empty.textContent = `Nothing can be shown yet: ${error.message}. Is the folder gallery beside this page?`;
+    setTimeout(() => location.reload(), 3000);
+    return;
+  }
+  toolbar.querySelector("h1").textContent = plan.name;
+  readFavourites();
+  usualRoles();
+  const asked = readHash();
+  drawControls();
+  layOut();
+  tell();
+  sizer.value = view.size || grid.size;
+  document.body.classList.add("ready");
+  const find = (name) => jobs.findIndex((job) => job.row[0] === name);
+  if (asked.pin) pinned = find(asked.pin);
+  if (asked.open) open(find(asked.open));
+  watch();
+}
+
+begin();

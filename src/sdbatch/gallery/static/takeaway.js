@@ -1,0 +1,129 @@
+// What can be taken along: files, a ZIP of several, ids of favourites, the records as CSV, commands.
+
+const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+function command(i) { // renders exactly this one
+  const parts = [`name=${plan.name.slice(0, 60)}-one`, ...plan.command, ...texts(i).command, ...setting(i).command, `seeds=${seed(i)}`];
+  return `python -m sdbatch ${parts.map(quoted).join(" ")}`;
+}
+
+const notice = h("p", { className: "notice", role: "status" });
+function say(text) {
+  notice.textContent = text;
+  notice.classList.add("up");
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => notice.classList.remove("up"), 2600);
+  (dialog.open ? dialog : offering.open ? offering : document.body).append(notice);
+}
+
+async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`Copied ${what}`);
+  } catch {
+    offer(`Copy ${what}`, text, "");
+  }
+}
+
+// A text to look at, copy or save: also where the browser allows neither downloads nor the clipboard.
+const offering = h("dialog", { className: "offer" });
+function offer(title, text, name, ...more) {
+  const area = h("textarea", { readOnly: true, rows: 12, spellcheck: false, value: text, "aria-label": title });
+  offering.replaceChildren(h("h2", {}, title), ...more, area, h("div", { className: "bar" },
+    name && h("button", { type: "button", data: { act: "file" }, onclick: () => save(new Blob([text], { type: "text/plain" }), name) }, "Save as file"),
+    h("button", { type: "button", data: { act: "copy" }, onclick: () => { area.select(); navigator.clipboard.writeText(text).then(() => say("Copied"), () => document.execCommand("copy")); } }, "Copy"),
+    h("button", { type: "button", data: { act: "done" }, onclick: () => offering.close() }, "Close")));
+  if (!offering.open) offering.showModal();
+  area.select();
+}
+
+function save(blob, name) {
+  const link = h("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 30_000);
+  say(`Saved ${name}`);
+}
+
+const starred = () => jobs.map((_, i) => i).filter((i) => favourites.has(id(i)));
+
+function exportIds() {
+  const found = starred();
+  if (!found.length) return say("No favourites yet: press f on a picture");
+  const how = `python -m sdbatch … name=${plan.name} task=final 'final.jobs=[${found.map(id).join(",")}]'`;
+  offer(count(found.length, "favourite"), found.map((i) => `${id(i)}\n`).join(""), `${plan.name}-favourites.txt`,
+    h("p", {}, "Render them again, larger or with more steps: "), h("pre", { tabIndex: 0 }, how));
+}
+
+const cell = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+async function exportCsv() {
+  const names = plan.axes.map((axis) => `axis:${axis.keys.join("+")}`);
+  const lines = [["id", "status", "path", ...names, "seed", "width", "height", "prompt", "negative", "settings", "pixels", "file", "size", "profile", "note"]];
+  for (let i = 0; i < jobs.length; i++) {
+    const status = { d: "done", w: "done", f: "failed" }[letter(i)] || "new", found = (await record(i)) || ["", "", "", ""];
+    lines.push([id(i), status, file(i), ...plan.axes.map((_, a) => value(i, a)), seed(i), ...setting(i).size, texts(i).prompt, texts(i).negative,
+      setting(i).about.map(([name, text]) => `${name}=${text}`).join(" "), ...found, now.notes.get(i) || ""]);
+  }
+  save(new Blob([lines.map((line) => `${line.map((one) => cell(String(one))).join(",")}\r\n`).join("")], { type: "text/csv" }), `${plan.name}.csv`);
+}
+
+function sheetCommand() {
+  const { across, down } = grid.plan;
+  const keys = (axes) => axes.map((a) => plan.axes[a].keys.join(",")).join(",");
+  const only = many().filter((a) => shown(a).length < used(a).length);
+  const where = only.map((a) => plan.axes[a].keys.map((k, n) => `${k}=${shown(a).map((v) => plan.axes[a].values[v].split(" · ")[n]).join("|")}`)).flat();
+  const parts = ["sheet.format=pdf", across.length && `sheet.across=[${keys(across)}]`, down.length && `sheet.down=[${keys(down)}]`, where.length && `sheet.where=[${where.map((w) => `"${w}"`).join(",")}]`];
+  offer("Contact sheet of this grid", `python -m sdbatch name=${plan.name} task=sheet ${parts.filter(Boolean).map(quoted).join(" ")}`, "");
+}
+
+const CRC = Array.from({ length: 256 }, (_, n) => { for (let k = 0; k < 8; k++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1; return n >>> 0; });
+function crc32(bytes) {
+  let c = 0xffffffff;
+  for (let k = 0; k < bytes.length; k++) c = CRC[(c ^ bytes[k]) & 255] ^ (c >>> 8);
+  return (c ^ 0xffffffff) >>> 0;
+}
+
+function header(signature, fields) { // of a ZIP: [bytes, number] after a signature
+  const out = new DataView(new ArrayBuffer(4 + fields.reduce((sum, [size]) => sum + size, 0)));
+  out.setUint32(0, signature, true);
+  let at = 4;
+  for (const [size, n] of fields) { if (size === 2) out.setUint16(at, n, true); else out.setUint32(at, n, true); at += size; }
+  return out;
+}
+
+async function zipped(paths, told) { // stored, not squeezed: pictures and films are that already
+  const parts = [], index = [], ends = [];
+  let offset = 0;
+  for (const [n, path] of paths.entries()) {
+    told(n);
+    const answer = await fetch(path);
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    const bytes = new Uint8Array(await answer.arrayBuffer()), name = new TextEncoder().encode(path);
+    const common = [[2, 20], [2, 0x800], [2, 0], [2, 0], [2, 0x21], [4, crc32(bytes)], [4, bytes.length], [4, bytes.length], [2, name.length], [2, 0]];
+    const head = header(0x04034b50, common);
+    ends.push(header(0x02014b50, [[2, 20], ...common, [2, 0], [2, 0], [2, 0], [4, 0], [4, offset]]), name);
+    parts.push(head, name, new Blob([bytes]));
+    offset += head.byteLength + name.length + bytes.length;
+    if (offset > 0xf0000000) throw new Error("more than 4 GB: zip the folder on the command line");
+  }
+  const size = ends.reduce((sum, part) => sum + part.byteLength, 0);
+  index.push(header(0x06054b50, [[2, 0], [2, 0], [2, paths.length], [2, paths.length], [4, size], [4, offset], [2, 0]]));
+  return new Blob([...parts, ...ends, ...index], { type: "application/zip" });
+}
+
+async function exportZip(found) {
+  const paths = found.filter(done).map(file), name = `${plan.name}.zip`;
+  if (!paths.length) return say("Nothing to save yet");
+  const why = location.protocol === "file:" ? "A page opened from a file may not read pictures." : paths.length > 65_000 ? "These are too many for a browser." : "";
+  if (why) return zipByHand(why, paths, name);
+  try {
+    save(await zipped(paths, (n) => n % 20 === 0 && say(`Reading ${n + 1} of ${paths.length}`)), name);
+  } catch (error) {
+    zipByHand(`The pictures could not be read (${error.message}).`, paths, name);
+  }
+}
+
+function zipByHand(why, paths, name) {
+  offer("ZIP", `python -m zipfile -c ${name} ${paths.map(quoted).join(" ")}\n`, "zip.sh",
+    h("p", {}, `${why} Run this in the folder of this page, or serve it (python -m http.server) and open it from there.`));
+}

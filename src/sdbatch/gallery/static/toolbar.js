@@ -1,0 +1,121 @@
+// The head of the page: how it goes, what is shown, where the axes run.
+
+const WORDS = { all: "everything", favourites: "favourites", done: "done", failed: "failed", warnings: "with warnings", missing: "not rendered" };
+const status = h("p", { className: "status", role: "status" });
+const meter = h("progress", { className: "meter", max: 1, value: 0, hidden: true, "aria-label": "rendered" });
+const controls = h("div", { className: "axes" });
+const search = h("input", { type: "search", placeholder: "Find in prompts", "aria-label": "find in prompts", oninput: () => set(() => { view.query = search.value; }) });
+const only = h("select", { "aria-label": "show", onchange: () => set(() => { view.only = only.value; }) },
+  ...Object.entries(WORDS).map(([name, text]) => h("option", { value: name }, text)));
+const sizer = h("input", { type: "range", min: 64, max: 420, step: 4, "aria-label": "size of the pictures", title: "size of the pictures", oninput: () => set(() => { view.size = +sizer.value; }) });
+const themes = ["auto", "light", "dark"];
+const theme = h("button", { type: "button", className: "theme", onclick: () => dress(themes[(themes.indexOf(document.documentElement.dataset.theme) + 1) % 3]) });
+
+function dress(name) {
+  document.documentElement.dataset.theme = name;
+  theme.textContent = { auto: "◐", light: "○", dark: "●" }[name];
+  theme.title = `colours: ${name}`;
+  theme.setAttribute("aria-label", `colours: ${name}`);
+  keep.set("theme", name);
+}
+
+function set(change) {
+  change();
+  layOut();
+  writeHash();
+  tell();
+}
+
+const item = (text, what) => h("button", { type: "button", onclick: () => { away.open = false; what(); } }, text);
+const away = h("details", { className: "menu" }, h("summary", {}, "Take away"), h("div", { className: "drop" },
+  item("Favourites: ids as text …", exportIds),
+  item("Favourites: files as ZIP", () => exportZip(starred())),
+  item("Shown: files as ZIP", () => exportZip(grid.plan.found)),
+  item("Records as CSV", exportCsv),
+  item("Contact sheet, PNG or PDF …", sheetCommand)));
+
+const KEYS = [["← → ↑ ↓", "go to the neighbour"], ["space, enter", "open; in full view the next, or play"], ["f", "favourite"], ["c", "compare: keep this one, go to another"],
+  ["w", "wiper"], ["escape", "close"], ["page, home, end", "far away"]];
+const help = h("dialog", { className: "offer" }, h("h2", {}, "Keys"), h("dl", { className: "keys" }, ...KEYS.flatMap(([k, text]) => [h("dt", {}, k), h("dd", {}, text)])),
+  h("div", { className: "bar" }, h("button", { type: "button", onclick: () => help.close() }, "Close")));
+
+const toolbar = h("header", { className: "top" },
+  h("div", { className: "title" }, h("h1", {}), status, h("span", { className: "grow" }), search, only, sizer, theme,
+    h("button", { type: "button", className: "theme", title: "keys", "aria-label": "keys", onclick: () => help.showModal() }, "?"), away),
+  meter, controls);
+
+function drawControls() {
+  controls.replaceChildren(...many().map(control));
+  controls.hidden = !many().length;
+  search.value = view.query;
+  only.value = view.only;
+}
+
+function control(a) {
+  const axis = plan.axes[a];
+  const roles = h("select", { "aria-label": `${axis.title} runs`, onchange: () => { set(() => { view.roles[a] = roles.value; if (roles.value === "slider") view.chosen[a] = null; }); drawControls(); } },
+    ...ROLES.map((role) => h("option", { value: role, selected: role === view.roles[a] }, role)));
+  return h("div", { className: `axis ${view.roles[a]}`, data: { axis: a } }, h("span", { className: "name" }, axis.title), roles, view.roles[a] === "slider" ? slider(a) : values(a));
+}
+
+function slider(a) {
+  const list = used(a), text = h("output", {}, plan.axes[a].values[view.at[a]]);
+  const range = h("input", { type: "range", min: 0, max: list.length - 1, step: 1, "aria-label": plan.axes[a].title,
+    oninput: () => { text.textContent = plan.axes[a].values[list[+range.value]]; set(() => { view.at[a] = list[+range.value]; }); } });
+  range.value = list.indexOf(view.at[a]);
+  range.setAttribute("aria-valuetext", plan.axes[a].values[view.at[a]]);
+  return h("span", { className: "slide" }, range, text);
+}
+
+const LONG = 400; // values listed one by one
+
+function values(a) {
+  const list = used(a), chosen = view.chosen[a];
+  const summary = h("summary", { "aria-label": `values of ${plan.axes[a].title}` }, chosen ? `${shown(a).length} of ${list.length}` : `all ${list.length.toLocaleString("en")}`);
+  const box = h("details", { className: "menu values" }, summary);
+  box.addEventListener("toggle", () => { if (box.open && box.children.length === 1) box.append(h("div", { className: "drop" }, ...choices(a, summary))); });
+  return box;
+}
+
+function choices(a, summary) {
+  const list = used(a), boxes = list.slice(0, LONG).map((v) => {
+    const box = h("input", { type: "checkbox", checked: !view.chosen[a] || view.chosen[a].has(v), value: v, onchange: () => choose() });
+    return h("label", {}, box, h("span", {}, plan.axes[a].values[v]));
+  });
+  const inputs = () => boxes.map((label) => label.firstChild);
+  const choose = () => set(() => {
+    const kept = inputs().filter((box) => box.checked).map((box) => +box.value);
+    view.chosen[a] = kept.length === boxes.length ? null : new Set([...kept, ...list.slice(LONG)]);
+    summary.textContent = view.chosen[a] ? `${shown(a).length} of ${list.length}` : `all ${list.length}`;
+  });
+  const all = (to) => { for (const box of inputs()) box.checked = to; choose(); };
+  return [h("div", { className: "bar" }, h("button", { type: "button", onclick: () => all(true) }, "all"), h("button", { type: "button", onclick: () => all(false) }, "none")),
+    ...boxes, list.length > LONG && h("p", {}, `and ${count(list.length - LONG, "more value")}: find them above`)].filter(Boolean);
+}
+
+function tell() { // one line: how many, how it goes
+  const n = { ".": 0, d: 0, w: 0, f: 0 };
+  for (const one of now.letters) n[one]++;
+  const films = jobs.length && jobs.every((_, i) => film(i)) ? "film" : "picture", live = now.live;
+  const parts = [live ? `${(n.d + n.w).toLocaleString("en")} of ${count(jobs.length, films)}` : count(n.d + n.w, films)];
+  if (live) parts.push(`${live.rate >= 10 ? Math.round(live.rate) : live.rate.toFixed(2)} ${live.unit === "jobs" ? "" : "pictures "}a second`);
+  if (live && live.left !== null) parts.push(`${clock(live.left)} left`);
+  if (n.f) parts.push(`${n.f} failed`);
+  if (n.w) parts.push(count(n.w, "warning"));
+  if (n["."] && !live) parts.push(`${n["."].toLocaleString("en")} not rendered`);
+  if (grid.plan && grid.plan.found.length < jobs.length) parts.push(`${grid.plan.found.length.toLocaleString("en")} shown`);
+  if (favourites.size) parts.push(`★ ${favourites.size}`);
+  if (live && quiet > 20) parts.push(`no news for ${Math.round(quiet)} s: has it stopped? The same command goes on`);
+  const text = parts.join(" · ");
+  if (status.textContent !== text) status.textContent = text;
+  meter.hidden = !live;
+  if (live) meter.value = live.total ? live.done / live.total : 0;
+}
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") for (const menu of document.querySelectorAll("details.menu[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
+  if (event.key === "/" && !event.target.closest("input, textarea, dialog")) { search.focus(); event.preventDefault(); }
+});

@@ -1,0 +1,124 @@
+// One picture in full: every setting, its neighbours along each axis, and the command that makes exactly it.
+
+const AROUND = 4; // neighbours on either side
+let at = -1;
+
+const stage = h("div", { className: "stage" });
+const panel = h("aside", { className: "panel" });
+const dialog = h("dialog", { className: "view", "aria-label": "full picture", onkeydown: viewTyped, onclose: closed }, stage, panel);
+
+function open(i) {
+  if (i < 0 || !jobs[i]) return;
+  at = i;
+  if (!dialog.open) dialog.showModal();
+  show();
+}
+
+function closed() {
+  const last = at;
+  at = -1;
+  pinned = -1;
+  stage.replaceChildren();
+  writeHash();
+  select(last);
+}
+
+function go(i) { // sliders follow, so that the picture is in the layout too
+  if (i === undefined || i < 0) return;
+  const moved = many().filter((a) => view.roles[a] === "slider" && view.at[a] !== digit(i, a));
+  for (const a of moved) view.at[a] = digit(i, a);
+  at = i;
+  show();
+  if (moved.length) changed("view");
+  select(i, false);
+}
+
+function show() {
+  const focused = document.activeElement?.dataset?.act;
+  stage.className = `stage${pinned >= 0 && pinned !== at ? (wiping ? " wiped" : " two") : ""}`;
+  stage.replaceChildren(...stageOf(at));
+  panel.replaceChildren(bar(), h("h2", {}, called(at)), ...strips(), settings(), commandBox());
+  if (focused) panel.querySelector(`[data-act="${focused}"]`)?.focus();
+  else if (!dialog.contains(document.activeElement) || document.activeElement === document.body) dialog.focus();
+  writeHash(at, pinned >= 0 ? pinned : undefined);
+}
+
+const act = (name, text, what, more) => h("button", { type: "button", data: { act: name }, onclick: what, ...more }, text);
+
+function bar() {
+  const starred = favourites.has(id(at)), two = pinned >= 0;
+  return h("div", { className: "bar" },
+    act("favourite", starred ? "★" : "☆", () => toggleFavourite(at), { title: "favourite (f)", "aria-label": "favourite", "aria-pressed": String(starred) }),
+    done(at) && h("a", { className: "button", href: file(at), download: file(at).split("/")[1], title: "save the file", data: { act: "save" } }, "Save"),
+    act("command", "Copy command", () => copy(command(at), "the command")),
+    act("compare", two ? "Let go" : "Compare", () => { pinned = two ? -1 : at; show(); }, { title: two ? "show one picture (c)" : "keep this picture and go to another (c)" }),
+    two && pinned !== at && act("wipe", wiping ? "Side by side" : "Wiper", () => { wiping = !wiping; show(); }, { title: "(w)" }),
+    act("close", "✕", () => dialog.close(), { className: "close", title: "close (escape)", "aria-label": "close" }));
+}
+
+function strips() { // one for each axis: the pictures that differ in it alone
+  return many().map((a) => {
+    const values = used(a), here = values.indexOf(digit(at, a));
+    const from = Math.max(0, Math.min(here - AROUND, values.length - 2 * AROUND - 1)), part = values.slice(from, from + 2 * AROUND + 1);
+    const more = values.length > part.length ? ` ${here + 1} of ${values.length.toLocaleString("en")}` : "";
+    return h("section", { className: "strip" }, h("h3", {}, plan.axes[a].title, h("small", {}, more)),
+      h("div", { className: "steps" }, ...part.map((v) => step(a, v))));
+  });
+}
+
+function step(a, v) {
+  const i = neighbour(at, a, v), text = plan.axes[a].values[v];
+  const here = v === digit(at, a);
+  const face = i !== undefined && done(i) ? h("img", { src: thumb(i), alt: "", loading: "lazy", decoding: "async" }) : h("i", {}, i === undefined ? "–" : letter(i) === "f" ? "✕" : "·");
+  return h("button", { type: "button", className: "step", data: { act: `step-${a}-${v}` }, disabled: i === undefined, title: `${plan.axes[a].title} ${text}`,
+    "aria-current": here ? "true" : null, onclick: () => go(i) }, face, h("span", {}, text));
+}
+
+function facts(i) { // everything that decides the picture, in the words of the experiment
+  const size = setting(i).size.join(" × ");
+  return [["prompt", texts(i).prompt], ["negative", texts(i).negative], ["seed", String(seed(i))], ["size", size],
+    ...setting(i).about, ["model", plan.command.map((part) => part.replace(/^model\.?/, "").replace(/^=/, "")).join(" ")]];
+}
+
+function settings() {
+  const other = pinned >= 0 && pinned !== at ? new Map(facts(pinned)) : null;
+  const list = h("dl", { className: "facts" });
+  const add = (name, text, long) => {
+    const before = other && other.has(name) ? other.get(name) : null;
+    const differs = other && before !== text && other.has(name);
+    list.append(h("dt", {}, name), h("dd", { className: `${long ? "long" : ""}${differs ? " differs" : ""}` }, text || "–",
+      differs && h("del", { title: "of the pinned picture" }, before || "–")));
+  };
+  facts(at).forEach(([name, text]) => (text || (other && other.get(name))) && add(name, text, name === "prompt" || name === "negative"));
+  if (film(at)) add("film", `${film(at).frames} frames, ${film(at).seconds} s`);
+  if (now.notes.has(at)) add(letter(at) === "f" ? "failed" : "warning", now.notes.get(at), true);
+  add("id", id(at));
+  const mine = at;
+  record(at).then((found) => {
+    if (!found || at !== mine || !list.isConnected) return;
+    [["pixels", found[0]], ["file", found[1]], ["bytes", found[2].toLocaleString("en")], ["profile", found[3]]].forEach(([name, text]) => add(name, text));
+  });
+  return list;
+}
+
+function commandBox() {
+  return h("details", { className: "command" }, h("summary", { data: { act: "show" } }, "Command"), h("pre", { tabIndex: 0 }, command(at)),
+    done(at) && h("p", {}, "or from the file itself:"), done(at) && h("pre", { tabIndex: 0 }, `python -m sdbatch task=reproduce source=${quoted(`outputs/${plan.name}/${file(at)}`)}`));
+}
+
+function viewTyped(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const control = event.target.closest("input, video, summary, pre"), button = event.target.closest("button, a");
+  if (event.key === "f") toggleFavourite(at);
+  else if (event.key === "c") { pinned = pinned >= 0 ? -1 : at; show(); }
+  else if (event.key === "w" && pinned >= 0) { wiping = !wiping; show(); }
+  else if (control) return;
+  else if (ARROWS[event.key]) go(beside(at, ...ARROWS[event.key]));
+  else if (event.key === " " && !button) { const one = stage.querySelector("video"); if (one) { if (one.paused) one.play(); else one.pause(); } else go(beside(at, 1, 0)); }
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+stage.addEventListener("click", (event) => event.target.localName === "img" && !stage.querySelector(".wipe") && stage.classList.toggle("actual"));
+on((what) => { if (at >= 0 && (what === "favourites" || (what === "state" && !stage.querySelector("video, img")))) show(); });

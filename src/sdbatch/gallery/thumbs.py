@@ -1,0 +1,50 @@
+"""Small pictures for the page: JPEG, deterministic; each says in its comment which pixels it shows."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from sdbatch.media import footage, png
+from sdbatch.render import Pixels
+from sdbatch.store import Record
+
+SIDE = 256  # of the longer side, at most
+QUALITY = 85
+
+
+def encode(pixels: Pixels, digest: str) -> bytes:
+    """The thumbnail of ``pixels``, whose digest is ``digest``."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=QUALITY, comment=digest.encode("ascii", "replace"))
+    return out.getvalue()
+
+
+def shows(path: Path, digest: str) -> bool:
+    """Whether the thumbnail at ``path`` shows the pixels ``digest``."""
+    try:
+        with path.open("rb") as f:
+            return digest.encode("ascii", "replace") in f.read(128)
+    except OSError:
+        return False
+
+
+def load(file: Path) -> Pixels:
+    """What a thumbnail of ``file`` shows: the picture, or a film's poster or first frame. ValueError if damaged."""
+    if file.suffix == ".png":
+        return png.decode(file)
+    poster = file.with_suffix(".png")
+    if poster.is_file():
+        return png.decode(poster)
+    for pixels in footage.decode(file):
+        return pixels
+    raise ValueError(f"{file.name} holds no frame")
+
+
+def make(record: Record, file: Path, pixels: Pixels | None = None) -> bytes:
+    """The thumbnail of a done record. ValueError if its file is damaged."""
+    return encode(load(file) if pixels is None else pixels, record.pixels)

@@ -1,0 +1,64 @@
+"""What a film will do, without a model: its camera over a test card. Pure; ``plot`` draws its curves.
+
+frames, picture = rehearsal(job, 320)           layers, and the card as each shot sees it
+pixels = captioned(compose(frame, picture), job, i)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from sdbatch.jobs import Frame, Job
+from sdbatch.motion import zoom
+from sdbatch.motion.card import Pixels, card
+from sdbatch.motion.settings import Motion
+
+KEPT = 12  # pictures of the card in memory
+CAMERA = ("zoom", "x", "y", "roll")
+
+
+def rehearsal(job: Job, side: int = 320) -> tuple[list[Frame], Callable[[int], Pixels]]:
+    """The camera's way over the test card at about ``side`` pixels: frames as layers, and the card as shots.
+
+    Every mode is shown as ``zoom`` draws it: that is what its camera asks for.
+    """
+    motion = camera_of(job)
+    scale = side / max(job.shot.width, job.shot.height)
+    width, height = (max(16, round(v * scale / 2) * 2) for v in (job.shot.width, job.shot.height))
+    small = replace(job.shot, width=width, height=height)
+    cameras = zoom.cameras(small, motion)
+
+    @lru_cache(maxsize=KEPT)
+    def picture(index: int) -> Pixels:
+        return card(cameras[index], (width, height), motion.target)
+
+    return list(zoom.frames(small, motion)), picture
+
+
+def camera_of(job: Job) -> Motion:
+    """The film's motion in mode zoom with nothing but its camera."""
+    if job.film is None:
+        raise ValueError(f"{job.id} is no film")
+    motion: Motion = job.film.motion
+    if motion.mode == "zoom":
+        return motion
+    keys = {name: getattr(motion, name) for name in CAMERA}
+    return Motion(mode="zoom", seconds=motion.seconds, frames=motion.frames, fps=motion.fps, **keys)
+
+
+def captioned(pixels: Pixels, job: Job, frame: int) -> Pixels:
+    """A frame with the time and the camera written on it."""
+    motion = camera_of(job)
+    values = {name: motion.curve(name)[frame] for name in CAMERA}
+    shown = [f"{name} {value:.3g}" for name, value in values.items() if name == "zoom" or abs(value) > 1e-9]
+    text = "  ".join([f"{frame / float(motion.fps):.2f} s", *shown])
+    image = Image.fromarray(pixels)
+    letters = ImageFont.load_default(max(10, pixels.shape[0] // 16))
+    place = (6, pixels.shape[0] - 5)
+    ImageDraw.Draw(image).text(place, text, "white", letters, "ld", stroke_width=2, stroke_fill="black")
+    return np.asarray(image)

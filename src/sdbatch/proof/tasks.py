@@ -1,0 +1,103 @@
+"""The tasks on what is there already: verify, reproduce, final, prune. One function per task, as in ``app``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from sdbatch.errors import ConfigError, Problem
+from sdbatch.experiment import Experiment
+from sdbatch.plan import plan as make_plan
+from sdbatch.progress import Progress, open_progress
+from sdbatch.proof import again, kept, report
+from sdbatch.proof.again import Listed
+from sdbatch.renderers import open_renderer
+from sdbatch.resolve import resolve
+from sdbatch.runner import Options, run
+from sdbatch.store import Store
+from sdbatch.store.plans import Plan
+from sdbatch.weights import locate
+
+
+def verify(experiment: Experiment) -> int:
+    """Render again and compare; without prompts, the plan that the folder keeps."""
+    from sdbatch.proof.verify import Case
+    from sdbatch.proof.verify import verify as check
+
+    store, console = _store(experiment), Console(stderr=True)
+    plan = _plan(experiment, store)
+    part = range(experiment.shard.index, len(plan), experiment.shard.count)
+    named = experiment.prompts or not len(plan)
+    source = locate(experiment.model) if named else again.source_of(plan[0].shot.model, experiment)
+    case = Case(plan, part, store, source, experiment)
+    found = check(case, lambda: open_progress(console))
+    data = {"name": experiment.name} | found.asdict()
+    if experiment.verify.format == "json":
+        sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    else:
+        report.verified(found, experiment.name, Console())
+    return found.code
+
+
+def reproduce(experiment: Experiment) -> int:
+    """One file again, from what it says of itself."""
+    from sdbatch.proof import reproduce as task
+
+    told = task.told(experiment)
+    made = task.reproduce(experiment, told, Progress())
+    report.reproduced(made, Console())
+    return made.code
+
+
+def final(experiment: Experiment) -> int:
+    """Chosen jobs of a draft with other settings."""
+    from sdbatch.proof import final as task
+
+    draft, source, console = _store(experiment), locate(experiment.model), Console(stderr=True)
+    plan = Listed(task.jobs(experiment.final, draft, source))
+    store = Store(draft.root.parent / (experiment.final.name or f"{experiment.name[:58]}-final"))
+    options = Options(
+        writers=experiment.runtime.writers,
+        metadata=experiment.output.metadata == "full",
+        progress=open_progress(console, status=Path("runs") / store.root.name / "progress.json"),
+    )
+    outcome = run(plan, store, lambda: open_renderer(source, experiment.model, experiment.runtime), options)
+    return report.finalled(outcome, store, Console())
+
+
+def prune(experiment: Experiment) -> int:
+    """What nothing wants any more: shown, and removed if told to."""
+    from sdbatch.proof import prune as task
+
+    store, settings = _store(experiment), experiment.prune
+    plan = _plan(experiment, store) if experiment.prompts else None
+    found = task.unwanted(store, plan, settings)
+    if settings.apply and found:
+        task.remove(store, plan, found, settings)
+    report.pruned(found, store, settings.apply, Console())
+    return 0
+
+
+TASKS: dict[str, Callable[[Experiment], int]] = {
+    "verify": verify,
+    "reproduce": reproduce,
+    "final": final,
+    "prune": prune,
+}
+
+
+def _store(experiment: Experiment) -> Store:
+    return Store(Path(experiment.output.folder).expanduser() / experiment.name)
+
+
+def _plan(experiment: Experiment, store: Store) -> Plan:
+    """The experiment's plan; where only a name is given, the one that its folder keeps."""
+    if experiment.prompts:
+        return make_plan(resolve(experiment))
+    if not store.plan.is_file():
+        raise ConfigError([Problem("prompts", "is empty", f"and {store.plan} does not exist")])
+    return Listed(list(kept.jobs(store.plan)))

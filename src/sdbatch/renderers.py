@@ -1,0 +1,20 @@
+"""Which renderer a model needs: the torch engine, or the fake one. Imports torch only when the engine is opened."""
+
+from __future__ import annotations
+
+from sdbatch.experiment import ModelSettings
+from sdbatch.render import Renderer
+from sdbatch.runtime import Runtime
+from sdbatch.weights import Source, fetch
+
+
+def open_renderer(source: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
+    """Load ``source`` as ``runtime`` says. Raises ConfigError naming what does not work here and what does."""
+    if source.kind == "fake":
+        from sdbatch.fake import FakeRenderer, Faults
+
+        faults = settings.fake.model_dump()
+        return FakeRenderer(faults.pop("delay"), Faults(**faults), runtime.rows or 4)
+    from sdbatch import engine
+
+    return engine.open(fetch(source), runtime)

@@ -1,0 +1,16 @@
+"""Who watches a run: told that it begins, and of every record. Does nothing itself; the gallery is one."""
+
+from __future__ import annotations
+
+from sdbatch.render import Pixels
+from sdbatch.store import Record, Worker
+
+
+class Observer:
+    """Called from the run's threads; must be quick and raise nothing."""
+
+    def begin(self, worker: Worker) -> None:
+        """The plan is kept; records will come."""
+
+    def entered(self, record: Record, pixels: Pixels | None) -> None:
+        """``record`` is entered; ``pixels`` are those of a picture (of a film: None)."""

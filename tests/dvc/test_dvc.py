@@ -1,0 +1,110 @@
+"""Real DVC in a real git repository: what changed is rendered, nothing else, and its digests are those of a clean run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from tests.dvc.conftest import HERE, Repository
+
+YAML = "conf/experiment/little.yaml"
+
+
+def test_metrics_and_plots_name_every_experiment() -> None:
+    experiments = yaml.safe_load((HERE / "params.yaml").read_text())["experiments"]
+    dvc = yaml.safe_load((HERE / "dvc.yaml").read_text())
+    assert dvc["metrics"] == [f"outputs/{name}/summary.json" for name in experiments]
+    assert dvc["plots"] == [f"outputs/{name}/sheet.png" for name in experiments]
+    for name in experiments:  # the stage's folder is named after the file
+        assert yaml.safe_load((HERE / f"conf/experiment/{name}.yaml").read_text())["name"] == name
+
+
+def test_only_what_changed_is_rendered(repository: Repository) -> None:
+    said = repository.dvc("repro")
+    assert said.count("8 rendered") == 2
+    repository.commit("first")
+    first = repository.digest("little")
+    assert not [p for p in repository.tracked("little") if p.startswith("shots/")]
+
+    began = time.perf_counter()
+    assert "up to date" in repository.dvc("repro")
+    assert time.perf_counter() - began < 20
+    repository.replace(YAML, "# Two pictures", "# A comment.\n# Two pictures")
+    assert "up to date" in repository.dvc("repro")
+
+    before = _times(repository.root)
+    repository.replace(YAML, "seeds: 0..1", "seeds: 0..2")
+    said = repository.dvc("repro")
+    assert "4 rendered, 8 done before" in said
+    assert "'render@other' didn't change" in said
+    after = _times(repository.root)
+    assert {p: after[p] for p in before} == before, "a file that was there was written again"
+    assert repository.json("metrics", "diff")["outputs/little/summary.json"]["jobs"] == {"old": 8, "new": 12, "diff": 4}
+    changed = {e["path"] for e in repository.json("diff")["modified"]}
+    assert "outputs/little/" in changed
+    assert "outputs/other/" not in changed
+    repository.dvc("plots", "diff", "--out", ".home/plots")
+    assert "sheet.png" in (repository.root / ".home/plots/index.html").read_text()
+
+    lock = (repository.root / "dvc.lock").read_bytes()
+    shutil.rmtree(repository.root / "outputs/little")
+    assert "12 rendered" in repository.dvc("repro", "--force", "render@little")
+    assert (repository.root / "dvc.lock").read_bytes() == lock, "a clean run gives other digests"
+    repository.commit("a seed more")
+
+    repository.replace(YAML, "seeds: 0..2", "seeds: 0..1")
+    repository.dvc("repro")
+    assert repository.digest("little") != first, "what is not wanted any more is still there"
+    pruned = repository.sdbatch("+experiment=little", "model=fake", "task=prune", "prune.plans=true", "prune.apply=true")
+    assert "removed" in pruned
+    repository.run(sys.executable, "scripts/record.py", "little")
+    assert repository.digest("little") == first, "after pruning, an experiment is as if never rendered otherwise"
+
+
+def _times(root: Path) -> dict[Path, int]:
+    """When finished files were written (lists and pages of all jobs are written again)."""
+    return {p: p.stat().st_mtime_ns for p in root.glob("outputs/*/[iv]*s/*") if p.is_file()}
+
+
+def test_experiments_ad_hoc_results_and_a_remote(repository: Repository) -> None:
+    repository.replace("params.yaml", "- other\n", "")
+    repository.replace("dvc.yaml", "- outputs/other/summary.json\n", "")
+    repository.replace("dvc.yaml", "- outputs/other/sheet.png\n", "")
+    repository.dvc("repro")
+    repository.commit("first")
+
+    said = repository.dvc("exp", "run", "-S", f"{YAML}:seeds=0..2")
+    assert "4 rendered, 8 done before" in said
+    text = (repository.root / YAML).read_text()
+    assert "seeds: 0..2" in text
+    assert "# Two pictures and a film." in text
+    repository.commit("the experiment")
+
+    repository.sdbatch("-m", "+experiment=little", "model=fake", "name=wide,tall", "seeds=5")
+    commands = [[sys.executable, "scripts/record.py", name] for name in ("wide", "tall")]
+    both = [subprocess.Popen(c, cwd=repository.root, env=repository.env, stderr=subprocess.PIPE) for c in commands]
+    assert [p.wait(120) for p in both] == [0, 0], [p.communicate()[1] for p in both]
+    assert (repository.root / "outputs/wide.dvc").is_file()
+    repository.commit("ad hoc")
+    assert "outputs/wide.dvc" in repository.run("git", "ls-files")
+
+    repository.dvc("remote", "add", "-d", "here", str(repository.root.parent / "remote"))
+    repository.dvc("push", "-q")
+    kept = {p: p.read_bytes() for p in _files(repository.root)}
+    shutil.rmtree(repository.root / "outputs/little")
+    shutil.rmtree(repository.root / "outputs/wide")
+    shutil.rmtree(repository.root / ".dvc/cache")
+    repository.dvc("pull", "-q")
+    assert {p: p.read_bytes() for p in _files(repository.root)} == kept
+    report = json.loads(repository.sdbatch("name=little", "task=verify", "verify.sample=0", "verify.format=json"))
+    assert (report["recorded"], report["findings"]) == (12, [])
+
+
+def _files(root: Path) -> list[Path]:
+    return sorted(p for p in root.glob("outputs/*/**/*") if p.is_file() and "shots" not in p.parts)

@@ -1,0 +1,184 @@
+"""The warp against pictures that are known everywhere, and how layers become a frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdbatch import motion
+from sdbatch.jobs import Camera, Layer
+from sdbatch.media.compose import compose
+from sdbatch.motion import levels, zoom
+from sdbatch.motion.camera import coverage, patch, warp
+from sdbatch.motion.card import card
+from sdbatch.motion.poses import covers, poses, seen
+from tests.motion.films import BASE, film, settings
+
+SIZE = (96, 64)
+BASE_96 = replace(BASE, width=96, height=64)
+CAMERAS = [Camera(), Camera(1.3), Camera(0.7, 0.02), Camera(1.1, 0.05, -0.03, 12), Camera(2.5, 0.1, 0.1, -80)]
+
+
+def waves(camera: Camera, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """A scene known everywhere: long waves in three directions, one a channel."""
+    (w, h), turn = size, math.radians(camera.roll)
+    dx, dy = np.meshgrid(np.arange(w) + 0.5 - w / 2, np.arange(h) + 0.5 - h / 2)
+    cos, sin = math.cos(turn) / camera.zoom, math.sin(turn) / camera.zoom
+    x, y = camera.x * w + dx * cos - dy * sin, camera.y * h + dx * sin + dy * cos
+    return 127.5 + 90 * np.sin(np.stack([x / 5, y / 4, (x + y) / 7], -1))
+
+
+@pytest.mark.parametrize("camera", CAMERAS)
+def test_the_warp_shows_what_is_there(camera: Camera) -> None:
+    off = np.abs(warp(np.rint(waves(Camera())).astype(np.uint8), camera, SIZE) - waves(camera))
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+    inside = coverage(camera, SIZE, SIZE) > 0
+    inside &= (x > 6) & (x < SIZE[0] - 7) & (y > 6) & (y < SIZE[1] - 7)
+    if camera.zoom < 1:  # beyond the source there is nothing to know
+        inside &= coverage(Camera(camera.zoom * 0.85, camera.x, camera.y), SIZE, SIZE) > 0
+    assert inside.sum() > 500
+    assert off[inside].max() < (2 if camera.roll == 0 else 4)
+
+
+def test_the_warp_does_not_move_the_picture() -> None:
+    """What the card shows through a camera is where the warp of the card puts it: no half pixel anywhere."""
+    for camera in (Camera(1.2), Camera(1.2, roll=7), Camera(1.0, 1 / 192, 1 / 128)):
+        want, have = card(camera, SIZE).astype(float), warp(card(Camera(), SIZE), camera, SIZE).astype(float)
+        inner = (slice(8, -8), slice(8, -8))
+        gy, gx = np.gradient(want.mean(-1))
+        off = (have - want).mean(-1)
+        for slope in (gx, gy):
+            assert abs((off * slope)[inner].sum() / (slope**2)[inner].sum()) < 0.02  # pixels
+
+
+@given(
+    st.floats(0.5, 4), st.floats(-0.3, 0.3), st.floats(-0.3, 0.3), st.floats(-180, 180),
+    st.floats(0.5, 4), st.floats(-0.3, 0.3), st.floats(-180, 180),
+)  # fmt: skip
+def test_cameras_compose(z: float, x: float, y: float, r: float, z2: float, x2: float, r2: float) -> None:
+    """A point in the frame is the same point of the scene by either way."""
+    aspect, view, by = 1.7, Camera(z, x, y, r), Camera(z2, x2, -x2, r2)
+    between = seen(view, by, aspect)
+    for px, py in ((0.3, -0.2), (-0.5, 0.5)):
+        assert scene(by, *scene(between, px, py, aspect), aspect) == pytest.approx(scene(view, px, py, aspect), abs=1e-6)
+
+
+def scene(camera: Camera, px: float, py: float, aspect: float) -> tuple[float, float]:
+    cos, sin = math.cos(math.radians(camera.roll)), math.sin(math.radians(camera.roll))
+    x, y = px * aspect, py
+    return (
+        camera.x + (x * cos - y * sin) / camera.zoom / aspect,
+        camera.y + (x * sin + y * cos) / camera.zoom,
+    )
+
+
+def test_covers() -> None:
+    assert covers(Camera(), 1.5)
+    assert not covers(Camera(0.999), 1.5)
+    assert not covers(Camera(roll=1), 1.5)
+    assert covers(Camera(1.6, roll=90), 1.5)
+    assert not covers(Camera(1.4, roll=90), 1.5)
+    assert covers(Camera(2, x=0.25, y=-0.25), 1.5)
+    assert not covers(Camera(2, x=0.26), 1.5)
+    assert not covers(Camera(), 1.5, 0.1)
+    assert covers(Camera(1.26), 1.0, 0.1)
+
+
+def test_a_patch_is_the_warp_where_the_picture_is() -> None:
+    picture = card(Camera(), SIZE)
+    for camera in (Camera(0.5), Camera(0.5, 0.3, 0.2), Camera(0.6, roll=30), Camera(2)):
+        found = patch(picture, camera, SIZE, 0.1)
+        assert found is not None
+        part, cover, place = found
+        off = np.abs(part.astype(int) - warp(picture, camera, SIZE)[place].astype(int))
+        assert off[cover[..., 0] > 0.5].max() <= 2
+        outside = np.ones(SIZE[::-1], bool)
+        outside[place] = False
+        assert coverage(camera, SIZE, SIZE)[outside].max(initial=0) == 0
+    assert patch(picture, Camera(1, x=3), SIZE, 0.1) is None
+
+
+def test_an_edge_is_soft_in_the_scene_so_it_does_not_depend_on_the_zoom() -> None:
+    white = np.full((64, 96, 3), 255, np.uint8)
+    profiles = []
+    for z in (0.25, 0.5):
+        found = patch(white, Camera(z), (96 * 4, 64 * 4), 0.2)
+        assert found is not None
+        profiles.append(found[1][found[1].shape[0] // 2, :, 0])
+    assert np.abs(profiles[1][1::2] - profiles[0]).max() < 0.03
+
+
+def test_layers_lie_over_each_other() -> None:
+    pictures = [np.full((64, 96, 3), v, np.uint8) for v in (40, 200)]
+    frame = (Layer(0), Layer(1, Camera(0.5), 0.5, 0.1))
+    made = compose(frame, pictures.__getitem__)
+    assert (made[:16] == 40).all()
+    assert (made[:, :24] == 40).all()
+    assert (made[28:36, 40:56] == 120).all()
+    whole = compose((Layer(0), Layer(1, Camera(2), 1.0, 0.1)), pictures.__getitem__)
+    assert (whole == 200).all()
+
+
+def test_supersampling_averages_what_is_finer() -> None:
+    picture = card(Camera(), SIZE)
+    frame = (Layer(0, Camera(1.5, roll=3)), Layer(0, Camera(0.4), 1.0, 0.1))
+    fine, plain = compose(frame, lambda _: picture, 3), compose(frame, lambda _: picture)
+    assert fine.shape == plain.shape
+    assert 0 < np.abs(fine.astype(int) - plain).mean() < 6
+    assert np.array_equal(compose((Layer(0),), lambda _: picture, 2), picture)
+
+
+def test_every_frame_of_a_zoom_is_the_scene_itself() -> None:
+    """Keyframes of a known scene, blended: every frame is what a camera in that scene would see."""
+    job = film("zoom", frames=17, zoom=[[0, 1], ["end", 5]], roll=[[0, 0], ["end", 25]], target=[0.1, -0.05])
+    assert job.film is not None
+    setting = job.film.motion
+    pictures = [np.rint(waves(c)).astype(np.uint8) for c in zoom.cameras(BASE_96, setting)]
+    for view, frame in zip(poses(setting), zoom.frames(BASE_96, setting), strict=True):
+        off = np.abs(compose(frame, pictures.__getitem__) - waves(view))
+        assert np.percentile(off, 99) < 6
+        assert off.mean() < 1.2
+
+
+def test_no_switch_between_keyframes_can_be_seen() -> None:
+    """Keyframes that differ (each in its own tone) still give frames that change evenly."""
+    setting = settings(mode="zoom", frames=161, zoom=[[0, 1], ["end", 6]])
+    tones = [np.full((64, 96, 3), v, np.uint8) for v in (30, 230, 60, 200, 90, 170)]
+    frames = [compose(f, tones.__getitem__).astype(float) for f in zoom.frames(BASE_96, setting)]
+    change = np.array([np.abs(b - a).mean() for a, b in pairwise(frames)])
+    assert change.max() < 2.2 * np.median(change)
+
+
+def test_levels_go_out_of_view_before_they_are_drawn_alone() -> None:
+    setting = settings(mode="zoom", frames=300, zoom=[[0, 1], ["end", 6]])
+    before = None
+    for view in poses(setting):
+        bottom = levels.stack(setting, view, 1.5)[0]
+        if before is not None and bottom.level != before:
+            assert covers(bottom.camera, 1.5, levels.SEAM)
+        before = bottom.level
+
+
+def test_a_droste_loop_closes() -> None:
+    job = film("droste", frames=25, base=BASE_96)
+    frames = list(zoom.frames(BASE_96, job.film.motion))  # type: ignore[union-attr]
+    shots = motion.shots(job)
+    tones = [card(Camera(1 + i), (96, 64)) for i in range(len(shots))]
+    first, last = (compose(f, tones.__getitem__).astype(int) for f in (frames[0], frames[-1]))
+    assert np.abs(first - last).max() <= 1
+
+
+def test_sub_pixel_motion_is_even() -> None:
+    """The middle of a soft blob moves by the same share of a pixel for every step of a pan."""
+    x, y = np.meshgrid(np.arange(64.0), np.arange(48.0))
+    blob = np.rint(30 + 200 * np.exp(-((x - 31) ** 2 + (y - 23) ** 2) / 30)).astype(np.uint8)[..., None].repeat(3, -1)
+    for roll in (0, 0.5):
+        seen_ = [warp(blob, Camera(x=i / 640, roll=roll), (64, 48))[..., 0].astype(float) - 30 for i in range(21)]
+        middle = [float((p * x).sum() / p.sum()) for p in seen_]
+        assert np.abs(np.diff(middle) + 0.1).max() < 0.02

@@ -1,0 +1,87 @@
+"""What people get wrong in ``motion:``, and what they are told. All of it before anything is rendered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sdbatch.errors import ConfigError
+from sdbatch.motion.settings import Motion
+from sdbatch.validation import check
+
+ZOOM: dict[str, Any] = {"mode": "zoom", "frames": 48}
+WALK: dict[str, Any] = {"mode": "walk", "frames": 48, "prompts": [[0, "a"], ["end", "b"]]}
+PROMPT: dict[str, Any] = {"mode": "prompt", "frames": 48, "phrase": "zoom {zoom:.2f}"}
+FEEDBACK: dict[str, Any] = {"mode": "feedback", "frames": 48}
+
+WRONG: list[tuple[str, dict[str, Any], str, str]] = [
+    ("order", ZOOM | {"zoom": [[20, 1], [10, 2]]}, "motion.zoom", "times must rise: 10"),
+    ("twice", ZOOM | {"x": [["50%", 0], ["23.5", 1]]}, "motion.x", "times must rise"),
+    ("beyond", ZOOM | {"zoom": [[0, 1], [48, 2]]}, "motion.zoom", "48 is beyond the end (frame 47, 2s)"),
+    ("no time", ZOOM | {"roll": [["soon", 1]]}, "motion.roll", "'soon' is no time; write a frame (24), seconds (1.5s)"),
+    ("zoom 0", ZOOM | {"zoom": 0}, "motion.zoom", "0 is out of range 0.001–10000"),
+    ("zoom -1", ZOOM | {"zoom": [[0, 1], ["end", -1]]}, "motion.zoom", "-1 is out of range"),
+    ("ease", ZOOM | {"zoom": [[0, 1], ["end", 2, "in_out_sin"]]}, "motion.zoom", "did you mean 'in_out_sine'?"),
+    ("text", ZOOM | {"zoom": [[0, "big"]]}, "motion.zoom", "'big' in [0, 'big'] is no number"),
+    ("mapping", ZOOM | {"zoom": {"0": 1}}, "motion.zoom", "is no schedule; write a number or a list of [time, value, ease]"),
+    ("short", ZOOM | {"zoom": [[0]]}, "motion.zoom", "[0] is no keyframe"),
+    ("bool", ZOOM | {"zoom": True}, "motion.zoom", "is no schedule"),
+    ("both", ZOOM | {"seconds": 2}, "motion.frames", "48 and seconds 2 are in conflict; give one of them"),
+    ("neither", {"mode": "zoom"}, "motion.seconds", "needs a length; give seconds or frames"),
+    ("endless", {"mode": "zoom", "seconds": 3600, "fps": 240}, "motion.seconds", "864000 frames are out of range"),
+    ("deforum", ZOOM | {"zoom": "0:(1.0+t)"}, "motion.zoom", "'1.0+t' is an expression; none is evaluated"),
+    ("no deforum", ZOOM | {"zoom": "fast"}, "motion.zoom", "'fast' is no schedule"),
+    ("loop", WALK | {"loop": True}, "motion.prompts", "a loop needs equal ends, not 'a' and 'b'"),
+    ("loop x", ZOOM | {"loop": True, "x": [[0, 0], ["end", 1]]}, "motion.x", "a loop needs equal ends, not 0.0 and 1.0"),
+    ("loop zoom", ZOOM | {"loop": True, "zoom": [[0, 1], ["end", 3]]}, "motion.zoom", "2.25 or 3.375 would"),
+    ("loop t", PROMPT | {"loop": True, "phrase": "{t}"}, "motion.phrase", "does not end as it began"),
+    ("loop chain", FEEDBACK | {"loop": True}, "motion.loop", "allowed are false and pingpong"),
+    ("loop word", ZOOM | {"loop": "forever"}, "motion.loop", "pingpong"),
+    ("still words", PROMPT | {"roll": [[0, 0], ["end", 9]]}, "motion.roll", "moves nothing"),
+    ("no walk", {"mode": "walk", "frames": 9}, "motion.prompts", "a walk needs two keyframes"),
+    ("depth", ZOOM | {"prompts": [["50%", "a"]]}, "motion.prompts", "'50%' is no zoom; in mode zoom they go by depth"),
+    ("depths", ZOOM | {"prompts": [[4, "a"], [2, "b"]]}, "motion.prompts", "zooms must rise: 2 comes after 4"),
+    ("strength", FEEDBACK | {"strength": [[0, 0.5], ["end", 1.5]]}, "motion.strength", "1.5 is out of range 0.01–1"),
+    ("seed", WALK | {"seeds": [[0, 1], ["end", -1]]}, "motion.seeds", "-1 is out of range 0–"),
+    ("no seed", WALK | {"seeds": [[0, 1.5]]}, "motion.seeds", "1.5 in [0, 1.5] is no seed"),
+    ("no text", WALK | {"prompts": [[0, 7], ["end", "b"]]}, "motion.prompts", "7 in [0, 7] is no text"),
+    ("no list", WALK | {"prompts": "a"}, "motion.prompts", "'a' is no list of [time, text, ease]"),
+    ("target", ZOOM | {"target": [0.7, 0]}, "motion.target", "its edges are at ±0.5"),
+    ("factor", ZOOM | {"factor": 1}, "motion.factor", "out of range"),
+    ("mode", {"mode": "zooom", "frames": 9}, "motion.mode", "did you mean 'zoom'?"),
+    ("variable", PROMPT | {"phrase": "{speed}"}, "motion.phrase", "{speed} is unknown; a phrase may use t, frame, zoom"),
+    ("format", PROMPT | {"phrase": "{zoom:>9999999}"}, "motion.phrase", "is no number format"),
+    ("fps", ZOOM | {"fps": "24/0"}, "motion.fps", "is no frame rate"),
+    ("infinite", ZOOM | {"zoom": "0:(1e999)"}, "motion.zoom", "is out of range"),
+]
+
+
+@pytest.mark.parametrize(("data", "key", "says"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
+def test_mistakes_name_their_key_and_what_is_allowed(data: dict[str, Any], key: str, says: str) -> None:
+    with pytest.raises(ConfigError) as found:
+        check(Motion, data, "motion")
+    assert [p.key for p in found.value.problems] == [key]
+    assert says in str(found.value.problems[0])
+
+
+GOOD: list[dict[str, Any]] = [
+    ZOOM | {"zoom": "0:(1.0), 30:(1.05)"},
+    ZOOM | {"zoom": [[0, 1], ["end", 2.25]], "loop": True},
+    ZOOM | {"zoom": [[0, 4], ["end", 1]], "factor": 2, "loop": True},
+    ZOOM | {"roll": [[0, 0], ["end", 360]], "loop": True},
+    ZOOM | {"strength": 0.4},
+    {"mode": "zoom", "seconds": 4, "fps": "24000/1001", "zoom": [[0, 1], ["4s", 2]]},
+    WALK | {"prompts": [[0, "a"], [20, "b", "hold"], ["end", "a"]], "loop": True},
+    WALK | {"loop": "pingpong"},
+    PROMPT | {"weight": 1.2},
+    FEEDBACK | {"prompts": [[0, "day"], ["end", "night"]], "strength": [[0, 0.3], ["end", 0.6]]},
+]
+
+
+@pytest.mark.parametrize("data", GOOD)
+def test_what_is_right_survives_the_way_into_a_file_and_back(data: dict[str, Any]) -> None:
+    made = check(Motion, data, "motion")
+    assert check(Motion, made.model_dump(mode="json"), "motion") == made
+    assert check(Motion, made.model_dump(mode="json", exclude_defaults=True), "motion") == made
+    assert hash(made) == hash(check(Motion, data, "motion"))

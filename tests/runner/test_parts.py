@@ -1,0 +1,153 @@
+"""The runner's parts on their own: gate, writers, lanes, needs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from sdbatch.errors import StoreError
+from sdbatch.render import Bucket
+from sdbatch.runner.gate import Gate
+from sdbatch.runner.lanes import Lanes
+from sdbatch.runner.needs import Needs
+from sdbatch.runner.writers import Writers
+
+SMALL, LARGE = Bucket(4, 4, 1), Bucket(8, 8, 1)
+
+
+def test_a_signal_leaves_what_is_abandonable_and_keeps_the_rest() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    entered = []
+
+    def compute(gate: Gate) -> None:
+        with gate.abandonable():
+            entered.append(1)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+
+    with Gate() as gate:
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                compute(gate)
+            assert gate.stopped
+    assert entered == [1]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_bookkeeping_is_finished_before_a_signal_counts() -> None:
+    finished = []
+
+    def compute(gate: Gate) -> None:
+        with gate.abandonable():
+            with gate.kept():
+                os.kill(os.getpid(), signal.SIGTERM)
+                finished.append(1)
+            finished.append(2)
+
+    with Gate() as gate, pytest.raises(KeyboardInterrupt):
+        compute(gate)
+    assert finished == [1]
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Gate() as gate:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not gate.stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_gate_in_another_thread_touches_no_handlers() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def work() -> None:
+        with Gate():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+def test_writers_hold_the_renderer_back() -> None:
+    writers, release, begun = Writers(1), threading.Event(), []
+
+    def slow() -> None:
+        begun.append(1)
+        release.wait(5)
+
+    for _ in range(3):
+        writers.put(slow)
+    full = threading.Thread(target=writers.put, args=(slow,))
+    full.start()
+    full.join(0.2)
+    assert full.is_alive()
+    release.set()
+    full.join()
+    writers.drain()
+    assert len(begun) == 4
+    writers.finish()
+
+
+def test_after_an_error_writers_drop_what_comes() -> None:
+    writers, done = Writers(2), []
+
+    def fails() -> None:
+        raise StoreError("full")
+
+    writers.put(fails)
+    with pytest.raises(StoreError, match="full"):
+        writers.drain()
+    for _ in range(20):
+        writers.put(lambda: done.append(1))
+    writers.finish()
+    assert not done
+    with pytest.raises(StoreError):
+        writers.check()
+
+
+def test_lanes_give_the_largest_first_and_chains_before_others() -> None:
+    lanes = Lanes()
+    for unit in range(4):
+        lanes.add((SMALL, LARGE)[unit % 2], unit)
+    lanes.add(LARGE, 9, ("a", "b"))
+    lanes.sort()
+    assert lanes.pop(None) == 1
+    lanes.wake("a")
+    assert lanes.pop(SMALL) == 0
+    lanes.wake("b")
+    assert [lanes.pop(None) for _ in range(4)] == [9, 3, 2, None]
+    assert lanes.pop(Bucket(1, 1, 1)) is None
+
+
+def test_backwards_lanes_begin_at_the_end() -> None:
+    lanes = Lanes(backwards=True)
+    for unit in range(3):
+        lanes.add(SMALL, unit)
+    assert [lanes.pop(None) for _ in range(4)] == [2, 1, 0, None]
+
+
+def test_needs_count_shots_and_fail_films() -> None:
+    elsewhere: set[int] = set()
+    needs = Needs(elsewhere.__contains__)
+    assert needs.add(1, ["a", "b"]) == ["a", "b"]
+    assert needs.add(2, ["b", "c"]) == ["c"]
+    needs.share([("c", 7), ("x", 8)])
+    assert needs.shared == {"c": 7}
+    assert needs.stored("a") == []
+    assert needs.stored("b") == [1]
+    assert needs.alive("c")
+    elsewhere.add(2)
+    assert not needs.alive("c")
+    elsewhere.clear()
+    assert needs.waiting() == [2]
+    assert needs.failed("c") == [2]
+    assert needs.waiting() == []
