@@ -92,9 +92,10 @@ def _fitted(flow: NDArray[np.float32]) -> Plane:
 
 def _refined(a: Plane, b: Plane, p: Plane) -> Plane:
     """Gauss-Newton on brightness (with gain and offset), Huber-weighted."""
-    x, y = _grid(b.shape)
+    thin = max(1, min(b.shape) // 256)  # of a large picture every second pixel is enough
+    x, y = (v[::thin, ::thin] for v in _grid(b.shape))
     edge = round(min(b.shape) * BORDER)
-    want = b[edge : b.shape[0] - edge, edge : b.shape[1] - edge]
+    want = b[edge : b.shape[0] - edge, edge : b.shape[1] - edge][::thin, ::thin]
     gy, gx = np.gradient(a)
     splines = [spline_filter(v, order=3) for v in (a, gx, gy)]
     middle = (np.array(a.shape) - 1) / 2

@@ -18,7 +18,7 @@ CROP = 64
 # From this share of the steps on, whole pictures take the place of crops (four crops are as large as one picture).
 WHOLE = 0.7
 NOISE = 0.05
-RECIPE = Recipe(steps=17000, rate=1.5e-3, batch=8, average=0.999)
+RECIPE = Recipe(steps=7500, rate=1.6e-3, batch=8, average=0.999)
 
 
 def build() -> AutoencoderKL:
@@ -103,7 +103,7 @@ def train(
     device: torch.device,
     *,
     parts: int,
-    pictures: int = 8000,
+    pictures: int = 5000,
     say: Callable[[str], None] = print,
 ) -> AutoencoderKL:
     """Fit the autoencoder, or go on; returns it with the averaged weights."""

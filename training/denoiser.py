@@ -19,7 +19,7 @@ WIDTH = 128
 CHANNELS = (48, 96, 160)
 SILENT = 0.10
 MIN_SNR = 5.0
-RECIPE = Recipe(steps=6000, rate=1.2e-3, batch=32, warm_up=200, average=0.999)
+RECIPE = Recipe(steps=5600, rate=1.2e-3, batch=32, warm_up=200, average=0.999)
 
 
 class Denoiser(torch.nn.Module):

@@ -36,7 +36,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="steps of the denoiser")
     parser.add_argument("--decoder-steps", type=int, help="steps of the decoder alone")
     parser.add_argument("--shards", type=int, help="shards of 512 painted scenes")
-    parser.add_argument("--pictures", type=int, default=8000, help="painted scenes for the autoencoder")
+    parser.add_argument("--pictures", type=int, default=5000, help="painted scenes for the autoencoder")
     return parser.parse_args(arguments)
 
 
@@ -47,7 +47,7 @@ def say(text: str) -> None:
 
 def recipes(options: argparse.Namespace, device: torch.device) -> tuple[Recipe, Recipe, int]:
     """The recipes of both trainings and the number of shards, larger where there is an accelerator."""
-    vae, paint, shards = autoencoder.RECIPE, denoiser.RECIPE, 40
+    vae, paint, shards = autoencoder.RECIPE, denoiser.RECIPE, 20
     if device.type == "cuda":
         vae = replace(vae, batch=64, steps=20000)
         paint = replace(paint, batch=256, steps=40000, average=0.9995)

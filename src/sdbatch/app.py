@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from rich.console import Console
@@ -16,10 +16,10 @@ from rich.console import Console
 from sdbatch import report
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.experiment import Experiment, schema
+from sdbatch.pages import TASKS as PAGES
+from sdbatch.pages import refresh
 from sdbatch.plan import Plan
 from sdbatch.plan import plan as make_plan
-from sdbatch.proof import kept
-from sdbatch.proof.again import Listed
 from sdbatch.proof.tasks import TASKS as KEEPING
 from sdbatch.renderers import open_renderer
 from sdbatch.resolve import resolve
@@ -45,7 +45,9 @@ def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str]
     if problems:
         raise ConfigError(problems)
     if (whole := (KEEPING | PAGES).get(experiment.task)) is not None:
-        return whole(experiment)
+        code = whole(experiment)
+        refresh(experiment)
+        return code
     return TASKS[experiment.task](make_plan(resolve(experiment)))
 
 
@@ -114,55 +116,7 @@ def show_plan(plan: Plan) -> int:
     return 0
 
 
-def sheet(plan: Plan) -> int:
-    """A labelled contact sheet of what is rendered: outputs/<name>/sheet.png."""
-    from sdbatch import contact
-    from sdbatch.media import png
-    from sdbatch.store import files
-
-    store = _store(plan)
-    pixels = contact.make(plan, store)
-    path = store.root / "sheet.png"
-    files.write(path, [png.encode(pixels, {}, None)], path.with_name(".sheet.part"))
-    Console().print(str(path), markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
-def gallery(experiment: Experiment) -> int:
-    """The page anew, every file of it looked at; without prompts, of the plan that the folder keeps."""
-    from sdbatch.gallery import Site
-
-    plan, store = _kept_or_made(experiment)
-    Site(plan, store, experiment.model, plan.axes if isinstance(plan, Plan) else ()).finish(rebuild=True)
-    Console().print(str(store.gallery), markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
-def table(experiment: Experiment) -> int:
-    """The records as CSV: outputs/<name>/records.csv."""
-    from sdbatch.gallery import csv_text
-    from sdbatch.store import files
-
-    plan, store = _kept_or_made(experiment)
-    path = store.root / "records.csv"
-    data = csv_text(plan, store.ledger()).encode("utf-8", "replace")
-    files.write(path, [data], path.with_name(".records.part"))
-    Console().print(str(path), markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
-def _kept_or_made(experiment: Experiment) -> tuple[Plan | Listed, Store]:
-    """The experiment's plan; where only a name is given, the one that its folder keeps."""
-    store = Store(Path(experiment.output.folder).expanduser() / experiment.name)
-    if experiment.prompts:
-        return make_plan(resolve(experiment)), store
-    if not store.plan.is_file():
-        raise ConfigError.one("prompts", "is empty", f"and {store.plan} does not exist")
-    return Listed(list(kept.jobs(store.plan))), store
-
-
-PAGES: dict[str, Callable[[Experiment], int]] = {"gallery": gallery, "csv": table}
-TASKS: dict[str, Callable[[Plan], int]] = {"render": render, "plan": show_plan, "sheet": sheet}
+TASKS: dict[str, Callable[[Plan], int]] = {"render": render, "plan": show_plan}
 
 
 def _store(plan: Plan) -> Store:
@@ -176,8 +130,9 @@ def _runs(plan: Plan) -> Path:
 
 def _writable(folder: Path) -> None:
     """Raise ConfigError now rather than after an hour; the folder itself is not made yet."""
-    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not there.is_dir():
-        raise ConfigError.one("output.folder", f"{str(there)!r} is a file", "give a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ConfigError.one("output.folder", f"{str(there)!r} is not writable", "set output.folder=…")
+    try:
+        there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        TemporaryFile(dir=there).close()  # os.access says yes to root on a read-only file system
+    except OSError as e:
+        why = f"{str(folder)!r} is not writable: {e.strerror}"
+        raise ConfigError.one("output.folder", why, "set output.folder=…") from e

@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
-from sdbatch.errors import ConfigError, Problem
+from sdbatch.errors import ConfigError, Problem, shown
 from sdbatch.translate import translate
 from sdbatch.yamlfile import load
 
@@ -54,7 +54,9 @@ def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting
     SourcesRegistry.instance().register(FileConfigSource)
-    sys.argv[1:] = [_marked_argument(a) for a in arguments]
+    overrides = [a for a in arguments if a[:1] in ("+", "~") or ("=" in a and a[:1] != "-")]
+    flags = [a for a in arguments if a not in overrides]  # first: argparse stumbles over flags in between
+    sys.argv[1:] = [*flags, *map(_marked_argument, overrides)]
     main = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
     try:
         main(lambda cfg: task(lambda: Composed(_plain(cfg), _given(), _hidden())))()
@@ -78,6 +80,8 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
         header = self._get_header_dict(text[:4096])
         if data is not None and not isinstance(data, dict):
             raise ConfigError.one("", f"{path.name} is no mapping of keys")
+        if data and not isinstance(data.get("hydra", {}), dict):
+            raise ConfigError.one("hydra", f"{shown(data['hydra'])} is not a mapping of keys")
         return ConfigResult(f"file://{self.path}", self.provider, OmegaConf.create(_marked(data or {})), header)
 
 
@@ -86,12 +90,12 @@ def _marked(data: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _mark(text: str) -> str:
-    """``${`` out of OmegaConf's sight; a mark that the text holds itself gets longer, so ``_unmark`` is exact."""
-    return re.sub(r"\$(\ue000*)\{", "$\\1\ue000{", text)
+    """``${`` and ``???`` out of OmegaConf's sight; a mark that the text holds itself gets longer: undone exactly."""
+    return re.sub(r"\$\ue000*\{|\A\?\?\ue000*\?\Z", lambda m: f"{m[0][:-1]}\ue000{m[0][-1]}", text)
 
 
 def _unmark(text: str) -> str:
-    return re.sub(r"\$(\ue000*)\ue000\{", r"$\1{", text)
+    return re.sub(r"\$\ue000+\{|\A\?\?\ue000+\?\Z", lambda m: f"{m[0][:-2]}{m[0][-1]}", text)
 
 
 def _each(value: Any, change: Callable[[str], str]) -> Any:

@@ -1,30 +1,29 @@
-"""``task=sheet``: a labelled contact sheet of what an experiment has rendered."""
+"""``task=sheet``: a labelled contact sheet of what an experiment has rendered, any grid of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from math import log, prod
 from pathlib import Path
 
 from sdbatch.errors import ConfigError, nearest
+from sdbatch.experiment import SheetSettings
 from sdbatch.jobs import Job
 from sdbatch.media import footage, png
 from sdbatch.media.sheet import Cell, sheet
-from sdbatch.plan import Plan
 from sdbatch.render import Pixels
 from sdbatch.store import Ledger, Store
+from sdbatch.store.plans import Plan
 
 LANDSCAPE = 1.5  # columns to rows
 
 
-def make(plan: Plan, store: Store) -> Pixels:
-    """The sheet of the first ``sheet.limit`` jobs: some axes across, the others down. Raises ConfigError."""
-    experiment = plan.resolved.experiment
-    jobs = plan[: experiment.sheet.limit]
+def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels:
+    """The sheet of the first ``settings.limit`` jobs that match: some axes across, others down. Raises ConfigError."""
+    jobs = _chosen((plan[i] for i in range(len(plan))), settings)
     axes = {axis: values for axis, values in _axes(jobs).items() if len(values) > 1}
-    across = _across(experiment.sheet.across, axes)
-    down = [a for a in axes if a not in across]
+    across, down = _sides(settings, axes)
     rows: dict[tuple[str, ...], dict[tuple[str, ...], Job]] = {}
     for job in jobs:
         labels = dict(job.labels)
@@ -33,8 +32,22 @@ def make(plan: Plan, store: Store) -> Pixels:
     ledger = store.ledger()
     cells = [_cell(row.get(c), store, ledger) for row in rows.values() for c in columns]
     sides = [f"{', '.join(names)} {where}" for names, where in ((across, "across"), (down, "down")) if names]
-    title = f"{experiment.name}: {', '.join(sides)}" if sides else experiment.name
+    title = f"{name}: {', '.join(sides)}" if sides else name
     return sheet(cells, [" · ".join(c) for c in columns], [" · ".join(r) for r in rows], title)
+
+
+def _chosen(jobs: Iterable[Job], settings: SheetSettings) -> list[Job]:
+    """The jobs that have the values asked for."""
+    every = list(jobs)
+    axes = _axes(every)
+    for entry in settings.where:
+        key, _, wanted = entry.partition("=")
+        values = wanted.split("|")
+        _known("sheet.where", key, axes)
+        for value in values:
+            _known("sheet.where", value, axes[key], f"value of {key}")
+        every = [job for job in every if dict(job.labels).get(key) in values]
+    return every[: settings.limit]
 
 
 def _axes(jobs: list[Job]) -> dict[str, list[str]]:
@@ -45,14 +58,27 @@ def _axes(jobs: list[Job]) -> dict[str, list[str]]:
     return {axis: list(values) for axis, values in out.items()}
 
 
-def _across(wanted: str | None, axes: dict[str, list[str]]) -> list[str]:
-    """The axes that run across: the one asked for, else as many of the last ones as make the sheet a landscape."""
-    if wanted is not None:
-        if wanted not in axes:
-            hint = nearest(wanted, axes) or f"axes are {', '.join(axes)}"
-            raise ConfigError.one("sheet.across", f"{wanted!r} is no axis with several values", hint)
-        return [wanted]
-    names = list(axes)
+def _known(key: str, wanted: str, allowed: Iterable[str], what: str = "axis with several values") -> None:
+    if wanted not in allowed:
+        hint = nearest(wanted, allowed) or f"there are {', '.join(list(allowed)[:20])}"
+        raise ConfigError.one(key, f"{wanted!r} is no {what}", hint)
+
+
+def _sides(settings: SheetSettings, axes: dict[str, list[str]]) -> tuple[list[str], list[str]]:
+    """The axes that run across, and down: those asked for; else as many of the last ones across as make a landscape."""
+    for key, names in (("sheet.across", settings.across), ("sheet.down", settings.down)):
+        for name in names or ():
+            _known(key, name, axes)
+    down = list(settings.down or ())
+    left = [a for a in axes if a not in down]
+    if settings.across is not None:
+        across = [a for a in settings.across if a not in down]
+    else:
+        across = left if down else _landscape(left, axes)
+    return across, down + [a for a in left if a not in across]
+
+
+def _landscape(names: list[str], axes: dict[str, list[str]]) -> list[str]:
     count = [len(axes[a]) for a in names]
     shapes = [abs(log(prod(count[k:]) / prod(count[:k]) / LANDSCAPE)) for k in range(len(names) + 1)]
     return names[shapes.index(min(shapes)) :]

@@ -7,6 +7,7 @@ ConfigError with every mistake in it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -158,10 +159,23 @@ class ModelSettings(Section):
     fake: Fake = Field(Fake(), description="model=fake only")
 
 
+def _path(value: str) -> str:
+    try:
+        long = any(len(part.encode()) > 255 for part in Path(value).expanduser().parts)
+    except RuntimeError:
+        raise ValueError(f"{shown(value)}: there is no such user") from None
+    if long or "\0" in value:
+        raise ValueError(f"{shown(value)} is no name of a file or folder")
+    return value
+
+
+FilePath = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_path)]
+
+
 class Output(Section):
     """Where files go and what is in them."""
 
-    folder: str = Field("outputs", min_length=1, max_length=1024, description="folder that holds <name>/")
+    folder: FilePath = Field("outputs", description="folder that holds <name>/")
     metadata: Literal["full", "none"] = Field("full", description="what the files say about themselves")
 
 
@@ -186,10 +200,20 @@ class PlanSettings(Section):
     preview: bool = Field(False, description="draw every film's curves, and its camera over a test card")
 
 
+def _axis_names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+AxisNames = Annotated[tuple[str, ...], BeforeValidator(_axis_names, json_schema_input_type=str | list[str])]
+
+
 class SheetSettings(Section):
     """The contact sheet (task=sheet)."""
 
-    across: str | None = Field(None, description="axis that runs across; null: chosen")
+    format: Literal["png", "pdf"] = Field("png", description="sheet.png or sheet.pdf")
+    across: AxisNames | None = Field(None, description="axis that runs across, or a list of them; null: chosen")
+    down: AxisNames | None = Field(None, description="axes that run down; null: those that are not across")
+    where: AxisNames = Field((), description="only these values: [sampling.guidance=2|4, prompts=torii]")
     limit: int = Field(400, ge=1, le=10_000, description="most pictures on one sheet")
 
 
@@ -207,7 +231,7 @@ class VerifySettings(Section):
 class ReproduceSettings(Section):
     """One file made again from what it says of itself (task=reproduce)."""
 
-    folder: str = Field("reproduced", min_length=1, max_length=1024, description="where it goes, under its old name")
+    folder: FilePath = Field("reproduced", description="where it goes, under its old name")
 
 
 def _names(value: Any) -> Any:
@@ -226,6 +250,10 @@ class FinalSettings(Section):
     name: str | None = Field(
         None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="folder under outputs/; null: <name>-final"
     )
+
+    def folder(self, draft: str) -> str:
+        """The name of the final's folder."""
+        return self.name or f"{draft[:58]}-final"
 
 
 class GallerySettings(Section):
@@ -273,7 +301,7 @@ class Experiment(Section):
     sheet: SheetSettings = Field(SheetSettings(), description="the contact sheet")
     gallery: GallerySettings = Field(GallerySettings(), description="the page of all pictures")
     verify: VerifySettings = Field(VerifySettings(), description="rendering again and comparing")
-    source: str | None = Field(None, min_length=1, max_length=4096, description="task=reproduce: a picture or a film")
+    source: FilePath | None = Field(None, description="task=reproduce: a picture or a film")
     reproduce: ReproduceSettings = Field(ReproduceSettings(), description="one file made again")
     final: FinalSettings = Field(FinalSettings(), description="chosen jobs with other settings")
     prune: PruneSettings = Field(PruneSettings(), description="removing what nothing wants any more")

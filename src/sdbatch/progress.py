@@ -34,10 +34,11 @@ class Progress:
         self._lock = threading.RLock()
 
     def start(self, jobs: int, shots: int, cost: float) -> None:
-        """Rendering begins: so many jobs, which need so many pictures."""
+        """Rendering begins, or begins anew: so many more jobs, which need so many more pictures."""
         with self._lock:
-            self.jobs, self.shots, self._cost = jobs, shots, cost
-            self._began = time.monotonic()
+            self.jobs, self.shots = self.done + self.failed + jobs, self.rendered + shots
+            self._cost = self._spent + cost
+            self._began = self._began if self.rendered else time.monotonic()
             self._opened()
 
     def shot(self, cost: float) -> None:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sdbatch import motion
 from sdbatch.canvas import SIDE
-from sdbatch.errors import ConfigError
+from sdbatch.errors import ConfigError, shown
 from sdbatch.experiment import EncodingSettings
 from sdbatch.jobs import Encoding, Job, Model, Shot, Start, Toward, sampler_spec
 from sdbatch.motion.settings import Motion
@@ -22,7 +22,6 @@ from sdbatch.validation import check
 
 M = TypeVar("M", bound=BaseModel)
 MAX_TEXT = 200_000
-_Side = Annotated[int, Field(ge=SIDE.start, lt=SIDE.stop)]
 
 
 class _Strict(BaseModel):
@@ -31,7 +30,13 @@ class _Strict(BaseModel):
 
 def _sampler(value: dict[str, Any]) -> dict[str, Any]:
     if not any(value == sampler_spec(name) for name in SAMPLERS):
-        raise ValueError(f"{str(value)[:200]} is no sampler of this version")
+        raise ValueError(f"{shown(value)} is no sampler of this version")
+    return value
+
+
+def _sides(value: tuple[int, int]) -> tuple[int, int]:
+    if not all(side in SIDE for side in value):
+        raise ValueError(f"{shown(list(value))} is out of range: sides are {SIDE.start}–{SIDE.stop - 1} pixels")
     return value
 
 
@@ -43,7 +48,7 @@ class ShotSpec(_Strict):
     prompt: str = Field(max_length=MAX_TEXT)
     negative: str = Field(max_length=MAX_TEXT)
     seed: int = Field(ge=SEED_RANGE[0], le=SEED_RANGE[1])
-    size: tuple[_Side, _Side]
+    size: Annotated[tuple[int, int], AfterValidator(_sides)]
     sampler: Annotated[dict[str, Any], AfterValidator(_sampler)]
     steps: int = Field(ge=1, le=1000)
     guidance: float = Field(ge=1, le=30)
@@ -90,8 +95,8 @@ def job(data: Any, key: str = "job", name: str = "") -> Job:
         encoding = _checked(EncodingSettings, data.get("encoding", {}), f"{key}.encoding")
     made = motion.make(base, moves, Encoding(**encoding.model_dump()), slug(name))
     if made.id != data.get("id"):
-        said = str(data.get("id"))[:40]
-        raise ConfigError.one(f"{key}.id", f"is {said!r}, but these settings are {made.id}", "was the file changed?")
+        said = shown(data.get("id"))
+        raise ConfigError.one(f"{key}.id", f"is {said}, but these settings are {made.id}", "was the file changed?")
     return made
 
 

@@ -65,12 +65,18 @@ def _merging(m: re.Match[str], texts: Sequence[str]) -> Problem:
 
 
 RULES: tuple[tuple[str, Callable[[re.Match[str], Sequence[str]], Problem]], ...] = (
-    (r"Could not find '([^']+)'", _missing),
+    (r"Could not (?:find|load) '([^']+)'", _missing),
     (r"Could not override '([^']+)'", _unknown),
     (r"Key '([^']+)' is not in struct", _unknown),
     (r"Could not delete from config. '([^']+)'", lambda m, _: Problem(m[1], "does not exist, so it cannot be removed")),
     (r"item is already at '([^']+)'", lambda m, _: Problem(m[1], "is there already", "leave out the +")),
-    (r"Multiple values for (\S+?)\.", lambda m, _: Problem(m[1], "is chosen already", f"write {m[1]}=… without +")),
+    (
+        r"Multiple values for (\S+?)\.|(\S+) appears more than once",
+        lambda m, _: Problem(
+            m[1] or m[2], "is chosen already", f"write {m[1] or m[2]}=…, or in a file override /{m[1] or m[2]}: …"
+        ),
+    ),
+    (r"Incompatible key type|Unsupported key type", lambda *_: Problem("", "a key is no text", "quote it")),
     (r"Ambiguous value for argument '(.*)'\n1", _ambiguous),
     (
         r"Sweep parameters '(.*)' requires --multirun",

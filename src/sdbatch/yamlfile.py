@@ -63,4 +63,6 @@ def _small(data: Any) -> None:
             raise ValueError(_DEEP)
         if count > LIMIT:
             raise ValueError(f"more than {LIMIT:,} values")
+        if any(isinstance(v, int) and v.bit_length() > 1000 for v in inner):
+            raise ValueError("a number of more than 300 digits")
         stack += [(v, depth + 1) for v in inner if isinstance(v, dict | list)]

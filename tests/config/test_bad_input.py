@@ -107,6 +107,9 @@ NAMES = [
     ],
     ({"prompts": [{"text": "a", "id": "a/b"}]}, "prompts[0].id", "'a/b' is no id (letters, digits"),
     ({"output": {"folder": ""}}, "output.folder", "is empty"),
+    ({"output": {"folder": "~nobody-here/x"}}, "output.folder", "there is no such user"),
+    ({"output": {"folder": "a\0"}}, "output.folder", "is no name of a file or folder"),
+    ({"output": {"folder": "x" * 300}}, "output.folder", "is no name of a file or folder"),
 ]
 SEEDS = [
     *[

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,14 @@ from sdbatch.fake import FakeRenderer, Faults
 from sdbatch.render import Failure, Feed, Picture
 from sdbatch.runner import Options, run, shelf
 from sdbatch.store import Store
-from tests.runner.little import CHAIN, LittlePlan, film, still
+from tests.motion.films import film as moving
+from tests.runner.little import CHAIN, LittlePlan, film, plan, still
 
 
-def make_plan(stills: int, films: int, frames: int) -> LittlePlan:
-    """Stills, films of their own shots, and chains."""
+def make_plan(stills: int, films: int, frames: int, motions: Sequence[str] = ()) -> LittlePlan:
+    """Stills, films of their own shots, and chains; or the films of these names."""
+    if motions:
+        return plan(*(moving(name) for name in motions))
     motion.MODES["chain"] = CHAIN  # type: ignore[assignment]
     jobs = [film(frames, seed=1000 + i, mode=("prompt", "chain")[i % 2]) for i in range(films)]
     return LittlePlan(lambda i: still(i) if i < stills else jobs[i - stills], stills + films)
@@ -53,7 +56,7 @@ class Logged(FakeRenderer):
 
 def render(root: str, wish: dict[str, Any]) -> int:
     """Render as ``wish`` says; the exit code is the program's."""
-    plan = make_plan(wish.get("stills", 0), wish.get("films", 0), wish.get("frames", 8))
+    jobs = make_plan(wish.get("stills", 0), wish.get("films", 0), wish.get("frames", 8), wish.get("motions", ()))
     if "file_limit" in wish:
         resource.setrlimit(resource.RLIMIT_FSIZE, (wish["file_limit"], wish["file_limit"]))
 
@@ -69,7 +72,7 @@ def render(root: str, wish: dict[str, Any]) -> int:
     say("ready")
     options = Options(shard=tuple(wish.get("shard", (0, 1))))
     try:
-        outcome = run(plan, Store(Path(root), wish.get("durable", False)), open_renderer, options)
+        outcome = run(jobs, Store(Path(root), wish.get("durable", False)), open_renderer, options)
     except SdbatchError as e:
         say(json.dumps({"error": str(e)}))
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -11,7 +12,13 @@ from sdbatch.jobs import Camera, Encoding
 from tests.motion.films import BASE, MOTIONS, film, shot_ids
 
 PINNED = {
-    "prompt": "",
+    "prompt": "jee0e007ac3470d49",
+    "walk": "j919dc22882cc8c05",
+    "zoom": "j4fda2bd3132bac48",
+    "out": "j3f65d448ceb7afbf",
+    "droste": "j0b3ca29b28a484b2",
+    "feedback": "j42e604a61d8e9cd8",
+    "pingpong": "j9ee2d40af5e893e5",
 }
 
 
@@ -176,7 +183,7 @@ class TestFeedback:
         shots = motion.shots(film("feedback"))
         assert len(shots) == 4  # frames 0, 3, 6 and the last
         assert shots[0].start is None
-        for before, shot in zip(shots, shots[1:], strict=False):
+        for before, shot in pairwise(shots):
             assert shot.start is not None
             assert (shot.start.parent, shot.start.colours) == (before.id, shots[0].id)
         assert len({s.seed for s in shots}) == len(shots)
@@ -196,4 +203,10 @@ class TestFeedback:
         zoom = 1.0
         for shot in motion.shots(job):
             zoom *= shot.start.camera.zoom if shot.start else 1
-        assert zoom == pytest.approx(2)
+        assert zoom == pytest.approx(3)
+
+
+@pytest.mark.parametrize("name", MOTIONS)
+def test_ids_are_what_they_were(name: str) -> None:
+    """Films that people have must be found again: never change these without a new SPEC_VERSION."""
+    assert film(name).id == PINNED[name]

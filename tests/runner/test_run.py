@@ -11,7 +11,9 @@ import pytest
 from sdbatch import motion
 from sdbatch.errors import RenderError, StoreError
 from sdbatch.fake import FakeRenderer, Faults, draw
+from sdbatch.jobs import Encoding
 from sdbatch.media import footage, metadata, png
+from sdbatch.motion.settings import Motion
 from sdbatch.render import Picture
 from sdbatch.runner import Options, estimate, run
 from sdbatch.store import State, Store, files
@@ -81,6 +83,41 @@ def test_larger_buckets_come_first(store: Store) -> None:
     opener = Opener(rows=2)
     run(p, store, opener)
     assert opener.rendered == [p.ids[i] for i in (1, 3, 2, 0)]
+
+
+def test_the_longest_come_first_and_equals_in_order(store: Store) -> None:
+    jobs = [still(i) for i in range(4)]
+    long = motion.make(replace(jobs[2].shot, steps=50), Motion(), Encoding(), "long")
+    p = plan(jobs[0], jobs[1], long, jobs[3])
+    opener = Opener(rows=1)
+    run(p, store, opener)
+    assert opener.rendered == [p.ids[i] for i in (2, 0, 1, 3)]
+
+
+def test_out_of_memory_goes_on_under_the_new_profile(store: Store, chain: str) -> None:
+    """What was done keeps its profile; what comes after has the new one, and no chain crosses."""
+    p = plan(*(still(i) for i in range(6)), film(4, mode=chain, seed=9))
+
+    class Shrinks(FakeRenderer):
+        count = 0
+
+        def render(self, feed):
+            for result in super().render(feed):
+                self.count += 1
+                if self.count == 4:
+                    self._profile = replace(self._profile, rows=2)
+                yield result
+
+    outcome = run(p, store, Shrinks)
+    assert (outcome.done, outcome.failed, outcome.left) == (7, 0, 0)
+    assert outcome.profile is not None
+    assert outcome.profile.rows == 2
+    records = {r.id: r for r in store.ledger().records()}
+    found = {name: sum(r.profile == name for r in records.values()) for name in {r.profile for r in records.values()}}
+    assert sorted(found.values()) in ([1, 6], [2, 5], [3, 4])
+    assert all(store.profile(name) is not None for name in found)
+    assert records[p.ids[6]].profile == outcome.profile.digest
+    assert all((store.root / "shots" / outcome.profile.digest / f"{s.id}.png").exists() for s in motion.shots(p[6]))
 
 
 def test_a_film_is_assembled_from_stored_shots(store: Store) -> None:

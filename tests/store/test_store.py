@@ -62,6 +62,14 @@ def test_living_workers_keep_their_files(store: Store) -> None:
     assert ids(store.manifest) == list(p.ids[:3])
 
 
+def test_workers_know_who_came_before(store: Store) -> None:
+    with store.worker() as a, store.worker() as b, store.worker() as c:
+        assert [store.living(w) for w in (a, b, c)] == [0, 1, 2]
+        a.close()
+        assert [store.living(w) for w in (b, c)] == [0, 1]
+        assert store.living() == 2
+
+
 def test_dead_workers_are_cleared_up(store: Store) -> None:
     p = stills(3)
     dead = store.worker()

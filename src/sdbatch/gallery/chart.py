@@ -35,7 +35,7 @@ class Chart:
         for start in range(0, len(self._plan), CHUNK):
             yield _Chunk(start).filled(self, self._plan, range(start, min(start + CHUNK, len(self._plan))))
 
-    def plan(self, name: str, model: ModelSettings) -> dict[str, Any]:
+    def plan(self, name: str, model: ModelSettings | None) -> dict[str, Any]:
         axes = [
             {"keys": list(keys), "title": " · ".join(map(title, keys)), "values": list(values)}
             for keys, values in zip(self._keys, self._values, strict=True)
@@ -46,7 +46,7 @@ class Chart:
             "jobs": len(self._plan),
             "chunk": CHUNK,
             "axes": axes,
-            "command": command.of_model(model),
+            "command": command.of_model(model) if model else [],
             "weights": self._plan[0].shot.model.weights if len(self._plan) else "",
             "version": __version__,
         }
@@ -75,8 +75,7 @@ class _Chunk:
     def filled(self, chart: Chart, plan: Plan, part: range) -> dict[str, Any]:
         rows = [self._row(plan[i], chart) for i in part]
         texts = [
-            {"prompt": p, "negative": n, "command": c}
-            for (p, n, _), c in zip(self._texts, self._commands, strict=True)
+            {"prompt": p, "negative": n, "command": c} for (p, n, _), c in zip(self._texts, self._commands, strict=True)
         ]
         return {"at": self._start, "slugs": list(self._slugs), "texts": texts, "settings": self._told, "rows": rows}
 

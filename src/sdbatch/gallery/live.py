@@ -15,7 +15,7 @@ from sdbatch.gallery.site import Site
 from sdbatch.progress import Progress
 from sdbatch.render import Pixels
 from sdbatch.runner import Observer
-from sdbatch.store import Record, Worker, compact
+from sdbatch.store import Record, Rivals, Worker, compact
 
 TICK = 0.7  # seconds between looks
 HEARTBEAT = 5.0  # seconds after which the page hears from us though nothing happened
@@ -90,32 +90,50 @@ class _Reporter:
         self._board.fill(self._store.ledger(), self._store.intact)
         self._began, self._before = time.monotonic(), self._board.known
         while not stop.wait(TICK if self._ticks else 0):
-            while news:
-                self._board.enter(news.popleft())
+            self._take_in(news, rivals)
             now = time.monotonic()
-            if now - self._looked >= AROUND:
-                self._looked = now
-                for record in rivals.news():
-                    self._board.enter(record)
-            if (self._board.changes != self._changes or now - self._told >= HEARTBEAT) and self._speaks():
-                self._told, self._changes = now, self._board.changes
-                self._ticks += 1
-                self._site.publish(self._board, self._how(now))
+            due = self._board.changes != self._changes or now - self._told >= HEARTBEAT
+            if due and self._speaks():
+                self._tell(now)
+        self._take_in(news, rivals)
+        self._tell(time.monotonic())  # for those who go on; else it is written over at once
+
+    def _take_in(self, news: deque[Record], rivals: Rivals) -> None:
+        while news:
+            self._board.enter(news.popleft())
+        if time.monotonic() - self._looked >= AROUND:
+            self._looked = time.monotonic()
+            for record in rivals.news():
+                self._board.enter(record)
+
+    def _tell(self, now: float) -> None:
+        self._told, self._changes = now, self._board.changes
+        self._ticks += 1
+        self._site.publish(self._board, self._how(now))
 
     def _how(self, now: float) -> dict[str, Any]:
         """Rate and time left: of the pictures if we render alone, else of all processes' jobs."""
         progress, board = self._progress, self._board
         if len(self._store.worker_files()) <= 1:
-            how = {"unit": "pictures", "done": progress.rendered, "total": progress.shots, "rate": progress.rate}
-            left = progress.left
+            unit, done, total, rate, left = (
+                "pictures",
+                progress.rendered,
+                progress.shots,
+                progress.rate,
+                progress.left,
+            )
         else:
             rate = (board.known - self._before) / max(0.1, now - self._began)
-            how = {"unit": "jobs", "done": board.known, "total": len(board.letters), "rate": rate}
-            left = (len(board.letters) - board.known) / rate if rate else None
-        return how | {"tick": self._ticks, "rate": round(how["rate"], 3), "left": None if left is None else round(left)}
+            unit, done, total = "jobs", board.known, len(board.letters)
+            left = (total - done) / rate if rate else None
+        seconds = None if left is None else round(left)
+        told = {"unit": unit, "done": done, "total": total, "rate": round(rate, 3), "left": seconds}
+        return told | {"tick": self._ticks}
 
     def _speaks(self) -> bool:
-        """Whether ours is the first of the processes at work: one of them tells for all."""
+        """Whether ours is the first of the processes at work: one tells for all, or any of them if that one is mute."""
         before = [p for p in self._store.worker_files() if p < self._worker.path]
         with ExitStack() as stack:
-            return len(compact.claim(before, None, stack)) == len(before)
+            if len(compact.claim(before, None, stack)) == len(before):
+                return True
+        return self._site.age() > 2 * HEARTBEAT

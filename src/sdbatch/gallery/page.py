@@ -1,4 +1,4 @@
-"""index.html: template, style and scripts in one file, under a Content-Security-Policy that names them by their digests.
+"""index.html: template, style and scripts in one file, under a Content-Security-Policy that names their digests.
 
 ``'strict-dynamic'`` lets our script, and no other, bring in the data scripts beside the page; that holds for pages from
 a file, from a server and inside a sandboxed frame, where ``'self'`` would not. Text never becomes markup: the browser
@@ -18,7 +18,7 @@ POLICY = (
     "default-src 'none'",
     "script-src {script} 'strict-dynamic'",
     "style-src {style}",
-    "img-src 'self' file: blob:",
+    "img-src 'self' file: blob: data:",
     "media-src 'self' file: blob:",
     "connect-src 'self'",
     "base-uri 'none'",

@@ -1,18 +1,20 @@
 """Every file of the page: written whole, left alone where it says the same already. Knows no threads.
 
-    index.html             the page
-    gallery/plan.js        name, axes, number of jobs
-    gallery/jobs-000.js    jobs and their settings, a chunk a file
-    gallery/state.js       what became of each job; while it renders also how it goes
-    gallery/records-000.js digests of what is done, read when a picture is opened
-    gallery/thumbs/        small pictures
+index.html             the page
+gallery/plan.js        name, axes, number of jobs
+gallery/jobs-000.js    jobs and their settings, a chunk a file
+gallery/state.js       what became of each job; while it renders also how it goes
+gallery/records-000.js digests of what is done, read when a picture is opened
+gallery/thumbs/        small pictures
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -36,7 +38,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 class Site:
     """The page of ``plan`` in ``store``; ``model`` is for command lines. Raises StoreError if it cannot be written."""
 
-    def __init__(self, plan: Plan, store: Store, model: ModelSettings, axes: Sequence[Axis] = ()) -> None:
+    def __init__(self, plan: Plan, store: Store, model: ModelSettings | None, axes: Sequence[Axis] = ()) -> None:
         self.plan = plan
         self.store = store
         self._model = model
@@ -62,6 +64,13 @@ class Site:
     def publish(self, board: Board, live: Mapping[str, Any]) -> None:
         """How it goes, in the midst of rendering."""
         self._script("state.js", board.data(self._digest, live))
+
+    def age(self) -> float:
+        """Seconds since somebody said how it goes; infinite if nobody did."""
+        try:
+            return time.time() - (self.folder / "state.js").stat().st_mtime
+        except OSError:
+            return math.inf
 
     def thumb(self, record: Record, pixels: Pixels | None = None) -> None:
         """Write the small picture of a done record, whatever was there. ValueError if its file is damaged."""
@@ -149,7 +158,6 @@ class Site:
 
     def _temporary(self) -> Path:
         return self.folder / f"{files.TEMPORARY}{self._token}-{next(self._numbers)}"
-
 
 
 def _names(folder: Path) -> set[str]:

@@ -18,7 +18,7 @@ QUALITY = 85
 def encode(pixels: Pixels, digest: str) -> bytes:
     """The thumbnail of ``pixels``, whose digest is ``digest``."""
     image = Image.fromarray(pixels)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=1.0)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=QUALITY, comment=digest.encode("ascii", "replace"))
     return out.getvalue()

@@ -83,7 +83,7 @@ def _numbers(pen: ImageDraw.ImageDraw, row: Row, top: int) -> None:
     letters, count = ImageFont.load_default(12), len(row.values)
 
     def y(value: float) -> float:
-        return top + HIGH - 22 - (HIGH - 40) * (value - low) / span
+        return float(top + HIGH - 22 - (HIGH - 40) * (value - low) / span)
 
     for value in dict.fromkeys((low, high)):
         pen.line((LEFT, y(value), WIDTH - RIGHT, y(value)), FAINT)

@@ -29,12 +29,22 @@ _RANGES = {
 }
 
 
+def _modes(schema: dict[str, Any]) -> None:
+    from sdbatch.motion import MODES  # the modes' own modules import these settings
+
+    schema["enum"] = list(MODES)
+
+
 class Motion(BaseModel):
     """How a prompt becomes a film (or stays a picture)."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
 
-    mode: str = Field("still", description="still (a picture) or a way to make a film: prompt, walk, zoom, feedback")
+    mode: str = Field(
+        "still",
+        description="still (a picture) or a way to make a film: prompt, walk, zoom, feedback",
+        json_schema_extra=_modes,
+    )
     seconds: float | None = Field(None, gt=0, le=3600, description="length of the film (or give frames)")
     frames: int | None = Field(None, ge=FRAMES[0], le=FRAMES[1], description="number of frames (or give seconds)")
     fps: Rate = Field(Fraction(24), description="frames per second, 1–240; a fraction such as 24000/1001 is exact")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ class Distance:
     frames: int = 0
     first: int = -1
     why: str = ""  # they cannot be compared
+    unit: str = "frame"  # or shot
 
     @property
     def equal(self) -> bool:
@@ -35,13 +36,14 @@ class Distance:
         """As JSON has it: no infinity."""
         psnr = round(self.psnr, 2) if math.isfinite(self.psnr) else None
         out: dict[str, Any] = {"psnr": psnr, "largest": self.largest, "frames": self.frames, "differ": self.differ}
-        return out | ({"first": self.first} if self.differ else {}) | ({"why": self.why} if self.why else {})
+        more = {"first": self.first, "unit": self.unit} if self.differ else {}
+        return out | more | ({"why": self.why} if self.why else {})
 
     def __str__(self) -> str:
         if self.why or self.equal:
             return self.why or "bit-equal"
-        frames = f", {self.differ} of {self.frames} frames from frame {self.first} on" if self.frames > 1 else ""
-        return f"PSNR {self.psnr:.1f} dB, largest difference {self.largest} of 255{frames}"
+        where = f", {self.differ} of {self.frames} {self.unit}s, the first is {self.first}" if self.frames > 1 else ""
+        return f"PSNR {self.psnr:.1f} dB, largest difference {self.largest} of 255{where}"
 
 
 def files(one: Path, other: Path) -> Distance:
@@ -50,6 +52,15 @@ def files(one: Path, other: Path) -> Distance:
         return frames(_frames(one), _frames(other))
     except ValueError as e:
         return Distance(why=str(e))
+
+
+def shots(one: Iterable[Path], other: Iterable[Path]) -> Distance:
+    """The lossless pictures of two films, one by one."""
+    try:
+        found = frames(map(png.decode, one), map(png.decode, other))
+    except ValueError as e:
+        return Distance(why=str(e))
+    return replace(found, unit="shot")
 
 
 def frames(one: Iterable[Pixels], other: Iterable[Pixels]) -> Distance:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Container, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from sdbatch import specs
@@ -47,4 +48,5 @@ def job(line: dict[str, object]) -> Job:
     """The job that a line says. Raises ConfigError."""
     found = _SLUG.fullmatch(str(line.get("path")))
     made = specs.job(line, name=found[1] if found else "")
-    return made
+    labels = line.get("labels")
+    return replace(made, labels=tuple((k, str(v)) for k, v in labels.items()) if isinstance(labels, dict) else ())

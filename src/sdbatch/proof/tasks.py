@@ -59,7 +59,7 @@ def final(experiment: Experiment) -> int:
 
     draft, source, console = _store(experiment), locate(experiment.model), Console(stderr=True)
     plan = Listed(task.jobs(experiment.final, draft, source))
-    store = Store(draft.root.parent / (experiment.final.name or f"{experiment.name[:58]}-final"))
+    store = Store(draft.root.parent / experiment.final.folder(experiment.name))
     options = Options(
         writers=experiment.runtime.writers,
         metadata=experiment.output.metadata == "full",

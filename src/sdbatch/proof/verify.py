@@ -10,11 +10,14 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from sdbatch import motion
 from sdbatch.experiment import Experiment
+from sdbatch.jobs import Job
 from sdbatch.media import png
 from sdbatch.progress import Progress
 from sdbatch.proof import again, compare, repair
 from sdbatch.proof.findings import Finding, Status, Verified
+from sdbatch.runner.shelf import Shelf
 from sdbatch.store import Record, Store
 from sdbatch.store.plans import Plan
 from sdbatch.weights import Source
@@ -108,7 +111,8 @@ class _Verifier:
                 right.append(new)
                 self._say(i, Status.REPAIRED, "the same bytes" if new.file == record.file else "other bytes")
             else:
-                self.found.findings.append(_compared(record, new, self.case.store, made))
+                job = self.case.plan[i]
+                self.found.findings.append(_compared(job, new, self.case.store, made, record))
         if right:
             repair.put_right(self.case.store, made, right)
 
@@ -137,13 +141,25 @@ def _damage(store: Store, record: Record) -> Finding | None:
     return None
 
 
-def _compared(record: Record, new: Record, store: Store, made: Store) -> Finding:
-    path = store.file(record)
+def _compared(job: Job, new: Record, store: Store, made: Store, record: Record) -> Finding:
     if new.file == record.file and new.pixels == record.pixels:  # its bytes were compared with the record's digest
         return Finding(record.id, record.path, Status.EQUAL, record.profile)
-    distance = compare.files(path, made.file(new))
-    if distance.equal and new.pixels != record.pixels:
-        distance = replace(distance, why="its shots differ, or their digest in the manifest was changed")
+    distance = compare.files(store.file(record), made.file(new))
+    if new.pixels != record.pixels:
+        distance = _shots(job, (store, record), (made, new)) or distance
+        if distance.equal:
+            distance = replace(distance, why="its shots differ, or their digest in the manifest was changed")
     status = Status.EQUAL if distance.equal else Status.DIFFERS if new.profile == record.profile else Status.OTHER
     note = "equal pixels; the file says something else of itself" if distance.equal else str(distance)
     return Finding(record.id, record.path, status, record.profile, note, distance)
+
+
+def _shots(job: Job, one: tuple[Store, Record], other: tuple[Store, Record]) -> compare.Distance | None:
+    """How far apart the shots of a film are, where both are still there: a codec blurs over its frames."""
+    ids = [shot.id for shot in motion.shots(job)] if job.film else []
+    shelves = [Shelf(store, record.profile, store.ledger()) for store, record in (one, other)]
+    paths = [[path for i in ids if (path := shelf.path(i))] for shelf in shelves]
+    if not ids or any(len(found) < len(ids) for found in paths):
+        return None
+    found = compare.shots(*paths)
+    return None if found.equal or found.why else found

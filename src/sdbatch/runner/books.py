@@ -23,7 +23,7 @@ class Books:
     progress: Progress
     observer: Observer
     done: int = 0
-    failed: int = 0
+    failures: set[str] = field(default_factory=set)
     errors: list[tuple[str, str]] = field(default_factory=list)  # the first few
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -31,7 +31,8 @@ class Books:
         self.worker.record(record)
         with self._lock:
             self.done += record.done
-            self.failed += not record.done
+            if not record.done:
+                self.failures.add(record.id)
             if record.error and len(self.errors) < 20:
                 self.errors.append((record.id, record.error))
         self.progress.job(record.done, record.id, record.error)

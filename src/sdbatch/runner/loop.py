@@ -24,6 +24,7 @@ class Loop:
 
     def __init__(self, renderer: Renderer, work: Work, output: Output, writers: Writers) -> None:
         self._renderer = renderer
+        self._profile = renderer.profile
         self._work = work
         self._output = output
         self._writers = writers
@@ -31,8 +32,11 @@ class Loop:
         self._shots = 0
         self._cost = 0.0
 
-    def run(self, gate: Gate, progress: Progress, report: Path | None) -> None:
-        """Raises KeyboardInterrupt, StoreError, or RenderError if the renderer fails at everything."""
+    def run(self, gate: Gate, progress: Progress, report: Path | None) -> bool:
+        """Whether all is done; if not, the renderer has changed its profile (out of memory) and the rest begins anew.
+
+        Raises KeyboardInterrupt, StoreError, or RenderError if the renderer fails at everything.
+        """
         began = time.perf_counter()
         try:
             while self._pass(gate, progress):
@@ -42,11 +46,19 @@ class Loop:
                 seconds = time.perf_counter() - began
                 timings.add(report, self._renderer.profile, seconds, self._cost, self._shots)
         self._writers.drain()
+        if self._changed:
+            return False
         kept, waiting = self._work.unfinished()
         for shot_id in kept:
             self._fail(shot_id, "the renderer gave no picture")
         for i in waiting:
             self._output.fail(i, "its shots never became ready")
+        return True
+
+    @property
+    def _changed(self) -> bool:
+        """What comes now would not be what the records and the shelf say."""
+        return self._renderer.profile != self._profile
 
     def _pass(self, gate: Gate, progress: Progress) -> bool:
         """One call of ``render``; whether anything came of it."""
@@ -55,6 +67,8 @@ class Loop:
         while (result := _next(results, gate)) is not None:
             busy = True
             self._writers.check()
+            if self._changed:
+                return False
             if isinstance(result, Exception):
                 self._crashed(result)
                 break

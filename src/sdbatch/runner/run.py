@@ -88,8 +88,8 @@ class _Run:
         self.options = options
         self.gate = gate
         self.ledger = ledger
-        self.backwards = store.living() % 2 == 1  # two processes on one plan meet in the middle
         self.worker = store.worker(options.shard[0])
+        self.backwards = store.living(self.worker) % 2 == 1  # two processes on one plan meet in the middle
         self.books = Books(self.worker, options.progress, options.observer)
         self.scene = Scene(plan, store, ledger, self.worker, self.books, gate, options.metadata)
         self.writers = Writers(options.writers)
@@ -122,7 +122,7 @@ class _Run:
             self.options.progress.close()
 
     def _outcome(self, jobs: int, total: int) -> Outcome:
-        done, failed, stopped = self.books.done, self.books.failed, self.gate.stopped
+        done, failed, stopped = self.books.done, len(self.books.failures), self.gate.stopped
         left = max(0, total - done - failed - self.elsewhere) if stopped else 0
         skipped = jobs - done - failed - left
         errors = tuple(self.books.errors)
@@ -159,12 +159,20 @@ class _Run:
                 states = self.store.states(self.plan, self.ledger, self.profile.digest)
                 before, pending = len(pending), list(states.where(*_PENDING, State.OTHER, part=part))
                 more = len(pending) - before
-            self._loop(renderer, pending)
+            while not self._loop(renderer, pending):
+                pending = self._rest(pending, renderer.profile)
         finally:
             renderer.close()
         return more if again else 0
 
-    def _loop(self, renderer: Renderer, pending: list[int]) -> None:
+    def _rest(self, pending: list[int], profile: Profile) -> list[int]:
+        """The renderer ran out of memory and goes on with fewer rows: another profile, recorded as such."""
+        self.profile = profile
+        self.store.keep_profile(self.worker, profile)
+        states = self.store.states(self.plan, self.store.ledger())
+        return [i for i in pending if states[i] in _PENDING and self.plan.ids[i] not in self.books.failures]
+
+    def _loop(self, renderer: Renderer, pending: list[int]) -> bool:
         shelf = Shelf(self.store, renderer.profile.digest, self.ledger)
         output = Output(self.scene, shelf, renderer.profile)
         rivals, strict = self.store.rivals(self.worker), self.options.retry == "profile"
@@ -180,6 +188,6 @@ class _Run:
             self._finish(output, i)
         loop = Loop(renderer, work, output, self.writers)
         try:
-            loop.run(self.gate, self.options.progress, self.options.timings)
+            return loop.run(self.gate, self.options.progress, self.options.timings)
         finally:
             self.elsewhere = work.skipped

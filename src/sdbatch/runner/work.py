@@ -72,7 +72,7 @@ class Work:
             elif self._shelf.has(job.id):
                 stills.append(i)
             else:
-                self._add(i << _BITS, job.shot, renderer)
+                self._add(i << _BITS, job.shot, renderer, cost(job.shot))
                 plain.append(i)
         self._needs.share((self._plan.ids[i], i) for i in plain)
         self._lanes.sort()
@@ -145,13 +145,15 @@ class Work:
     def _add_film(self, i: int, renderer: Renderer) -> bool:
         """Whether film ``i`` needs shots that are not stored."""
         missing = {s.id: (k, s) for k, s in enumerate(self._shots(i)) if not self._shelf.has(s.id)}
+        chain = sum(cost(s) for _, s in missing.values() if s.parents)
         for shot_id in self._needs.add(i, missing):
             k, shot = missing[shot_id]
-            self._add(i << _BITS | k, shot, renderer)
+            self._add(i << _BITS | k, shot, renderer, cost(shot) + chain)
         return bool(missing)
 
-    def _add(self, unit: int, shot: Shot, renderer: Renderer) -> None:
-        self._lanes.add(renderer.bucket(shot), unit, tuple(p for p in shot.parents if not self._shelf.has(p)))
+    def _add(self, unit: int, shot: Shot, renderer: Renderer, weight: float) -> None:
+        parents = tuple(p for p in shot.parents if not self._shelf.has(p))
+        self._lanes.add(renderer.bucket(shot), unit, parents, weight)
         self.shots += 1
         self.cost += cost(shot)
 

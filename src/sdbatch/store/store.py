@@ -26,10 +26,10 @@ class Store(Folder):
 
     durable: bool = True
 
-    def living(self) -> int:
-        """How many other processes write here now (0 where the file system has no locks)."""
+    def living(self, before: Worker | None = None) -> int:
+        """How many processes write here now, or began to ``before`` one (0 where the file system has no locks)."""
         with ExitStack() as stack:
-            found = self.worker_files()
+            found = [p for p in self.worker_files() if before is None or p.name < before.path.name]
             return len(found) - len(compact.claim(found, None, stack))
 
     def ledger(self) -> Ledger:

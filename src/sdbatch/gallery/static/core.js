@@ -61,7 +61,8 @@ const value = (i, axis) => plan.axes[axis].values[digit(i, axis)];
 const file = (i) => `${film(i) ? "videos" : "images"}/${slug(i)}-s${seed(i)}-${id(i)}.${film(i) ? "mp4" : "png"}`;
 const poster = (i) => file(i).replace(/\.mp4$/, ".png");
 const thumb = (i) => `gallery/thumbs/${id(i)}.jpg`;
-const called = (i) => many().map((a) => value(i, a)).join(" · ") || slug(i);
+const said = (i, a) => (/^-?[\d.:x]*$/.test(value(i, a)) ? `${plan.axes[a].title} ${value(i, a)}` : value(i, a)); // 7 alone says nothing
+const called = (i) => many().map((a) => said(i, a)).join(" · ") || slug(i);
 const alt = (i) => `${film(i) ? "film" : "picture"}, ${many().map((a) => `${plan.axes[a].title} ${value(i, a)}`).join(", ") || slug(i)}: ${texts(i).prompt}`.slice(0, 300);
 
 let several = null;
@@ -115,8 +116,10 @@ const keep = {
 
 const favourites = new Set();
 function readFavourites() {
+  const kept = keep.get(`favourites.${plan.name}`);
+  if (!kept) return;
   const known = new Set(jobs.map((job) => job.row[0]));
-  for (const one of (keep.get(`favourites.${plan.name}`) || "").split("\n")) if (known.has(one)) favourites.add(one);
+  for (const one of kept.split("\n")) if (known.has(one)) favourites.add(one);
 }
 function toggleFavourite(i) {
   if (!favourites.delete(id(i))) favourites.add(id(i));

@@ -36,13 +36,15 @@ function layTable(found, width, narrow) {
   const n = found.columns.length;
   grid.left = EDGE + (narrow || !found.down.length ? 0 : 132);
   const fitting = Math.floor((width - grid.left - EDGE - GAP * (n - 1)) / n);
-  grid.size = view.size || Math.min(236, Math.max(narrow ? 84 : 88, fitting));
   grid.head = found.across.length * 20 + 16;
+  const tallest = found.found.length ? Math.max(...found.rows.map((row) => ratio(row.of))) : 1;
+  const room = (scroller.clientHeight - grid.head) / Math.max(1, found.rows.length) / tallest - GAP; // few rows may be larger
+  grid.size = view.size || Math.floor(Math.max(narrow ? 84 : 68, Math.min(fitting, Math.max(236, Math.min(room, 420)))));
   let y = 6;
   for (const row of found.rows) {
     const tall = Math.max(0.3, ...row.cells.filter((i) => i >= 0).map(ratio));
     if (narrow && found.down.length) {
-      grid.lines.push({ y, h: 22, of: row.of, text: found.down.map((a) => value(row.of, a)).join(" · ") });
+      grid.lines.push({ y, h: 22, of: row.of, text: found.down.map((a) => said(row.of, a)).join(" · ") });
       y += 24;
     }
     const frame = Math.round(grid.size * Math.min(1.8, tall));
@@ -60,7 +62,7 @@ function layWall(found, width, narrow) {
   let y = EDGE;
   for (const section of found.sections) {
     if (found.down.length) {
-      const text = found.down.map((a) => value(section[0], a)).join(" · ");
+      const text = found.down.map((a) => said(section[0], a)).join(" · ");
       grid.lines.push({ y, h: 30, of: section[0], text, more: section.length });
       y += 36;
     }
@@ -74,15 +76,18 @@ function layWall(found, width, narrow) {
 }
 
 function drawHeads(found) { // one level an axis; a label stands over all columns that share it
-  heads.replaceChildren();
+  const corners = h("div", { className: "corners" });
+  heads.replaceChildren(corners);
   if (!found.table) return;
   found.across.forEach((a, level) => {
-    const axes = found.across.slice(0, level + 1);
+    const axes = found.across.slice(0, level + 1), corner = h("span", {}, plan.axes[a].title);
+    corner.style.top = `${8 + level * 20}px`;
+    if (grid.left > EDGE) corners.append(corner);
     for (let c = 0; c < found.columns.length; ) {
       let end = c + 1;
       while (end < found.columns.length && key(found.columns[end], axes) === key(found.columns[c], axes)) end++;
       const text = value(found.columns[c], a);
-      const label = h("span", { className: "column", title: `${plan.axes[a].title} ${text}` }, text);
+      const label = h("span", { className: "column", title: `${plan.axes[a].title} ${text}` }, grid.left > EDGE ? text : said(found.columns[c], a));
       label.style.left = `${grid.left + c * (grid.size + GAP)}px`;
       label.style.width = `${(end - c) * (grid.size + GAP) - GAP}px`;
       label.style.top = `${8 + level * 20}px`;
@@ -144,7 +149,7 @@ function drawLabel(l, line) {
   if (labels.has(l)) return;
   const node = line.text === undefined ? rowLabel(l, line) : h("h2", { className: "section", title: line.text },
     line.text, line.more && h("small", {}, ` ${line.more.toLocaleString("en")}`));
-  node.style.top = `${line.y + grid.head}px`;
+  node.style.top = `${line.y}px`;
   labels.set(l, node);
   rail.append(node);
 }
@@ -190,7 +195,7 @@ function fill(node, i, look) {
   if (letter(i) === "w") frame.append(h("span", { className: "badge warning", title: now.notes.get(i) }, "!"));
   if (favourites.has(id(i))) frame.append(h("span", { className: "star", role: "img", "aria-label": "favourite" }, "★"));
   const caption = grid.plan.table ? h("span", { className: "unseen" }, done(i) ? "" : `${called(i)}, ${state}`)
-    : h("span", { className: "caption" }, called(i));
+    : h("span", { className: "caption" }, many().filter((a) => !grid.plan.down.includes(a)).map((a) => said(i, a)).join(" · ") || called(i));
   node.replaceChildren(frame, caption);
 }
 
@@ -266,6 +271,14 @@ function typed(event) {
 field.addEventListener("click", (event) => {
   const node = event.target.closest(".cell");
   if (node) { select(+node.dataset.i, false); open(+node.dataset.i); }
+});
+
+field.addEventListener("focusin", (event) => {
+  const node = event.target.closest(".cell");
+  if (!node || +node.dataset.i === grid.current) return;
+  cells.get(grid.current)?.setAttribute("tabindex", "-1");
+  grid.current = +node.dataset.i;
+  node.tabIndex = 0;
 });
 
 // Films play where they are while they are pointed at or focused.

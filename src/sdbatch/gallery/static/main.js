@@ -25,6 +25,8 @@ async function watch() {
   }
 }
 
+const breathe = () => new Promise((wake) => setTimeout(wake)); // the browser may draw in between
+
 async function begin() {
   dress(themes.includes(keep.get("theme")) ? keep.get("theme") : "auto");
   document.body.append(toolbar, scroller, dialog, offering, help, notice);
@@ -38,10 +40,12 @@ async function begin() {
     return;
   }
   toolbar.querySelector("h1").textContent = plan.name;
+  await breathe();
   readFavourites();
   usualRoles();
   const asked = readHash();
   drawControls();
+  await breathe();
   layOut();
   tell();
   sizer.value = view.size || grid.size;

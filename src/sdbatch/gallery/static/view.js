@@ -50,9 +50,9 @@ function bar() {
   return h("div", { className: "bar" },
     act("favourite", starred ? "★" : "☆", () => toggleFavourite(at), { title: "favourite (f)", "aria-label": "favourite", "aria-pressed": String(starred) }),
     done(at) && h("a", { className: "button", href: file(at), download: file(at).split("/")[1], title: "save the file", data: { act: "save" } }, "Save"),
-    act("command", "Copy command", () => copy(command(at), "the command")),
+    act("command", "Copy command", () => copy(command(at), "the command"), { title: "the command line that makes exactly this one" }),
     act("compare", two ? "Let go" : "Compare", () => { pinned = two ? -1 : at; show(); }, { title: two ? "show one picture (c)" : "keep this picture and go to another (c)" }),
-    two && pinned !== at && act("wipe", wiping ? "Side by side" : "Wiper", () => { wiping = !wiping; show(); }, { title: "(w)" }),
+    two && pinned !== at && act("wipe", wiping ? "Beside" : "Wiper", () => { wiping = !wiping; show(); }, { title: "(w)" }),
     act("close", "✕", () => dialog.close(), { className: "close", title: "close (escape)", "aria-label": "close" }));
 }
 

@@ -1,0 +1,212 @@
+"""From a command line or a YAML file to a plan, or to exit code 2 with a message and nothing written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sdbatch.errors import shown
+from tests.config.building import sdbatch as new_process
+
+FAKE = ("model=fake", "prompts=[a sea]")
+ARGUMENTS = [
+    (["foo=1"], "foo: unknown key (known are name, task"),
+    (["+foo=1"], "foo: unknown key (known are name, task"),
+    (["steps=3"], "steps: unknown key (did you mean 'sampling.steps'?)"),
+    (["sampling.stps=3"], "sampling.stps: unknown key (did you mean 'steps'?)"),
+    (["sampling={steps: 3, foo: 5}"], "sampling.foo: unknown key (known are sampler, steps"),
+    (["+sampling.foo=3"], "sampling.foo: unknown key (known are sampler, steps"),
+    (["sampling.steps.x=3"], "sampling.steps.x: unknown key"),
+    (["+sampling.steps=12"], "sampling.steps: is there already (leave out the +)"),
+    (["~nope"], "nope: does not exist, so it cannot be removed"),
+    (["sampling.steps=abc"], "sampling.steps: 'abc' is not a whole number"),
+    (["sampling.steps="], "sampling.steps: '' is not a whole number"),
+    (["sampling=null"], "sampling: null is not a mapping of keys"),
+    (["sampling=5"], "sampling: 5 is not a mapping of keys"),
+    (["prompts.0=x"], "prompts.0: list index out of range (a list is given whole)"),
+    (["model=tny"], "model: 'tny' does not exist; there are fake, local"),
+    (["model=null"], "a group takes the name of a file (for example model=fake"),
+    (["+model=fake"], "model: is chosen already (write model=…, or in a file override /model: …)"),
+    (["experiment=anime_zoom"], "experiment: is added, not overridden (write +experiment=…)"),
+    (["+experiment=anime_zom"], "experiment: 'anime_zom' does not exist; there are anime_zoom"),
+    (["+experiment=../../etc/passwd"], "experiment: '../../etc/passwd' does not exist"),
+    (["+experimnt=anime_zoom"], "experimnt: unknown key (did you mean +experiment=NAME?)"),
+    (["negative=mist, fog"], "negative: 'mist, fog' has a comma (for one text 'negative=\"mist, fog\"'"),
+    (["seeds=range(0,3)"], "seeds: 'seeds=range(0,3)' asks for several runs (add -m; seeds are written 0..3)"),
+    (["prompts=[(a:1.2)]"], "prompts: 'prompts=[(a:1.2)]' cannot be read (quote it"),
+    (["prompts=['it's']"], "cannot be read (quote it"),
+    (["prompts=[😀]"], "prompts: 'prompts=[😀]' cannot be read (quote it"),
+    (["sampling"], "'sampling' is no key=value"),
+    (["=3"], "a group takes the name of a file"),
+    (["["], "'[' is no key=value"),
+    (["a=b=c"], "a: 'a=b=c' cannot be read"),
+    (["\udc80"], "is no key=value"),
+    (["prompts=['\udc80']"], "prompts[0]: '\\udc80' holds a byte that is no UTF-8 text"),
+    (["name=${nope}"], "name: '${nope}' cannot be resolved: Interpolation key 'nope' not found"),
+    (["name=${name}"], "name: '${name}' cannot be resolved: Recursive interpolation detected"),
+    (["name=${oc.env:NOPE}"], "name: '${oc.env:NOPE}' cannot be resolved"),
+    (["name='???'"], "name: '???' cannot be resolved: Missing mandatory value"),
+    (["canvas=['${x}']"], "cannot be resolved"),
+    (["name=../x"], "name: '../x' is no name (a folder, not a path"),
+    (["sweep=[{runtime.rows: [4, 8]}]"], "sweep[0].runtime.rows: cannot be swept"),
+    (["canvas=[969]"], 'canvas[0]: 969 is a number; quote the ratio: "16:9"'),
+    (["task=rendr"], "task: 'rendr' is no task; allowed are render"),
+    (["hydra.mode=x"], "hydra.mode: Invalid value 'x'"),
+    (["hydra/launcher=nope"], "hydra/launcher: 'nope' does not exist; there are basic"),
+    (["--config-dir", "nowhere"], "Additional config directory"),
+    (["--config-name", "nope"], "Cannot find primary config 'nope'"),
+    (["output.folder=/dev/null"], "output.folder: '/dev/null/untitled' is not writable: Not a directory"),
+    (["output.folder=/proc/sdbatch"], "output.folder: '/proc/sdbatch/untitled' is not writable"),
+    (["prompts=[]"], "prompts: is empty (write at least one prompt)"),
+    (["model=local", "model.path=/nowhere"], "model.path: '/nowhere' does not exist (model=tiny is built in"),
+    (["seeds=-1,x", "-m"], "seeds: 'x' is no seed"),
+    (["sampling.steps=0", "-m", "name=a,b"], "sampling.steps: 0 is out of range"),
+]
+
+
+def _name(row: object) -> str:
+    return shown(row)[:60]
+
+
+@pytest.mark.parametrize(("arguments", "words"), ARGUMENTS, ids=_name)
+def test_a_wrong_command_line_ends_with_2_and_writes_nothing(sdbatch, tmp_path, arguments, words):
+    given = [a for a in FAKE if not any(b.startswith(a.split("=")[0]) for b in arguments)]
+    said = sdbatch(*given, *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert words in said.err
+    assert "Traceback" not in said.err
+    assert sorted(p.name for p in tmp_path.iterdir()) in ([], ["runs"])
+
+
+FILES = [
+    ("name: [x\n", "mine.yaml cannot be read: line 3: did not find expected ',' or ']'"),
+    ("\tname: x\n", "mine.yaml cannot be read: line 2: found character that cannot start any token"),
+    ("name: a\nname: b\n", "mine.yaml cannot be read: line 3: found duplicate key name"),
+    ("- a\n- b\n", "mine.yaml is no mapping of keys"),
+    ("name: caf\udce9\n", "mine.yaml cannot be read: not UTF-8 text"),
+    ("name: a\0\n", "mine.yaml cannot be read: character 27: control characters are not allowed"),
+    ("a: " + "[" * 100_000, "mine.yaml cannot be read: nested more than 50 deep"),
+    ("seeds: &s [*s]\n", "mine.yaml cannot be read: nested more than 50 deep"),
+    ("name: !!python/object:os.system x\n", "mine.yaml cannot be read: line 2: could not determine a constructor"),
+    ("defaults: [nope]\n", "'nope' does not exist"),
+    ("defaults: [{override /model: nope}]\n", "model: 'nope' does not exist; there are fake"),
+    ("defaults: [{/model: fake}]\n", "model: is chosen already"),
+    ("defaults: 5\n", "defaults"),
+    ("defaults: [5]\n", "defaults"),
+    ("defaults: [{a: [b, c]}]\n", "experiment: 'a/c' does not exist"),
+    ("model: null\n", "model: null is not a mapping of keys"),
+    ("model: sd15\n", "model: 'sd15' is not a mapping of keys"),
+    ("canvas: [16:9]\n", 'canvas[0]: 969 is a number; quote the ratio: "16:9"'),
+    ("prompts: [2026-01-02]\nnegative: 2026-01-02\nseeds: 1e3\n", "seeds: 1000.0 is no seed"),
+    ("sampling: {steps: 0x" + "f" * 9000 + "}\n", "mine.yaml cannot be read: a number of more than 300 digits"),
+    ("sampling: {steps: 0x" + "f" * 90 + "}\n", "sampling.steps: a number of 360 bits is too large"),
+    ("sampling: {guidance: .nan}\n", "sampling.guidance: nan is not a finite number"),
+    ("name: !!binary aGk=\n", "name"),
+    ("prompts: [!!set {a, b}]\n", "prompts"),
+    ("? [1, 2]\n: 3\n", "mine.yaml"),
+    ("1: 2\n", "the key 1 is no text"),
+    ("null: 2\n", "a key is no text (quote it)"),
+    ("a.b: 2\n", "a.b: unknown key"),
+    ("sampling: {steps: 0}\nsweep: [{output.folder: [a]}]\nfoo: 1\n", "wrong in 2 places"),
+    ("hydra: {nope: 1}\n", "hydra"),
+    ("hydra: null\n", "hydra: null is not a mapping of keys"),
+    ("name: ${motion.nope}\n", "name: '${motion.nope}' cannot be resolved"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), FILES, ids=_name)
+def test_a_wrong_file_ends_with_2_and_writes_nothing(sdbatch, tmp_path, monkeypatch, text, words):
+    file = tmp_path / "conf" / "experiment" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(f"# @package _global_\n{text}".encode("utf-8", "surrogateescape"))
+    monkeypatch.setenv("SDBATCH_MODEL", "fake")
+    said = sdbatch("--config-dir", "conf", "+experiment=mine")
+    assert (said.code, said.out) == (2, "")
+    assert words in said.err
+    assert "Traceback" not in said.err
+    assert sorted(p.name for p in tmp_path.iterdir()) in (["conf"], ["conf", "runs"])
+
+
+TEXTS = [
+    "${x} ${oc.env:HOME} $${y} \\${z}",
+    "???",
+    "a 'b' \"c\"",
+    "a\nb\tc",
+    "../../etc/passwd",
+    "😀 日本",
+    "$(id) `id`; rm -rf {x}",
+    "$\ue000{x} $\ue000\ue000{y}",
+    "{{ jinja }} %s <b>&amp;",
+    "16:9",
+    "null",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=_name)
+def test_texts_are_data_from_a_file(sdbatch, tmp_path, text):
+    file = tmp_path / "conf" / "experiment" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    entry = {"id": "x", "text": text, "negative": text}
+    data = {"prompts": [text, entry], "negative": text, "model": {"kind": "fake"}}
+    file.write_text(f"# @package _global_\n{json.dumps(data, ensure_ascii=False)}", "utf-8")
+    assert set(prompts(sdbatch("--config-dir", "conf", "+experiment=mine"), tmp_path)) == {(text, text)}
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=_name)
+def test_texts_are_data_on_the_command_line(sdbatch, tmp_path, text):
+    quoted = '"' + text.replace('"', '\\"') + '"'
+    said = sdbatch("model=fake", f"prompts=[{quoted}]", f"negative={quoted}")
+    assert prompts(said, tmp_path) == [(text, text)]
+
+
+def prompts(said, folder: Path) -> list[tuple[str, str]]:
+    """What was rendered, as its files say."""
+    assert said.code == 0, said.err
+    kept = folder / "outputs" / "untitled" / "plan.jsonl"
+    lines = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
+    return [(line["shot"]["prompt"], line["shot"]["negative"]) for line in lines if "shot" in line]
+
+
+def test_several_runs_and_the_worst_code_wins(sdbatch, tmp_path):
+    said = sdbatch("-m", *FAKE, "sampling.steps=0,4", "name=a")
+    assert said.code == 2
+    assert "sampling.steps: 0 is out of range" in said.err
+    assert list((tmp_path / "outputs" / "a" / "images").iterdir())
+
+
+@pytest.mark.parametrize("given", ["sampling.steps=6", "sampling={steps: 6}"])
+def test_a_swept_key_on_the_command_line_is_refused(sdbatch, tmp_path, given):
+    """It would be ignored; with ``sweep=[]`` it is what was meant."""
+    file = tmp_path / "conf" / "experiment" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("# @package _global_\nsweep: [{sampling.steps: [2, 4]}]\n")
+    said = sdbatch("--config-dir", "conf", "+experiment=mine", *FAKE, given)
+    assert said.code == 2
+    assert "sampling.steps: is swept by the experiment" in said.err
+    assert sdbatch("--config-dir", "conf", "+experiment=mine", *FAKE, given, "sweep=[]", "task=plan").code == 0
+
+
+def test_flags_may_stand_anywhere(sdbatch, tmp_path):
+    (tmp_path / "conf").mkdir()
+    said = sdbatch(*FAKE, "--config-dir", "conf", "task=plan", "-m", "seeds=1,2")
+    assert (said.code, said.err, said.out.count("1 job")) == (0, "", 4)
+
+
+def test_a_hidden_file_is_named(sdbatch, tmp_path):
+    file = tmp_path / "conf" / "experiment" / "anime_zoom.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("# @package _global_\nname: mine\n")
+    said = sdbatch("--config-dir", "conf", "+experiment=anime_zoom", "model=fake")
+    assert said.code == 2
+    assert "has the name of a built-in file and would be ignored (rename it)" in said.err
+
+
+def test_a_new_process_says_the_same(tmp_path):
+    """Exit code, no traceback, nothing on standard output: through a real shell's eyes."""
+    done = new_process("model=fake", "prompts=[]", "foo=1", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "foo: unknown key" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "outputs").exists()

@@ -1,0 +1,108 @@
+"""A real browser, and experiments rendered for it. Without Chromium its tests are left out, and pytest says so."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gallery.browser import Browser
+from tests.gallery.render import rendered
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "browser: needs Debian's chromium and chromium-driver")
+
+
+def pytest_report_header() -> str | None:
+    missing = "gallery: no chromium and chromedriver here, the tests in a browser are left out (.ci/run installs them)"
+    return None if CHROMIUM and DRIVER else missing
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if CHROMIUM and DRIVER:
+        return
+    out = [item for item in items if item.get_closest_marker("browser")]
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: $SDBATCH_SHOTS, else a folder that pytest keeps for a while."""
+    folder = Path(os.environ.get("SDBATCH_SHOTS") or tmp_path_factory.mktemp("shots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Browser]:
+    assert CHROMIUM
+    assert DRIVER
+    browser = Browser(CHROMIUM, DRIVER, tmp_path_factory.mktemp("chromium"), shots)
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """Empty-handed at the beginning; in the end nothing was refused by the page's policy, and nothing broke."""
+    chromium.fresh()
+    yield chromium
+    assert chromium.complaints() == []
+
+
+@pytest.fixture(scope="session")
+def land(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3 prompts x 2 guidances x 4 seeds; one prompt fails at one seed, one warns."""
+    prompts = [{"id": name, "text": f"a {name}, sea, sunset sky"} for name in ("torii", "castle", "boat")]
+    sweep = [{"sampling.guidance": [2, 4]}]
+    store = rendered(tmp_path_factory.mktemp("land"), "land", prompts=prompts, seeds="0..3", sweep=sweep)
+    return store.root
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures and films of two prompts."""
+    motion = {"mode": "zoom", "frames": 24, "fps": 12, "zoom": [[0, 1.0], ["end", 2.0]]}
+    sweep = [{"motion.mode": ["still", "zoom"]}]
+    prompts = [{"id": "torii", "text": "a torii"}, {"id": "boat", "text": "a boat"}]
+    folder = tmp_path_factory.mktemp("films")
+    return rendered(folder, "films", prompts=prompts, motion=motion, sweep=sweep, canvas=["16:9"]).root
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    sandbox = False
+
+    def end_headers(self) -> None:
+        if self.sandbox:  # as Jupyter serves files
+            self.send_header("Content-Security-Policy", "sandbox allow-scripts")
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """``serve(folder)`` is the address of its page on a server."""
+    servers = []
+
+    def start(folder: Path, sandbox: bool = False) -> str:
+        kind = type("H", (Handler,), {"sandbox": sandbox})
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(kind, directory=str(folder)))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/index.html"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

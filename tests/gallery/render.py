@@ -1,0 +1,45 @@
+"""Experiments rendered by the fake renderer, with their galleries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sdbatch.fake import FakeRenderer, Faults
+from sdbatch.gallery import Live, Site
+from sdbatch.plan import Plan
+from sdbatch.plan import plan as make_plan
+from sdbatch.progress import Progress
+from sdbatch.resolve import resolve
+from sdbatch.runner import Options, Outcome, run
+from sdbatch.store import Store
+from sdbatch.validation import validate
+
+
+def planned(name: str, **data: Any) -> Plan:
+    return make_plan(resolve(validate({"name": name, "model": {"kind": "fake"}, "canvas": ["64x64"]} | data)))
+
+
+def site(plan: Plan, store: Store) -> Site:
+    return Site(plan, store, plan.resolved.experiment.model, plan.axes)
+
+
+def go(plan: Plan, store: Store, faults: Faults | None = None, delay: float = 0.0, **options: Any) -> Outcome:
+    """Render as ``app`` does; the page must have come out."""
+    progress = Progress()
+    live = Live(site(plan, store), progress)
+    with live.watching():
+        outcome = run(
+            plan,
+            store,
+            lambda: FakeRenderer(delay, faults),
+            Options(progress=progress, observer=live, **options),
+        )
+    assert live.trouble == ""
+    return outcome
+
+
+def rendered(folder: Path, name: str, faults: Faults | None = None, **data: Any) -> Store:
+    store = Store(folder / name, durable=False)
+    go(planned(name, **data), store, faults)
+    return store

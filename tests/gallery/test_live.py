@@ -1,0 +1,127 @@
+"""The page while it renders: news within a second or two, and in the end no trace of time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from sdbatch.store import Record, Store
+from tests.gallery.browser import Browser
+from tests.gallery.render import go, planned, site
+from tests.runner.little import tree
+
+DONE = "return document.querySelectorAll('.cell.done').length"
+
+
+@pytest.mark.browser
+def test_news_come_while_it_renders(browser: Browser, tmp_path: Path):
+    plan = planned("live", prompts=[{"id": "sea", "text": "a sea"}, {"id": "hill", "text": "a hill"}], seeds="0..9")
+    store = Store(tmp_path / "live", durable=False)
+    run = threading.Thread(target=go, args=(plan, store), kwargs={"delay": 0.35})
+    run.start()
+    while not (store.root / "gallery" / "state.js").exists():
+        time.sleep(0.02)
+    browser.open(store.root)
+    lags, seen = [], 0
+    while run.is_alive():
+        known = len(store.ledger())
+        began = time.monotonic()
+        if known > seen and browser.until(f"{DONE} >= {known}", within=5):
+            lags.append(time.monotonic() - began)
+            seen = known
+        if seen == 8:
+            text = browser.one(".status").text
+            assert "of 20 pictures" in text
+            assert "pictures a second" in text
+            assert "left" in text
+            assert browser.one(".meter").is_displayed()
+            browser.shot("live")
+        time.sleep(0.05)
+    run.join()
+    assert len(lags) >= 3
+    assert max(lags) < 2.5
+    browser.until(f"{DONE} === 20")
+    browser.until("return document.querySelector('.status').textContent === '20 pictures'")
+    assert not browser.one(".meter").is_displayed()
+    browser.pictures()
+
+
+@pytest.mark.browser
+def test_a_renderer_that_died_is_noticed(browser: Browser, tmp_path: Path):
+    from sdbatch.gallery.board import Board
+
+    plan, store = planned("dead", prompts=["a sea"], seeds="0..3"), Store(tmp_path / "dead", durable=False)
+    page = site(plan, store)
+    page.open()
+    page.publish(Board(plan.ids), {"unit": "pictures", "done": 0, "total": 4, "rate": 0.0, "left": None, "tick": 3})
+    browser.open(store.root)
+    browser.js("performance.now = () => 100000; return 1")
+    browser.until("return document.querySelector('.status').textContent.includes('The same command goes on')")
+    (store.root / "gallery" / "state.js").unlink()  # being replaced: there will be another look
+    time.sleep(1)
+    page.finish()
+    browser.until("return document.querySelector('.status').textContent === '0 pictures · 4 not rendered'")
+    browser.complaints()
+
+
+def test_rendered_again_it_is_the_same_bytes(tmp_path: Path):
+    trees = []
+    for folder in ("one", "two"):
+        store = Store(tmp_path / folder / "x", durable=False)
+        go(planned("x", prompts=["a sea", "a hill"], seeds="0..4"), store)
+        trees.append(tree(store.root))
+    assert trees[0] == trees[1]
+    assert b'"live"' not in trees[0]["gallery/state.js"]
+    assert len([name for name in trees[0] if name.startswith("gallery/thumbs/")]) == 10
+
+
+def test_in_parts_it_is_the_same_bytes(tmp_path: Path):
+    plan = planned("x", prompts=["a sea", "a hill"], seeds="0..4")
+    whole, parts = Store(tmp_path / "one" / "x", durable=False), Store(tmp_path / "two" / "x", durable=False)
+    go(plan, whole)
+    for index in range(3):
+        go(plan, parts, shard=(index, 3))
+        letters = (parts.root / "gallery" / "state.js").read_text().partition('"letters":"')[2][:10]
+        assert [c == "d" for c in letters] == [i % 3 <= index for i in range(10)]
+    assert tree(whole.root) == tree(parts.root)
+
+
+def test_while_others_are_at_work_the_page_stays_live(tmp_path: Path):
+    plan, store = planned("x", prompts=["a sea"], seeds="0..3"), Store(tmp_path / "x", durable=False)
+    with store.worker() as other:
+        other.record(Record(plan.ids[3], "failed", error="not mine"))
+        go(plan, store, shard=(0, 2))
+        state = (store.root / "gallery" / "state.js").read_text()
+        assert '"live"' in state
+        assert '"letters":"d.df"' in state
+    go(plan, store)
+    state = (store.root / "gallery" / "state.js").read_text()
+    assert '"live"' not in state
+    assert '"letters":"dddd"' in state
+
+
+def test_nothing_new_writes_nothing(tmp_path: Path):
+    plan, store = planned("x", prompts=["a sea"], seeds="0..3"), Store(tmp_path / "x", durable=False)
+    go(plan, store)
+    before = {p: p.stat().st_mtime_ns for p in store.root.rglob("*")}
+    go(plan, store)
+    assert {p: p.stat().st_mtime_ns for p in store.root.rglob("*")} == before
+
+
+def test_a_page_that_cannot_be_written_costs_no_picture(tmp_path: Path):
+    from sdbatch.fake import FakeRenderer
+    from sdbatch.gallery import Live
+    from sdbatch.progress import Progress
+    from sdbatch.runner import Options, run
+
+    plan, store = planned("x", prompts=["a sea"], seeds="0..3"), Store(tmp_path / "x", durable=False)
+    store.root.mkdir()
+    (store.root / "gallery").write_text("in the way")
+    live = Live(site(plan, store), Progress())
+    with live.watching():
+        outcome = run(plan, store, FakeRenderer, Options(observer=live))
+    assert outcome.done == 4
+    assert "gallery" in live.trouble

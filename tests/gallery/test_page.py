@@ -1,0 +1,269 @@
+"""The page in a browser: the axes are the layout, one picture in full, favourites, take away."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sdbatch.fake import Faults
+from sdbatch.store import Store
+from tests.gallery.browser import Browser
+from tests.gallery.render import planned, rendered
+
+pytestmark = pytest.mark.browser
+
+
+def test_axes_are_the_layout(browser: Browser, land: Path):
+    browser.open(land)
+    browser.pictures()
+    assert browser.texts(".column") == ["2", "4", *"01230123"]
+    assert browser.texts(".row") == ["torii", "castle", "boat"]
+    assert len(browser.all(".cell.done")) == 24
+    assert browser.one("h1").text == "land"
+    assert browser.one(".status").text == "24 pictures"
+    browser.shot("grid")
+
+
+def test_roles_can_be_chosen(browser: Browser, land: Path):
+    browser.open(land)
+    browser.choose("seed runs", "slider")
+    assert browser.texts(".column") == ["2", "4"]
+    assert len(browser.all(".cell")) == 6
+    before = browser.all(".cell")[0].get_attribute("data-i")
+    browser.one(".axis.slider input").send_keys("\ue014")
+    assert browser.one(".axis.slider output").text == "1"
+    assert browser.all(".cell")[0].get_attribute("data-i") != before
+    browser.choose("prompt runs", "across")
+    browser.choose("guidance runs", "down")
+    assert browser.texts(".column") == ["torii", "castle", "boat"]
+    assert browser.texts(".row") == ["2", "4"]
+    browser.shot("slider")
+    browser.driver.refresh()  # the address says it all
+    browser.until("return document.body.classList.contains('ready')")
+    assert browser.texts(".column") == ["torii", "castle", "boat"]
+    browser.choose("prompt runs", "filter")
+    assert browser.texts(".section") == ["guidance 2 3", "guidance 4 3"]
+    browser.pictures()
+    browser.shot("wall")
+
+
+def test_values_words_and_states_filter(browser: Browser, tmp_path: Path):
+    prompts = [{"id": name, "text": f"a {name}"} for name in ("torii", "castle", "boat")]
+    faults = Faults(fail=("castle",), warn=("boat",))
+    store = rendered(tmp_path, "mixed", faults, prompts=prompts, seeds="0..2")
+    browser.open(store.root)
+    assert len(browser.all(".cell.failed")) == 3
+    assert browser.texts(".cell.failed .reason") == ["told to fail"] * 3
+    assert len(browser.all(".cell.warned .warning")) == 3
+    assert browser.one(".status").text == "6 pictures · 3 failed · 3 warnings"
+    browser.shot("failed")
+    browser.choose("show", "failed")
+    assert len(browser.all(".cell")) == 3
+    browser.choose("show", "everything")
+    browser.one("input[type=search]").send_keys("a boat")
+    assert browser.texts(".row") == ["boat"]
+    browser.one("input[type=search]").clear()
+    browser.one("input[type=search]").send_keys("nothing like it")
+    assert browser.one(".empty").text == "No picture matches; take back a filter."
+    browser.open(store.root)
+    browser.click("[data-axis='2'] summary")
+    browser.click("[data-axis='2'] .drop label:nth-of-type(2)")
+    assert browser.texts(".column") == ["0", "2"]
+    assert browser.one("[data-axis='2'] summary").text.startswith("2 of 3")
+
+
+def test_full_view(browser: Browser, land: Path):
+    browser.open(land)
+    browser.all(".cell")[0].click()
+    browser.pictures(".stage img")
+    facts = dict(zip(browser.texts(".facts dt"), browser.texts(".facts dd"), strict=True))
+    assert facts["prompt"] == "a torii, sea, sunset sky"
+    assert (facts["seed"], facts["size"], facts["sampling.guidance"]) == ("0", "64 × 64", "2")
+    browser.until("return [...document.querySelectorAll('.facts dt')].some(n => n.textContent === 'pixels')")
+    assert browser.texts(".strip h3") == ["prompt", "guidance", "seed"]
+    browser.shot("view")
+    browser.click(".strip:nth-of-type(3) .step:nth-child(3)")
+    assert browser.one(".panel h2").text == "torii · guidance 2 · seed 2"
+    browser.type("down")
+    assert browser.one(".panel h2").text == "castle · guidance 2 · seed 2"
+    browser.type("right", "right", "left")
+    assert browser.one(".panel h2").text == "castle · guidance 2 · seed 3"
+    browser.type("escape")
+    assert not browser.all("dialog[open]")
+    assert browser.js("document.activeElement.dataset.i") == str(8 + 3)
+
+
+def test_the_command_makes_exactly_this_picture(browser: Browser, land: Path):
+    browser.open(land)
+    browser.all(".cell")[5].click()
+    browser.click(".command summary")
+    command = browser.one(".command pre").text
+    arguments = shlex.split(command)
+    assert arguments[:3] == ["python", "-m", "sdbatch"]
+    assert command_plan(arguments[3:]) == [browser.js("location.hash.match(/open=(\\w+)/)[1]")]
+
+
+def command_plan(arguments: list[str]) -> list[str]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    data: dict = {}
+    for override in OverridesParser.create().parse_overrides(arguments):
+        section, _, key = override.key_or_group.rpartition(".")
+        place = data.setdefault(section, {}) if section else data
+        place[key] = override.value()
+    return list(planned(**data | {"model": {"kind": data["model"]}}).ids)
+
+
+def test_compare_side_by_side_and_by_a_wiper(browser: Browser, land: Path):
+    browser.open(land)
+    browser.all(".cell")[0].click()
+    browser.type("c", "right")
+    browser.pictures(".stage img")
+    assert browser.texts("figcaption") == ["A torii · guidance 2 · seed 0", "B torii · guidance 2 · seed 1"]
+    assert browser.texts(".facts .differs") == ["10"]
+    browser.shot("compare")
+    browser.type("w")
+    browser.pictures(".stage img")
+    wiper = browser.one(".wiper input")
+    before = browser.js("getComputedStyle(document.querySelector('.over')).clipPath")
+    wiper.send_keys("\ue014" * 20)
+    assert browser.js("getComputedStyle(document.querySelector('.over')).clipPath") != before
+    browser.shot("wiper")
+    browser.click("[data-act=compare]")
+    assert len(browser.all(".stage img")) == 1
+
+
+def test_keyboard_in_the_grid(browser: Browser, land: Path):
+    browser.open(land)
+    browser.js("document.querySelector('.cell[tabindex=\"0\"]').focus(); return 1")
+    current = "document.activeElement.dataset.i"
+    browser.type("right", "down")
+    assert browser.js(current) == "9"
+    browser.type("end")
+    assert browser.js(current) == "23"
+    browser.type("right", "home", "f", "space")
+    assert browser.one(".panel h2").text == "torii · guidance 2 · seed 0"
+    assert browser.one("[data-act=favourite]").get_attribute("aria-pressed") == "true"
+    browser.type("space", "f", "escape")
+    assert browser.js(current) == "1"
+    assert len(browser.all(".cell .star")) == 2
+
+
+def test_favourites_stay_and_are_exported(browser: Browser, land: Path):
+    browser.open(land)
+    browser.js("document.querySelector('.cell[tabindex=\"0\"]').focus(); return 1")
+    browser.type("f", "down", "f")
+    browser.open(land, forget=False)
+    assert browser.one(".status").text == "24 pictures · ★ 2"
+    browser.choose("show", "favourites")
+    assert len(browser.all(".cell")) == 2
+    ids = [browser.js(f"document.querySelectorAll('.cell img')[{n}].src.match(/(j\\w+)\\.jpg/)[1]") for n in (0, 1)]
+    browser.click(".top .menu > summary")
+    browser.shot("menu")
+    browser.click(".top .menu .drop button")
+    browser.click("dialog.offer [data-act=file]")
+    assert browser.download("land-favourites.txt").decode().split() == ids
+    assert set(ids) < {r.id for r in Store(land).ledger().records()}
+
+
+def test_favourites_without_storage(browser: Browser, land: Path, serve):
+    """A sandboxed frame, as notebooks serve pages: scripts, but no origin and no storage."""
+    browser.open(serve(land, sandbox=True))
+    browser.pictures()
+    browser.js("document.querySelector('.cell[tabindex=\"0\"]').focus(); return 1")
+    browser.type("f")
+    assert browser.one(".status").text == "24 pictures · ★ 1"
+
+
+def test_zip_from_a_server(browser: Browser, land: Path, serve):
+    browser.open(serve(land))
+    browser.one("input[type=search]").send_keys("castle")
+    browser.click(".top .menu > summary")
+    browser.click(".top .menu .drop button:nth-child(3)")
+    with zipfile.ZipFile(io.BytesIO(browser.download("land.zip"))) as found:
+        assert found.testzip() is None
+        assert len(found.namelist()) == 8
+        for name in found.namelist():
+            assert "castle" in name
+            assert found.read(name) == (land / name).read_bytes()
+
+
+def test_zip_from_a_file_says_what_to_do(browser: Browser, land: Path):
+    browser.open(land)
+    browser.click(".top .menu > summary")
+    browser.click(".top .menu .drop button:nth-child(3)")
+    assert "may not read pictures" in browser.one("dialog.offer p").text
+    assert (
+        browser.one("dialog.offer textarea").get_attribute("value").startswith("python -m zipfile -c land.zip images/")
+    )
+
+
+def test_csv_in_the_page(browser: Browser, land: Path):
+    import csv
+
+    browser.open(land)
+    browser.click(".top .menu > summary")
+    browser.click(".top .menu .drop button:nth-child(4)")
+    lines = list(csv.DictReader(io.StringIO(browser.download("land.csv").decode())))
+    records = {r.id: r for r in Store(land).ledger().records()}
+    assert len(lines) == 24
+    for line in lines:
+        assert (line["pixels"], line["path"]) == (records[line["id"]].pixels, records[line["id"]].path)
+
+
+def test_films_play_in_place(browser: Browser, films: Path):
+    browser.open(films)
+    browser.pictures()
+    assert browser.texts(".cell .badge") == ["▶ 0:02", "▶ 0:02"]
+    browser.js("document.querySelector('.cell .badge').closest('.cell').focus(); return 1")
+    browser.until("const v = document.querySelector('.cell video'); return v && v.currentTime > 0.2 && !v.paused")
+    browser.shot("film")
+    browser.type("enter")
+    browser.until("const v = document.querySelector('.stage video'); return v && v.currentTime > 0.2")
+    assert browser.js("document.querySelector('.stage video').poster").endswith(".png")
+    browser.type("space")
+    browser.until("return document.querySelector('.stage video').paused")
+    browser.shot("film-view")
+
+
+def test_dark_and_narrow(browser: Browser, land: Path, films: Path):
+    browser.dark()
+    browser.size(390, 780)
+    browser.open(land)
+    browser.pictures()
+    assert browser.js("getComputedStyle(document.body).backgroundColor") == "rgb(20, 20, 22)"
+    assert browser.js("document.documentElement.scrollWidth") <= 390
+    browser.shot("narrow")
+    browser.all(".cell")[1].click()
+    browser.pictures(".stage img")
+    browser.shot("narrow-view")
+    browser.size(1280, 800)
+    browser.open(films)
+    browser.pictures()
+    browser.shot("dark")
+    for name, colour in (("light", "rgb(251, 251, 249)"), ("dark", "rgb(20, 20, 22)")):
+        browser.click(".theme")
+        assert browser.js("document.documentElement.dataset.theme") == name
+        assert browser.js("getComputedStyle(document.body).backgroundColor") == colour
+
+
+@pytest.mark.parametrize("state", ["grid", "view", "menu"])
+def test_accessible(browser: Browser, land: Path, state: str):
+    from axe_core_python.selenium import Axe
+
+    browser.open(land)
+    browser.pictures()
+    if state == "view":
+        browser.all(".cell")[0].click()
+        browser.type("c", "right")
+    if state == "menu":
+        browser.click(".top .menu > summary")
+    found = Axe().run(browser.driver)["violations"]
+    grave = [
+        f"{v['id']}: {n['html'][:150]}" for v in found if v["impact"] in ("serious", "critical") for n in v["nodes"]
+    ]
+    assert grave == []

@@ -1,0 +1,60 @@
+"""The dry run of films: curves and the camera over a test card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdbatch import motion
+from sdbatch.jobs import Camera
+from sdbatch.media import footage, png
+from sdbatch.media.rehearsal import rehearse
+from sdbatch.motion.camera import warp
+from sdbatch.motion.card import card
+from sdbatch.motion.plot import curves
+from sdbatch.motion.preview import rehearsal
+from tests.motion.films import BASE, MOTIONS, film
+
+
+@pytest.mark.parametrize("name", MOTIONS)
+def test_curves_of_every_mode(name: str) -> None:
+    picture = np.asarray(curves(film(name)))
+    assert picture.shape[1] == 960
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+
+
+def test_curves_by_depth_and_of_one_value() -> None:
+    job = film("zoom", strength=[[1, 0.3], [3, 0.6]], guidance=7.5)
+    assert np.asarray(curves(job)).shape[0] > np.asarray(curves(film("zoom"))).shape[0]
+
+
+@pytest.mark.parametrize("name", MOTIONS)
+def test_the_rehearsal_has_every_frame(name: str) -> None:
+    job = film(name)
+    frames, picture = rehearsal(job, 64)
+    assert len(frames) == job.film.motion.count  # type: ignore[union-attr]
+    assert {picture(layer.shot).shape for frame in frames for layer in frame} == {(42, 64, 3)}
+
+
+def test_every_distinct_motion_and_shape_is_drawn_once(tmp_path: Path) -> None:
+    wide = replace(BASE, width=64, height=32)
+    jobs = [
+        film("out"),
+        film("out", replace(BASE, seed=9)),
+        film("out", wide),
+        motion.make(BASE, motion.Motion(), film().film.encoding),
+    ]  # type: ignore[union-attr]
+    made = list(rehearse(jobs, tmp_path / "preview"))
+    assert [p.name for p in made] == [f"{n}.{e}" for n in ("01-zoom-48x32", "02-zoom-64x32") for e in ("png", "mp4")]
+    assert png.decode(made[0]).shape[1] == 960
+    assert footage.probe(made[1]) == (320, 214, 24, 10)
+
+
+def test_the_card_is_the_same_scene_at_every_zoom() -> None:
+    far, near = card(Camera(), (192, 128)), card(Camera(2, 0.05, -0.02, 20), (192, 128))
+    seen = warp(far, Camera(2, 0.05, -0.02, 20), (192, 128))
+    assert np.corrcoef(seen.ravel(), near.ravel())[0, 1] > 0.85
+    assert near.std() > 25

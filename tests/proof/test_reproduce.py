@@ -1,0 +1,159 @@
+"""task=reproduce: a file makes itself again, and what it cannot say is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from sdbatch import fake
+from sdbatch.media import infotext, png
+from tests.proof.conftest import FILMS, Folder
+
+A1111 = """a castle in the sea <lora:blue:0.7>
+Negative prompt: clouds
+Steps: 12, Sampler: DPM++ 2M Karras, CFG scale: 6.5, Seed: 77, Size: 64x48, Model hash: abc, Model: dream, Hires upscale: 2, Version: v1.9.0"""
+
+
+def _again(folder: Folder, source: Path | str, **more: Any) -> int:
+    return folder.run(task="reproduce", source=str(source), **more)
+
+
+def test_a_picture_bit_for_bit(stills: Folder) -> None:
+    before = stills.tree()
+    path = stills.path("images/*", 2)
+    assert _again(stills, path, prompts=[], model={"kind": "random_sd15"}) == 0, "the model is named by the file"
+    assert f"reproduced/{path.name}: bit-equal" in stills.out
+    assert (stills.root / "reproduced" / path.name).read_bytes() == path.read_bytes()
+    assert stills.tree() == before
+
+
+@pytest.mark.parametrize("mode", FILMS)
+def test_films_of_every_mode(folder: Folder, films: Callable[[str], dict[str, Any]], mode: str) -> None:
+    films(mode)
+    path = folder.path("videos/*.mp4")
+    for source in (path, path.with_suffix(".json")):
+        assert _again(folder, source, reproduce={"folder": "elsewhere"}) == 0
+        assert "bit-equal" in folder.out
+        for suffix in (".mp4", ".png", ".json"):
+            made = folder.root / "elsewhere" / path.with_suffix(suffix).name
+            assert made.read_bytes() == path.with_suffix(suffix).read_bytes()
+            made.unlink()
+
+
+def test_metadata_that_travelled_alone(folder: Folder, films: Callable[[str], dict[str, Any]]) -> None:
+    films("prompt")
+    alone = folder.root / "alone.json"
+    shutil.copy(folder.path("videos/*.json"), alone)
+    assert _again(folder, alone) == 1
+    assert "no film beside it to compare with" in folder.out
+    assert (folder.root / "reproduced/alone.mp4").is_file()
+
+
+def test_a_film_that_was_encoded_again_is_measured(folder: Folder, films) -> None:
+    films("prompt")
+    path = folder.path("videos/*.mp4")
+    other = folder.path("videos/*.mp4", 1)
+    alone = folder.root / path.with_suffix(".json").name
+    shutil.copy(path.with_suffix(".json"), alone)
+    shutil.copy(other, alone.with_suffix(".mp4"))
+    assert _again(folder, alone) == 3
+    assert "PSNR" in folder.out
+    assert "was the file changed?" in folder.out
+
+
+def test_another_profile_is_named(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake, "version", lambda package: "9.9")
+    assert _again(stills, stills.path("images/*")) == 0
+    assert "the profiles differ: numpy" in stills.out
+    real = fake.draw
+    monkeypatch.setattr(fake, "draw", lambda *a: real(*a) ^ 1)
+    assert _again(stills, stills.path("images/*")) == 0
+    assert "likely causes: numpy" in stills.out
+
+
+def test_what_cannot_be_reproduced(stills: Folder) -> None:
+    path = stills.path("images/*")
+    plain, note = stills.root / "plain.png", stills.root / "note.txt"
+    Image.new("RGB", (8, 8)).save(plain)
+    note.write_text("hello")
+    assert "source: is missing" in stills.wrong(task="reproduce")
+    assert f"did you mean '{path.name}'" in stills.wrong(task="reproduce", source=str(path)[:-5] + "x.png")
+    assert "says nothing about how it was made" in stills.wrong(task="reproduce", source="plain.png")
+    assert "damaged film" in stills.wrong(task="reproduce", source="note.txt")
+    assert "is no file" in stills.wrong(task="reproduce", source="a\0b")
+    assert "is no file" in stills.wrong(task="reproduce", source="x" * 3000)
+    folder = {"folder": str(path.parent)}
+    assert "it would be overwritten" in stills.wrong(task="reproduce", source=str(path), reproduce=folder)
+
+
+def test_files_without_metadata(folder: Folder) -> None:
+    assert folder.run(output={"metadata": "none"}) == 0
+    assert "says nothing" in folder.wrong(task="reproduce", source=str(folder.path("images/*")))
+
+
+def _edited(folder: Folder, edit: Callable[[dict[str, Any]], None]) -> Path:
+    path = folder.path("images/*")
+    data = json.loads(png.read_text(path)["sdbatch"])
+    edit(data)
+    out = folder.root / "edited.png"
+    out.write_bytes(png.encode(png.decode(path), {"sdbatch": json.dumps(data)}))
+    return out
+
+
+def test_weights_that_are_not_here(stills: Folder) -> None:
+    def other(data: dict[str, Any]) -> None:
+        from sdbatch import specs
+
+        data["job"]["shot"]["model"]["weights"] = "b2:feed"
+        data["job"]["id"] = specs.shot(data["job"]["shot"]).id
+
+    said = stills.wrong(task="reproduce", source=str(_edited(stills, other)))
+    assert "model: rendered with the weights b2:feed, which model=fake are not" in said
+    assert "model.path=FOLDER" in said
+
+
+def test_metadata_that_was_changed(stills: Folder) -> None:
+    def steps(data: dict[str, Any]) -> None:
+        data["job"]["shot"]["steps"] += 1
+
+    said = stills.wrong(task="reproduce", source=str(_edited(stills, steps)))
+    assert "source.job.id: is 'j" in said
+    assert "was the file changed?" in said
+
+
+def test_another_tools_picture(folder: Folder) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", A1111)
+    Image.new("RGB", (64, 48)).save(folder.root / "theirs.png", pnginfo=info)
+    assert _again(folder, "theirs.png") == 0
+    text = png.read_text(folder.root / "reproduced/theirs.png")["parameters"]
+    told = infotext.parse(text)
+    assert (told["seed"], told["steps"], told["sampler"], told["guidance"]) == (77, 12, "dpmpp_2m_karras", 6.5)
+    assert (told["width"], told["negative"]) == (64, "clouds")
+    for assumption in ("weights: 'dream' is a name only", "<lora:…>", "not used: Hires upscale", "noise: drawn on"):
+        assert assumption in folder.out
+
+
+def test_another_tools_picture_that_says_little(folder: Folder) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a castle\nSteps: 5, Sampler: DPM fast, ENSD: 1")
+    Image.new("RGB", (40, 24)).save(folder.root / "theirs.png", pnginfo=info)
+    assert _again(folder, "theirs.png") == 0
+    for assumption in ("seed: not given, 0 taken", "size: not given, the picture's 40x24", "'DPM fast' is not ours"):
+        assert assumption in folder.out
+    assert png.decode(folder.root / "reproduced/theirs.png").shape == (24, 40, 3)
+
+
+def test_infotext_out_of_range(folder: Folder) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a castle\nSteps: 50000, Sampler: Euler, CFG scale: 99, Seed: -3, Size: 2x999999")
+    Image.new("RGB", (40, 24)).save(folder.root / "theirs.png", pnginfo=info)
+    said = folder.wrong(task="reproduce", source="theirs.png")
+    for part in ("parameters.seed: -3", "parameters.size", "parameters.steps: 50000", "parameters.guidance: 99"):
+        assert part in said

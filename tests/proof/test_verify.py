@@ -1,0 +1,230 @@
+"""task=verify: bits that hold are found to hold, and whatever was changed is found, named and put right."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sdbatch import fake, motion
+from sdbatch.errors import Interrupted
+from sdbatch.jobs import Shot
+from sdbatch.media import png
+from sdbatch.proof import again
+from sdbatch.render import Feed, Pixels
+from tests.proof.conftest import FILMS, Folder
+
+DRAW = fake.draw
+
+
+def _noisy(shot: Shot, feed: Feed | None = None) -> Pixels:
+    """As an unsteady machine draws: one step more in one channel of one pixel."""
+    pixels = DRAW(shot, feed).copy()
+    pixels[3, 5, 1] ^= 1
+    return pixels
+
+
+def test_what_holds_is_found_to_hold(stills: Folder) -> None:
+    before = stills.tree()
+    code, said = stills.json()
+    assert (code, said["counts"]["bit_equal"], said["recorded"], said["findings"]) == (0, 4, 4, [])
+    assert stills.tree() == before
+    assert stills.run(task="verify") == 0
+    assert "4 bit-equal" in stills.out
+
+
+@pytest.mark.parametrize("mode", FILMS)
+def test_films_of_every_mode(folder: Folder, films: Callable[[str], dict[str, Any]], mode: str) -> None:
+    more = films(mode)
+    assert folder.run(task="verify", **more) == 0
+    assert "2 bit-equal" in folder.out
+
+
+def test_every_film_mode_is_tried() -> None:
+    assert set(FILMS) == motion.MODES.keys() - {"still"}
+
+
+def test_order_neighbours_and_samples(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    real = again.rendered
+
+    def spy(jobs, *rest):
+        seen.append([job.id for job in jobs])
+        return real(jobs, *rest)
+
+    monkeypatch.setattr(again, "rendered", spy)
+    for seed in range(4):
+        assert stills.run(task="verify", verify={"seed": seed}) == 0
+    planned = [json.loads(line)["id"] for line in stills.store.plan.read_text().splitlines()]
+    assert all(sorted(ids) == sorted(planned) for ids in seen)
+    assert any(ids != planned for ids in seen)
+    assert stills.json(sample=2, seed=1)[1]["counts"]["bit_equal"] == 2
+    assert len(seen.pop()) == 2
+    assert stills.json(sample=0)[1]["counts"]["bit_equal"] == 0
+    assert stills.run(task="verify", verify={"sample": 99}) == 0
+
+
+def test_it_is_rendered_as_recorded(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are set to what the profile says, whatever is configured now."""
+    code, said = stills.json()
+    assert code == 0
+    assert stills.run(task="verify", runtime={"rows": 16}) == 0
+    assert said["profiles"][next(stills.store.root.glob("profiles/*")).stem] == []
+
+
+def test_damage_is_found_without_rendering(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two, three = (stills.path("images/*", n) for n in range(3))
+    one.unlink()
+    two.write_bytes(two.read_bytes()[:-200])
+    data = bytearray(three.read_bytes())
+    data[len(data) // 2] ^= 1
+    three.write_bytes(data)
+    monkeypatch.setattr(fake, "draw", None)
+    code, said = stills.json(sample=0)
+    assert code == 3
+    found = {f["path"]: (f["status"], f["note"]) for f in said["findings"]}
+    assert found == {
+        f"images/{one.name}": ("missing", "the file is missing"),
+        f"images/{two.name}": ("changed", "the file was changed, 200 bytes shorter"),
+        f"images/{three.name}": ("changed", "the file was changed"),
+    }
+
+
+def test_repair_gives_the_same_bytes(folder: Folder, films: Callable[[str], dict[str, Any]]) -> None:
+    more = films("feedback")
+    before = folder.tree()
+    folder.path("videos/*.mp4").write_bytes(b"no film")
+    folder.path("videos/*.png", 1).unlink()
+    assert folder.run(task="verify", **more) == 3
+    assert "verify.repair=true puts 2 files right" in folder.out
+    assert folder.run(task="verify", verify={"repair": True}, **more) == 0
+    assert "2 put right" in folder.out
+    assert folder.tree() == before
+
+
+def test_different_bits_within_a_profile(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake, "draw", _noisy)
+    before = stills.tree()
+    code, said = stills.json()
+    assert (code, said["counts"]["differs"]) == (3, 4)
+    distance = said["findings"][0]["distance"]
+    assert distance["largest"] == 1
+    assert distance["psnr"] == pytest.approx(10 * np.log10(255**2 * 48 * 32 * 3), abs=0.01)
+    assert stills.tree() == before
+    assert stills.run(task="verify") == 3
+    assert "is the present one: the cause is no version or setting" in stills.out
+
+
+def test_different_bits_under_another_profile(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake, "draw", _noisy)
+    monkeypatch.setattr(fake, "version", lambda package: "9.9")
+    code, said = stills.json()
+    assert (code, said["counts"]["differs_other_profile"]) == (1, 4)
+    (differs,) = said["profiles"].values()
+    assert differs == [{"key": "numpy", "recorded": np.__version__, "present": "9.9"}]
+    stills.run(task="verify")
+    assert f"numpy {np.__version__} then, 9.9 now" in stills.out
+
+
+def test_equal_bits_under_another_profile(folder: Folder, films, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files differ (they name their profile), the pixels do not."""
+    more = films("prompt")
+    monkeypatch.setattr(fake, "version", lambda package: "9.9")
+    assert folder.run(task="verify", **more) == 0
+    assert "2 bit-equal" in folder.out
+
+
+def test_films_that_differ_name_the_frames(folder: Folder, films, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = films("prompt")
+
+    def late(shot: Shot, feed: Feed | None = None) -> Pixels:
+        return 255 - DRAW(shot, feed) if "at 1.00" in shot.prompt else DRAW(shot, feed)
+
+    monkeypatch.setattr(fake, "draw", late)
+    assert folder.run(task="verify", **more) == 3
+    assert "1 of 5 shots, the first is 4" in folder.out
+    for path in folder.store.root.glob("shots/*/*"):
+        path.unlink()
+    assert folder.run(task="verify", **more) == 3
+    assert "of 5 frames, the first is 3" in folder.out, "x264 shares bits between neighbours"
+
+
+def test_jobs_that_cannot_be_rendered_again(stills: Folder) -> None:
+    assert stills.run(task="verify", model={"kind": "fake", "fake": {"fail": ["lighthouse"]}}) == 1
+    assert "2 cannot be rendered" in stills.out
+    assert "told to fail" in stills.out
+
+
+def test_nothing_to_compare(folder: Folder) -> None:
+    assert folder.run(task="verify") == 1
+    assert "nothing to compare" in folder.out
+    assert not (folder.root / "outputs").exists()
+
+
+def test_other_settings_are_named(stills: Folder) -> None:
+    assert stills.run(task="verify", sampling={"steps": 5}) == 1
+    assert "the folder holds 4 records of other jobs" in stills.out
+
+
+def test_the_kept_plan_without_the_experiment(stills: Folder) -> None:
+    """A name is enough: the folder says what was rendered, and with which model."""
+    assert stills.run(task="verify", prompts=[], model={"kind": "random_sd15"}) == 0
+    assert "4 bit-equal" in stills.out
+    assert "prompts" in stills.wrong(task="verify", prompts=[], name="nothing")
+
+
+def test_a_profile_that_is_gone(stills: Folder) -> None:
+    stills.path("profiles/*").unlink()
+    assert stills.run(task="verify") == 0
+    assert "is not in profiles/" in stills.out
+
+
+def test_a_manifest_that_was_tampered_with(stills: Folder) -> None:
+    text = stills.store.manifest.read_text()
+    record = json.loads(text.splitlines()[0])
+    stills.store.manifest.write_text(text.replace(record["pixels"], "b2:" + "0" * 32))
+    assert stills.run(task="verify") == 3
+    assert "digest in the manifest was changed" in stills.out
+
+
+def test_another_picture_with_fitting_digests(stills: Folder) -> None:
+    """File and manifest changed together: rendering again tells."""
+    path = stills.path("images/*")
+    other = png.encode(255 - png.decode(path), png.read_text(path))
+    record = next(r for r in stills.store.ledger().records() if r.path == f"images/{path.name}")
+    pixels = png.pixel_digest(png.decode(other))
+    path.write_bytes(other)
+    forged = replace(record, size=len(other), file=png.file_digest(path), pixels=pixels)
+    text = stills.store.manifest.read_bytes()
+    stills.store.manifest.write_bytes(text.replace(record.line(), forged.line()))
+    code, said = stills.json()
+    assert (code, said["counts"]["differs"]) == (3, 1)
+    assert said["findings"][0]["distance"]["psnr"] < 30
+
+
+def test_a_shard_verifies_its_own(stills: Folder) -> None:
+    assert stills.run(task="verify", shard={"index": 1, "count": 3}) == 0
+    assert "1 bit-equal" in stills.out
+
+
+def test_interrupted(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(shot: Shot, feed: Feed | None = None) -> Pixels:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fake, "draw", interrupt)
+    before = stills.tree()
+    with pytest.raises(Interrupted):
+        stills.run(task="verify")
+    assert stills.tree() == before
+
+
+def test_in_a_process_of_its_own(stills: Folder) -> None:
+    command = [sys.executable, "-m", "sdbatch", "name=little", "task=verify", "verify.format=json"]
+    done = subprocess.run(command, cwd=stills.root, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["counts"]["bit_equal"] == 4
