@@ -1,5 +1,7 @@
 # make demo   install into .venv and render the showcase     make test    install, lint and test
 # make lint   style, types, import contracts                 make bench   measure speed (JSON into benchmarks/results)
+# make faults 200 kills, full disks, hostile files           make verify  is every shipped experiment bit-equal when rendered again?
+# make audit  known vulnerabilities of pinned versions
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint bench schema clean
+.PHONY: demo test lint faults verify audit bench schema clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -27,6 +29,19 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The fault tests at full length; writes the table of docs/reliability.md.
+faults: $(INSTALLED)
+	$(BIN)/python scripts/reliability.py --kills 200
+
+# Every shipped experiment rendered (as far as it is not) and rendered again: bit-equal?
+verify: $(INSTALLED)
+	$(BIN)/python scripts/verify_all.py
+
+# Known vulnerabilities of the pinned versions; the auditor has an environment of its own. Needs network.
+audit:
+	test -x .audit/bin/pip-audit || ($(PYTHON) -m venv .audit && PIP_CONSTRAINT= .audit/bin/pip install --quiet pip-audit==2.10.1)
+	.audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

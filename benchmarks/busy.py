@@ -27,7 +27,8 @@ def run(arguments: Namespace) -> dict[str, Any]:
         "pictures": len(jobs),
         "wall_seconds": round(seconds, 3),
         "seconds": parts,
-        "busy": round((parts.get("denoiser", 0) + parts.get("vae", 0)) / seconds, 4),
+        "workers": stats.workers,
+        "busy": round((parts.get("denoiser", 0) + parts.get("vae", 0)) / stats.workers / seconds, 4),
         "rows_used_of_paid": round(stats.rows_used / stats.rows_paid, 4),
         "start_up": {"import torch and diffusers": _import_seconds(), **start_up},
     }

@@ -91,27 +91,24 @@ def _fitted(flow: NDArray[np.float32]) -> Plane:
 
 
 def _refined(a: Plane, b: Plane, p: Plane) -> Plane:
-    """Gauss-Newton on brightness (with gain and offset), Huber-weighted."""
-    thin = max(1, min(b.shape) // 256)  # of a large picture every second pixel is enough
-    x, y = (v[::thin, ::thin] for v in _grid(b.shape))
-    edge = round(min(b.shape) * BORDER)
-    want = b[edge : b.shape[0] - edge, edge : b.shape[1] - edge][::thin, ::thin]
-    gy, gx = np.gradient(a)
-    splines = [spline_filter(v, order=3) for v in (a, gx, gy)]
-    middle = (np.array(a.shape) - 1) / 2
-    for _ in range(12):
+    """Gauss-Newton on brightness (with gain and offset), Huber-weighted. Slopes are those of ``b``, turned back."""
+    x, y = _grid(b.shape)
+    inner = np.s_[(edge := round(min(b.shape) * BORDER)) : b.shape[0] - edge, edge : b.shape[1] - edge]
+    by, bx = (slope[inner] for slope in np.gradient(b))
+    want, spline, middle = b[inner], spline_filter(a, order=3), (np.array(a.shape) - 1) / 2
+    for _ in range(8):
         u, v = _moved(p, x, y)
-        got, du, dv = (
-            map_coordinates(s, (v + middle[0], u + middle[1]), order=3, prefilter=False, mode="nearest")
-            for s in splines
-        )
+        got = map_coordinates(spline, (v + middle[0], u + middle[1]), order=3, prefilter=False, mode="nearest")
+        grow, cos, sin = math.exp(p[0]), math.cos(p[1]), math.sin(p[1])
+        du, dv = grow * (cos * bx - sin * by), grow * (sin * bx + cos * by)
         ru, rv = u - p[2], v - p[3]
         columns = [-(du * ru + dv * rv), -du * rv + dv * ru, du, dv, got, np.ones_like(got)]
         jacobian, off = np.stack([c.ravel() for c in columns], 1), (want - got).ravel()
         weight = np.minimum(1, 1.5 * (np.median(np.abs(off)) + 1e-3) / (np.abs(off) + 1e-9))
-        step = np.linalg.solve((jacobian * weight[:, None]).T @ jacobian, (jacobian * weight[:, None]).T @ off)
+        weighted = (jacobian * weight[:, None]).T
+        step = np.linalg.solve(weighted @ jacobian, weighted @ off)
         p = p + step[:4]
-        if np.abs(step[:4] * [max(b.shape), max(b.shape), 1, 1]).max() < 1e-4:
+        if np.abs(step[:4] * [max(b.shape), max(b.shape), 1, 1]).max() < 1e-3:
             break
     return p
 

@@ -15,7 +15,7 @@ from training.latents import Shelf
 from training.painter import paint
 
 NOISE = 0.03
-RECIPE = Recipe(steps=3000, rate=6e-4, batch=2, warm_up=50, average=0.998)
+RECIPE = Recipe(steps=6000, rate=1e-3, batch=2, warm_up=50, average=0.998)
 
 
 class Decoder(torch.nn.Module):

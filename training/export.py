@@ -101,6 +101,8 @@ def export(vae: AutoencoderKL, denoiser: Denoiser, folder: Path) -> str:
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     for path in (*folder.glob("*/config.json"), *folder.glob("scheduler/*.json")):
         _strip(path)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     name = digest(folder)
     size = sum(p.stat().st_size for p in folder.rglob("*.safetensors"))
     (folder / "digest.json").write_text(json.dumps({"sha256": name, "weights_bytes": size}, indent=2) + "\n")

@@ -26,7 +26,7 @@ HEADS: dict[str, tuple[str, ...]] = {
 }
 JUDGED = ("sky", "backdrop", "subject", "colour")
 WEIGHTS = Path(__file__).parent / "reader" / "reader.safetensors"
-RECIPE = Recipe(steps=2400, rate=2e-3, batch=24, warm_up=100, average=0.995)
+RECIPE = Recipe(steps=1200, rate=2e-3, batch=24, warm_up=100, average=0.995)
 FIRST_SEED = 500_000_000
 UNSEEN_SEED = 600_000_000
 
@@ -97,6 +97,7 @@ def train(
     fit.load_mean(module)
     WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.half().contiguous() for k, v in sorted(module.state_dict().items())}, str(WEIGHTS))
+    WEIGHTS.chmod(0o644)
     return restore()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import hydra
 from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -56,6 +57,7 @@ def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]
     SourcesRegistry.instance().register(FileConfigSource)
     overrides = [a for a in arguments if a[:1] in ("+", "~") or ("=" in a and a[:1] != "-")]
     flags = [a for a in arguments if a not in overrides]  # first: argparse stumbles over flags in between
+    _check_flags(flags)
     sys.argv[1:] = [*flags, *map(_marked_argument, overrides)]
     main = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
     try:
@@ -64,6 +66,16 @@ def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]
         if problems := list(_problems(error)):
             raise ConfigError(problems) from error
         raise
+
+
+def _check_flags(flags: list[str]) -> None:
+    """Only whole flags: argparse would take --experiment for --experimental-rerun, which unpickles a file."""
+    known = get_args_parser()._option_string_actions.keys() - {"--experimental-rerun"}
+    wrong = [f for f in flags if f.startswith("-") and f.partition("=")[0] not in known]
+    if wrong:
+        raise ConfigError(
+            Problem(f, "is no flag", f"keys are written {f.lstrip('-')}=…, experiments +experiment=…") for f in wrong
+        )
 
 
 class FileConfigSource(file_config_source.FileConfigSource):  # registered under this name before Hydra's own

@@ -75,7 +75,7 @@ def read_prompts(entries: Iterable[Prompt], key: str) -> tuple[Text, ...]:
         except ConfigError as e:
             problems += e.problems
     if not found and not problems:
-        problems.append(Problem(key, "is empty", "write at least one prompt"))
+        problems.append(Problem(key, "is empty", "write at least one prompt; for a first look +experiment=anime_zoom"))
     if problems:
         raise ConfigError(problems)
     return _unique(found)

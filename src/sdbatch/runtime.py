@@ -21,7 +21,8 @@ class Runtime(BaseModel):
         None, ge=1, le=512, description="denoiser rows per call at the native area; null: by device (CPU: 4)"
     )
     vae_batch: int | None = Field(None, ge=1, le=64, description="pictures per VAE call; null: by device")
-    threads: int | None = Field(None, ge=1, le=256, description="CPU threads; null: the number of cores")
+    threads: int | None = Field(None, ge=1, le=256, description="CPU threads inside one call; null: 1 on the CPU")
+    workers: int | None = Field(None, ge=1, le=256, description="calls at a time on the CPU; null: one per core")
     compile: bool = Field(False, description="torch.compile the denoiser (CUDA)")
     exact: bool = Field(True, description="false trades exact bits for speed, and every record says so")
     writers: int = Field(2, ge=1, le=64, description="threads that write pictures and films")

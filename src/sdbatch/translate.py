@@ -8,18 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from sdbatch.axes import LISTS, SWEEPABLE
 from sdbatch.errors import Problem, closest, nearest, shown
 from sdbatch.experiment import GROUPS, Experiment
 from sdbatch.validation import dotted_keys
 
 KEYS = dotted_keys(Experiment)
+TEXTS = ("negative", "motion.phrase")
 _QUOTE = "quote it, and the whole for the shell: 'key=\"value\"'"
 
 
 def translate(texts: Sequence[str], override: str | None = None) -> Problem:
     """``texts``: the error's and those of its causes; ``override``: the argument that could not be parsed, if known."""
     if override is not None and "=" not in override:
-        return Problem("", f"{shown(override)} is no key=value")
+        return Problem("", f"{shown(override)} is no key=value", f"for an experiment write +experiment={override[:40]}")
     if override is not None:
         return Problem(_key(override), f"{shown(override)} cannot be read", _QUOTE)
     for pattern, say in RULES:
@@ -55,7 +57,11 @@ def _unknown(m: re.Match[str], texts: Sequence[str]) -> Problem:
 
 def _ambiguous(m: re.Match[str], _: Sequence[str]) -> Problem:
     key, _, value = m[1].partition("=")
-    hint = f"for one text '{key}=\"{value}\"', for a list '{key}=[{value}]', for one run each add -m"
+    hint = f"quote it: '{key}=\"{value}\"'"
+    if key in LISTS:
+        hint = f"for a list '{key}=[{value}]'"
+    elif key in SWEEPABLE and key not in TEXTS:
+        hint = f"for a sweep 'sweep=[{{{key}: [{value}]}}]', for runs of their own add -m"
     return Problem(_key(m[1]), f"{shown(value)} has a comma", hint)
 
 

@@ -128,8 +128,10 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
         short = isinstance(detail["loc"][-1], int)
         return Problem(key.rpartition("[")[0], f"{shown(value)} is too short") if short else Problem(key, "is missing")
     if kind in _KINDS:
-        quote = "quote it" if kind == "string_type" and isinstance(value, int | float) else ""
-        return Problem(key, f"{shown(value)} is not {_KINDS[kind]}", quote)
+        number = isinstance(value, int | float)
+        hint = "quote it" if kind == "string_type" and number else ""
+        hint = "put it in [ ]" if kind == "tuple_type" and (number or isinstance(value, str)) else hint
+        return Problem(key, f"{shown(value)} is not {_KINDS[kind]}", hint)
     return Problem(key, _message(detail, ctx))
 
 

@@ -115,7 +115,7 @@ def fetch(source: Source) -> Source:
 
 
 def _missing(repo: str, revision: str, error: Exception) -> str:
-    why = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    why = str(error).strip().partition("\n")[0].partition(". ")[0][:120] or type(error).__name__
     return (
         f"the weights of {repo} at {revision[:8]} are not on this machine and cannot be fetched ({why}); "
         f"on a machine with network run `hf download {repo} --revision {revision}` and copy its cache here, "

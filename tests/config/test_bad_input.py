@@ -142,7 +142,7 @@ CANVAS = [
     ({"canvas": "16:9"}, "canvas", "'16:9' is not a list"),
 ]
 PROMPTS = [
-    ({"prompts": []}, "prompts", "is empty (write at least one prompt)"),
+    ({"prompts": []}, "prompts", "is empty (write at least one prompt;"),
     ({"prompts": ["a", "  "]}, "prompts[1]", "makes an empty prompt"),
     ({"prompts": [1]}, "prompts[0]", "1 is not text; quote the prompt"),
     ({"prompts": [None]}, "prompts[0]", "null is no prompt; write a text or {id, text, negative}"),

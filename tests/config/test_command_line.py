@@ -33,7 +33,13 @@ ARGUMENTS = [
     (["+experiment=anime_zom"], "experiment: 'anime_zom' does not exist; there are anime_zoom"),
     (["+experiment=../../etc/passwd"], "experiment: '../../etc/passwd' does not exist"),
     (["+experimnt=anime_zoom"], "experimnt: unknown key (did you mean +experiment=NAME?)"),
-    (["negative=mist, fog"], "negative: 'mist, fog' has a comma (for one text 'negative=\"mist, fog\"'"),
+    (["negative=mist, fog"], "negative: 'mist, fog' has a comma (quote it: 'negative=\"mist, fog\"')"),
+    (["seeds=1,2"], "seeds: '1,2' has a comma (for a list 'seeds=[1,2]')"),
+    (
+        ["sampling.steps=4,8"],
+        "has a comma (for a sweep 'sweep=[{sampling.steps: [4,8]}]', for runs of their own add -m)",
+    ),
+    (["canvas=16:9"], "canvas: '16:9' is not a list (put it in [ ])"),
     (["seeds=range(0,3)"], "seeds: 'seeds=range(0,3)' asks for several runs (add -m; seeds are written 0..3)"),
     (["prompts=[(a:1.2)]"], "prompts: 'prompts=[(a:1.2)]' cannot be read (quote it"),
     (["prompts=['it's']"], "cannot be read (quote it"),
@@ -41,6 +47,13 @@ ARGUMENTS = [
     (["sampling"], "'sampling' is no key=value"),
     (["=3"], "a group takes the name of a file"),
     (["["], "'[' is no key=value"),
+    (["anime_zoom"], "'anime_zoom' is no key=value (for an experiment write +experiment=anime_zoom)"),
+    (
+        ["--experiment", "anime_zoom"],
+        "--experiment: is no flag (keys are written experiment=…, experiments +experiment=…)",
+    ),
+    (["--experimental-rerun=config.pickle"], "is no flag"),
+    (["--seeds", "3"], "--seeds: is no flag (keys are written seeds=…"),
     (["a=b=c"], "a: 'a=b=c' cannot be read"),
     (["\udc80"], "is no key=value"),
     (["prompts=['\udc80']"], "prompts[0]: '\\udc80' holds a byte that is no UTF-8 text"),
@@ -59,7 +72,7 @@ ARGUMENTS = [
     (["--config-name", "nope"], "Cannot find primary config 'nope'"),
     (["output.folder=/dev/null"], "output.folder: '/dev/null/untitled' is not writable: Not a directory"),
     (["output.folder=/proc/sdbatch"], "output.folder: '/proc/sdbatch/untitled' is not writable"),
-    (["prompts=[]"], "prompts: is empty (write at least one prompt)"),
+    (["prompts=[]"], "prompts: is empty (write at least one prompt;"),
     (["model=local", "model.path=/nowhere"], "model.path: '/nowhere' does not exist (model=tiny is built in"),
     (["seeds=-1,x", "-m"], "seeds: 'x' is no seed"),
     (["sampling.steps=0", "-m", "name=a,b"], "sampling.steps: 0 is out of range"),
@@ -201,6 +214,14 @@ def test_a_hidden_file_is_named(sdbatch, tmp_path):
     said = sdbatch("--config-dir", "conf", "+experiment=anime_zoom", "model=fake")
     assert said.code == 2
     assert "has the name of a built-in file and would be ignored (rename it)" in said.err
+
+
+def test_missing_weights_are_said_before_anything_is_written(tmp_path):
+    done = new_process("model=sd15", "prompts=[a sea]", cwd=tmp_path, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path / "hub"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "are not on this machine" in done.stderr
+    assert "model=tiny is built in" in done.stderr
+    assert not (tmp_path / "outputs").exists()
 
 
 def test_a_new_process_says_the_same(tmp_path):

@@ -1,7 +1,7 @@
 """10,000 pictures: first view and scrolling.   python -m pytest -n 0 -s tests/gallery/test_large.py  prints the figures
 
-The bars are 2 s for the first view and no task over 100 ms. Machines on which tests run are busy with other things, so
-what fails here is five times as slow.
+The bars are 2 s for the first view and no task over 100 ms. They hold for a machine that has nothing else to do; what
+the page costs in CPU time of its main thread is asked for everywhere.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.gallery.browser import Browser
 from tests.gallery.render import planned, site
 
 pytestmark = pytest.mark.browser
-FIRST_VIEW, LONGEST, PATIENCE = 2.0, 100, 5
+FIRST_VIEW, LONGEST = 2.0, 100
 
 SCROLL = """
 const [speed, frames, done] = arguments, main = document.querySelector('main'), tasks = [];
@@ -75,13 +75,13 @@ def _face(n: int) -> tuple[bytes, bytes]:
 
 
 def test_ten_thousand_pictures(browser: Browser, large: Store, shots: Path):
+    browser.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     browser.open(large.root, forget=False)
     browser.pictures()
-    first = browser.driver.execute_async_script(FIRST)
+    first = browser.driver.execute_async_script(FIRST) | {"cpu": spent(browser)}
     assert first["shown"] < 400
     browser.shot("large")
-    slow = browser.driver.execute_async_script(SCROLL, 40, 80)
-    fast = browser.driver.execute_async_script(SCROLL, 2500, 60)
+    slow, fast = scrolled(browser, 40, 80), scrolled(browser, 2500, 60)
     browser.pictures()
     assert max(slow["nodes"], fast["nodes"]) < 600
     browser.js("document.querySelector('.cell').focus(); return 1")
@@ -90,15 +90,31 @@ def test_ten_thousand_pictures(browser: Browser, large: Store, shots: Path):
     browser.type("home", "enter")
     assert browser.one(".panel h2").text == "scene-00 · seed 0"
     assert "of 100" in browser.one(".strip small").text
-    figures = {"first view": first, "scrolled": slow, "scrolled fast": fast}
+    figures = {"load": os.getloadavg()[0], "first view": first, "scrolled": slow, "scrolled fast": fast}
     (shots / "large.json").write_text(json.dumps(figures, indent=2))
     print(json.dumps(figures))
-    assert first["seconds"] < FIRST_VIEW * PATIENCE
-    assert max(f["longest"] for f in figures.values()) < LONGEST * PATIENCE
+    assert first["cpu"] < 1.0
+    assert max(slow["cpu"], fast["cpu"]) < LONGEST / 1000
+    if os.getloadavg()[0] < 1.0:
+        assert first["seconds"] < FIRST_VIEW
+        assert max(first["longest"], slow["longest"], fast["longest"]) < LONGEST
+
+
+def spent(browser: Browser) -> float:
+    """Seconds of CPU time that the page's main thread has taken."""
+    metrics = browser.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    return float({m["name"]: m["value"] for m in metrics}["TaskDuration"])
+
+
+def scrolled(browser: Browser, pixels: int, frames: int) -> dict[str, float]:
+    """Scroll so many pixels a frame; ``cpu`` is in seconds a frame."""
+    before = spent(browser)
+    found = browser.driver.execute_async_script(SCROLL, pixels, frames)
+    return found | {"cpu": (spent(browser) - before) / found["frames"]}
 
 
 HOSTILE = [
-    '<img src=x onerror="document.title=\'broken\'">',
+    "<img src=x onerror=\"document.title='broken'\">",
     "</script><script>document.title='broken'</script>",
     "'\"><svg onload=document.title='broken'>",
     "javascript:document.title='broken'",
@@ -111,9 +127,7 @@ def test_hostile_prompts_are_text(browser: Browser, tmp_path: Path):
     from sdbatch.fake import Faults
     from tests.gallery.render import rendered
 
-    store = rendered(
-        tmp_path, "hostile", Faults(fail=("svg",)), prompts=HOSTILE, negative=HOSTILE[1], seeds="0..1"
-    )
+    store = rendered(tmp_path, "hostile", Faults(fail=("svg",)), prompts=HOSTILE, negative=HOSTILE[1], seeds="0..1")
     browser.open(store.root)
     browser.pictures()
     alts = [image.get_attribute("alt") for image in browser.all(".cell img")]

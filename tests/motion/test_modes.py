@@ -14,9 +14,9 @@ from tests.motion.films import BASE, MOTIONS, film, shot_ids
 PINNED = {
     "prompt": "jee0e007ac3470d49",
     "walk": "j919dc22882cc8c05",
-    "zoom": "j4fda2bd3132bac48",
-    "out": "j3f65d448ceb7afbf",
-    "droste": "j0b3ca29b28a484b2",
+    "zoom": "j286ed46b7745510d",
+    "out": "j198a293d9264b0c2",
+    "droste": "j721e84a019dab74b",
     "feedback": "j42e604a61d8e9cd8",
     "pingpong": "j9ee2d40af5e893e5",
 }

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdbatch import fake, motion
-from sdbatch.errors import Interrupted
+from sdbatch import fake, motion, specs
+from sdbatch.errors import ConfigError, Interrupted
 from sdbatch.jobs import Shot
 from sdbatch.media import png
 from sdbatch.proof import again
@@ -70,12 +70,40 @@ def test_order_neighbours_and_samples(stills: Folder, monkeypatch: pytest.Monkey
     assert stills.run(task="verify", verify={"sample": 99}) == 0
 
 
-def test_it_is_rendered_as_recorded(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows are set to what the profile says, whatever is configured now."""
-    code, said = stills.json()
-    assert code == 0
-    assert stills.run(task="verify", runtime={"rows": 16}) == 0
-    assert said["profiles"][next(stills.store.root.glob("profiles/*")).stem] == []
+def test_it_is_rendered_as_recorded(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows and threads are those of the profile, whatever is configured now."""
+    assert folder.run(runtime={"rows": 3}) == 0
+    asked = []
+    real = again.open_renderer
+
+    def spy(source, model, runtime):
+        asked.append(runtime)
+        return real(source, model, runtime)
+
+    monkeypatch.setattr(again, "open_renderer", spy)
+    assert folder.run(task="verify", runtime={"rows": 16, "threads": 5, "device": "cuda"}) == 0
+    assert [(r.rows, r.threads, r.device, r.dtype) for r in asked] == [(3, 1, "cpu", "float32")]
+
+
+def test_what_this_machine_cannot_do_is_done_otherwise(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded on a device that is not here: rendered here, measured, and told."""
+    path = stills.path("profiles/*")
+    there = specs.profile(json.loads(path.read_text()))
+    cuda = replace(there, device="cuda", device_name="H100")
+    path.unlink()
+    path.with_name(f"{cuda.digest}.json").write_text(json.dumps(cuda.asdict()))
+    text = stills.store.manifest.read_text()
+    stills.store.manifest.write_text(text.replace(there.digest, cuda.digest))
+    real = again.open_renderer
+
+    def no_cuda(source, model, runtime):
+        if runtime.device == "cuda":
+            raise ConfigError.one("runtime.device", "cuda is not available here")
+        return real(source, model, runtime)
+
+    monkeypatch.setattr(again, "open_renderer", no_cuda)
+    assert stills.run(task="verify") == 0
+    assert "device cuda then, cpu now; device_name H100 then" in stills.out
 
 
 def test_damage_is_found_without_rendering(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

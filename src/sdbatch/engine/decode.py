@@ -64,8 +64,7 @@ class Vae:
         with self._stats.clock("vae", self._device), attention_priority(self._device):
             images = module.decode(z).sample
             out = [self._to_host(image) for image in images[: len(latents)].float()]
-        self._stats.vae_used += len(latents)
-        self._stats.vae_paid += batch
+        self._stats.decoded(len(latents), batch)
         return out
 
     def encode(self, pixels: NDArray[np.uint8]) -> torch.Tensor:

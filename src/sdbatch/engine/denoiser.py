@@ -35,9 +35,7 @@ class Denoiser:
             text = torch.stack([row.text for row in padded])
             out = self._call(latents, self._times(padded), encoder_hidden_states=text, return_dict=False)[0]
             out = out.float().contiguous()
-        self._stats.calls += 1
-        self._stats.rows_used += len(rows)
-        self._stats.rows_paid += size
+        self._stats.called(len(rows), size)
         return list(out[: len(rows)])
 
     def _times(self, rows: Sequence[Row]) -> torch.Tensor:

@@ -29,7 +29,8 @@ class Device:
     name: str
     dtype: torch.dtype
     attention: str
-    threads: int
+    threads: int  # inside one call
+    workers: int  # calls at a time
 
     @property
     def type(self) -> str:
@@ -40,7 +41,8 @@ def prepare(runtime: Runtime) -> Device:
     """Choose the device and set torch up for equal bits. Raises ConfigError for what this machine cannot do."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     kind = _kind(runtime.device)
-    threads = runtime.threads or _cores()
+    threads = runtime.threads or (1 if kind == "cpu" else _cores())
+    workers = (runtime.workers or max(1, _cores() // threads)) if kind == "cpu" else 1
     torch.set_num_threads(threads)
     device = torch.device(kind, torch.cuda.current_device()) if kind == "cuda" else torch.device(kind)
     if kind == "cuda":
@@ -48,7 +50,7 @@ def prepare(runtime: Runtime) -> Device:
     dtype = DTYPES[runtime.dtype] if runtime.dtype != "auto" else torch.float32 if kind == "cpu" else torch.float16
     if kind == "cpu" and dtype == torch.float16:
         raise ConfigError.one("runtime.dtype", "float16 is for GPUs; the CPU takes float32 or bfloat16", "use bfloat16")
-    return Device(device, _name(kind), dtype, _attention(runtime.attention, kind), threads)
+    return Device(device, _name(kind), dtype, _attention(runtime.attention, kind), threads, workers)
 
 
 def _kind(asked: str) -> str:

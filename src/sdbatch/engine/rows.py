@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 import torch
 
+from sdbatch.engine.calls import Calls
 from sdbatch.engine.decode import AGAIN, FLAT, Decoded, Vae
 from sdbatch.engine.denoise import Row, Steps
 from sdbatch.engine.denoiser import Denoiser
@@ -46,32 +50,38 @@ class Lane:
     landed: deque[Flight] = field(default_factory=deque)
 
 
+class Nets(NamedTuple):
+    """What is called, and how."""
+
+    denoiser: Denoiser
+    vae: Vae
+    calls: Calls
+
+
 class Server:
     """One ``render``: takes shots from the feed until it has nothing ready and nothing is in flight.
 
     ``prepare(shot, bucket)`` makes a Flight; ``lane(bucket)`` an empty Lane; ``bucket(shot)`` says where it belongs.
     """
 
-    def __init__(
-        self, denoiser: Denoiser, vae: Vae, bucket: Callable[[Shot], Bucket], lane: Callable[[Bucket], Lane]
-    ) -> None:
-        self._denoiser = denoiser
-        self._vae = vae
+    def __init__(self, nets: Nets, bucket: Callable[[Shot], Bucket], lane: Callable[[Bucket], Lane]) -> None:
+        self._denoiser, self._vae, self._begin = nets
         self._bucket = bucket
         self._new_lane = lane
         self._lanes: dict[Bucket, Lane] = {}
-        self._coming: deque[tuple[Flight, Decoded]] = deque()
+        self._calls: deque[tuple[Lane, list[tuple[Flight, Row]], Future[list[torch.Tensor]]]] = deque()
+        self._coming: deque[tuple[Flight, Future[list[Decoded]], int]] = deque()
         self._failed: list[Failure] = []
         self.active: dict[int, Shot] = {}  # by id(shot): what would be lost if the loop stopped now
 
     def run(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Iterator[Picture | Failure]:
         """Results in the order they get done."""
         while True:
-            lane = self._pick(feed, prepare)
+            self._launch(feed, prepare)
             failed, self._failed = self._failed, []
             yield from failed
-            if lane is not None:
-                self._step(lane)
+            if self._calls:
+                self._land()
                 self._decode(whole=True)
                 yield from self._arrived(WAITING)
             elif any(lane.landed for lane in self._lanes.values()) or self._coming:
@@ -85,6 +95,17 @@ class Server:
         yield from self._failed
         yield from self._arrived(0)
 
+    def _launch(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> None:
+        """As many calls in flight as are worth having."""
+        while len(self._calls) < self._begin.workers:
+            lane = self._pick(feed, prepare)
+            if lane is None:
+                return
+            asked = [lane.queue.popleft() for _ in range(min(lane.rows, len(lane.queue)))]
+            self._calls.append(
+                (lane, asked, self._begin(partial(self._denoiser, [row for _, row in asked], lane.rows)))
+            )
+
     def _pick(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Lane | None:
         """The lane to call next: one that fills a call (largest first), after taking what the feed has ready."""
         for bucket in sorted(self._lanes, key=lambda b: (-b.area, b)):
@@ -96,6 +117,8 @@ class Server:
                 return self._lanes[entered]
         fullest = max(self._lanes.values(), key=lambda lane: len(lane.queue) / lane.rows, default=None)
         landed = any(lane.landed for lane in self._lanes.values()) or self._coming
+        if self._calls:
+            return None  # their answers may fill a call
         if fullest is None or not fullest.queue or (landed and len(fullest.queue) * 2 < fullest.rows):
             return None  # decode first: a picture may make more shots ready
         return fullest
@@ -132,12 +155,10 @@ class Server:
         lane.queue.extend((flight, row) for row in rows)
 
     @torch.inference_mode()
-    def _step(self, lane: Lane) -> None:
-        """One denoiser call; flights whose rows are all answered go on or land."""
-        count = min(lane.rows, len(lane.queue))
-        asked = [lane.queue.popleft() for _ in range(count)]
-        predictions = self._denoiser([row for _, row in asked], lane.rows)
-        for (flight, _), prediction in zip(asked, predictions, strict=True):
+    def _land(self) -> None:
+        """Take in the oldest call; flights whose rows are all answered go on or land."""
+        lane, asked, call = self._calls.popleft()
+        for (flight, _), prediction in zip(asked, call.result(), strict=True):
             flight.answers.append(prediction)
             if len(flight.answers) < flight.asked:
                 continue
@@ -147,22 +168,26 @@ class Server:
                 flight.latent = end.value
                 lane.landed.append(flight)
 
-    @torch.inference_mode()
     def _decode(self, whole: bool) -> None:
         """Decode landed flights, only in ``whole`` VAE calls or all of them."""
         for lane in self._lanes.values():
             while len(lane.landed) >= (lane.vae_rows if whole else 1):
                 flights = [lane.landed.popleft() for _ in range(min(lane.vae_rows, len(lane.landed)))]
                 latents = [f.latent for f in flights if f.latent is not None]
-                self._coming.extend(zip(flights, self._vae.decode(latents, lane.vae_rows), strict=True))
+                call = self._begin(partial(self._vae.decode, latents, lane.vae_rows))
+                self._coming.extend((flight, call, k) for k, flight in enumerate(flights))
 
     def _arrived(self, waiting: int) -> Iterator[Picture | Failure]:
         """Pictures that are on the host; waits for the oldest while more than ``waiting`` are on their way."""
-        while self._coming and (len(self._coming) > waiting or self._coming[0][1].done):
-            flight, decoded = self._coming.popleft()
-            result = self._result(flight, decoded)
+        while self._coming and (len(self._coming) > waiting or self._here(*self._coming[0])):
+            flight, call, k = self._coming.popleft()
+            result = self._result(flight, call.result()[k])
             del self.active[id(flight.shot)]
             yield result
+
+    @staticmethod
+    def _here(_: Flight, call: Future[list[Decoded]], k: int) -> bool:
+        return call.done() and call.result()[k].done
 
     @torch.inference_mode()
     def _result(self, flight: Flight, decoded: Decoded) -> Picture | Failure:

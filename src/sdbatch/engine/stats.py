@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -25,7 +26,9 @@ class Stats:
     vae_used: int = 0
     vae_paid: int = 0
     pictures: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)  # of all workers together
+    workers: int = 1
+    _lock: Lock = field(default_factory=Lock)
     _events: deque[tuple[str, Any, Any]] = field(default_factory=deque)
 
     @contextmanager
@@ -45,6 +48,16 @@ class Stats:
         finally:
             self._add(name, perf_counter() - start)
 
+    def called(self, used: int, paid: int) -> None:
+        """A denoiser call of ``paid`` rows, of which ``used`` were asked for."""
+        with self._lock:
+            self.calls, self.rows_used, self.rows_paid = self.calls + 1, self.rows_used + used, self.rows_paid + paid
+
+    def decoded(self, used: int, paid: int) -> None:
+        """A VAE call."""
+        with self._lock:
+            self.vae_used, self.vae_paid = self.vae_used + used, self.vae_paid + paid
+
     def reset_counts(self) -> None:
         """Forget the rows of start-up (the seconds of its parts stay)."""
         self.rows_used = self.rows_paid = self.calls = self.vae_used = self.vae_paid = self.pictures = 0
@@ -62,4 +75,5 @@ class Stats:
             self._add(name, before.elapsed_time(after) / 1000)
 
     def _add(self, name: str, seconds: float) -> None:
-        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        with self._lock:
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds

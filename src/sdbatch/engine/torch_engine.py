@@ -13,12 +13,13 @@ import torch
 from sdbatch.canvas import Size, crop, latent
 from sdbatch.engine import policy
 from sdbatch.engine.build import libraries
+from sdbatch.engine.calls import Calls
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Recipe, Row, denoise
 from sdbatch.engine.denoiser import Denoiser
 from sdbatch.engine.device import check_compile, compile_settings, prepare, versions
 from sdbatch.engine.load import Components, load
-from sdbatch.engine.rows import Flight, Lane, Server
+from sdbatch.engine.rows import Flight, Lane, Nets, Server
 from sdbatch.engine.safety import Safety
 from sdbatch.engine.selftest import Verdict, probe
 from sdbatch.engine.start import begin
@@ -68,6 +69,8 @@ class Engine:
         self._denoiser = Denoiser(parts.denoiser, device.where, self.stats)
         if runtime.compile:
             self._denoiser.compile()
+        self._calls = Calls(device.workers, device.threads)
+        self.stats.workers = device.workers
         self._vae = Vae(parts.vae, device.where, self.stats)
         self._texts = Texts(parts.text, self._vocabulary, self._source.chunk, device.where, self.stats)
         self._safety = Safety(parts.safety, device.where, device.dtype) if parts.safety else None
@@ -93,7 +96,7 @@ class Engine:
         """Results in the order they get done. Out of memory halves the rows: another profile, nothing done is lost."""
         again = Again(feed, self.bucket)
         while True:
-            server = Server(self._denoiser, self._vae, self.bucket, self._lane)
+            server = Server(Nets(self._denoiser, self._vae, self._calls), self.bucket, self._lane)
             try:
                 yield from server.run(again, self._flight)
                 return
@@ -111,6 +114,7 @@ class Engine:
 
     def close(self) -> None:
         """Give the memory back."""
+        self._calls.close()
         del self._denoiser, self._vae, self._texts, self._safety
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

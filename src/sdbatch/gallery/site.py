@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sdbatch.axes import Axis
+from sdbatch.errors import StoreError
 from sdbatch.experiment import ModelSettings
 from sdbatch.gallery import page, thumbs
 from sdbatch.gallery.board import Board
@@ -82,10 +83,19 @@ class Site:
 
         Returns whether anything was done.
         """
-        seal = self._seal()
-        if not rebuild and self._sealed(seal):
+        if not rebuild and self._sealed(self._seal()):
             return False
+        files.make_folder(self.folder)
+        with files.locked(self.folder / ".lock"):  # several processes may end at once
+            self._finish(rebuild)
+        return True
+
+    def _finish(self, rebuild: bool) -> None:
+        seal = self._seal()
         self.open()
+        for name in _names(self.folder):  # of those who died half-way
+            if name.startswith(files.TEMPORARY):
+                files.remove(self.folder / name)
         ledger = self.store.ledger()
         self._thumbs(ledger, rebuild)
         board = Board(self.plan.ids)
@@ -93,7 +103,6 @@ class Site:
         for n, rows in enumerate(self._records(ledger)):
             self._script(f"records-{n:03}.js", {"at": n * CHUNK, "records": rows})
         self._script("state.js", board.data(self._digest), f"// {seal}\n")
-        return True
 
     def _records(self, ledger: Ledger) -> Iterator[list[Any]]:
         ids = self.plan.ids
@@ -120,13 +129,10 @@ class Site:
             self.thumb(record)
 
     def _tidy(self, names: Iterable[str]) -> None:
-        """Remove chunks of longer plans, and what died half-written."""
-        keep = set(names)
-        with suppress(OSError):
-            for path in self.folder.iterdir():
-                stale = path.suffix == ".js" and path.name not in keep
-                if path.is_file() and (stale or path.name.startswith(files.TEMPORARY)):
-                    files.remove(path)
+        """Remove chunks of longer plans."""
+        for name in _names(self.folder) - set(names):
+            if name.endswith(".js"):
+                files.remove(self.folder / name)
 
     def _seal(self) -> str:
         """Digest of all that the page says; records and plan decide it."""
@@ -154,7 +160,10 @@ class Site:
             if path.read_bytes() == data:
                 return
         files.make_folder(self.folder)
-        files.write(path, [data], self._temporary(), durable=False)
+        try:
+            files.write(path, [data], self._temporary(), durable=False)
+        except StoreError:  # someone who ends took our half-written file for a dead one's
+            files.write(path, [data], self._temporary(), durable=False)
 
     def _temporary(self) -> Path:
         return self.folder / f"{files.TEMPORARY}{self._token}-{next(self._numbers)}"

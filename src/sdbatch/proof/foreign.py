@@ -7,7 +7,7 @@ from typing import Any
 from sdbatch import motion, specs
 from sdbatch.errors import nearest
 from sdbatch.experiment import EncodingSettings, Sampling
-from sdbatch.jobs import Encoding, Job, Model, model_spec, sampler_spec
+from sdbatch.jobs import SPEC_VERSION, Encoding, Job, Model, model_spec, sampler_spec
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS
 from sdbatch.text import slug
@@ -34,6 +34,7 @@ def job(said: dict[str, Any], model: Model, size: tuple[int, int], key: str) -> 
         assumed.append(f"sampler: {sampler[:60]!r} is not ours, {usual.sampler} taken" + (f" ({hint})" if hint else ""))
         sampler = usual.sampler
     data = {
+        "v": SPEC_VERSION,
         "model": model_spec(model),
         "prompt": said["prompt"],
         "negative": said["negative"],

@@ -84,7 +84,7 @@ def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -
 
     def needs(job: Job) -> bool:
         record = ledger.get(job.id)
-        return job.film is not None and not (finished and record is not None and record.done)
+        return job.film is not None and not (finished and record and record.done and store.intact(record))
 
     wanted = {shot.id for job in jobs if needs(job) for shot in motion.shots(job)}
     yield from (p for p in there if p.stem not in wanted)

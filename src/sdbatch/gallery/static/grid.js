@@ -37,7 +37,7 @@ function layTable(found, width, narrow) {
   grid.left = EDGE + (narrow || !found.down.length ? 0 : 132);
   const fitting = Math.floor((width - grid.left - EDGE - GAP * (n - 1)) / n);
   grid.head = found.across.length * 20 + 16;
-  const tallest = found.found.length ? Math.max(...found.rows.map((row) => ratio(row.of))) : 1;
+  const tallest = found.rows.reduce((most, row) => Math.max(most, ratio(row.of)), 0.3);
   const room = (scroller.clientHeight - grid.head) / Math.max(1, found.rows.length) / tallest - GAP; // few rows may be larger
   grid.size = view.size || Math.floor(Math.max(narrow ? 84 : 68, Math.min(fitting, Math.max(236, Math.min(room, 420)))));
   let y = 6;

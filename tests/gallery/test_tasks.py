@@ -1,0 +1,91 @@
+"""task=gallery, sheet and csv, as people type them; and several processes on one page."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sdbatch import cli
+from sdbatch.contact import make
+from sdbatch.errors import ConfigError
+from sdbatch.experiment import SheetSettings
+from sdbatch.media import pdf
+from sdbatch.store import Store
+from tests.gallery.render import go, planned, rendered
+from tests.runner.little import tree
+
+RENDER = ["model=fake", "+prompt_set=landscapes", "name=x", "seeds=0..1", "canvas=[64x64]"]
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sdbatch"])
+    return tmp_path / "outputs" / "x"
+
+
+def test_the_page_comes_with_a_run_and_can_be_rebuilt_from_its_folder(there: Path, capfd):
+    assert cli.run(RENDER) == 0
+    before = tree(there)
+    assert "index.html" in before
+    for path in [there / "index.html", *(there / "gallery").glob("*.js")]:
+        path.unlink()
+    assert cli.run(["name=x", "task=gallery", "model=fake"]) == 0
+    assert tree(there) == before
+    assert cli.run(["name=none", "task=gallery"]) == 2
+
+
+def test_without_a_page(there: Path, capfd):
+    assert cli.run([*RENDER, "gallery.enabled=false"]) == 0
+    assert not (there / "index.html").exists()
+
+
+def test_sheets_of_any_grid(there: Path, capfd):
+    assert cli.run(RENDER) == 0
+    assert cli.run(["name=x", "task=sheet", "sheet.format=pdf", "sheet.across=seeds"]) == 0
+    first = (there / "sheet.pdf").read_bytes()
+    assert first.startswith(b"%PDF-")
+    assert b"Date" not in first
+    assert cli.run(["name=x", "task=sheet", "sheet.down=[seeds]", "sheet.where=['prompts=torii|boat']"]) == 0
+    with Image.open(there / "sheet.png") as image:
+        assert image.width > image.height / 2
+    assert cli.run(["name=x", "task=sheet", "sheet.across=seed"]) == 2
+    assert "did you mean 'seeds'?" in capfd.readouterr().err
+    assert cli.run(["name=x", "task=csv"]) == 0
+    assert len((there / "records.csv").read_text().splitlines()) == 13
+
+
+def test_sides_of_a_sheet(tmp_path: Path):
+    sweep = [{"sampling.guidance": [2, 4]}]
+    store = rendered(tmp_path, "x", prompts=["a sea", "a hill", "a lake"], seeds="0..3", sweep=sweep)
+    plan = planned("x", prompts=["a sea", "a hill", "a lake"], seeds="0..3", sweep=sweep)
+
+    def shape(**settings) -> tuple[int, ...]:
+        return make(plan, store, SheetSettings(**settings), "x").shape[:2]
+
+    assert shape(across=("seeds",))[0] > shape(down=("seeds",))[0]
+    assert shape(across=("seeds",), down=("prompts",)) == shape(across=("seeds",))
+    assert shape(where=("prompts=a-sea",)) != shape()
+    for wrong in ({"down": ("canvas",)}, {"where": ("prompt=a-sea",)}, {"where": ("seeds=9",)}):
+        with pytest.raises(ConfigError):
+            shape(**wrong)
+    assert pdf.encode(make(plan, store, SheetSettings(), "x"), "x") == pdf.encode(
+        make(plan, store, SheetSettings(), "x"), "x"
+    )
+
+
+def test_two_processes_one_page(tmp_path: Path):
+    """(Threads here.) They share the work; the last one to end leaves the page as one alone would have."""
+    alone = Store(tmp_path / "alone" / "x", durable=False)
+    go(planned("x", prompts=["a sea"], seeds="0..11"), alone)
+    store, plan = Store(tmp_path / "together" / "x", durable=False), planned("x", prompts=["a sea"], seeds="0..11")
+    both = [threading.Thread(target=go, args=(plan, store), kwargs={"delay": 0.1}) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert tree(store.root) == tree(alone.root)

@@ -1,0 +1,68 @@
+"""What comes out of the encoder: in-between frames, colours, odd sizes, rates, every codec, poster and frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdbatch import motion
+from sdbatch.jobs import SUFFIXES, Encoding, Job
+from sdbatch.media import footage
+from sdbatch.media.codecs import CODECS
+from sdbatch.media.compose import assemble
+from sdbatch.motion import zoom
+from sdbatch.motion.card import Pixels, card
+from tests.motion.films import BASE, film
+
+
+def made(job: Job, folder: Path, picture: Callable[[int], Pixels]) -> Path:
+    index = {shot.id: i for i, shot in enumerate(motion.shots(job))}
+    path = folder / Path(job.path).name
+    assemble(job, lambda shot_id: picture(index[shot_id]), path, None)
+    return path
+
+
+def scene(job: Job) -> Callable[[int], Pixels]:
+    cameras = zoom.cameras(job.shot, job.film.motion)  # type: ignore[union-attr]
+    return lambda i: card(cameras[i], (job.shot.width, job.shot.height))
+
+
+def test_suffixes_are_the_codecs() -> None:
+    assert {name: codec.suffix for name, codec in CODECS.items()} == SUFFIXES
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_codec_makes_the_film(codec: str, tmp_path: Path) -> None:
+    job = film("zoom", encoding=Encoding(codec, quality=10))
+    path = made(job, tmp_path, scene(job))
+    frames = list(footage.decode(path))
+    assert len(frames) == 12
+    first = np.abs(frames[0].astype(int) - card(zoom.cameras(job.shot, job.film.motion)[0], (48, 32)))  # type: ignore[union-attr]
+    assert first.mean() < 16
+
+
+def test_odd_sizes_and_odd_rates(tmp_path: Path) -> None:
+    job = film("zoom", replace(BASE, width=51, height=37), fps="24000/1001")
+    facts = footage.probe(made(job, tmp_path, scene(job)))
+    assert (facts.width, facts.height, facts.fps, facts.frames) == (52, 38, Fraction(24000, 1001), 12)
+
+
+def test_frames_between_are_motion_compensated(tmp_path: Path) -> None:
+    job = film("zoom", replace(BASE, width=96, height=64), Encoding(interpolate=3, quality=10), frames=12)
+    facts = footage.probe(made(job, tmp_path, scene(job)))
+    assert facts.fps == 72
+    assert 3 * 11 - 3 <= facts.frames <= 3 * 12
+
+
+@pytest.mark.parametrize("encoding", [Encoding(), Encoding(interpolate=2), Encoding(supersample=2)], ids=str)
+def test_a_grey_card_comes_back_grey(encoding: Encoding, tmp_path: Path) -> None:
+    for grey in (1, 64, 128, 250):
+        job = film("zoom", encoding=encoding)
+        path = made(job, tmp_path, lambda _, v=grey: np.full((32, 48, 3), v, np.uint8))  # type: ignore[misc]
+        for pixels in footage.decode(path):
+            assert np.abs(pixels.mean((0, 1)) - grey).max() <= 1
