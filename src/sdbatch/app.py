@@ -26,6 +26,7 @@ from sdbatch.resolve import resolve
 from sdbatch.runner import Options
 from sdbatch.store import Store
 from sdbatch.validation import validate
+from sdbatch.weights import Source, fetch
 
 
 def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = ()) -> int:
@@ -76,13 +77,23 @@ def render(plan: Plan) -> int:
         retry=experiment.retry,
         shard=(experiment.shard.index, experiment.shard.count),
         metadata=experiment.output.metadata == "full",
+        frames=experiment.output.frames,
         progress=open_progress(console, status=_runs(plan) / "progress.json"),
         timings=_runs(plan) / "timings.json",
     )
-    source = plan.resolved.source
+    source = _fetched(plan, store)
     with _watched(plan, store, options, console) as options:
         outcome = run_plan(plan, store, lambda: open_renderer(source, experiment.model, experiment.runtime), options)
     return report.finished(outcome, plan, store, Console())
+
+
+def _fetched(plan: Plan, store: Store) -> Source:
+    """The weights on this disk, before anything is written; a finished experiment needs none."""
+    source, again = plan.resolved.source, plan.resolved.experiment.retry == "profile"
+    todo = (
+        store.states(plan, store.ledger()).where(*report.TO_RENDER, part=plan.shard()) if source.kind == "hub" else ()
+    )
+    return fetch(source) if again or any(True for _ in todo) else source
 
 
 @contextmanager

@@ -177,6 +177,7 @@ class Output(Section):
 
     folder: FilePath = Field("outputs", description="folder that holds <name>/")
     metadata: Literal["full", "none"] = Field("full", description="what the files say about themselves")
+    frames: bool = Field(False, description="keep the frames of films as PNGs, in frames/<id of the job>/")
 
 
 class Shard(Section):

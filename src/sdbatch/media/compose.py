@@ -61,14 +61,19 @@ def _lay(total: NDArray[np.float32], layer: Layer, pixels: Pixels) -> None:
         total[place] += (seen - total[place]) * (cover * np.float32(layer.weight))
 
 
-def assemble(
-    job: Job, load_shot: Callable[[str], Pixels], path: Path, metadata: str | None, poster: Path | None = None
+def assemble(  # noqa: PLR0913
+    job: Job,
+    load_shot: Callable[[str], Pixels],
+    path: Path,
+    metadata: str | None,
+    poster: Path | None = None,
+    each: Callable[[int, Pixels], None] | None = None,
 ) -> int:
     """Write the film ``job`` to ``path``, frame by frame; returns the number of frames.
 
     ``load_shot`` gives the picture of a shot id. ``metadata`` is text for the container (None: none, and no mark).
-    ``poster`` is a PNG of the first frame. Whatever ``load_shot`` raises passes through and leaves no file;
-    StoreError if a file cannot be written.
+    ``poster`` is a PNG of the first frame; ``each`` is shown every frame with its number. Whatever ``load_shot`` and
+    ``each`` raise passes through and leaves no film; StoreError if a file cannot be written.
     """
     if job.film is None:
         raise ValueError(f"{job.id} is no film")
@@ -80,6 +85,8 @@ def assemble(
             pixels = compose(frame, picture, film.encoding.supersample)
             if poster is not None and writer.frames == 0:
                 _write(poster, png.encode(pixels, xmp=None if metadata is None else xmp.packet()))
+            if each is not None:
+                each(writer.frames, pixels)
             writer.add(pixels)
     return writer.frames
 

@@ -54,3 +54,4 @@ class Scene:
     books: Books
     gate: Gate
     metadata: bool
+    frames: bool  # films keep theirs as PNGs

@@ -99,13 +99,22 @@ class Output:
         """The film's file; returns the digest over its shots' pixels, in order, and their warnings."""
         seen: dict[str, str] = {}
         load = self._loader(seen)
-        compose.assemble(job, load, part, text, poster)
+        compose.assemble(job, load, part, text, poster, lambda i, pixels: self._frame(job, i, pixels))
         ids = [shot.id for shot in motion.shots(job)]
         for shot_id in ids:
             if shot_id not in seen:
                 load(shot_id)
         warnings = dict.fromkeys(w for shot_id in ids for w in self._shelf.warnings(shot_id))
         return files.digest("\n".join(seen[shot_id] for shot_id in ids).encode()), tuple(warnings)
+
+    def _frame(self, job: Job, i: int, pixels: Pixels) -> None:
+        """A frame on its way into the film: kept as a PNG if asked for. Here a film can be interrupted, too."""
+        if self._scene.gate.stopped:
+            raise Interrupted
+        if self._scene.frames:
+            path = self._scene.store.root / "frames" / job.id / f"{i:06d}.png"
+            files.make_folder(path.parent)
+            self._scene.worker.save(path, [png.encode(pixels, {}, None)])
 
     def _loader(self, seen: dict[str, str]) -> Callable[[str], Pixels]:
         def load(shot_id: str) -> Pixels:

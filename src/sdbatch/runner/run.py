@@ -28,12 +28,14 @@ _PENDING = (State.NEW, State.FAILED, State.STALE)
 @dataclass(frozen=True, slots=True)
 class Options:
     """``retry="profile"`` also renders again what was done under another profile; ``shard`` is (index, count);
-    ``timings`` is a file under runs/ for estimates; ``metadata=False`` writes files that say nothing of themselves."""
+    ``timings`` is a file under runs/ for estimates; ``metadata=False`` writes files that say nothing of themselves;
+    ``frames=True`` keeps films' frames as PNGs, too."""
 
     writers: int = 2
     retry: Literal["failed", "profile"] = "failed"
     shard: tuple[int, int] = (0, 1)
     metadata: bool = True
+    frames: bool = False
     progress: Progress = field(default_factory=Progress)
     timings: Path | None = None
     observer: Observer = field(default_factory=Observer)
@@ -91,7 +93,7 @@ class _Run:
         self.worker = store.worker(options.shard[0])
         self.backwards = store.living(self.worker) % 2 == 1  # two processes on one plan meet in the middle
         self.books = Books(self.worker, options.progress, options.observer)
-        self.scene = Scene(plan, store, ledger, self.worker, self.books, gate, options.metadata)
+        self.scene = Scene(plan, store, ledger, self.worker, self.books, gate, options.metadata, options.frames)
         self.writers = Writers(options.writers)
         self.profile: Profile | None = None
         self.elsewhere = 0

@@ -1,0 +1,32 @@
+"""Every experiment and preset that is shipped can be planned, and says how it is run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONF = Path(__file__).parents[2] / "conf"
+EXPERIMENTS = sorted(p.stem for p in (CONF / "experiment").glob("*.yaml"))
+PRESETS = sorted(p.stem for p in (CONF / "motion_preset").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_experiments_are_planned(sdbatch: Callable[..., Any], name: str) -> None:
+    said = sdbatch(f"+experiment={name}", "model=fake", "task=plan", "plan.format=json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["name"] == name
+    lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
+    assert any(line.startswith("#") and f"python -m sdbatch +experiment={name}" in line for line in lines[:4])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_planned(sdbatch: Callable[..., Any], name: str) -> None:
+    keys = ["prompts=[a sea]", "motion.seconds=2", "model=fake", "task=plan"]
+    said = sdbatch(f"+motion_preset={name}", *keys)
+    assert said.code == 0, said.err
+    assert ".mp4" in said.out
+    assert f"+motion_preset={name}" in (CONF / "motion_preset" / f"{name}.yaml").read_text()
