@@ -1,7 +1,7 @@
 """Measure speed; results as JSON in benchmarks/results/.   python -m benchmarks [NAME …] [--quick]
 
-Names: throughput, busy, plan, again, motion (needs the ``bench`` extra). All variants of a benchmark run in one process,
-on the same weights, sizes and steps; every figure is a median of several runs, and the device is named.
+Names: throughput, busy, plan, again, motion (needs the ``bench`` extra). All variants of a benchmark run in one
+process, on the same weights, sizes and steps; every figure is a median of several runs, and the device is named.
 """
 
 from __future__ import annotations

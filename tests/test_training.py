@@ -64,9 +64,13 @@ def _has(text: str, phrase: str) -> bool:
 
 @pytest.mark.parametrize(
     ("name", "tables"),
-    [("sky", (captions.SKY_WORDS, captions.SKY_PLACES)),
-     ("backdrop", (captions.BACKDROP_WORDS, captions.BACKDROP_PLACES)),
-     ("subject", (captions.NOUNS,)), ("weather", (captions.WEATHER_WORDS,)), ("body", (captions.BODY_WORDS,))],
+    [
+        ("sky", (captions.SKY_WORDS, captions.SKY_PLACES)),
+        ("backdrop", (captions.BACKDROP_WORDS, captions.BACKDROP_PLACES)),
+        ("subject", (captions.NOUNS,)),
+        ("weather", (captions.WEATHER_WORDS,)),
+        ("body", (captions.BODY_WORDS,)),
+    ],
 )
 def test_captions_say_only_what_is_there(name: str, tables: tuple[dict[str, tuple[str, ...]], ...]) -> None:
     for seed in range(300):
@@ -147,8 +151,16 @@ def test_denoiser_trains_on_cached_latents_and_goes_on_bit_for_bit(
     tokenizer = words.write_tokenizer(tmp_path / "tokenizer")
     for name, stops in (("once", (4,)), ("twice", (2, 4))):
         for stop in stops:
-            denoiser.train(tmp_path / name, replace(SHORT, steps=stop), shelf=shelf, tokenizer=tokenizer, device=CPU,
-                           parts=2, channels=(32, 32, 32), say=lambda _: None)
+            denoiser.train(
+                tmp_path / name,
+                replace(SHORT, steps=stop),
+                shelf=shelf,
+                tokenizer=tokenizer,
+                device=CPU,
+                parts=2,
+                channels=(32, 32, 32),
+                say=lambda _: None,
+            )
     a, b = (mean_of(tmp_path / name / "denoiser.safetensors") for name in ("once", "twice"))
     assert all(torch.equal(a[key], b[key]) for key in a)
     assert not any(torch.isnan(value).any() for value in a.values())

@@ -25,28 +25,76 @@ class Mood:
 
 MOODS: dict[str, tuple[Mood, ...]] = {
     "day": (
-        Mood(((36, 118, 226), (96, 176, 246), (206, 236, 252)), (176, 216, 244), (1.0, 1.0, 1.0), (255, 255, 255),
-             (196, 216, 244), ((120, 196, 236), (28, 104, 196))),
-        Mood(((22, 142, 214), (88, 196, 232), (222, 246, 240)), (178, 222, 232), (1.0, 1.0, 0.97), (255, 255, 250),
-             (190, 220, 236), ((124, 212, 226), (16, 124, 178))),
+        Mood(
+            ((36, 118, 226), (96, 176, 246), (206, 236, 252)),
+            (176, 216, 244),
+            (1.0, 1.0, 1.0),
+            (255, 255, 255),
+            (196, 216, 244),
+            ((120, 196, 236), (28, 104, 196)),
+        ),
+        Mood(
+            ((22, 142, 214), (88, 196, 232), (222, 246, 240)),
+            (178, 222, 232),
+            (1.0, 1.0, 0.97),
+            (255, 255, 250),
+            (190, 220, 236),
+            ((124, 212, 226), (16, 124, 178)),
+        ),
     ),
     "sunset": (
-        Mood(((84, 52, 136), (232, 92, 92), (255, 204, 104)), (240, 142, 110), (0.95, 0.76, 0.68), (255, 190, 140),
-             (206, 92, 118), ((252, 168, 104), (112, 58, 118))),
-        Mood(((116, 48, 112), (246, 116, 66), (255, 214, 96)), (246, 152, 96), (0.96, 0.78, 0.66), (255, 198, 128),
-             (214, 96, 92), ((255, 182, 96), (124, 62, 96))),
+        Mood(
+            ((84, 52, 136), (232, 92, 92), (255, 204, 104)),
+            (240, 142, 110),
+            (0.95, 0.76, 0.68),
+            (255, 190, 140),
+            (206, 92, 118),
+            ((252, 168, 104), (112, 58, 118)),
+        ),
+        Mood(
+            ((116, 48, 112), (246, 116, 66), (255, 214, 96)),
+            (246, 152, 96),
+            (0.96, 0.78, 0.66),
+            (255, 198, 128),
+            (214, 96, 92),
+            ((255, 182, 96), (124, 62, 96)),
+        ),
     ),
     "night": (
-        Mood(((8, 12, 46), (22, 34, 96), (56, 78, 152)), (46, 66, 134), (0.58, 0.62, 0.86), (70, 86, 150),
-             (44, 58, 116), ((48, 72, 148), (10, 18, 58))),
-        Mood(((14, 8, 52), (40, 30, 104), (80, 74, 156)), (62, 60, 136), (0.60, 0.60, 0.86), (84, 82, 154),
-             (54, 52, 118), ((64, 66, 150), (16, 14, 62))),
+        Mood(
+            ((8, 12, 46), (22, 34, 96), (56, 78, 152)),
+            (46, 66, 134),
+            (0.58, 0.62, 0.86),
+            (70, 86, 150),
+            (44, 58, 116),
+            ((48, 72, 148), (10, 18, 58)),
+        ),
+        Mood(
+            ((14, 8, 52), (40, 30, 104), (80, 74, 156)),
+            (62, 60, 136),
+            (0.60, 0.60, 0.86),
+            (84, 82, 154),
+            (54, 52, 118),
+            ((64, 66, 150), (16, 14, 62)),
+        ),
     ),
     "dawn": (
-        Mood(((134, 158, 226), (236, 182, 214), (255, 234, 208)), (232, 198, 216), (0.98, 0.90, 0.94), (255, 240, 240),
-             (226, 178, 206), ((244, 206, 214), (132, 152, 208))),
-        Mood(((128, 188, 222), (222, 194, 228), (255, 226, 214)), (222, 204, 224), (0.96, 0.91, 0.96), (255, 242, 246),
-             (214, 184, 218), ((234, 208, 222), (124, 166, 202))),
+        Mood(
+            ((134, 158, 226), (236, 182, 214), (255, 234, 208)),
+            (232, 198, 216),
+            (0.98, 0.90, 0.94),
+            (255, 240, 240),
+            (226, 178, 206),
+            ((244, 206, 214), (132, 152, 208)),
+        ),
+        Mood(
+            ((128, 188, 222), (222, 194, 228), (255, 226, 214)),
+            (222, 204, 224),
+            (0.96, 0.91, 0.96),
+            (255, 242, 246),
+            (214, 184, 218),
+            ((234, 208, 222), (124, 166, 202)),
+        ),
     ),
 }
 
@@ -111,10 +159,14 @@ def draw_clouds(
             for dx, r in lumps:
                 cx, rr = x + dx * w, r * w * (1 - abs(dx) * 0.6) * (1 - lift)
                 top = y - rr * 0.8 - lift * w
-                draw.pieslice((cx - rr, top - rr * 0.35, cx + rr, top + rr * 1.5), 180, 360,
-                              fill=tuple(int(c) for c in colour))
-            draw.rounded_rectangle((x - 0.62 * w, y - 0.16 * w - lift * w, x + 0.62 * w, y - 0.01 * w - lift * w * 0.5),
-                                   radius=0.07 * w, fill=tuple(int(c) for c in colour))
+                draw.pieslice(
+                    (cx - rr, top - rr * 0.35, cx + rr, top + rr * 1.5), 180, 360, fill=tuple(int(c) for c in colour)
+                )
+            draw.rounded_rectangle(
+                (x - 0.62 * w, y - 0.16 * w - lift * w, x + 0.62 * w, y - 0.01 * w - lift * w * 0.5),
+                radius=0.07 * w,
+                fill=tuple(int(c) for c in colour),
+            )
 
 
 @dataclass
@@ -159,8 +211,13 @@ def _peak(s: Stage, x: float, h: float, w: float, rock: Colour, snow: Colour) ->
     s.pen.draw.polygon([(x + d * w, y), (x + d * w * 0.2, y), top], fill=ink(scale(rock, 0.84), 255, False))
     if h > s.unit * 0.3:
         c = 0.36
-        edge = [(x - w * c, y - h * (1 - c)), (x - w * c * 0.45, y - h * 0.74), (x, y - h * 0.62),
-                (x + w * c * 0.45, y - h * 0.74), (x + w * c, y - h * (1 - c))]
+        edge = [
+            (x - w * c, y - h * (1 - c)),
+            (x - w * c * 0.45, y - h * 0.74),
+            (x, y - h * 0.62),
+            (x + w * c * 0.45, y - h * 0.74),
+            (x + w * c, y - h * (1 - c)),
+        ]
         s.pen.draw.polygon([top, *edge], fill=ink(snow, 255, False))
         shade = [top, (x, y - h * 0.62), *(edge[3:] if d > 0 else edge[1::-1])]
         s.pen.draw.polygon(shade, fill=ink(mix(snow, (150, 160, 210), 0.4), 255, False))
@@ -190,8 +247,9 @@ def _windows(s: Stage, x: float, w: float, h: float, colour: Colour, lit: bool) 
         for i in range(n):
             if s.rng.random() < 0.6:
                 cx, cy = x + (i + 0.5) * gap, s.horizon - h + size * (1.0 + 2.4 * row)
-                s.pen.draw.rectangle((cx - size / 2, cy, cx + size / 2, cy + size * 1.2),
-                                     fill=s.pen._ink(colour, 255, lit))
+                s.pen.draw.rectangle(
+                    (cx - size / 2, cy, cx + size / 2, cy + size * 1.2), fill=s.pen._ink(colour, 255, lit)
+                )
 
 
 def forest(s: Stage) -> None:
@@ -199,15 +257,17 @@ def forest(s: Stage) -> None:
     for share, height, colour in ((0.40, 0.30, (64, 140, 96)), (0.06, 0.17, (34, 104, 70))):
         x = -0.05 * s.unit
         ink = s.far(colour, share)
-        s.pen.draw.rectangle((0, s.horizon - s.unit * height * 0.55, s.width, s.horizon + 4),
-                             fill=s.pen._ink(ink, 255, False))
+        s.pen.draw.rectangle(
+            (0, s.horizon - s.unit * height * 0.55, s.width, s.horizon + 4), fill=s.pen._ink(ink, 255, False)
+        )
         while x < s.width + 0.1 * s.unit:
             r = s.unit * float(s.rng.uniform(0.08, 0.13))
             y = s.horizon - s.unit * height * float(s.rng.uniform(0.5, 0.9))
             s.pen.draw.ellipse((x - r, y - r * 1.1, x + r, y + r * 1.1), fill=s.pen._ink(ink, 255, False))
             hx = x + s.pen.light * r * 0.25
-            s.pen.draw.ellipse((hx - r * 0.6, y - r * 0.85, hx + r * 0.6, y + r * 0.2),
-                               fill=s.pen._ink(scale(ink, 1.14), 255, False))
+            s.pen.draw.ellipse(
+                (hx - r * 0.6, y - r * 0.85, hx + r * 0.6, y + r * 0.2), fill=s.pen._ink(scale(ink, 1.14), 255, False)
+            )
             x += r * 1.35
     _ground(s, (104, 168, 78), (48, 116, 62))
 
@@ -249,8 +309,10 @@ def _dune(s: Stage, x: float, h: float, w: float, sand: Colour) -> None:
     up = [(x - d * w * (1 - float(v)), y - h * float(np.sin(v * np.pi / 2)) ** 2) for v in t]
     down = [(x + d * w * 0.8 * float(v), y - h * float(np.cos(v * np.pi / 2)) ** 2) for v in t]
     s.pen.draw.polygon([*up, *down], fill=s.pen._ink(sand, 255, False))
-    s.pen.draw.polygon([*down, (x - d * w * 0.15, y), (x + d * w * 0.04, y - h * 0.5)],
-                       fill=s.pen._ink(mix(scale(sand, 0.74), (130, 80, 120), 0.15), 255, False))
+    s.pen.draw.polygon(
+        [*down, (x - d * w * 0.15, y), (x + d * w * 0.04, y - h * 0.5)],
+        fill=s.pen._ink(mix(scale(sand, 0.74), (130, 80, 120), 0.15), 255, False),
+    )
 
 
 def snow(s: Stage) -> None:

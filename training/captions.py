@@ -34,8 +34,7 @@ PARTS = {"castle": "roofs", "house": "roof", "boat": "sails", "pagoda": "roofs",
 SKY_WORDS: dict[str, tuple[str, ...]] = {
     "day": ("day sky", "blue sky", "daytime", "day", "noon", "bright day"),
     "sunset": ("sunset sky", "sunset sky", "sunset", "evening sky", "dusk", "golden hour", "orange sky"),
-    "night": ("night sky", "night sky", "night", "starry night", "starry sky", "midnight", "night sky, stars",
-              "stars"),
+    "night": ("night sky", "night sky", "night", "starry night", "starry sky", "midnight", "night sky, stars", "stars"),
     "dawn": ("dawn", "dawn sky", "sunrise", "pink sky", "early morning", "morning sky", "pastel sky"),
 }
 SKY_PLACES: dict[str, tuple[str, ...]] = {
@@ -67,8 +66,18 @@ WEATHER_WORDS: dict[str, tuple[str, ...]] = {
     "petals": ("petals", "falling petals", "drifting petals", "flower petals"),
     "snowfall": ("snowfall", "falling snow", "snowing", "snowflakes"),
 }
-STYLE_WORDS = ("anime scene", "anime scene", "anime landscape", "anime", "anime picture", "illustration", "landscape",
-               "scenery", "anime art", "beautiful scenery")
+STYLE_WORDS = (
+    "anime scene",
+    "anime scene",
+    "anime landscape",
+    "anime",
+    "anime picture",
+    "illustration",
+    "landscape",
+    "scenery",
+    "anime art",
+    "beautiful scenery",
+)
 PRAISE_WORDS = ("masterpiece", "best quality", "detailed", "highly detailed", "beautiful", "vivid colors", "wallpaper")
 DISTANCE_WORDS: dict[str, tuple[str, ...]] = {
     "far": ("far away", "distant", "in the distance", "zoomed out", "wide shot", "small"),
@@ -158,8 +167,10 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     """A caption of `scene`, at most MAX_TOKENS words and signs long."""
     noun = _noun(rng, scene)
     if rng.random() < 0.06:
-        return _pick(rng, [noun, _pick(rng, BACKDROP_WORDS[scene.backdrop]), _pick(rng, SKY_WORDS[scene.sky]),
-                           *_extras(rng, scene)])
+        return _pick(
+            rng,
+            [noun, _pick(rng, BACKDROP_WORDS[scene.backdrop]), _pick(rng, SKY_WORDS[scene.sky]), *_extras(rng, scene)],
+        )
     parts = _sentence(rng, scene, noun) if rng.random() < 0.35 else _phrases(rng, scene, noun)
     extras = _extras(rng, scene)
     distance = _distance(rng, scene)
@@ -185,8 +196,17 @@ def plain_caption(scene: Scene) -> str:
 def vocabulary() -> list[str]:
     """Every word, digit and sign that captions can contain, sorted."""
     texts: list[str] = [*CLOUD_WORDS, *CLEAR_WORDS, *STYLE_WORDS, *PRAISE_WORDS, *PARTS.values()]
-    for table in (NOUNS, COLOUR_WORDS, SKY_WORDS, SKY_PLACES, BACKDROP_WORDS, BACKDROP_PLACES, BODY_WORDS,
-                  WEATHER_WORDS, DISTANCE_WORDS):
+    for table in (
+        NOUNS,
+        COLOUR_WORDS,
+        SKY_WORDS,
+        SKY_PLACES,
+        BACKDROP_WORDS,
+        BACKDROP_PLACES,
+        BODY_WORDS,
+        WEATHER_WORDS,
+        DISTANCE_WORDS,
+    ):
         texts += [text for words in table.values() for text in words]
     texts += ["a an with zoom view very over 0123456789 . , - the and of to from in out slowly"]
     return sorted({token for text in texts for token in tokens_of(text)})

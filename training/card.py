@@ -54,12 +54,15 @@ def card(results: dict[str, Any], record: dict[str, Any], digest: dict[str, Any]
         "megabytes": f"{digest['weights_bytes'] / 1e6:.1f}",
         "pictures": str(generated["pictures"]),
         "bars": bars(results),
-        "judged": accuracies("", {
-            "drawn scenes, unseen (the reader itself)": results["reader"],
-            "drawn scenes through the autoencoder": results["autoencoder"]["accuracy"],
-            f"generated ({generated['pictures']})": generated["all"],
-            "generated, captions shuffled (chance)": generated["shuffled"],
-        }),
+        "judged": accuracies(
+            "",
+            {
+                "drawn scenes, unseen (the reader itself)": results["reader"],
+                "drawn scenes through the autoencoder": results["autoencoder"]["accuracy"],
+                f"generated ({generated['pictures']})": generated["all"],
+                "generated, captions shuffled (chance)": generated["shuffled"],
+            },
+        ),
         "ratios": accuracies("ratio", generated["ratios"]),
         "guidances": accuracies("guidance", results["guidances"]),
         "negatives": table(
@@ -69,8 +72,11 @@ def card(results: dict[str, Any], record: dict[str, Any], digest: dict[str, Any]
         "made": str(results["diversity"]["generated"]),
         "drawn": str(results["diversity"]["drawn"]),
         "sampler": f"{results['sampler']}, {results['steps']} steps, guidance {results['guidance']:g}",
-        "skies": ", ".join(SKIES), "backdrops": ", ".join(BACKDROPS), "subjects": ", ".join(SUBJECTS),
-        "colours": ", ".join(COLOURS), "weathers": ", ".join(WEATHERS),
+        "skies": ", ".join(SKIES),
+        "backdrops": ", ".join(BACKDROPS),
+        "subjects": ", ".join(SUBJECTS),
+        "colours": ", ".join(COLOURS),
+        "weathers": ", ".join(WEATHERS),
         "captions": "\n".join(f"{i + 1}. {text}" for i, text in enumerate(results["sheet"])),
     }
     text = TEMPLATE.read_text(encoding="utf-8")

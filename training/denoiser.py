@@ -29,16 +29,30 @@ class Denoiser(torch.nn.Module):
         super().__init__()
         self.text_encoder = CLIPTextModel(
             CLIPTextConfig(
-                vocab_size=vocabulary, hidden_size=width, intermediate_size=width * 3, num_hidden_layers=3,
-                num_attention_heads=4, max_position_embeddings=LENGTH, projection_dim=width, hidden_act="quick_gelu",
-                bos_token_id=vocabulary - 2, eos_token_id=vocabulary - 1, pad_token_id=vocabulary - 1,
+                vocab_size=vocabulary,
+                hidden_size=width,
+                intermediate_size=width * 3,
+                num_hidden_layers=3,
+                num_attention_heads=4,
+                max_position_embeddings=LENGTH,
+                projection_dim=width,
+                hidden_act="quick_gelu",
+                bos_token_id=vocabulary - 2,
+                eos_token_id=vocabulary - 1,
+                pad_token_id=vocabulary - 1,
             )
         )
         self.unet = UNet2DConditionModel(
-            sample_size=16, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=channels,
+            sample_size=16,
+            in_channels=4,
+            out_channels=4,
+            layers_per_block=1,
+            block_out_channels=channels,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
             up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            attention_head_dim=[c // 32 for c in channels], cross_attention_dim=width, norm_num_groups=16,
+            attention_head_dim=[c // 32 for c in channels],
+            cross_attention_dim=width,
+            norm_num_groups=16,
         )
 
     def forward(self, noisy: torch.Tensor, step: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:

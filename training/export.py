@@ -81,8 +81,14 @@ def export(vae: AutoencoderKL, denoiser: Denoiser, folder: Path) -> str:
         _half(folder / part)
     write_tokenizer(folder / "tokenizer")
     scheduler = PNDMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", num_train_timesteps=1000,
-        set_alpha_to_one=False, skip_prk_steps=True, steps_offset=1, prediction_type="epsilon",
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        num_train_timesteps=1000,
+        set_alpha_to_one=False,
+        skip_prk_steps=True,
+        steps_offset=1,
+        prediction_type="epsilon",
     )
     scheduler.register_to_config(clip_sample=False)
     scheduler.save_pretrained(folder / "scheduler")

@@ -101,8 +101,12 @@ def one_negative(made: Made, case: tuple[str, str, str, str], count: int) -> dic
     seeds = [FIRST_SEED + 60_000 + i for i in range(count)]
     plain = reader.read(made.eye, render(made.pipe, [prompt] * count, seeds))
     without = reader.read(made.eye, render(made.pipe, [prompt] * count, seeds, negative=negative))
-    return {"prompt": prompt, "negative": negative, "before": _share(plain, head, word),
-            "after": _share(without, head, word)}
+    return {
+        "prompt": prompt,
+        "negative": negative,
+        "before": _share(plain, head, word),
+        "after": _share(without, head, word),
+    }
 
 
 def _spread(pictures: Sequence[np.ndarray]) -> float:
@@ -118,8 +122,12 @@ def diversity(made: Made, count: int, prompts: int = 5) -> dict[str, float]:
     for scene in asked(prompts, 70_000, "1:1"):
         seeds = [scene.seed * 10 + i for i in range(count)]
         painted.append(_spread(render(made.pipe, [plain_caption(scene)] * count, seeds)))
-        others = [Scene(**{**draw_scene(s, "1:1", (scene.sky, scene.backdrop, scene.subject)).__dict__,
-                           "colour": scene.colour}) for s in seeds]
+        others = [
+            Scene(
+                **{**draw_scene(s, "1:1", (scene.sky, scene.backdrop, scene.subject)).__dict__, "colour": scene.colour}
+            )
+            for s in seeds
+        ]
         drawn.append(_spread([paint(s) for s in others]))
     return {"generated": round(float(np.mean(painted)), 1), "drawn": round(float(np.mean(drawn)), 1)}
 

@@ -81,9 +81,7 @@ def paint(scene: Scene) -> np.ndarray:
     light = _paint_sky(image, scene, mood, rng, horizon)
     unit = (width * height) ** 0.5 * scene.zoom**0.35
     pen = Pen(image, (0, 0), 1.0, mood.tint, light)
-    backdrops.DRAW[scene.backdrop](
-        backdrops.Stage(pen, rng, mood, scene.sky, horizon, unit, width, height)
-    )
+    backdrops.DRAW[scene.backdrop](backdrops.Stage(pen, rng, mood, scene.sky, horizon, unit, width, height))
     size = _subject_height(scene, width, height)
     x = width * (0.5 + float(rng.uniform(-0.14, 0.14)))
     foot = min(horizon + (height - horizon) * float(rng.uniform(0.38, 0.62)) * scene.zoom**0.8, height * 0.97)

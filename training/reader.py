@@ -39,8 +39,11 @@ class Reader(torch.nn.Module):
         widths = (3, 24, 48, 96, 128, 128)
         layers: list[torch.nn.Module] = []
         for i, (a, b) in enumerate(pairwise(widths)):
-            layers += [torch.nn.Conv2d(a, b, 3, stride=2 if i < 4 else 1, padding=1), torch.nn.GroupNorm(8, b),
-                       torch.nn.SiLU()]
+            layers += [
+                torch.nn.Conv2d(a, b, 3, stride=2 if i < 4 else 1, padding=1),
+                torch.nn.GroupNorm(8, b),
+                torch.nn.SiLU(),
+            ]
         self.body = torch.nn.Sequential(*layers)
         self.heads = torch.nn.ModuleDict({k: torch.nn.Linear(2 * widths[-1], len(v)) for k, v in HEADS.items()})
 
@@ -53,8 +56,14 @@ class Reader(torch.nn.Module):
 
 def truth(scene: Scene) -> dict[str, str]:
     """What the reader should say of a scene."""
-    return {"sky": scene.sky, "backdrop": scene.backdrop, "subject": scene.subject, "colour": scene.colour,
-            "clouds": "some" if scene.clouds else "none", "weather": scene.weather}
+    return {
+        "sky": scene.sky,
+        "backdrop": scene.backdrop,
+        "subject": scene.subject,
+        "colour": scene.colour,
+        "clouds": "some" if scene.clouds else "none",
+        "weather": scene.weather,
+    }
 
 
 def _worn(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -83,9 +92,7 @@ def reader_loss(module: torch.nn.Module, step: int, part: int, count: int, devic
     return loss
 
 
-def train(
-    folder: Path, device: torch.device, *, parts: int, steps: int, say: Callable[[str], None] = print
-) -> Reader:
+def train(folder: Path, device: torch.device, *, parts: int, steps: int, say: Callable[[str], None] = print) -> Reader:
     """Fit the reader, or go on, and keep it in half precision beside this module."""
     torch.manual_seed(1)
     module = Reader().to(device, memory_format=torch.channels_last)
@@ -122,8 +129,11 @@ def accuracy(seen: Sequence[dict[str, str]], wanted: Sequence[dict[str, str]]) -
     """The share of right answers in percent per judged attribute; colour only for subjects that come in colours."""
     out = {}
     for name in JUDGED:
-        pairs = [(s[name], w[name]) for s, w in zip(seen, wanted, strict=True)
-                 if name != "colour" or w["subject"] not in ("cherry", "pine")]
+        pairs = [
+            (s[name], w[name])
+            for s, w in zip(seen, wanted, strict=True)
+            if name != "colour" or w["subject"] not in ("cherry", "pine")
+        ]
         out[name] = round(100 * sum(a == b for a, b in pairs) / max(1, len(pairs)), 1)
     return out
 

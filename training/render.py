@@ -50,8 +50,14 @@ def render(
         texts = list(prompts[at : at + batch])
         noise = [torch.Generator().manual_seed(seed) for seed in seeds[at : at + batch]]
         result = pipe(
-            texts, negative_prompt=[negative] * len(texts), width=size[0], height=size[1], guidance_scale=guidance,
-            num_inference_steps=steps, generator=noise, output_type="np",
+            texts,
+            negative_prompt=[negative] * len(texts),
+            width=size[0],
+            height=size[1],
+            guidance_scale=guidance,
+            num_inference_steps=steps,
+            generator=noise,
+            output_type="np",
         )
         out += [(image * 255 + 0.5).clip(0, 255).astype(np.uint8) for image in result.images]
     return out

@@ -45,10 +45,32 @@ def torii(pen: Pen, ink: Colour, rng: np.random.Generator, lit: bool) -> None:
     pen.rect(-0.46, 0.60, 0.46, 0.69, ink)
     pen.rect(-0.46, 0.60, 0.46, 0.62, dark)
     pen.rect(-0.05, 0.69, 0.05, 0.82, dark)
-    pen.poly([(-0.58, 0.95), (-0.30, 0.90), (0.30, 0.90), (0.58, 0.95), (0.53, 0.83), (0.3, 0.80), (-0.3, 0.80),
-              (-0.53, 0.83)], ink)
-    pen.poly([(-0.62, 1.03), (-0.30, 0.96), (0.30, 0.96), (0.62, 1.03), (0.58, 0.94), (0.3, 0.90), (-0.3, 0.90),
-              (-0.58, 0.94)], INK)
+    pen.poly(
+        [
+            (-0.58, 0.95),
+            (-0.30, 0.90),
+            (0.30, 0.90),
+            (0.58, 0.95),
+            (0.53, 0.83),
+            (0.3, 0.80),
+            (-0.3, 0.80),
+            (-0.53, 0.83),
+        ],
+        ink,
+    )
+    pen.poly(
+        [
+            (-0.62, 1.03),
+            (-0.30, 0.96),
+            (0.30, 0.96),
+            (0.62, 1.03),
+            (0.58, 0.94),
+            (0.3, 0.90),
+            (-0.3, 0.90),
+            (-0.58, 0.94),
+        ],
+        INK,
+    )
 
 
 def _tower(pen: Pen, x: float, w: float, h: float, roof: float, ink: Colour, lit: bool) -> None:
@@ -75,8 +97,12 @@ def lighthouse(pen: Pen, ink: Colour, rng: np.random.Generator, lit: bool) -> No
     """A tapered tower with bands, a lamp room and a cap; at night with a beam."""
     if lit:
         for spread, alpha in ((0.20, 50), (0.10, 60)):
-            pen.poly([(0, 0.86), (-pen.light * 1.5, 0.92 + spread), (-pen.light * 1.5, 0.92 - spread)],
-                     (255, 240, 180), alpha, glow=True)
+            pen.poly(
+                [(0, 0.86), (-pen.light * 1.5, 0.92 + spread), (-pen.light * 1.5, 0.92 - spread)],
+                (255, 240, 180),
+                alpha,
+                glow=True,
+            )
     d = -pen.light
 
     def half(y: float) -> float:
@@ -116,8 +142,18 @@ def balloon(pen: Pen, ink: Colour, rng: np.random.Generator, lit: bool) -> None:
     d = -pen.light
     pen.poly([(-0.36, 0.50), (0.36, 0.50), (0.08, 0.17), (-0.08, 0.17)], ink)
     pen.disc(0, 0.62, 0.39, 0.38, ink)
-    pen.poly([(d * 0.10, 0.2), (d * 0.08, 0.17), (d * 0.345, 0.48), (d * 0.39, 0.62), (d * 0.33, 0.82),
-              (d * 0.16, 0.965), (d * 0.26, 0.62)], _shade(ink))
+    pen.poly(
+        [
+            (d * 0.10, 0.2),
+            (d * 0.08, 0.17),
+            (d * 0.345, 0.48),
+            (d * 0.39, 0.62),
+            (d * 0.33, 0.82),
+            (d * 0.16, 0.965),
+            (d * 0.26, 0.62),
+        ],
+        _shade(ink),
+    )
     pen.disc(-d * 0.02, 0.62, 0.13, 0.38, pale)
     pen.poly([(-0.13, 0.56), (0.10, 0.56), (0.03, 0.17), (-0.03, 0.17)], pale)
     pen.rect(-0.07, 0.0, 0.07, 0.11, WOOD)
@@ -148,10 +184,27 @@ def pagoda(pen: Pen, ink: Colour, rng: np.random.Generator, lit: bool) -> None:
         pen.rect(d * w, y, d * w * 0.3, y + 0.12, _shade(CREAM))
         _window(pen, 0, y + 0.02, w * 0.5, 0.09, lit)
         r = w + 0.19
-        pen.poly([(-r, y + 0.10), (r, y + 0.10), (r * 0.98, y + 0.14), (w * 0.8, y + 0.215), (-w * 0.8, y + 0.215),
-                  (-r * 0.98, y + 0.14)], ink)
-        pen.poly([(d * r, y + 0.10), (d * r * 0.3, y + 0.10), (d * w * 0.4, y + 0.215), (d * w * 0.8, y + 0.215),
-                  (d * r * 0.98, y + 0.14)], _shade(ink))
+        pen.poly(
+            [
+                (-r, y + 0.10),
+                (r, y + 0.10),
+                (r * 0.98, y + 0.14),
+                (w * 0.8, y + 0.215),
+                (-w * 0.8, y + 0.215),
+                (-r * 0.98, y + 0.14),
+            ],
+            ink,
+        )
+        pen.poly(
+            [
+                (d * r, y + 0.10),
+                (d * r * 0.3, y + 0.10),
+                (d * w * 0.4, y + 0.215),
+                (d * w * 0.8, y + 0.215),
+                (d * r * 0.98, y + 0.14),
+            ],
+            _shade(ink),
+        )
         y += 0.205
     pen.rect(-0.016, y, 0.016, y + 0.16, INK)
 
@@ -171,9 +224,15 @@ def windmill(pen: Pen, ink: Colour, rng: np.random.Generator, lit: bool) -> None
         c, s = float(np.cos(a)), float(np.sin(a))
         cx, cy = 0.0, 0.64
         pen.line([(cx, cy), (cx + 0.42 * c, cy + 0.42 * s)], 0.035, WOOD)
-        pen.poly([(cx + 0.10 * c, cy + 0.10 * s), (cx + 0.44 * c, cy + 0.44 * s),
-                  (cx + 0.44 * c - 0.13 * s, cy + 0.44 * s + 0.13 * c),
-                  (cx + 0.10 * c - 0.13 * s, cy + 0.10 * s + 0.13 * c)], blade)
+        pen.poly(
+            [
+                (cx + 0.10 * c, cy + 0.10 * s),
+                (cx + 0.44 * c, cy + 0.44 * s),
+                (cx + 0.44 * c - 0.13 * s, cy + 0.44 * s + 0.13 * c),
+                (cx + 0.10 * c - 0.13 * s, cy + 0.10 * s + 0.13 * c),
+            ],
+            blade,
+        )
     pen.disc(0, 0.64, 0.05, 0.05, INK)
 
 
@@ -183,11 +242,22 @@ def cherry(pen: Pen, ink: Colour, rng: np.random.Generator, lit: bool) -> None:
     pen.poly([(-0.10, 0), (0.10, 0), (0.045, 0.45), (-0.045, 0.45)], bark)
     pen.line([(0, 0.28), (-0.24, 0.55)], 0.055, bark)
     pen.line([(0, 0.32), (0.24, 0.58)], 0.055, bark)
-    spots = [(-0.34, 0.56), (0.34, 0.57), (-0.17, 0.72), (0.18, 0.73), (0.0, 0.84), (-0.36, 0.68), (0.36, 0.69),
-             (0, 0.60)]
+    spots = [
+        (-0.34, 0.56),
+        (0.34, 0.57),
+        (-0.17, 0.72),
+        (0.18, 0.73),
+        (0.0, 0.84),
+        (-0.36, 0.68),
+        (0.36, 0.69),
+        (0, 0.60),
+    ]
     jitter = rng.uniform(-0.03, 0.03, (len(spots), 2))
-    for colour, grow, dx, dy in (((206, 96, 150), 1.0, 0.0, -0.03), ((250, 158, 196), 0.90, 0.012, 0.012),
-                                 ((255, 206, 226), 0.46, 0.055, 0.055)):
+    for colour, grow, dx, dy in (
+        ((206, 96, 150), 1.0, 0.0, -0.03),
+        ((250, 158, 196), 0.90, 0.012, 0.012),
+        ((255, 206, 226), 0.46, 0.055, 0.055),
+    ):
         for (x, y), (jx, jy) in zip(spots, jitter, strict=True):
             pen.disc(x + jx + pen.light * dx, y + jy + dy, 0.185 * grow, 0.155 * grow, colour)
 

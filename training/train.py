@@ -77,9 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
     tokenizer = write_tokenizer(folder / "tokenizer")
     shelf = Shelf(folder / "latents", shards, options.seed)
     if "denoiser" in options.stages:
-        denoiser.train(
-            folder, paint_recipe, shelf=shelf, tokenizer=tokenizer, device=device, parts=parts, say=say
-        )
+        denoiser.train(folder, paint_recipe, shelf=shelf, tokenizer=tokenizer, device=device, parts=parts, say=say)
     if "decoder" in options.stages:
         recipe = replace(planned(decoder.RECIPE, options.decoder_steps), seed=options.seed)
         decoder.train(folder, recipe, vae, shelf=shelf, device=device, parts=parts, say=say)

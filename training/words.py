@@ -69,9 +69,18 @@ def write_tokenizer(folder: Path) -> CLIPTokenizer:
     (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     special = {"bos_token": BOS, "eos_token": EOS, "unk_token": EOS, "pad_token": EOS}
     _write(folder / "special_tokens_map.json", special)
-    _write(folder / "tokenizer_config.json",
-           {**special, "tokenizer_class": "CLIPTokenizer", "model_max_length": LENGTH, "do_lower_case": True,
-            "errors": "replace", "add_prefix_space": False, "clean_up_tokenization_spaces": False})
+    _write(
+        folder / "tokenizer_config.json",
+        {
+            **special,
+            "tokenizer_class": "CLIPTokenizer",
+            "model_max_length": LENGTH,
+            "do_lower_case": True,
+            "errors": "replace",
+            "add_prefix_space": False,
+            "clean_up_tokenization_spaces": False,
+        },
+    )
     made = CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=LENGTH)
     made.backend_tokenizer.save(str(folder / "tokenizer.json"))
     return CLIPTokenizer.from_pretrained(folder)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from sdbatch.compose import Composed, compose
 from sdbatch.errors import ConfigError, Interrupted, RenderError, StoreError
 
-
 SHOWN = 40  # mistakes; a wrong prompt file may hold thousands
 
 

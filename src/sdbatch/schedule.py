@@ -99,7 +99,9 @@ class Clock:
 def check_ease(name: str) -> str:
     if name not in EASINGS:
         hint = nearest(name, EASINGS)
-        raise ValueError(f"{shown(name)} is no easing; allowed are {', '.join(EASINGS)}" + (f"; {hint}" if hint else ""))
+        raise ValueError(
+            f"{shown(name)} is no easing; allowed are {', '.join(EASINGS)}" + (f"; {hint}" if hint else "")
+        )
     return name
 
 

@@ -14,9 +14,9 @@ from tests.motion.films import BASE, MOTIONS, film, shot_ids
 PINNED = {
     "prompt": "jee0e007ac3470d49",
     "walk": "j919dc22882cc8c05",
-    "zoom": "j286ed46b7745510d",
-    "out": "j198a293d9264b0c2",
-    "droste": "j721e84a019dab74b",
+    "zoom": "j414703c06d913030",
+    "out": "j8923f489cac971c6",
+    "droste": "jff60abc473af1c37",
     "feedback": "j42e604a61d8e9cd8",
     "pingpong": "j9ee2d40af5e893e5",
 }

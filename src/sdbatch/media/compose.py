@@ -18,7 +18,7 @@ from sdbatch.media.film import FilmWriter, temporary
 from sdbatch.motion.camera import patch, warp
 from sdbatch.render import Pixels
 
-KEPT = 12  # pictures in memory: as many as the layers of a frame, and its neighbours need the same ones
+KEPT = 16  # pictures in memory: as many as the layers of a frame, and its neighbours need the same ones
 
 
 def compose(frame: Frame, picture: Callable[[int], Pixels], finer: int = 1) -> Pixels:
@@ -66,6 +66,7 @@ def assemble(  # noqa: PLR0913
     load_shot: Callable[[str], Pixels],
     path: Path,
     metadata: str | None,
+    *,
     poster: Path | None = None,
     each: Callable[[int, Pixels], None] | None = None,
 ) -> int:

@@ -19,7 +19,7 @@ from sdbatch.schedule import Key, span
 
 T = TypeVar("T")
 SEAM = 0.2  # of a level's shorter side
-FADE = (0.3, 0.6)  # a level is there when it fills so much of the frame's width, fully from the second figure on
+FADE = (0.12, 0.35)  # a level is there when it fills so much of the frame's width, fully from the second figure on
 EPS = 1e-9
 
 
