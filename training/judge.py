@@ -145,11 +145,14 @@ def through_autoencoder(made: Made, count: int) -> dict[str, Any]:
     return {"psnr_db": round(autoencoder.quality(made.pipe.vae, 96)[0], 2), "accuracy": read}
 
 
-def seconds_per_picture(pipe: Any, count: int = 8) -> float:
-    """Seconds for one picture in a batch at 20 steps with guidance."""
-    start = time.perf_counter()
-    render(pipe, ["red lighthouse, night sky, stars"] * count, list(range(count)), steps=20, batch=count)
-    return round((time.perf_counter() - start) / count, 3)
+def seconds_per_picture(pipe: Any, count: int = 8, tries: int = 3) -> float:
+    """Seconds for one picture in a batch at 20 steps with guidance, the best of a few tries."""
+    best = float("inf")
+    for _ in range(tries):
+        start = time.perf_counter()
+        render(pipe, ["red lighthouse, night sky, stars"] * count, list(range(count)), steps=20, batch=count)
+        best = min(best, (time.perf_counter() - start) / count)
+    return round(best, 3)
 
 
 def random_sheet(made: Made, seed: int = 2026) -> list[str]:
@@ -204,7 +207,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Judge and write the results."""
     parser = argparse.ArgumentParser(prog="python -m training.judge", description=__doc__)
     parser.add_argument("--model", type=Path, default=MODEL)
-    parser.add_argument("--pictures", type=int, default=320, help="generated pictures over all ratios")
+    parser.add_argument("--pictures", type=int, default=800, help="generated pictures over all ratios")
     parser.add_argument("--few", type=int, default=40, help="pictures per strength of guidance and negative prompt")
     parser.add_argument("--train-reader", type=int, metavar="STEPS", help="fit the reader first")
     parser.add_argument("--work", type=Path, default=Path(".train/reader"), help="folder for the reader's checkpoint")

@@ -49,7 +49,7 @@ def test_a_job_becomes_its_film(film_job: Job, scene: Scene, tmp_path: Path) -> 
         return scene(ids.index(shot_id))
 
     path, poster = tmp_path / "a.mp4", tmp_path / "a.png"
-    assert compose.assemble(film_job, load, path, '{"a":1}', poster) == 6
+    assert compose.assemble(film_job, load, path, '{"a":1}', poster=poster) == 6
     assert asked == ids
     assert footage.probe(path) == footage.Facts(64, 48, Fraction(24), 6)
     assert footage.read_metadata(path) == '{"a":1}'
@@ -59,7 +59,7 @@ def test_a_job_becomes_its_film(film_job: Job, scene: Scene, tmp_path: Path) -> 
 
 
 def test_metadata_none_leaves_no_mark_anywhere(film_job: Job, scene: Scene, tmp_path: Path) -> None:
-    compose.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, tmp_path / "a.png")
+    compose.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, poster=tmp_path / "a.png")
     assert png.read_text(tmp_path / "a.png") == {}
     assert footage.read_metadata(tmp_path / "a.mp4") is None
 
@@ -96,13 +96,13 @@ def test_a_shot_that_is_missing_leaves_no_film(film_job: Job, tmp_path: Path) ->
         raise ValueError(f"{shot_id}: truncated PNG")
 
     with pytest.raises(ValueError, match="truncated"):
-        compose.assemble(film_job, load, tmp_path / "a.mp4", "x", tmp_path / "a.png")
+        compose.assemble(film_job, load, tmp_path / "a.mp4", "x", poster=tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_poster_that_cannot_be_written_is_a_store_error(film_job: Job, scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="No such file"):
-        compose.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, tmp_path / "no" / "a.png")
+        compose.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, poster=tmp_path / "no" / "a.png")
     assert not list(tmp_path.iterdir())
 
 

@@ -99,7 +99,7 @@ class Output:
         """The film's file; returns the digest over its shots' pixels, in order, and their warnings."""
         seen: dict[str, str] = {}
         load = self._loader(seen)
-        compose.assemble(job, load, part, text, poster, lambda i, pixels: self._frame(job, i, pixels))
+        compose.assemble(job, load, part, text, poster=poster, each=lambda i, pixels: self._frame(job, i, pixels))
         ids = [shot.id for shot in motion.shots(job)]
         for shot_id in ids:
             if shot_id not in seen:
