@@ -93,8 +93,8 @@ def test_full_view(browser: Browser, land: Path):
     browser.type("right", "right", "left")
     assert browser.one(".panel h2").text == "castle · guidance 2 · seed 3"
     browser.type("escape")
-    assert not browser.all("dialog[open]")
-    assert browser.js("document.activeElement.dataset.i") == str(8 + 3)
+    browser.until("return !document.querySelector('dialog[open]')")
+    browser.until("return document.activeElement.dataset.i === '11'")
 
 
 def test_the_command_makes_exactly_this_picture(browser: Browser, land: Path):
@@ -149,7 +149,7 @@ def test_keyboard_in_the_grid(browser: Browser, land: Path):
     assert browser.one(".panel h2").text == "torii · guidance 2 · seed 0"
     assert browser.one("[data-act=favourite]").get_attribute("aria-pressed") == "true"
     browser.type("space", "f", "escape")
-    assert browser.js(current) == "1"
+    browser.until(f"return {current} === '1'")
     assert len(browser.all(".cell .star")) == 2
 
 
@@ -161,7 +161,9 @@ def test_favourites_stay_and_are_exported(browser: Browser, land: Path):
     assert browser.one(".status").text == "24 pictures · ★ 2"
     browser.choose("show", "favourites")
     assert len(browser.all(".cell")) == 2
-    ids = [browser.js(f"document.querySelectorAll('.cell img')[{n}].src.match(/(j\\w+)\\.jpg/)[1]") for n in (0, 1)]
+    ids = [
+        browser.js(f"document.querySelectorAll('.cell img')[{n}].src.match(/(j[0-9a-f]{{16}})\\./)[1]") for n in (0, 1)
+    ]
     browser.click(".top .menu > summary")
     browser.shot("menu")
     browser.click(".top .menu .drop button")
