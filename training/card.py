@@ -37,7 +37,9 @@ def bars(results: dict[str, Any]) -> str:
     psnr = results["autoencoder"]["psnr_db"]
     rows.append(["autoencoder", "≥ 30 dB", f"{psnr} dB", _tick(psnr >= 30)])
     seconds = results["seconds_per_picture"]
-    rows.append(["one picture, 20 steps, in a batch of 8, two threads", "well under 1 s", f"{seconds} s", _tick(seconds < 0.8)])
+    rows.append(
+        ["one picture of 20 steps in a batch of 8, two threads", "well under 1 s", f"{seconds} s", _tick(seconds < 0.8)]
+    )
     return table(["what", "bar", "reached", ""], rows)
 
 

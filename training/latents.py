@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -50,6 +51,15 @@ def encode_shard(vae: AutoencoderKL, index: int, seed: int, device: torch.device
     return torch.cat(out)
 
 
+def encoder_name(vae: AutoencoderKL) -> str:
+    """A digest of the weights that make the latents."""
+    total = hashlib.sha256()
+    for part in (vae.encoder, vae.quant_conv):
+        for value in part.state_dict().values():
+            total.update(value.cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
 def prepare(
     vae: AutoencoderKL,
     folder: Path,
@@ -62,6 +72,10 @@ def prepare(
 ) -> None:
     """Write the shards that are missing."""
     folder.mkdir(parents=True, exist_ok=True)
+    stamp, name = folder / "encoder.txt", encoder_name(vae)
+    if stamp.exists() and stamp.read_text() != name:
+        raise ValueError(f"{folder} holds the latents of another autoencoder: remove it, and the denoiser's checkpoint")
+    stamp.write_text(name)
     missing = [i for i in range(shards) if not (folder / f"{i:04d}.safetensors").exists()]
 
     def work(index: int) -> None:

@@ -13,10 +13,8 @@ from sdbatch.experiment import Experiment, ModelSettings
 from sdbatch.gallery import Site, csv_text
 from sdbatch.media import pdf, png
 from sdbatch.plan import Plan
-from sdbatch.plan import plan as make_plan
 from sdbatch.proof import kept
 from sdbatch.proof.again import Listed
-from sdbatch.resolve import resolve
 from sdbatch.store import Store, files
 from sdbatch.weights import locate
 
@@ -81,11 +79,7 @@ def _is_model(model: ModelSettings, plan: Listed) -> bool:
 def _kept_or_made(experiment: Experiment) -> tuple[Plan | Listed, Store]:
     """The experiment's plan; where only a name is given, the one that its folder keeps."""
     store = Store(Path(experiment.output.folder).expanduser() / experiment.name)
-    if experiment.prompts:
-        return make_plan(resolve(experiment)), store
-    if not store.plan.is_file():
-        raise ConfigError.one("prompts", "is empty", f"and {store.plan} does not exist")
-    return Listed(list(kept.jobs(store.plan))), store
+    return kept.plan(experiment, store), store
 
 
 TASKS: dict[str, Callable[[Experiment], int]] = {"gallery": gallery, "csv": table, "sheet": sheet}

@@ -65,14 +65,13 @@ class Browser:
         url = where if isinstance(where, str) else (where / "index.html").as_uri()
         self.driver.get("about:blank")
         self.driver.get(f"{url}{hash_ and '#'}{hash_}")
-        if forget and self.js("try { localStorage.length && (localStorage.clear(), 1) } catch { 0 }"):
+        if forget and self.js("try { return localStorage.length && (localStorage.clear(), 1) } catch { return 0 }"):
             self.driver.refresh()
         self.until("return document.body.classList.contains('ready')")
 
     def js(self, code: str, *arguments: Any) -> Any:
-        return self.driver.execute_script(
-            code if "return" in code else f"return ({code})" if "{" not in code else code, *arguments
-        )
+        """What ``code`` gives: an expression, or statements that return."""
+        return self.driver.execute_script(code if "return" in code else f"return {code}", *arguments)
 
     def until(self, code: str, *arguments: Any, within: float = WAIT) -> Any:
         """What ``code`` gives as soon as that is true."""

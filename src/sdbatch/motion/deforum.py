@@ -10,21 +10,17 @@ import re
 
 from sdbatch.schedule import Key
 
-_ENTRY = re.compile(r"\s*([^:,()]*?)\s*:\s*(\((?:[^()]|\([^()]*\))*\)|[^,()]+?)\s*(?:,|$)")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def parse(text: str) -> tuple[Key[float], ...]:
     """The keyframes of ``text``. Raises ValueError for an expression or anything else that is no number."""
-    keys, at = [], 0
-    while at < len(text):
-        m = _ENTRY.match(text, at)
-        if m is None or m.end() == at:
-            raise ValueError(f"{text[at:].strip()[:60]!r} is no Deforum schedule; write 0:(1.0), 30:(1.05)")
-        keys.append(Key(_frame(m[1]), _number(m[2])))
-        at = m.end()
-    if not keys:
-        raise ValueError("an empty text is no schedule; write a number or a list of [time, value, ease]")
+    keys = []
+    for entry in text.strip().removesuffix(",").split(","):
+        frame, colon, value = entry.partition(":")
+        if not colon:
+            raise ValueError(f"{entry.strip()[:60]!r} is no Deforum schedule; write 0:(1.0), 30:(1.05)")
+        keys.append(Key(_frame(frame.strip()), _number(value)))
     return tuple(keys)
 
 

@@ -11,13 +11,27 @@ from pathlib import Path
 
 from sdbatch import specs
 from sdbatch.errors import ConfigError
+from sdbatch.experiment import Experiment
 from sdbatch.jobs import Job
+from sdbatch.plan import Plan
+from sdbatch.plan import plan as make_plan
+from sdbatch.proof.again import Listed
+from sdbatch.resolve import resolve
 from sdbatch.store import Store
 from sdbatch.store.plans import kept_ids
 
 MAX_LINE = 16_000_000
 _SLUG = re.compile(r"(?:images|videos)/([a-z0-9-]{1,60})-s\d+-\w+\.[a-z0-9]+")
 _HEAD = re.compile(rb'\{"id":"(\w+)"')
+
+
+def plan(experiment: Experiment, store: Store) -> Plan | Listed:
+    """The experiment's plan; where only a name is given, the one that its folder keeps. Raises ConfigError."""
+    if experiment.prompts:
+        return make_plan(resolve(experiment))
+    if not store.plan.is_file():
+        raise ConfigError.one("prompts", "is empty", f"and {store.plan} does not exist")
+    return Listed(list(jobs(store.plan)))
 
 
 def plan_files(store: Store) -> list[Path]:

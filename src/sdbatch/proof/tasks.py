@@ -9,17 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sdbatch.errors import ConfigError, Problem
 from sdbatch.experiment import Experiment
-from sdbatch.plan import plan as make_plan
 from sdbatch.progress import Progress, open_progress
 from sdbatch.proof import again, kept, report
 from sdbatch.proof.again import Listed
 from sdbatch.renderers import open_renderer
-from sdbatch.resolve import resolve
 from sdbatch.runner import Options, run
 from sdbatch.store import Store
-from sdbatch.store.plans import Plan
 from sdbatch.weights import locate
 
 
@@ -29,7 +25,7 @@ def verify(experiment: Experiment) -> int:
     from sdbatch.proof.verify import verify as check
 
     store, console = _store(experiment), Console(stderr=True)
-    plan = _plan(experiment, store)
+    plan = kept.plan(experiment, store)
     part = range(experiment.shard.index, len(plan), experiment.shard.count)
     named = experiment.prompts or not len(plan)
     source = locate(experiment.model) if named else again.source_of(plan[0].shot.model, experiment)
@@ -74,7 +70,7 @@ def prune(experiment: Experiment) -> int:
     from sdbatch.proof import prune as task
 
     store, settings = _store(experiment), experiment.prune
-    plan = _plan(experiment, store) if experiment.prompts else None
+    plan = kept.plan(experiment, store) if experiment.prompts else None
     found = task.unwanted(store, plan, settings)
     if settings.apply and found:
         task.remove(store, plan, found, settings)
@@ -92,12 +88,3 @@ TASKS: dict[str, Callable[[Experiment], int]] = {
 
 def _store(experiment: Experiment) -> Store:
     return Store(Path(experiment.output.folder).expanduser() / experiment.name)
-
-
-def _plan(experiment: Experiment, store: Store) -> Plan:
-    """The experiment's plan; where only a name is given, the one that its folder keeps."""
-    if experiment.prompts:
-        return make_plan(resolve(experiment))
-    if not store.plan.is_file():
-        raise ConfigError([Problem("prompts", "is empty", f"and {store.plan} does not exist")])
-    return Listed(list(kept.jobs(store.plan)))

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from sdbatch import motion
 from sdbatch.experiment import Experiment
-from sdbatch.jobs import Job
-from sdbatch.media import png
 from sdbatch.progress import Progress
-from sdbatch.proof import again, compare, repair
+from sdbatch.proof import again, check, compare, repair
 from sdbatch.proof.findings import Finding, Status, Verified
-from sdbatch.runner.shelf import Shelf
 from sdbatch.store import Record, Store
 from sdbatch.store.plans import Plan
 from sdbatch.weights import Source
@@ -69,7 +65,7 @@ class _Verifier:
             if record is None or not record.done:
                 continue
             self.found.recorded += 1
-            if finding := _damage(self.case.store, record):
+            if finding := check.damage(self.case.store, record):
                 self.damaged.add(i)
                 if not self.case.experiment.verify.repair:
                     self.found.findings.append(finding)
@@ -112,7 +108,7 @@ class _Verifier:
                 self._say(i, Status.REPAIRED, "the same bytes" if new.file == record.file else "other bytes")
             else:
                 job = self.case.plan[i]
-                self.found.findings.append(_compared(job, new, self.case.store, made, record))
+                self.found.findings.append(check.compared(job, (self.case.store, record), (made, new)))
         if right:
             repair.put_right(self.case.store, made, right)
 
@@ -124,42 +120,3 @@ class _Verifier:
         record = self.ledger.get(self.case.plan.ids[i])
         assert record is not None
         return record
-
-
-def _damage(store: Store, record: Record) -> Finding | None:
-    """What is wrong with the file of ``record``, or with what lies beside it, without rendering anything."""
-    path = store.file(record)
-    try:
-        there = png.file_digest(path)
-    except (OSError, ValueError):
-        return Finding(record.id, record.path, Status.MISSING, record.profile, "the file is missing")
-    if there != record.file:
-        cut = "" if path.stat().st_size >= record.size else f", {record.size - path.stat().st_size:,} bytes shorter"
-        return Finding(record.id, record.path, Status.CHANGED, record.profile, f"the file was changed{cut}")
-    if record.path.startswith("videos/") and not path.with_suffix(".png").is_file():
-        return Finding(record.id, record.path, Status.MISSING, record.profile, "its poster is missing")
-    return None
-
-
-def _compared(job: Job, new: Record, store: Store, made: Store, record: Record) -> Finding:
-    if new.file == record.file and new.pixels == record.pixels:  # its bytes were compared with the record's digest
-        return Finding(record.id, record.path, Status.EQUAL, record.profile)
-    distance = compare.files(store.file(record), made.file(new))
-    if new.pixels != record.pixels:
-        distance = _shots(job, (store, record), (made, new)) or distance
-        if distance.equal:
-            distance = replace(distance, why="its shots differ, or their digest in the manifest was changed")
-    status = Status.EQUAL if distance.equal else Status.DIFFERS if new.profile == record.profile else Status.OTHER
-    note = "equal pixels; the file says something else of itself" if distance.equal else str(distance)
-    return Finding(record.id, record.path, status, record.profile, note, distance)
-
-
-def _shots(job: Job, one: tuple[Store, Record], other: tuple[Store, Record]) -> compare.Distance | None:
-    """How far apart the shots of a film are, where both are still there: a codec blurs over its frames."""
-    ids = [shot.id for shot in motion.shots(job)] if job.film else []
-    shelves = [Shelf(store, record.profile, store.ledger()) for store, record in (one, other)]
-    paths = [[path for i in ids if (path := shelf.path(i))] for shelf in shelves]
-    if not ids or any(len(found) < len(ids) for found in paths):
-        return None
-    found = compare.shots(*paths)
-    return None if found.equal or found.why else found
