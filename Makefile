@@ -44,6 +44,7 @@ audit:
 	.audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 bench: $(INSTALLED)
+	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 schema: $(INSTALLED)

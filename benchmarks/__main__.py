@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=NAMES, choices=[*NAMES, []], metavar="NAME")
     parser.add_argument("--model", default="tiny", help="tiny on a CPU, random_sd15 on CUDA")
     parser.add_argument("--runs", type=int, default=3, help="runs of each variant")
+    parser.add_argument("--mixed", type=int, default=200, help="jobs of the mixed sweep")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, to see that it works")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)

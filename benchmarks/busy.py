@@ -16,7 +16,7 @@ from sdbatch.runtime import Runtime
 def run(arguments: Namespace) -> dict[str, Any]:
     ours = engine.open(work.source_of(arguments.model), Runtime())
     start_up = {k: round(v, 3) for k, v in ours.stats.seconds.items() if k.startswith("start")}
-    jobs = work.mixed(arguments.model, 20 if arguments.quick else 200)
+    jobs = work.mixed(arguments.model, 20 if arguments.quick else arguments.mixed)
     work.to_disk(work.Jobs(jobs[:4]), ours)
     ours.stats.reset_counts()
     seconds = work.to_disk(jobs, ours)

@@ -61,7 +61,7 @@ def run(arguments: Namespace) -> dict[str, Any]:
     out["films"] = films
     prompt, own = films["prompt"], films["zoom"]
     out["zoom_against_prompt"] = {
-        "flicker": _short(own["flicker"]["median"] / prompt["flicker"]["median"]),
+        "flicker": _short(own["flicker"]["mean"] / prompt["flicker"]["mean"]),
         "shots": _short(own["shots"] / prompt["shots"]),
     }
     return out
@@ -71,7 +71,7 @@ def _modes(fps: int) -> dict[str, Motion]:
     common: dict[str, Any] = {"frames": SECONDS * fps, "fps": Fraction(fps)}
     words = (Key(0, ""), Key("end", "close up"))
     return {
-        "zoom": Motion(mode="zoom", zoom=ZOOM, strength=(Key(0, 0.35),), **common),
+        "zoom": Motion(mode="zoom", zoom=ZOOM, strength=(Key(0, 0.8),), **common),
         "prompt": Motion(mode="prompt", zoom=ZOOM, phrase="zoom {zoom:.2f}", **common),
         "walk": Motion(mode="walk", prompts=words, seeds=(Key(0, 0), Key("end", 1)), **common),
         "feedback": Motion(mode="feedback", zoom=ZOOM, cadence=2, strength=(Key(0, 0.35),), **common),

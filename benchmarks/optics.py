@@ -152,7 +152,8 @@ def summary(found: Found, steps: Sequence[Camera], size: tuple[int, int]) -> dic
 
 
 def _spread(values: Plane) -> dict[str, float]:
-    return {"median": _short(float(np.median(values))), "p95": _short(float(np.percentile(values, 95)))}
+    out = {"median": np.median(values), "p95": np.percentile(values, 95), "mean": values.mean()}
+    return {name: _short(float(value)) for name, value in out.items()}
 
 
 def _short(value: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections import defaultdict
@@ -82,10 +83,13 @@ def grouped(pipe: Any, shots: Sequence[Shot], batch: int) -> float:
 
 
 def _timed(pipe: Any, calls: list[list[Shot]], save: Callable[[Any, Path], None]) -> float:
-    base = pipe.scheduler.config
+    base, threads = pipe.scheduler.config, torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)  # as diffusers' users have it; sdbatch sets its own
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         for shots in calls:
             for shot, image in zip(shots, call(pipe, shots, base), strict=True):
                 save(image, Path(folder) / f"{shot.id}.png")
-        return time.perf_counter() - start
+        seconds = time.perf_counter() - start
+    torch.set_num_threads(threads)
+    return seconds

@@ -20,7 +20,7 @@ BATCHES = {"cpu": (4, 16), "cuda": (8, 16, 32)}
 def run(arguments: Namespace) -> dict[str, Any]:
     cuda = torch.cuda.is_available()
     count, steps = (12, 10) if arguments.quick else (48, 20) if not cuda else (96, 30)
-    many = 20 if arguments.quick else 200
+    many = 20 if arguments.quick else arguments.mixed
     ours = engine.open(work.source_of(arguments.model), Runtime(compile=cuda))
     pipes = _pipes(arguments.model, cuda)
     out: dict[str, Any] = {"model": arguments.model, "profile": ours.profile.asdict()}

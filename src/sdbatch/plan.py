@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sdbatch import motion, rules, setting
 from sdbatch.axes import axes, label
 from sdbatch.errors import ConfigError
-from sdbatch.jobs import Job, Shot
+from sdbatch.jobs import Film, Job, Shot
 from sdbatch.resolve import Resolved
 from sdbatch.text import slug
 
@@ -35,7 +35,7 @@ class Plan(Sequence[Job]):
         places = [prod(self._radix[i + 1 :]) for i in range(len(self._radix))]
         self._places = [(i, places[i]) for i, a in enumerate(self.axes) if setting.decides(a)]
         self._setting = lru_cache(4096)(lambda digits: setting.make(resolved.experiment, self.axes, digits))
-        self._first = lru_cache(4096)(lambda outer: self._make_job(outer * self._radix[-1]))
+        self._first = lru_cache(4096)(lambda outer: self._make(outer * self._radix[-1]))
         if problems := setting.problems(resolved, self.axes):
             raise ConfigError(problems)
         kept = rules.kept(self.axes, resolved.experiment.skip)
@@ -52,12 +52,12 @@ class Plan(Sequence[Job]):
         return len(self.ids)
 
     def __getitem__(self, i: Any) -> Any:
-        return (
-            [self[k] for k in range(*i.indices(len(self)))] if isinstance(i, slice) else self._job(int(self.indices[i]))
-        )
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        return replace(self._bare(int(self.indices[i])), id=self.ids[i])
 
     def __iter__(self) -> Iterator[Job]:
-        return (self._job(int(i)) for i in self.indices)
+        return (self[i] for i in range(len(self)))
 
     @property
     def digest(self) -> str:
@@ -75,17 +75,17 @@ class Plan(Sequence[Job]):
             out.append(digit)
         return tuple(reversed(out))
 
-    def _job(self, index: int) -> Job:
-        """Jobs that differ in the seed alone share everything else."""
+    def _bare(self, index: int) -> Job:
+        """The job without its id. Jobs that differ in the seed alone share everything else."""
         if self.axes[-1].keys != ("seeds",):
-            return self._make_job(index)
+            return self._make(index)
         outer, digit = divmod(index, self._radix[-1])
         first, (seed,) = self._first(outer), self.axes[-1].values[digit]
-        labels = (*first.labels[:-1], ("seeds", str(seed)))
-        at = self._setting(self._deciding(index))
-        return motion.make(replace(first.shot, seed=seed), at.motion, at.encoding, first.slug, labels)
+        return Job(
+            "", replace(first.shot, seed=seed), first.film, first.slug, (*first.labels[:-1], ("seeds", str(seed)))
+        )
 
-    def _make_job(self, index: int) -> Job:
+    def _make(self, index: int) -> Job:
         digits = self._digits(index)
         at = dict(
             chain.from_iterable(zip(a.keys, a.values[d], strict=True) for a, d in zip(self.axes, digits, strict=True))
@@ -96,7 +96,8 @@ class Plan(Sequence[Job]):
         model = self.resolved.source.model
         shot = Shot(model, prompt.text, negative, at["seeds"], size.width, size.height, **values.sampling)
         labels = tuple((key, label(key, value)) for key, value in at.items())
-        return motion.make(shot, values.motion, values.encoding, slug(prompt.id), labels)
+        film = None if values.motion.mode == "still" else Film(values.motion, values.encoding)
+        return Job("", shot, film, slug(prompt.id), labels)
 
     def _deciding(self, index: int) -> tuple[int, ...]:
         """The digits of the axes that a Setting depends on (0 elsewhere)."""
@@ -106,7 +107,8 @@ class Plan(Sequence[Job]):
         return tuple(out)
 
     def _distinct(self, kept: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
-        ids = {self._job(int(i)).id: int(i) for i in reversed(kept.tolist())}  # the first of equal jobs stays
+        bare = ((i, self._bare(i)) for i in reversed(kept.tolist()))
+        ids = {motion.identify(job): i for i, job in bare}  # the first of equal jobs stays
         pairs = sorted((i, job_id) for job_id, i in ids.items())
         return np.array([i for i, _ in pairs], np.int64), [job_id for _, job_id in pairs]
 

@@ -89,4 +89,6 @@ def _same(key: str, one: Any, at: str) -> Callable[[Any], bool]:
             raise ConfigError.one(at, str(e)) from e
     if key == "prompts":
         return lambda v: one in (v.id, v.text)
-    return lambda v: v == one or v in numbers or label(key, v) == str(one)
+    if not isinstance(one, str):
+        return lambda v: v == one
+    return lambda v: v in numbers or label(key, v) == one

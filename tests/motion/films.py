@@ -18,8 +18,8 @@ _WORDS = [[0, "a"], ["50%", "b"], ["end", "a"]]
 MOTIONS: dict[str, dict[str, Any]] = {
     "prompt": {"mode": "prompt", "frames": 6, "phrase": "zoom {zoom:.2f}", "zoom": [[0, 1], ["end", 1.5]]},
     "walk": {"mode": "walk", "frames": 8, "prompts": _WORDS, "seeds": [[0, 1], ["end", 2]]},
-    "zoom": {"mode": "zoom", "frames": 12, "zoom": _IN, "prompts": [[1, "a"], [2, "b"]]},
-    "out": {"mode": "zoom", "frames": 10, "zoom": [[0, 1], ["end", 0.4]], "roll": _TURN, "target": [0.1, 0]},
+    "zoom": {"mode": "zoom", "frames": 12, "factor": 1.5, "zoom": _IN, "prompts": [[1, "a"], [2, "b"]]},
+    "out": {"mode": "zoom", "frames": 10, "factor": 1.5, "zoom": [[0, 1], ["end", 0.4]], "roll": _TURN, "target": [0.1, 0]},
     "droste": {"mode": "zoom", "frames": 13, "zoom": [[0, 1], ["end", 8]], "factor": 2, "loop": True},
     "feedback": {"mode": "feedback", "frames": 9, "zoom": _IN, "x": [[0, 0], ["end", 0.1]], "cadence": 3},
     "pingpong": {"mode": "feedback", "frames": 5, "zoom": _IN, "roll": _TURN, "loop": "pingpong"},

@@ -14,7 +14,7 @@ from tests.motion.films import BASE, MOTIONS, film, shot_ids
 PINNED = {
     "prompt": "jee0e007ac3470d49",
     "walk": "j919dc22882cc8c05",
-    "zoom": "j414703c06d913030",
+    "zoom": "j9177a5bb1789439e",
     "out": "j8923f489cac971c6",
     "droste": "jff60abc473af1c37",
     "feedback": "j42e604a61d8e9cd8",

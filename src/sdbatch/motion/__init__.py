@@ -14,6 +14,7 @@ Adding one: write the file, name it in ``MODES``.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -29,10 +30,13 @@ def make(
     base: Shot, motion: Motion, encoding: Encoding, slug: str = "", labels: tuple[tuple[str, str], ...] = ()
 ) -> Job:
     """The job of ``base`` under ``motion``: a picture (mode still) or a film."""
-    if motion.mode == "still":
-        return Job(base.id, base, None, slug, labels)
-    film = Film(motion, encoding)
-    return Job(digest(_film_spec(base, film)), base, film, slug, labels)
+    job = Job("", base, None if motion.mode == "still" else Film(motion, encoding), slug, labels)
+    return replace(job, id=identify(job))
+
+
+def identify(job: Job) -> str:
+    """The id of ``job`` (whatever id it holds): of its shot, or of all that makes the film."""
+    return job.shot.id if job.film is None else digest(_film_spec(job.shot, job.film))
 
 
 def shots(job: Job) -> tuple[Shot, ...]:

@@ -19,7 +19,7 @@ Plane = NDArray[np.float64]
 
 CELLS = 4  # of the coarsest texture across the frame at zoom 1 / 2 ** OUTSIDE
 OUTSIDE = 6  # octaves of zooming out that still have a texture
-FINEST = 4.0  # pixels: shorter waves are left out
+FINEST = 3.0  # pixels: shorter waves are left out
 SKY, GROUND, LINE = ((0.13, 0.18, 0.33), (0.93, 0.86, 0.72), (0.85, 0.24, 0.18))
 
 

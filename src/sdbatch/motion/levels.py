@@ -44,10 +44,15 @@ def depth(zoom: float, motion: Motion) -> int:
 
 @lru_cache(maxsize=256)
 def reach(motion: Motion, aspect: float) -> tuple[int, int]:
-    """(coarsest, finest) level that the camera needs; the prompt's picture, level 0, is always one."""
+    """(coarsest, finest) level that the camera needs; the prompt's picture, level 0, is always one.
+
+    A camera that goes in finds a finer level in the middle even where it ends, so that the last frame has as much
+    detail as the first.
+    """
     views = set(poses(motion))
-    finest = -depth(1 / max(view.zoom for view in views), motion)
-    return min(0, *(_filling(motion, view, aspect) for view in views)), max(0, finest)
+    deepest = max(view.zoom for view in views)
+    finest = -depth(FADE[1] / deepest, motion) if deepest > 1 + EPS else 0
+    return min(0, *(_filling(motion, view, aspect) for view in views)), finest
 
 
 def _filling(motion: Motion, view: Camera, aspect: float) -> int:

@@ -68,7 +68,7 @@ class Motion(BaseModel):
     guidance: Schedule | None = Field(
         None, description="instead of sampling.guidance, over time, 1–30; in mode zoom [zoom, value]"
     )
-    factor: float = Field(1.5, ge=1.1, le=4, description="mode zoom: from one keyframe to the next")
+    factor: float = Field(2.0, ge=1.2, le=4, description="mode zoom: from one keyframe to the next")
     target: tuple[float, float] = Field((0.0, 0.0), description="mode zoom: the point zoomed at, from the middle, ±0.5")
     cadence: int = Field(2, ge=1, le=100, description="mode feedback: one shot in so many frames, warped between")
     colours: Literal["first", "free"] = Field(
