@@ -19,4 +19,4 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def opened(folder: Path) -> Any:
-    return engine.open(source(folder), Runtime(device="cpu", threads=1))
+    return engine.open(source(folder), Runtime(device="cpu", threads=1, rows=4))

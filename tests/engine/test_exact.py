@@ -20,7 +20,7 @@ from sdbatch import engine
 from sdbatch.engine.denoise import Row
 from sdbatch.engine.selftest import probe
 from sdbatch.jobs import Shot, Start, Toward
-from sdbatch.render import Picture
+from sdbatch.render import Bucket, Picture
 from sdbatch.runtime import Runtime
 from sdbatch.samplers import SAMPLERS
 from tests.engine.models import render, shot, source
@@ -60,7 +60,7 @@ def test_company_and_order_change_no_bits(opened: Any, shots: list[Shot], order:
         assert found[one.id] == KNOWN[one.id]
 
 
-@pytest.mark.parametrize("runtime", [{"rows": 8, "vae_batch": 3}, {"dtype": "bfloat16"}])
+@pytest.mark.parametrize("runtime", [{}, {"rows": 8, "vae_batch": 3}, {"dtype": "bfloat16"}])
 def test_other_profiles_are_as_exact(folder: Path, runtime: dict[str, Any]) -> None:
     """Padded VAE calls, other row counts, half precision: company still changes nothing."""
     opened = engine.open(source(folder), Runtime(device="cpu", threads=1, **runtime))
@@ -77,7 +77,7 @@ def test_a_fresh_process_in_another_order_gives_the_same_bits(opened: Any, folde
         "from sdbatch import engine; from sdbatch.runtime import Runtime;"
         "from tests.engine.models import source; from tests.engine.test_exact import digests, plan, shot;"
         "shots = plan() + [shot(seed=99, steps=7)]; random.Random(4).shuffle(shots);"
-        "e = engine.open(source(Path(sys.argv[1])), Runtime(device='cpu', threads=1));"
+        "e = engine.open(source(Path(sys.argv[1])), Runtime(device='cpu', threads=1, rows=4));"
         "sys.stdout.write(json.dumps(digests(e, shots)))"
     )
     command = [sys.executable, "-c", script, str(folder)]
@@ -116,3 +116,25 @@ def test_the_self_test_sees_what_bits_depend_on(broken: Any, verdict: str) -> No
     found = probe(call, row, 4, (8,))
     assert found.text == verdict
     assert found.equal == ((8,) if verdict == "exact" else ())
+
+
+@torch.inference_mode()
+def test_tails_are_tested_before_they_are_used(folder: Path) -> None:
+    """Calls that cannot be filled may be smaller, but only by sizes that gave equal bits in that very bucket."""
+    opened = engine.open(source(folder), Runtime(device="cpu", threads=1))
+    lane = opened._lane(Bucket(8, 8, 1))
+    assert lane.rows == 16
+    assert {lane.size(n) for n in range(1, 17)} == {16, *lane.tails}
+    assert all(lane.size(n) >= n for n in range(1, 17))
+    opened._uncounted = Uneven(opened._uncounted)
+    assert opened._lane(Bucket(8, 16, 1)).tails == ()
+
+
+class Uneven:
+    """A denoiser whose bits depend on the number of rows."""
+
+    def __init__(self, true: Any) -> None:
+        self.true = true
+
+    def __call__(self, rows: Any, size: int) -> list[Any]:
+        return [out + 1e-3 * size for out in self.true(rows, size)]

@@ -170,7 +170,7 @@ def test_out_of_memory_with_one_row_is_a_failure(folder: Path, monkeypatch: pyte
 
 
 def test_out_of_memory_while_a_shot_starts_loses_no_shot(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = engine.open(source(folder), Runtime(device="cpu", threads=1))
+    small = engine.open(source(folder), Runtime(device="cpu", threads=1, rows=4))
     parent = shot()
     child = shot(seed=2, start=Start(parent.id, 0.5))
     encode, calls = small._vae.encode, []

@@ -26,8 +26,8 @@ class Denoiser:
         """Compile once per call shape (bucket)."""
         self._call = torch.compile(self._call, dynamic=False)
 
-    def __call__(self, rows: Sequence[Row], size: int) -> list[torch.Tensor]:
-        """Predictions (C, h, w), fp32, of ``rows``; the call always has ``size`` rows."""
+    def __call__(self, rows: Sequence[Row], size: int, counted: bool = True) -> list[torch.Tensor]:
+        """Predictions (C, h, w), fp32, of ``rows``; the call has ``size`` rows whatever their number."""
         padded = [*rows, *[rows[0]] * (size - len(rows))]
         with self._stats.clock("denoiser", self._device), attention_priority(self._device):
             latents = torch.stack([row.latent for row in padded])
@@ -35,7 +35,8 @@ class Denoiser:
             text = torch.stack([row.text for row in padded])
             out = self._call(latents, self._times(padded), encoder_hidden_states=text, return_dict=False)[0]
             out = out.float().contiguous()
-        self._stats.called(len(rows), size)
+        if counted:
+            self._stats.called(len(rows), size)
         return list(out[: len(rows)])
 
     def _times(self, rows: Sequence[Row]) -> torch.Tensor:

@@ -46,8 +46,13 @@ class Lane:
 
     rows: int
     vae_rows: int
+    tails: tuple[int, ...] = ()  # smaller sizes proven to give the same bits, for calls that cannot be filled
     queue: deque[tuple[Flight, Row]] = field(default_factory=deque)
     landed: deque[Flight] = field(default_factory=deque)
+
+    def size(self, count: int) -> int:
+        """Of a call for ``count`` rows."""
+        return next((n for n in self.tails if count <= n), self.rows)
 
 
 class Nets(NamedTuple):
@@ -103,7 +108,7 @@ class Server:
                 return
             asked = [lane.queue.popleft() for _ in range(min(lane.rows, len(lane.queue)))]
             self._calls.append(
-                (lane, asked, self._begin(partial(self._denoiser, [row for _, row in asked], lane.rows)))
+                (lane, asked, self._begin(partial(self._denoiser, [row for _, row in asked], lane.size(len(asked)))))
             )
 
     def _pick(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Lane | None:
@@ -145,7 +150,9 @@ class Server:
             self._failed.append(Failure(shot, _reason(e)))
             del self.active[id(shot)]
             return None
-        lane = self._lanes.setdefault(bucket, self._new_lane(bucket))
+        if bucket not in self._lanes:
+            self._lanes[bucket] = self._new_lane(bucket)
+        lane = self._lanes[bucket]
         self._ask(lane, flight, rows)
         return bucket
 

@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from sdbatch.engine.device import check_compile, compile_settings, prepare, vers
 from sdbatch.engine.load import Components, load
 from sdbatch.engine.rows import Flight, Lane, Nets, Server
 from sdbatch.engine.safety import Safety
-from sdbatch.engine.selftest import Verdict, probe
+from sdbatch.engine.selftest import Verdict, probe, same_bits
 from sdbatch.engine.start import begin
 from sdbatch.engine.stats import Stats
 from sdbatch.engine.text import Texts
@@ -32,7 +33,6 @@ from sdbatch.tokens import Vocabulary
 from sdbatch.weights import Source
 
 INEXACT = "rendered with runtime.exact=false: bits may depend on company"
-SMALL = 100_000_000  # weights of a denoiser that a CPU runs quickly
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +52,7 @@ class Engine:
             parts = load(source, self._device.where, self._device.dtype)
         self._source = source
         self._vocabulary = Vocabulary.load(source.vocabulary)
+        self._proven: dict[tuple[Bucket, int], tuple[int, ...]] = {}
         self._notes = () if runtime.exact else (INEXACT,)
         self.profile: Profile = self._assemble(parts, runtime)
         with self.stats.clock("start: self-test"), torch.inference_mode():
@@ -69,6 +70,8 @@ class Engine:
         self._denoiser = Denoiser(parts.denoiser, device.where, self.stats)
         if runtime.compile:
             self._denoiser.compile()
+        self._uncounted = partial(self._denoiser, counted=False)
+        self._quick = device.type == "cpu" and self._denoiser.size < policy.SMALL
         self._calls = Calls(device.workers, device.threads)
         self.stats.workers = device.workers
         self._vae = Vae(parts.vae, device.where, self.stats)
@@ -79,7 +82,7 @@ class Engine:
             device=device.type,
             device_name=device.name,
             dtype=str(device.dtype).removeprefix("torch."),
-            rows=runtime.rows or policy.ROWS[device.type],
+            rows=runtime.rows or policy.usual_rows(device.type, self._denoiser.size),
             vae_batch=runtime.vae_batch or policy.VAE_BATCH[device.type],
             threads=device.threads,
             attention=device.attention,
@@ -122,7 +125,20 @@ class Engine:
     def _lane(self, bucket: Bucket) -> Lane:
         native = (self._source.native // self._source.model.scale) ** 2
         rows = policy.rows_for(bucket, native, self.profile.rows, self._device.type)
-        return Lane(rows, policy.vae_rows_for(bucket.area, native, self.profile.vae_batch))
+        vae_rows = policy.vae_rows_for(bucket.area, native, self.profile.vae_batch)
+        return Lane(rows, vae_rows, self._tails(bucket, rows))
+
+    def _tails(self, bucket: Bucket, rows: int) -> tuple[int, ...]:
+        """Smaller calls that give the same bits in this bucket, where to find out is quick: tested, not believed."""
+        smaller = tuple(n for n in policy.TAILS if n < rows)
+        if not (self._quick and smaller):
+            return ()
+        if (bucket, rows) not in self._proven:
+            seed = torch.Generator().manual_seed(1)
+            latent = torch.randn(self._source.model.channels, bucket.height, bucket.width, generator=seed)
+            text = self._texts.embedding("a photo of a cat").repeat(bucket.chunks, 1)
+            self._proven[bucket, rows] = same_bits(self._uncounted, Row(latent, 500.0, text), rows, smaller)
+        return self._proven[bucket, rows]
 
     def _flight(self, shot: Shot, bucket: Bucket, feed: Feed) -> Flight:
         """Everything that ``shot`` needs before its first row, and what is done with its decoded picture."""
@@ -158,7 +174,7 @@ class Engine:
         model, rows = self._source.model, self.profile.rows
         side = self._source.native // model.scale
         if not compiled:
-            side = min(side, 16 if self._device.type == "cuda" or self._denoiser.size < SMALL else 8)
+            side = min(side, 16 if self._device.type == "cuda" or self._denoiser.size < policy.SMALL else 8)
         latent = torch.randn(model.channels, side, side, generator=torch.Generator().manual_seed(0))
         row = Row(latent.to(self._device.where), 500.0, self._texts.embedding("a photo of a cat"))
         return probe(self._denoiser, row, rows, () if compiled else (rows * 2,))
