@@ -23,6 +23,7 @@ from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
 from sdbatch.errors import ConfigError, Problem, shown
+from sdbatch.harmless import dangers
 from sdbatch.translate import translate
 from sdbatch.yamlfile import load
 
@@ -94,6 +95,9 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
             raise ConfigError.one("", f"{path.name} is no mapping of keys")
         if data and not isinstance(data.get("hydra", {}), dict):
             raise ConfigError.one("hydra", f"{shown(data['hydra'])} is not a mapping of keys")
+        theirs = not Path(self.path).samefile(conf_dir())
+        if theirs and (problems := dangers(config_path.removesuffix(".yaml"), data or {}, header.get("package") or "")):
+            raise ConfigError(problems)
         return ConfigResult(f"file://{self.path}", self.provider, OmegaConf.create(_marked(data or {})), header)
 
 

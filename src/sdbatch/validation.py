@@ -31,6 +31,7 @@ _KINDS = {
     "model_type": "a mapping of keys",
     "model_attributes_type": "a mapping of keys",
 }
+CHOSEN = ("model", "runtime", "output")  # sections that are groups of conf/, too
 _BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _PATTERNS = {  # by the last part of the key
     "name": ("no name", "a folder, not a path: a-z, 0-9, - and _, at most 64"),
@@ -108,8 +109,7 @@ def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> li
 def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Problem:
     kind, value, ctx = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        loc = [*_named(detail["loc"][:-1]), detail["loc"][-1]]
-        return Problem(_dotted(loc, prefix), "unknown key", _known(str(loc[-1]), model, _owner(model, loc[:-1])))
+        return _extra([*_named(detail["loc"][:-1]), detail["loc"][-1]], value, model, prefix)
     loc = _named(detail["loc"])
     key = _dotted(loc, prefix)
     if kind == "at_key":
@@ -128,11 +128,24 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
         short = isinstance(detail["loc"][-1], int)
         return Problem(key.rpartition("[")[0], f"{shown(value)} is too short") if short else Problem(key, "is missing")
     if kind in _KINDS:
-        number = isinstance(value, int | float)
-        hint = "quote it" if kind == "string_type" and number else ""
-        hint = "put it in [ ]" if kind == "tuple_type" and (number or isinstance(value, str)) else hint
-        return Problem(key, f"{shown(value)} is not {_KINDS[kind]}", hint)
+        return Problem(key, f"{shown(value)} is not {_KINDS[kind]}", _type_hint(kind, key, value))
     return Problem(key, _message(detail, ctx))
+
+
+def _extra(loc: list[int | str], value: Any, model: type[BaseModel], prefix: str) -> Problem:
+    if loc[0] in GROUPS and isinstance(value, dict):
+        return Problem(str(loc[0]), "its keys stand apart", "begin its file with # @package _global_")
+    return Problem(_dotted(loc, prefix), "unknown key", _known(str(loc[-1]), model, _owner(model, loc[:-1])))
+
+
+def _type_hint(kind: str, key: str, value: Any) -> str:
+    if kind == "string_type" and isinstance(value, int | float):
+        return "quote it"
+    if kind == "tuple_type" and isinstance(value, int | float | str):
+        return "put it in [ ]"
+    if kind.startswith("model_") and isinstance(value, str) and key in CHOSEN:
+        return f"choose it as {key}={value[:40]}, in a file as defaults: [override /{key}: {value[:40]}]"
+    return ""
 
 
 def _message(detail: ErrorDetails, ctx: Mapping[str, Any]) -> str:

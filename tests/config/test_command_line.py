@@ -110,7 +110,10 @@ FILES = [
     ("defaults: [5]\n", "defaults"),
     ("defaults: [{a: [b, c]}]\n", "experiment: 'a/c' does not exist"),
     ("model: null\n", "model: null is not a mapping of keys"),
-    ("model: sd15\n", "model: 'sd15' is not a mapping of keys"),
+    (
+        "model: sd15\n",
+        "model: 'sd15' is not a mapping of keys (choose it as model=sd15, in a file as defaults: [override",
+    ),
     ("canvas: [16:9]\n", 'canvas[0]: 969 is a number; quote the ratio: "16:9"'),
     ("prompts: [2026-01-02]\nnegative: 2026-01-02\nseeds: 1e3\n", "seeds: 1000.0 is no seed"),
     ("sampling: {steps: 0x" + "f" * 9000 + "}\n", "mine.yaml cannot be read: a number of more than 300 digits"),
@@ -123,7 +126,7 @@ FILES = [
     ("null: 2\n", "a key is no text (quote it)"),
     ("a.b: 2\n", "a.b: unknown key"),
     ("sampling: {steps: 0}\nsweep: [{output.folder: [a]}]\nfoo: 1\n", "wrong in 2 places"),
-    ("hydra: {nope: 1}\n", "hydra"),
+    ("hydra: {nope: 1}\n", "hydra.nope: is not for files"),
     ("hydra: null\n", "hydra: null is not a mapping of keys"),
     ("name: ${motion.nope}\n", "name: '${motion.nope}' cannot be resolved"),
 ]
@@ -131,15 +134,58 @@ FILES = [
 
 @pytest.mark.parametrize(("text", "words"), FILES, ids=_name)
 def test_a_wrong_file_ends_with_2_and_writes_nothing(sdbatch, tmp_path, monkeypatch, text, words):
-    file = tmp_path / "conf" / "experiment" / "mine.yaml"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(f"# @package _global_\n{text}".encode("utf-8", "surrogateescape"))
+    mine(tmp_path, text)
     monkeypatch.setenv("SDBATCH_MODEL", "fake")
     said = sdbatch("--config-dir", "conf", "+experiment=mine")
     assert (said.code, said.out) == (2, "")
     assert words in said.err
     assert "Traceback" not in said.err
     assert sorted(p.name for p in tmp_path.iterdir()) in (["conf"], ["conf", "runs"])
+
+
+ATTACKS = [
+    ("hydra: {callbacks: {x: {_target_: os.system, command: touch broken}}}\n", "hydra.callbacks: is not for files"),
+    ("hydra: {launcher: {_target_: os.system}}\n", "hydra.launcher._target_: is not for files"),
+    ("hydra: {launcher: {setup: [touch broken]}}\n", "hydra.launcher.setup: is not for files"),
+    ("hydra: {job_logging: {handlers: {x: {class: subprocess.Popen, args: [touch, broken]}}}}\n", "hydra.job_logging"),
+    ("hydra: {run: {dir: ../elsewhere}}\n", "hydra.run: is not for files (experiment/mine.yaml)"),
+    ("hydra: {job: {chdir: true}}\n", "hydra.job: is not for files"),
+    ("defaults: [experiment/other@hydra.callbacks]\n", "is not for files"),
+    ("defaults: [{experiment@hydra.job_logging: other}]\n", "is not for files"),
+    ("x: {y: [{_target_: os.system}]}\n", "x.y._target_: is not for files"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), ATTACKS, ids=_name)
+def test_a_file_of_others_cannot_run_code_or_write_elsewhere(sdbatch, tmp_path, text, words):
+    mine(tmp_path, text)
+    mine(tmp_path, "x: {_target_: os.system, command: touch broken}", "other")
+    said = sdbatch("--config-dir", "conf", "+experiment=mine", *FAKE, "task=plan")
+    assert (said.code, said.out) == (2, "")
+    assert words in said.err
+    assert "give it on the command line" in said.err
+    assert sorted(p.name for p in tmp_path.iterdir()) in (["conf"], ["conf", "runs"])
+
+
+@pytest.mark.parametrize("place", ["hydra", "hydra.job_logging", "hydra.callbacks"])
+def test_a_file_cannot_slip_into_hydra_by_its_first_line(sdbatch, tmp_path, place):
+    mine(tmp_path, f"# @package {place}\nformatters: {{x: {{}}}}\ncallbacks: {{}}\n", package="")
+    said = sdbatch("--config-dir", "conf", "+experiment=mine", *FAKE, "task=plan")
+    assert said.code == 2
+    assert "is not for files" in said.err
+
+
+def test_a_file_may_say_how_to_launch(sdbatch, tmp_path):
+    mine(tmp_path, "hydra: {sweeper: {params: {seeds: '1,2'}}}\n")
+    said = sdbatch("--config-dir", "conf", "+experiment=mine", *FAKE, "task=plan", "-m")
+    assert (said.code, said.err, said.out.count("1 job,")) == (0, "", 2)
+
+
+def mine(folder: Path, text: str, name: str = "mine", package: str = "# @package _global_\n") -> None:
+    """An experiment of the user's own."""
+    file = folder / "conf" / "experiment" / f"{name}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(f"{package}{text}".encode("utf-8", "surrogateescape"))
 
 
 TEXTS = [
@@ -159,11 +205,9 @@ TEXTS = [
 
 @pytest.mark.parametrize("text", TEXTS, ids=_name)
 def test_texts_are_data_from_a_file(sdbatch, tmp_path, text):
-    file = tmp_path / "conf" / "experiment" / "mine.yaml"
-    file.parent.mkdir(parents=True)
     entry = {"id": "x", "text": text, "negative": text}
     data = {"prompts": [text, entry], "negative": text, "model": {"kind": "fake"}}
-    file.write_text(f"# @package _global_\n{json.dumps(data, ensure_ascii=False)}", "utf-8")
+    mine(tmp_path, json.dumps(data, ensure_ascii=False))
     assert set(prompts(sdbatch("--config-dir", "conf", "+experiment=mine"), tmp_path)) == {(text, text)}
 
 
@@ -192,9 +236,7 @@ def test_several_runs_and_the_worst_code_wins(sdbatch, tmp_path):
 @pytest.mark.parametrize("given", ["sampling.steps=6", "sampling={steps: 6}"])
 def test_a_swept_key_on_the_command_line_is_refused(sdbatch, tmp_path, given):
     """It would be ignored; with ``sweep=[]`` it is what was meant."""
-    file = tmp_path / "conf" / "experiment" / "mine.yaml"
-    file.parent.mkdir(parents=True)
-    file.write_text("# @package _global_\nsweep: [{sampling.steps: [2, 4]}]\n")
+    mine(tmp_path, "sweep: [{sampling.steps: [2, 4]}]\n")
     said = sdbatch("--config-dir", "conf", "+experiment=mine", *FAKE, given)
     assert said.code == 2
     assert "sampling.steps: is swept by the experiment" in said.err
@@ -207,10 +249,15 @@ def test_flags_may_stand_anywhere(sdbatch, tmp_path):
     assert (said.code, said.err, said.out.count("1 job")) == (0, "", 4)
 
 
+def test_a_forgotten_first_line_is_named(sdbatch, tmp_path):
+    mine(tmp_path, "name: mine\n", package="")
+    said = sdbatch("--config-dir", "conf", "+experiment=mine", *FAKE)
+    assert said.code == 2
+    assert "experiment: its keys stand apart (begin its file with # @package _global_)" in said.err
+
+
 def test_a_hidden_file_is_named(sdbatch, tmp_path):
-    file = tmp_path / "conf" / "experiment" / "anime_zoom.yaml"
-    file.parent.mkdir(parents=True)
-    file.write_text("# @package _global_\nname: mine\n")
+    mine(tmp_path, "name: mine\n", "anime_zoom")
     said = sdbatch("--config-dir", "conf", "+experiment=anime_zoom", "model=fake")
     assert said.code == 2
     assert "has the name of a built-in file and would be ignored (rename it)" in said.err
