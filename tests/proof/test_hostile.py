@@ -95,7 +95,7 @@ def test_any_infotext(stills: Folder, text: str) -> None:
         return  # allowed, but slow
     picture = b"".join([SIGNATURE, chunk(b"IHDR", HEADER), text_chunk("parameters", text)])
     picture += chunk(b"IDAT", zlib.compress(bytes(4 * 13))) + chunk(b"IEND", b"")
-    assert _reproduces(stills, _file(stills, picture)) in (None, 0)
+    assert _reproduces(stills, _file(stills, picture)) in (None, 0, 1)  # 1: of another size than the file says
 
 
 def _bombs() -> dict[str, bytes]:
