@@ -28,7 +28,7 @@ def run(arguments: Namespace) -> dict[str, Any]:
         ("uniform", work.uniform(arguments.model, count, steps)),
         ("mixed", work.mixed(arguments.model, many)),
     ):
-        out[name] = _compare(jobs, ours, pipes, arguments.runs if name == "uniform" else max(1, arguments.runs - 2))
+        out[name] = _compare(jobs, ours, pipes, arguments.runs if name == "uniform" else max(1, arguments.runs - 1))
     return out
 
 

@@ -5,7 +5,7 @@ The torch engine and the fake renderer both implement :class:`Renderer`; the run
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -75,8 +75,8 @@ class Failure:
 class Feed(Protocol):
     """Where a renderer takes its work from. Between two results of ``render`` more may have become ready."""
 
-    def take(self, bucket: Bucket | None = None) -> Shot | None:
-        """The next ready shot (of ``bucket``, else of the bucket to begin with), or None if there is none just now."""
+    def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
+        """The next ready shot of ``bucket``, else of the first bucket not among ``but``; None if there is none now."""
 
     def picture(self, shot_id: str) -> Pixels:
         """The stored picture of an earlier shot (what a chain consumes is exactly what was stored)."""

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sdbatch import motion
-from sdbatch.engine.policy import rows as rows_of
-from sdbatch.engine.policy import table_of
+from sdbatch.demand import rows as rows_of
+from sdbatch.demand import table_of
 from sdbatch.jobs import Job
 from sdbatch.plan import Plan
 from sdbatch.prompts import chunks, cuts

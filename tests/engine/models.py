@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +113,11 @@ class ListFeed:
         self.pictures: dict[str, Pixels] = {}
         self._bucket = bucket
 
-    def take(self, bucket: Bucket | None = None) -> Shot | None:
+    def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
         for i, shot in enumerate(self.waiting):
             ready = all(p in self.pictures for p in shot.parents)
-            if ready and (bucket is None or self._bucket(shot) == bucket):
+            own = self._bucket(shot)
+            if ready and (own == bucket or (bucket is None and own not in but)):
                 return self.waiting.pop(i)
         return None
 

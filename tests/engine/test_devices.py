@@ -58,7 +58,8 @@ def test_a_profile_names_what_decides_bits() -> None:
 
 def test_torch_is_imported_by_open_and_not_before() -> None:
     code = (
-        "import sys, sdbatch.engine, sdbatch.engine.policy, sdbatch.prompts, sdbatch.tokens, sdbatch.motion.camera;"
+        "import sys, sdbatch.engine, sdbatch.engine.policy, sdbatch.demand, sdbatch.prompts, sdbatch.tokens;"
+        "import sdbatch.motion.camera;"
         "sys.exit(bool({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from sdbatch import engine
 from sdbatch.engine.denoise import Row
+from sdbatch.engine.policy import TAILS
+from sdbatch.engine.rows import Asked, Flight, Lane
 from sdbatch.engine.selftest import probe
 from sdbatch.jobs import Shot, Start, Toward
 from sdbatch.render import Bucket, Picture
@@ -25,6 +27,7 @@ from sdbatch.runtime import Runtime
 from sdbatch.samplers import SAMPLERS
 from tests.engine.models import render, shot, source
 
+TEXT = torch.randn(77, 32, generator=torch.Generator().manual_seed(0))
 LONG = " ".join(["a red boat on the sea,"] * 20)
 SHOTS = st.builds(
     lambda size, **fields: shot(width=size[0], height=size[1], **fields),
@@ -122,12 +125,30 @@ def test_the_self_test_sees_what_bits_depend_on(broken: Any, verdict: str) -> No
 def test_tails_are_tested_before_they_are_used(folder: Path) -> None:
     """Calls that cannot be filled may be smaller, but only by sizes that gave equal bits in that very bucket."""
     opened = engine.open(source(folder), Runtime(device="cpu", threads=1))
-    lane = opened._lane(Bucket(8, 8, 1))
-    assert lane.rows == 16
-    assert {lane.size(n) for n in range(1, 17)} == {16, *lane.tails}
-    assert all(lane.size(n) >= n for n in range(1, 17))
+    assert opened.profile.rows == 16
+    proven = opened._lane(Bucket(8, 8, 1)).prove()
+    assert proven == tuple(n for n in TAILS if same(opened._uncounted, n))
     opened._uncounted = Uneven(opened._uncounted)
-    assert opened._lane(Bucket(8, 16, 1)).tails == ()
+    assert opened._lane(Bucket(8, 16, 1)).prove() == ()
+
+
+def same(call: Any, size: int) -> bool:
+    """Whether calls of ``size`` rows and of 16 give the same bits."""
+    rows = [Row(torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(i)), 9.0 * i, TEXT) for i in range(size)]
+    return all(map(torch.equal, call(rows, size), call(rows, 16)))
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(3, [16, 16, 16, 4]), (9, [16, 16, 16, 9]), (10, [16, 16, 16, 16])])
+def test_a_lane_that_is_padded_often_takes_smaller_calls(count: int, sizes: list[int]) -> None:
+    asked = []
+    lane = Lane(16, 1, prove=lambda: asked.append(1) or (4, 9))  # type: ignore[func-returns-value]
+    found = []
+    for _ in sizes:
+        flight = Flight(shot(), iter(()), 3, None)  # type: ignore[arg-type]
+        lane.queue = [Asked(flight, k, None) for k in range(count)]  # type: ignore[arg-type]
+        found.append(lane.take(16)[1])
+    assert found == sizes
+    assert asked == [1]
 
 
 class Uneven:

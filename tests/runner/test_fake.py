@@ -21,7 +21,7 @@ class Shots:
         self.left = deque(shots)
         self.asked = []
 
-    def take(self, bucket=None):
+    def take(self, bucket=None, but=()):
         self.asked.append(bucket)
         return self.left.popleft() if self.left else None
 

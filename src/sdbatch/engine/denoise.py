@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import torch
 
-from sdbatch.engine.policy import guided
+from sdbatch.demand import guided
 from sdbatch.jobs import Shot
 from sdbatch.samplers import Table
 

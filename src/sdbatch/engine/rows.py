@@ -2,15 +2,17 @@
 
 A *lane* holds the shots in flight of one bucket and a queue of their rows. Every call takes exactly R rows from one
 lane; a shot whose rows are all answered takes its next step and queues new rows; when it ends, its latent goes to the
-VAE and the next shot enters. Rows are only padded when nothing ready can fill a call. Since the call shape never
-changes, neither do a shot's bits, whatever its company.
+VAE and the next shot enters. Since the call shape never changes, neither do a shot's bits, whatever its company.
+
+Rows are only padded when nothing ready can fill a call. To make that rare, what has the longest way to go is asked
+first: the flights of a lane then end together. Shots that start from a picture go before all, others wait for them.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -26,6 +28,7 @@ from sdbatch.jobs import Shot
 from sdbatch.render import Bucket, Failure, Feed, Picture, Pixels
 
 WAITING = 8  # decoded pictures that may be on their way to the host
+PADDED = 3  # calls of a lane that are padded before it is asked whether smaller ones would do
 
 
 @dataclass(slots=True, eq=False)
@@ -34,25 +37,51 @@ class Flight:
 
     shot: Shot
     steps: Steps
+    left: int  # evaluations to go
     finish: Callable[[Pixels], tuple[Pixels, tuple[str, ...]]]
     asked: int = 0
-    answers: list[torch.Tensor] = field(default_factory=list)
+    answers: dict[int, torch.Tensor] = field(default_factory=dict)  # by place among the rows of this evaluation
     latent: torch.Tensor | None = None
+
+
+class Asked(NamedTuple):
+    """A row with whom it is for, and its place among the rows of that evaluation."""
+
+    flight: Flight
+    place: int
+    row: Row
 
 
 @dataclass(slots=True)
 class Lane:
-    """The flights of one bucket: ``queue`` of rows to ask, ``landed`` flights for the VAE."""
+    """The flights of one bucket: ``queue`` of rows to ask, ``landed`` flights for the VAE.
+
+    ``prove`` finds smaller sizes that give the same bits; it takes some calls itself.
+    """
 
     rows: int
     vae_rows: int
-    tails: tuple[int, ...] = ()  # smaller sizes proven to give the same bits, for calls that cannot be filled
-    queue: deque[tuple[Flight, Row]] = field(default_factory=deque)
+    prove: Callable[[], tuple[int, ...]] = tuple
+    queue: list[Asked] = field(default_factory=list)
     landed: deque[Flight] = field(default_factory=deque)
+    calls: int = 0  # in flight
+    padded: int = 0
+    tails: tuple[int, ...] = ()
 
-    def size(self, count: int) -> int:
-        """Of a call for ``count`` rows."""
-        return next((n for n in self.tails if count <= n), self.rows)
+    def take(self, count: int) -> tuple[list[Asked], int]:
+        """``count`` rows at most, what others wait for and what has the longest way to go first; the call's size."""
+        self.queue.sort(key=lambda asked: (asked.flight.shot.start is None, -asked.flight.left))
+        asked, self.queue = self.queue[:count], self.queue[count:]
+        size = next((n for n in self.tails if len(asked) <= n), self.rows)
+        if len(asked) < size:
+            self.padded += 1
+            self.tails = self.prove() if self.padded == PADDED else self.tails
+        return asked, size
+
+    @property
+    def worth_asking(self) -> bool:
+        """Whether a call that is not full is better than to wait for answers that may fill it."""
+        return bool(self.queue) and (not self.calls or len(self.queue) >= min(self.tails, default=self.rows))
 
 
 class Nets(NamedTuple):
@@ -74,7 +103,7 @@ class Server:
         self._bucket = bucket
         self._new_lane = lane
         self._lanes: dict[Bucket, Lane] = {}
-        self._calls: deque[tuple[Lane, list[tuple[Flight, Row]], Future[list[torch.Tensor]]]] = deque()
+        self._calls: dict[Future[list[torch.Tensor]], tuple[Lane, list[Asked]]] = {}
         self._coming: deque[tuple[Flight, Future[list[Decoded]], int]] = deque()
         self._failed: list[Failure] = []
         self.active: dict[int, Shot] = {}  # by id(shot): what would be lost if the loop stopped now
@@ -82,15 +111,16 @@ class Server:
     def run(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Iterator[Picture | Failure]:
         """Results in the order they get done."""
         while True:
-            self._launch(feed, prepare)
+            full = self._launch(feed, prepare)
             failed, self._failed = self._failed, []
             yield from failed
+            self._decode(whole=full)
+            if not full:
+                self._launch_padded()
             if self._calls:
                 self._land()
-                self._decode(whole=True)
                 yield from self._arrived(WAITING)
-            elif any(lane.landed for lane in self._lanes.values()) or self._coming:
-                self._decode(whole=False)
+            elif self._coming:
                 yield from self._arrived(0)
             elif not failed:
                 return
@@ -100,33 +130,46 @@ class Server:
         yield from self._failed
         yield from self._arrived(0)
 
-    def _launch(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> None:
-        """As many calls in flight as are worth having."""
-        while len(self._calls) < self._begin.workers:
-            lane = self._pick(feed, prepare)
+    def _launch(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> bool:
+        """As many full calls as are worth having in flight; whether there were rows enough for them."""
+        while len(self._calls) < self._begin.worth:
+            lane = self._full(feed, prepare)
             if lane is None:
-                return
-            asked = [lane.queue.popleft() for _ in range(min(lane.rows, len(lane.queue)))]
-            self._calls.append(
-                (lane, asked, self._begin(partial(self._denoiser, [row for _, row in asked], lane.size(len(asked)))))
-            )
+                return False
+            self._ask_all(lane, lane.rows)
+        return True
 
-    def _pick(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Lane | None:
-        """The lane to call next: one that fills a call (largest first), after taking what the feed has ready."""
-        for bucket in sorted(self._lanes, key=lambda b: (-b.area, b)):
+    def _launch_padded(self) -> None:
+        """Nothing fills a call: no worker is to wait all the same."""
+        while (idle := self._begin.workers - len(self._calls)) > 0:
+            lane = max(self._lanes.values(), key=lambda lane: (lane.worth_asking, len(lane.queue)), default=None)
+            if lane is None or not lane.worth_asking:
+                return
+            if self._coming and len(lane.queue) * 2 < lane.rows:
+                return  # a picture may make more shots ready
+            alone = sum(other.worth_asking for other in self._lanes.values()) == 1
+            share = -(-len(lane.queue) // idle) if lane.tails and alone else lane.rows
+            self._ask_all(lane, min(lane.rows, max(share, *lane.tails[:1], 1)))
+
+    def _ask_all(self, lane: Lane, count: int) -> None:
+        asked, size = lane.take(count)
+        lane.calls += 1
+        self._calls[self._begin(partial(self._denoiser, [a.row for a in asked], size))] = (lane, asked)
+
+    def _full(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Lane | None:
+        """A lane that fills a call, after taking what the feed has ready: largest first, but rather one without calls
+        in flight, or a long shot would have less time than the rest of its lane (its steps come one after the other).
+        """
+        called = {bucket: lane.calls for bucket, lane in self._lanes.items() if lane.calls}
+        for bucket in sorted(self._lanes.keys() - called.keys(), key=lambda b: (-b.area, b)):
             if self._fill(bucket, feed, prepare):
                 return self._lanes[bucket]
-        while (shot := feed.take(None)) is not None:
+        while (shot := feed.take(None, called)) is not None:
             entered = self._enter(shot, feed, prepare)
             if entered is not None and self._fill(entered, feed, prepare):
                 return self._lanes[entered]
-        fullest = max(self._lanes.values(), key=lambda lane: len(lane.queue) / lane.rows, default=None)
-        landed = any(lane.landed for lane in self._lanes.values()) or self._coming
-        if self._calls:
-            return None  # their answers may fill a call
-        if fullest is None or not fullest.queue or (landed and len(fullest.queue) * 2 < fullest.rows):
-            return None  # decode first: a picture may make more shots ready
-        return fullest
+        filled = (b for b in sorted(called, key=lambda b: (called[b], -b.area, b)) if self._fill(b, feed, prepare))
+        return next((self._lanes[b] for b in filled), None)
 
     def _fill(self, bucket: Bucket, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> bool:
         """Take shots of ``bucket`` until its lane can fill a call; whether it can."""
@@ -158,22 +201,28 @@ class Server:
 
     def _ask(self, lane: Lane, flight: Flight, rows: tuple[Row, ...]) -> None:
         flight.asked = len(rows)
-        flight.answers = []
-        lane.queue.extend((flight, row) for row in rows)
+        flight.answers = {}
+        lane.queue.extend(Asked(flight, place, row) for place, row in enumerate(rows))
 
     @torch.inference_mode()
     def _land(self) -> None:
-        """Take in the oldest call; flights whose rows are all answered go on or land."""
-        lane, asked, call = self._calls.popleft()
-        for (flight, _), prediction in zip(asked, call.result(), strict=True):
-            flight.answers.append(prediction)
-            if len(flight.answers) < flight.asked:
-                continue
-            try:
-                self._ask(lane, flight, flight.steps.send(flight.answers))
-            except StopIteration as end:
-                flight.latent = end.value
-                lane.landed.append(flight)
+        """Take in what is answered, at least one call; flights whose rows are all answered go on or land."""
+        for call in wait(self._calls, return_when=FIRST_COMPLETED).done:
+            lane, asked = self._calls.pop(call)
+            lane.calls -= 1
+            for a, prediction in zip(asked, call.result(), strict=True):
+                a.flight.answers[a.place] = prediction  # two rows of a flight may be answered in any order
+                self._go_on(lane, a.flight)
+
+    def _go_on(self, lane: Lane, flight: Flight) -> None:
+        if len(flight.answers) < flight.asked:
+            return
+        flight.left -= 1
+        try:
+            self._ask(lane, flight, flight.steps.send([flight.answers[k] for k in range(flight.asked)]))
+        except StopIteration as end:
+            flight.latent = end.value
+            lane.landed.append(flight)
 
     def _decode(self, whole: bool) -> None:
         """Decode landed flights, only in ``whole`` VAE calls or all of them."""

@@ -48,11 +48,11 @@ def same_bits(call: Call, row: Row, rows: int, others: Sequence[int]) -> tuple[i
     """Those of ``others`` (numbers of rows per call) that give ``row`` the bits of a call of ``rows``, in any slot."""
     true = call([row], rows)[0]
     company = [_neighbour(row, i) for i in range(1, max(others, default=1))]
-    return tuple(n for n in others if _all_equal(true, call([row], n)[0], call([*company[: n - 1], row], n)[-1]))
 
+    def same(n: int) -> bool:
+        return torch.equal(true, call([row], n)[0]) and torch.equal(true, call([*company[: n - 1], row], n)[-1])
 
-def _all_equal(true: torch.Tensor, *found: torch.Tensor) -> bool:
-    return all(torch.equal(true, other) for other in found)
+    return tuple(n for n in others if same(n))
 
 
 def _neighbour(row: Row, i: int) -> Row:

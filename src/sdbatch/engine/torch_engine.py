@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from sdbatch.canvas import Size, crop, latent
+from sdbatch.demand import chunks_of, table_of
 from sdbatch.engine import policy
 from sdbatch.engine.build import libraries
 from sdbatch.engine.calls import Calls
@@ -93,7 +94,7 @@ class Engine:
     def bucket(self, shot: Shot) -> Bucket:
         """Latent height and width, and text chunks (those of the longest text that the shot looks at)."""
         h, w = latent(Size(shot.width, shot.height), shot.model.scale)
-        return Bucket(h, w, policy.chunks_of(shot, self._vocabulary, self._source.chunk))
+        return Bucket(h, w, chunks_of(shot, self._vocabulary, self._source.chunk))
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
         """Results in the order they get done. Out of memory halves the rows: another profile, nothing done is lost."""
@@ -126,7 +127,7 @@ class Engine:
         native = (self._source.native // self._source.model.scale) ** 2
         rows = policy.rows_for(bucket, native, self.profile.rows, self._device.type)
         vae_rows = policy.vae_rows_for(bucket.area, native, self.profile.vae_batch)
-        return Lane(rows, vae_rows, self._tails(bucket, rows))
+        return Lane(rows, vae_rows, partial(self._tails, bucket, rows))
 
     def _tails(self, bucket: Bucket, rows: int) -> tuple[int, ...]:
         """Smaller calls that give the same bits in this bucket, where to find out is quick: tested, not believed."""
@@ -147,7 +148,8 @@ class Engine:
         known = start.known(shot, self._vae, self._device.where) if start else None
         cond, uncond = self._texts.of(shot, bucket.chunks)
         shape = (model.channels, bucket.height, bucket.width)
-        recipe = Recipe(shot, policy.table_of(shot), cond, uncond, shape, known)
+        table = table_of(shot)
+        recipe = Recipe(shot, table, cond, uncond, shape, known)
         left, top, right, bottom = crop(Size(shot.width, shot.height), model.scale)
 
         def finish(grid: Pixels) -> tuple[Pixels, tuple[str, ...]]:
@@ -157,7 +159,7 @@ class Engine:
             picture, blanked = self._safety(picture) if self._safety else (picture, ())
             return picture, blanked + self._notes
 
-        return Flight(shot, denoise(recipe, self._device.where), finish)
+        return Flight(shot, denoise(recipe, self._device.where), table.evaluations, finish)
 
     def _fewer_rows(self, reason: str) -> None:
         rows, vae = self.profile.rows // 2, max(1, self.profile.vae_batch // 2)
@@ -191,12 +193,12 @@ class Again:
     def put_back(self, shots: Iterable[Shot]) -> None:
         self._shots.extend(shots)
 
-    def take(self, bucket: Bucket | None = None) -> Shot | None:
+    def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
         for shot in self._shots:
-            if bucket is None or self._bucket(shot) == bucket:
+            if (own := self._bucket(shot)) == bucket or (bucket is None and own not in but):
                 self._shots.remove(shot)
                 return shot
-        return self._feed.take(bucket)
+        return self._feed.take(bucket, but)
 
     def picture(self, shot_id: str) -> Pixels:
         return self._feed.picture(shot_id)

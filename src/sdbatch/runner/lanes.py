@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Collection
 
 from sdbatch.render import Bucket
 
@@ -80,7 +81,7 @@ class Lanes:
                 del self._waits[unit]
                 self._lanes[bucket].wake(unit)
 
-    def pop(self, bucket: Bucket | None) -> int | None:
-        """The next ready unit of ``bucket``, or of all."""
-        lanes = self._lanes.values() if bucket is None else filter(None, [self._lanes.get(bucket)])
+    def pop(self, bucket: Bucket | None, but: Collection[Bucket] = ()) -> int | None:
+        """The next ready unit of ``bucket``, or of all that are not among ``but``."""
+        lanes = (lane for b, lane in self._lanes.items() if (b not in but if bucket is None else b == bucket))
         return next((unit for lane in lanes if (unit := lane.pop()) is not None), None)

@@ -8,15 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sdbatch.demand import rows
 from sdbatch.jobs import Shot
 from sdbatch.render import Profile
 
 
 def cost(shot: Shot) -> float:
-    """What a shot costs, in megapixel evaluations: steps x rows x area. Good to compare shots of one model."""
-    rows = 1 if shot.guidance == 1 else 2
-    share = shot.start.strength if shot.start else 1.0
-    return shot.steps * rows * share * shot.width * shot.height / 1e6
+    """What a shot costs: denoiser rows x megapixels. Good to compare shots of one model."""
+    return rows(shot) * shot.width * shot.height / 1e6
 
 
 def read(path: Path) -> dict[str, Any]:

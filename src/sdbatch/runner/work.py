@@ -10,10 +10,11 @@ import threading
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 
 from sdbatch import motion
+from sdbatch.demand import evaluations as length
 from sdbatch.jobs import Shot
 from sdbatch.render import Bucket, Pixels, Renderer
 from sdbatch.runner.gate import Gate
@@ -72,13 +73,13 @@ class Work:
             elif self._shelf.has(job.id):
                 stills.append(i)
             else:
-                self._add(i << _BITS, job.shot, renderer, cost(job.shot))
+                self._add(i << _BITS, job.shot, renderer, length(job.shot))
                 plain.append(i)
         self._needs.share((self._plan.ids[i], i) for i in plain)
         self._lanes.sort()
         return stills, films
 
-    def take(self, bucket: Bucket | None = None) -> Shot | None:
+    def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
         with self._gate.kept(), self._lock:
             self._look_around()
             if self._solo and self._flight:
@@ -86,7 +87,7 @@ class Work:
             self._solo = bool(self._alone)
             if self._alone:
                 return self._fly(self._alone.popleft())
-            while (unit := self._lanes.pop(bucket)) is not None:
+            while (unit := self._lanes.pop(bucket, but)) is not None:
                 if self._wanted(unit):
                     return self._fly(unit)
             return None
@@ -145,10 +146,10 @@ class Work:
     def _add_film(self, i: int, renderer: Renderer) -> bool:
         """Whether film ``i`` needs shots that are not stored."""
         missing = {s.id: (k, s) for k, s in enumerate(self._shots(i)) if not self._shelf.has(s.id)}
-        chain = sum(cost(s) for _, s in missing.values() if s.parents)
+        chain = sum(length(s) for _, s in missing.values() if s.parents)
         for shot_id in self._needs.add(i, missing):
             k, shot = missing[shot_id]
-            self._add(i << _BITS | k, shot, renderer, cost(shot) + chain)
+            self._add(i << _BITS | k, shot, renderer, length(shot) + chain)
         return bool(missing)
 
     def _add(self, unit: int, shot: Shot, renderer: Renderer, weight: float) -> None:
