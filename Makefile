@@ -1,15 +1,17 @@
 # make demo   install into .venv and render the showcase     make test    install, lint and test
 # make lint   style, types, import contracts                 make bench   measure speed (JSON into benchmarks/results)
-# make faults 200 kills, full disks, hostile files           make verify  is every shipped experiment bit-equal when rendered again?
-# make audit  known vulnerabilities of pinned versions
+# make faults 200 kills, full disks, hostile files           make fuzz    5,000 configurations, texts and files
+# make verify is every shipped experiment bit-equal when rendered again?
+# make audit  known vulnerabilities of pinned versions       make schema  conf/schema.json anew
 PYTHON ?= python3
 VENV := .venv
+CASES ?= 5000
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint faults verify audit bench schema clean
+.PHONY: demo test lint faults fuzz verify audit bench schema clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -33,6 +35,10 @@ lint: $(INSTALLED)
 # The fault tests at full length; writes the table of docs/reliability.md.
 faults: $(INSTALLED)
 	$(BIN)/python scripts/reliability.py --kills 200
+
+# Configurations, raw YAML, command lines and hostile files: an answer, never a traceback.
+fuzz: $(INSTALLED)
+	SDBATCH_FUZZ=$(CASES) $(BIN)/python -m pytest tests/fuzz tests/proof/test_hostile.py
 
 # Every shipped experiment rendered (as far as it is not) and rendered again: bit-equal?
 verify: $(INSTALLED)

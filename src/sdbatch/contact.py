@@ -7,7 +7,7 @@ from functools import partial
 from math import log, prod
 from pathlib import Path
 
-from sdbatch.errors import ConfigError, nearest
+from sdbatch.errors import ConfigError, StoreError, nearest
 from sdbatch.experiment import SheetSettings
 from sdbatch.jobs import Job
 from sdbatch.media import footage, png
@@ -20,8 +20,13 @@ LANDSCAPE = 1.5  # columns to rows
 
 
 def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels:
-    """The sheet of the first ``settings.limit`` jobs that match: some axes across, others down. Raises ConfigError."""
-    jobs = _chosen((plan[i] for i in range(len(plan))), settings)
+    """The sheet of the first ``settings.limit`` jobs that match: some axes across, others down.
+
+    Raises ConfigError; StoreError while nothing is rendered.
+    """
+    ledger, jobs = store.ledger(), _chosen((plan[i] for i in range(len(plan))), settings)
+    if not any(job.id in ledger for job in jobs):
+        raise StoreError(f"nothing of {name} is rendered yet, so there is nothing to show")
     axes = {axis: values for axis, values in _axes(jobs).items() if len(values) > 1}
     across, down = _sides(settings, axes)
     rows: dict[tuple[str, ...], dict[tuple[str, ...], Job]] = {}
@@ -29,7 +34,6 @@ def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels
         labels = dict(job.labels)
         rows.setdefault(tuple(labels[a] for a in down), {})[tuple(labels[a] for a in across)] = job
     columns = list(dict.fromkeys(c for row in rows.values() for c in row))
-    ledger = store.ledger()
     cells = [_cell(row.get(c), store, ledger) for row in rows.values() for c in columns]
     sides = [f"{', '.join(names)} {where}" for names, where in ((across, "across"), (down, "down")) if names]
     title = f"{name}: {', '.join(sides)}" if sides else name
@@ -60,8 +64,12 @@ def _axes(jobs: list[Job]) -> dict[str, list[str]]:
 
 def _known(key: str, wanted: str, allowed: Iterable[str], what: str = "axis with several values") -> None:
     if wanted not in allowed:
-        hint = nearest(wanted, allowed) or f"there are {', '.join(list(allowed)[:20])}"
+        hint = nearest(wanted, allowed) or _there(list(allowed))
         raise ConfigError.one(key, f"{wanted!r} is no {what}", hint)
+
+
+def _there(names: list[str]) -> str:
+    return f"there are {', '.join(names[:20])}" if names else "there is none"
 
 
 def _sides(settings: SheetSettings, axes: dict[str, list[str]]) -> tuple[list[str], list[str]]:

@@ -116,7 +116,7 @@ class EncodingSettings(Section):
     codec: Literal["h264", "av1", "vp9", "webp", "gif"] = Field(
         "h264", description="h264: MP4, yuv420p, fast-start; av1 and vp9: WebM; webp and gif: animated pictures"
     )
-    quality: int = Field(18, ge=0, le=51, description="x264's crf: 0 is lossless, 18 looks lossless, 28 is small")
+    quality: int = Field(18, ge=1, le=51, description="x264's crf: 18 looks lossless, 28 is small (0 plays nowhere)")
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"] = Field(
         "veryfast", description="x264's preset: slower makes smaller files"
     )

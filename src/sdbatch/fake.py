@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdbatch.jobs import Shot
+from sdbatch.media.ffmpeg import encoder_build
 from sdbatch.motion.camera import coverage, warp
 from sdbatch.render import Bucket, Failure, Feed, Picture, Pixels, Profile
 
@@ -46,7 +47,8 @@ class FakeRenderer:
     def __init__(self, delay: float = 0.0, faults: Faults | None = None, rows: int = 4) -> None:
         self._delay = delay
         self._faults = faults or Faults()
-        versions = (("python", ".".join(map(str, sys.version_info[:3]))), ("numpy", version("numpy")))
+        python = ".".join(map(str, sys.version_info[:3]))
+        versions = (("python", python), ("numpy", version("numpy")), ("ffmpeg", encoder_build()))
         self._profile = Profile("fake", device="cpu", rows=rows, exact="equal", versions=versions)
 
     @property

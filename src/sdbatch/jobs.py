@@ -174,7 +174,7 @@ SUFFIXES = {"h264": "mp4", "av1": "webm", "vp9": "webm", "webp": "webp", "gif": 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How frames become a file. ``quality`` is x264's crf (0 best – 51). Frames are composed ``supersample`` times
+    """How frames become a file. ``quality`` is x264's crf (1 best – 51). Frames are composed ``supersample`` times
     finer and averaged; ``interpolate`` - 1 motion-compensated frames come between two."""
 
     codec: str = "h264"

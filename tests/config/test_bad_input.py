@@ -82,7 +82,7 @@ RANGES = [
     ({"sampling": {"guidance": 0.5}}, "sampling.guidance", "0.5 is out of range 1–30 (nearest is 1)"),
     ({"sampling": {"guidance_interval": [0.5, 0.2]}}, "sampling.guidance_interval", "0 ≤ from < to ≤ 1"),
     ({"sampling": {"sampler": "lcm", "steps": 200}}, "sampling.steps", "for sampler lcm"),
-    ({"encoding": {"quality": 99}}, "encoding.quality", "99 is out of range 0–51 (nearest is 51)"),
+    ({"encoding": {"quality": 99}}, "encoding.quality", "99 is out of range 1–51 (nearest is 51)"),
     ({"runtime": {"rows": 0}}, "runtime.rows", "0 is out of range 1–512"),
     ({"shard": {"index": 5, "count": 3}}, "shard", "index 5 is out of range 0–2 (count is 3)"),
     ({"shard": {"index": -1}}, "shard.index", "-1 is out of range"),

@@ -53,7 +53,7 @@ def test_compile_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_a_profile_names_what_decides_bits() -> None:
     names = dict(device.versions())
     assert names["torch"] == torch.__version__
-    assert set(names) == {"python", "torch", "diffusers", "transformers", "numpy", "sdbatch", "cpu"}
+    assert set(names) == {"python", "torch", "diffusers", "transformers", "numpy", "sdbatch", "ffmpeg", "cpu"}
 
 
 def test_torch_is_imported_by_open_and_not_before() -> None:

@@ -9,7 +9,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,19 @@ from sdbatch.fake import FakeRenderer, Faults
 from sdbatch.render import Failure, Feed, Picture
 from sdbatch.runner import Options, run, shelf
 from sdbatch.store import Store
+from tests.motion.films import BASE
 from tests.motion.films import film as moving
 from tests.runner.little import CHAIN, LittlePlan, film, plan, still
 
 
-def make_plan(stills: int, films: int, frames: int, motions: Sequence[str] = ()) -> LittlePlan:
-    """Stills, films of their own shots, and chains; or the films of these names."""
-    if motions:
-        return plan(*(moving(name) for name in motions))
+def make_plan(wish: dict[str, Any]) -> LittlePlan:
+    """Stills, films of their own shots, and chains; or the films of these names, of another size and length."""
+    if motions := wish.get("motions"):
+        base = replace(BASE, **wish.get("size", {}))
+        length = {"frames": wish["frames"]} if "frames" in wish else {}
+        return plan(*(moving(name, base, **length) for name in motions))
     motion.MODES["chain"] = CHAIN  # type: ignore[assignment]
+    stills, films, frames = wish.get("stills", 0), wish.get("films", 0), wish.get("frames", 8)
     jobs = [film(frames, seed=1000 + i, mode=("prompt", "chain")[i % 2]) for i in range(films)]
     return LittlePlan(lambda i: still(i) if i < stills else jobs[i - stills], stills + films)
 
@@ -56,7 +61,7 @@ class Logged(FakeRenderer):
 
 def render(root: str, wish: dict[str, Any]) -> int:
     """Render as ``wish`` says; the exit code is the program's."""
-    jobs = make_plan(wish.get("stills", 0), wish.get("films", 0), wish.get("frames", 8), wish.get("motions", ()))
+    jobs = make_plan(wish)
     if "file_limit" in wish:
         resource.setrlimit(resource.RLIMIT_FSIZE, (wish["file_limit"], wish["file_limit"]))
 

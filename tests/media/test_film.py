@@ -226,3 +226,10 @@ def test_bits_do_not_depend_on_the_number_of_cores(codec: str) -> None:
 def test_the_encoder_says_what_it_is() -> None:
     assert ffmpeg.encoder_build().startswith("ffmpeg ")
     assert ", x264 core " in ffmpeg.encoder_build()
+
+
+def test_without_ffmpeg_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ffmpeg, "exe", lambda: "/nowhere/ffmpeg")
+    ffmpeg.encoder_build.cache_clear()
+    assert ffmpeg.encoder_build() == "none"
+    ffmpeg.encoder_build.cache_clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import struct
@@ -21,7 +22,8 @@ from sdbatch.media import png
 from sdbatch.media.chunks import SIGNATURE, chunk, text_chunk
 from tests.proof.conftest import Folder
 
-FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+CASES = int(os.environ.get("SDBATCH_FUZZ", "300"))
+FUZZ = settings(max_examples=CASES // 5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 BYTES = st.binary(max_size=60)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
@@ -142,7 +144,7 @@ def _survives(folder: Folder, **more: Any) -> None:
             continue
 
 
-@settings(parent=FUZZ, max_examples=25)
+@settings(parent=FUZZ, max_examples=CASES // 12)
 @given(lines=GARBAGE, at=st.integers(0, 4), name=st.sampled_from(["manifest", "plan"]))
 def test_garbage_in_manifest_and_plan(stills: Folder, lines: list[bytes], at: int, name: str) -> None:
     path = stills.store.root / f"{name}.jsonl"

@@ -15,6 +15,7 @@ import torch
 
 from sdbatch import __version__
 from sdbatch.errors import ConfigError
+from sdbatch.media.ffmpeg import encoder_build
 from sdbatch.runtime import Runtime
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -128,9 +129,10 @@ def compile_settings(exact: bool) -> None:
 
 
 def versions() -> tuple[tuple[str, str], ...]:
-    """What a profile names: python, packages, sdbatch, and the CPU's instruction set (it decides bits)."""
+    """What a profile names: python, packages, sdbatch, ffmpeg, and the CPU's instruction set (it decides bits)."""
     found = [("python", platform.python_version()), *((name, _version(name)) for name in PACKAGES)]
-    return (*found, ("sdbatch", __version__), ("cpu", torch.backends.cpu.get_cpu_capability()))
+    cpu = torch.backends.cpu.get_cpu_capability()
+    return (*found, ("sdbatch", __version__), ("ffmpeg", encoder_build()), ("cpu", cpu))
 
 
 def _version(package: str) -> str:

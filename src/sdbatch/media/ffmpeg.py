@@ -31,10 +31,13 @@ def exe() -> str:
 
 @lru_cache(maxsize=1)
 def encoder_build() -> str:
-    """What decides an H.264 film's bits beside its frames, e.g. ``ffmpeg n9.0.2, x264 core 165 r3223 0480cb0``."""
-    version = re.search(rb"version (\S+)", _ask("-version"))
+    """What decides an H.264 film's bits beside its frames (``ffmpeg n9.0.2, x264 core 165``); ``none`` without it."""
     source = ("-f", "lavfi", "-i", "color=s=16x16", "-frames:v", "1", "-c:v", "libx264", "-f", "h264", "-")
-    x264 = re.search(rb"x264 - (core \d+[\w ]*?) -", _ask(*QUIET, *source))  # x264 signs its first picture
+    try:
+        version = re.search(rb"version (\S+)", _ask("-version"))
+        x264 = re.search(rb"x264 - (core \d+[\w ]*?) -", _ask(*QUIET, *source))  # x264 signs its first picture
+    except (OSError, subprocess.CalledProcessError):
+        return "none"
     parts = [f"ffmpeg {version[1].decode()}"] if version else []
     return ", ".join([*parts, *([f"x264 {x264[1].decode()}"] if x264 else [])])
 
