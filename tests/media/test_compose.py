@@ -16,6 +16,7 @@ from sdbatch.errors import StoreError
 from sdbatch.jobs import Camera, Job, Layer
 from sdbatch.media import compose, footage, png, xmp
 from sdbatch.motion import camera
+from sdbatch.motion.camera import Plate
 from sdbatch.render import Pixels
 
 Scene = Callable[..., Pixels]
@@ -23,16 +24,16 @@ Scene = Callable[..., Pixels]
 
 def test_one_picture_seen_straight_on_is_that_picture(scene: Scene) -> None:
     pixels = scene()
-    assert compose.compose((Layer(3),), {3: pixels}.__getitem__) is pixels
+    assert compose.compose((Layer(3),), lambda _: Plate(pixels)) is pixels
 
 
 def test_one_picture_through_a_camera_is_the_warp(scene: Scene) -> None:
-    seen = compose.compose((Layer(0, Camera(zoom=1.5, roll=10)),), lambda _: scene())
+    seen = compose.compose((Layer(0, Camera(zoom=1.5, roll=10)),), lambda _: Plate(scene()))
     assert np.array_equal(seen, camera.warp(scene(), Camera(zoom=1.5, roll=10), (64, 48)))
 
 
 def test_layers_are_a_weighted_sum_rounded_once() -> None:
-    pictures = [np.full((4, 4, 3), v, np.uint8) for v in (100, 201, 255)]
+    pictures = [Plate(np.full((4, 4, 3), v, np.uint8)) for v in (100, 201, 255)]
     frame = (Layer(0, weight=0.5), Layer(1, weight=0.5))
     assert (compose.compose(frame, pictures.__getitem__) == 150).all()  # 150.5 rounds to even
     assert (compose.compose((Layer(2, weight=0.25), Layer(2, weight=0.75)), pictures.__getitem__) == 255).all()
@@ -88,7 +89,7 @@ def test_memory_holds_a_few_pictures_however_long_the_film(film_job: Job, scene:
 
     compose.assemble(job, load, tmp_path / "a.mp4", None)
     assert len(loaded) == 40
-    assert max(alive) <= compose.KEPT + 2
+    assert max(alive) <= 2 + 1  # of two frames, and the one that is being loaded
 
 
 def test_a_shot_that_is_missing_leaves_no_film(film_job: Job, tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +17,9 @@ from hypothesis import strategies as st
 from sdbatch import motion
 from sdbatch.jobs import Camera, Layer
 from sdbatch.media.compose import compose
+from sdbatch.motion import camera as camera_module
 from sdbatch.motion import levels, zoom
-from sdbatch.motion.camera import coverage, patch, warp
+from sdbatch.motion.camera import Plate, coverage, patch, warp
 from sdbatch.motion.card import card
 from sdbatch.motion.poses import covers, poses, seen
 from tests.motion.films import BASE, film, settings
@@ -23,6 +27,10 @@ from tests.motion.films import BASE, film, settings
 SIZE = (96, 64)
 BASE_96 = replace(BASE, width=96, height=64)
 CAMERAS = [Camera(), Camera(1.3), Camera(0.7, 0.02), Camera(1.1, 0.05, -0.03, 12), Camera(2.5, 0.1, 0.1, -80)]
+
+
+def plates(pictures: list[Any]) -> Callable[[int], Plate]:
+    return cache(lambda i: Plate(pictures[i]))
 
 
 def waves(camera: Camera, size: tuple[int, int] = SIZE) -> np.ndarray:
@@ -94,7 +102,7 @@ def test_covers() -> None:
 def test_a_patch_is_the_warp_where_the_picture_is() -> None:
     picture = card(Camera(), SIZE)
     for camera in (Camera(0.5), Camera(0.5, 0.3, 0.2), Camera(0.6, roll=30), Camera(2)):
-        found = patch(picture, camera, SIZE, 0.1)
+        found = patch(Plate(picture), camera, SIZE, 0.1)
         assert found is not None
         part, cover, place = found
         off = np.abs(part.astype(int) - warp(picture, camera, SIZE)[place].astype(int))
@@ -102,14 +110,31 @@ def test_a_patch_is_the_warp_where_the_picture_is() -> None:
         outside = np.ones(SIZE[::-1], bool)
         outside[place] = False
         assert coverage(camera, SIZE, SIZE)[outside].max(initial=0) == 0
-    assert patch(picture, Camera(1, x=3), SIZE, 0.1) is None
+    assert patch(Plate(picture), Camera(1, x=3), SIZE, 0.1) is None
+
+
+@given(ANY)
+def test_a_plate_is_seen_as_any_picture(camera: Camera) -> None:
+    """Its enlargement is kept from frame to frame; that may turn a rounding, and nothing else."""
+    picture = card(Camera(), SIZE)
+    off = np.abs(warp(Plate(picture), camera, SIZE).astype(int) - warp(picture, camera, SIZE))
+    assert off.max() <= 1
+    assert off.mean() < 0.01
+
+
+def test_a_plate_is_enlarged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    plate, made = Plate(card(Camera(), SIZE)), []
+    monkeypatch.setattr(camera_module, "_view", lambda *a, true=camera_module._view: made.append(a) or true(*a))
+    for k in range(20):
+        warp(plate, Camera(1.5 + k / 100, k / 500), SIZE)
+    assert len(made) == 1
 
 
 def test_an_edge_is_soft_in_the_scene_so_it_does_not_depend_on_the_zoom() -> None:
     white = np.full((64, 96, 3), 255, np.uint8)
     profiles = []
     for z in (0.25, 0.5):
-        found = patch(white, Camera(z), (96 * 4, 64 * 4), 0.2)
+        found = patch(Plate(white), Camera(z), (96 * 4, 64 * 4), 0.2)
         assert found is not None
         profiles.append(found[1][found[1].shape[0] // 2, :, 0])
     assert np.abs(profiles[1][1::2] - profiles[0]).max() < 0.03
@@ -118,21 +143,21 @@ def test_an_edge_is_soft_in_the_scene_so_it_does_not_depend_on_the_zoom() -> Non
 def test_layers_lie_over_each_other() -> None:
     pictures = [np.full((64, 96, 3), v, np.uint8) for v in (40, 200)]
     frame = (Layer(0), Layer(1, Camera(0.5), 0.5, 0.1))
-    made = compose(frame, pictures.__getitem__)
+    made = compose(frame, plates(pictures))
     assert (made[:16] == 40).all()
     assert (made[:, :24] == 40).all()
     assert (made[28:36, 40:56] == 120).all()
-    whole = compose((Layer(0), Layer(1, Camera(2), 1.0, 0.1)), pictures.__getitem__)
+    whole = compose((Layer(0), Layer(1, Camera(2), 1.0, 0.1)), plates(pictures))
     assert (whole == 200).all()
 
 
 def test_supersampling_averages_what_is_finer() -> None:
-    picture = card(Camera(), SIZE)
+    picture = Plate(card(Camera(), SIZE))
     frame = (Layer(0, Camera(1.5, roll=3)), Layer(0, Camera(0.4), 1.0, 0.1))
     fine, plain = compose(frame, lambda _: picture, 3), compose(frame, lambda _: picture)
     assert fine.shape == plain.shape
     assert 0 < np.abs(fine.astype(int) - plain).mean() < 6
-    assert np.array_equal(compose((Layer(0),), lambda _: picture, 2), picture)
+    assert np.array_equal(compose((Layer(0),), lambda _: picture, 2), picture.pixels)
 
 
 def test_every_frame_of_a_zoom_is_the_scene_itself() -> None:
@@ -142,7 +167,7 @@ def test_every_frame_of_a_zoom_is_the_scene_itself() -> None:
     setting = job.film.motion
     pictures = [np.rint(waves(c)).astype(np.uint8) for c in zoom.cameras(BASE_96, setting)]
     for view, frame in zip(poses(setting), zoom.frames(BASE_96, setting), strict=True):
-        off = np.abs(compose(frame, pictures.__getitem__) - waves(view))
+        off = np.abs(compose(frame, plates(pictures)) - waves(view))
         assert np.percentile(off, 99) < 6
         assert off.mean() < 1.2
 
@@ -151,7 +176,7 @@ def test_no_switch_between_keyframes_can_be_seen() -> None:
     """Keyframes that differ (each in its own tone) still give frames that change evenly."""
     setting = settings(mode="zoom", frames=161, zoom=[[0, 1], ["end", 6]])
     tones = [np.full((64, 96, 3), v, np.uint8) for v in (30, 230, 60, 200, 90, 170)]
-    frames = [compose(f, tones.__getitem__).astype(float) for f in zoom.frames(BASE_96, setting)]
+    frames = [compose(f, plates(tones)).astype(float) for f in zoom.frames(BASE_96, setting)]
     change = np.array([np.abs(b - a).mean() for a, b in pairwise(frames)])
     assert change.max() < 2.2 * np.median(change)
 
@@ -171,7 +196,7 @@ def test_a_droste_loop_closes() -> None:
     frames = list(zoom.frames(BASE_96, job.film.motion))  # type: ignore[union-attr]
     shots = motion.shots(job)
     tones = [card(Camera(1 + i), (96, 64)) for i in range(len(shots))]
-    first, last = (compose(f, tones.__getitem__).astype(int) for f in (frames[0], frames[-1]))
+    first, last = (compose(f, plates(tones)).astype(int) for f in (frames[0], frames[-1]))
     assert np.abs(first - last).max() <= 1
 
 

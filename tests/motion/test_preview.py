@@ -36,7 +36,7 @@ def test_the_rehearsal_has_every_frame(name: str) -> None:
     job = film(name)
     frames, picture = rehearsal(job, 64)
     assert len(frames) == job.film.motion.count  # type: ignore[union-attr]
-    assert {picture(layer.shot).shape for frame in frames for layer in frame} == {(42, 64, 3)}
+    assert {picture(layer.shot).size for frame in frames for layer in frame} == {(64, 42)}
 
 
 def test_every_distinct_motion_and_shape_is_drawn_once(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,12 @@ from sdbatch.errors import StoreError
 from sdbatch.jobs import Camera, Frame, Job, Layer
 from sdbatch.media import png, xmp
 from sdbatch.media.film import FilmWriter, temporary
-from sdbatch.motion.camera import patch, warp
+from sdbatch.motion.camera import Plate, patch, warp
 from sdbatch.render import Pixels
 
-KEPT = 16  # pictures in memory: as many as the layers of a frame, and its neighbours need the same ones
 
-
-def compose(frame: Frame, picture: Callable[[int], Pixels], finer: int = 1) -> Pixels:
-    """The weighted sum of the layers, each seen through its camera; ``picture(i)`` is shot i as (height, width, 3).
+def compose(frame: Frame, picture: Callable[[int], Plate], finer: int = 1) -> Pixels:
+    """The weighted sum of the layers, each seen through its camera; ``picture(i)`` is shot i.
 
     A layer with a seam is laid over those before it. A single layer of weight 1 is not computed with: seen straight on
     it is returned as it is, bit for bit. ``finer``: composed at so many times the size, then averaged.
@@ -39,10 +36,10 @@ def compose(frame: Frame, picture: Callable[[int], Pixels], finer: int = 1) -> P
     return _averaged(total, finer)
 
 
-def _seen(layer: Layer, picture: Callable[[int], Pixels], finer: int) -> Pixels:
-    pixels = picture(layer.shot)
+def _seen(layer: Layer, picture: Callable[[int], Plate], finer: int) -> Pixels:
+    plate = picture(layer.shot)
     fine = 1 if layer.camera == Camera() else finer  # straight on there is nothing to gain
-    seen = warp(pixels, layer.camera, (pixels.shape[1] * fine, pixels.shape[0] * fine))
+    seen = warp(plate, layer.camera, (plate.size[0] * fine, plate.size[1] * fine))
     return seen if fine == finer else seen.repeat(finer, 0).repeat(finer, 1)
 
 
@@ -53,9 +50,9 @@ def _averaged(values: NDArray[Any], finer: int) -> Pixels:
     return values if values.dtype == np.uint8 else np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _lay(total: NDArray[np.float32], layer: Layer, pixels: Pixels) -> None:
+def _lay(total: NDArray[np.float32], layer: Layer, plate: Plate) -> None:
     """Lay a picture over ``total`` where it is in view."""
-    found = patch(pixels, layer.camera, (total.shape[1], total.shape[0]), layer.seam)
+    found = patch(plate, layer.camera, (total.shape[1], total.shape[0]), layer.seam)
     if found is not None:
         seen, cover, place = found
         total[place] += (seen - total[place]) * (cover * np.float32(layer.weight))
@@ -79,11 +76,12 @@ def assemble(  # noqa: PLR0913
     if job.film is None:
         raise ValueError(f"{job.id} is no film")
     ids = [shot.id for shot in motion.shots(job)]
-    picture = lru_cache(maxsize=KEPT)(lambda index: load_shot(ids[index]))
     film, shot = job.film, job.shot
     with FilmWriter(path, (shot.width, shot.height), film.motion.fps, film.encoding, metadata) as writer:
+        plates: dict[int, Plate] = {}  # those of one frame; the next one needs most of them again
         for frame in motion.frames(job):
-            pixels = compose(frame, picture, film.encoding.supersample)
+            plates = {i: plates.get(i) or Plate(load_shot(ids[i])) for i in (layer.shot for layer in frame)}
+            pixels = compose(frame, plates.__getitem__, film.encoding.supersample)
             if poster is not None and writer.frames == 0:
                 _write(poster, png.encode(pixels, xmp=None if metadata is None else xmp.packet()))
             if each is not None:

@@ -7,7 +7,7 @@ clockwise. All of it is one affine matrix, so the source is sampled once.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,18 @@ Pixels = NDArray[np.uint8]
 Mask = NDArray[np.float32]  # (height, width, 1)
 Size = tuple[int, int]  # (width, height) in pixels
 Affine = tuple[float, float, float, float, float, float]
+Corners = tuple[float, float, float, float]  # left, top, right, bottom
+MARGIN = 16  # pixels around a plate: the reach of the kernels (8 at most where they enlarge), and as much again
+
+
+class View(NamedTuple):
+    """A part of a picture whose left and top are there, ``across`` and ``down`` times as large."""
+
+    image: Image.Image
+    left: int
+    top: int
+    across: float
+    down: float
 
 
 def affine(camera: Camera, source: Size, size: Size) -> Affine:
@@ -31,61 +43,91 @@ def affine(camera: Camera, source: Size, size: Size) -> Affine:
     return a, b, x - (a * w + b * h) / 2, d, e, y - (d * w + e * h) / 2
 
 
-def warp(pixels: Pixels, camera: Camera, size: Size) -> Pixels:
-    """What ``camera`` sees of ``pixels``, (height, width, 3) at ``size``; edges repeat beyond the source.
+class Source:
+    """A picture, (height, width, 3), that is looked at once: only what is in view is enlarged."""
 
-    The source is Lanczos-enlarged by a whole number (the same error in every frame), then resampled once: without roll
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+        self.size: Size = (pixels.shape[1], pixels.shape[0])
+
+    def enlarged(self, corners: Corners, reach: int, fine: float) -> View:
+        """The picture between ``corners`` and ``reach`` around it, ``fine`` times as large, edges repeated."""
+        left, top = (math.floor(v) - reach for v in corners[:2])
+        right, bottom = (math.ceil(v) + reach for v in corners[2:])
+        (width, height), (rows, columns) = self.size, (np.arange(top, bottom), np.arange(left, right))
+        part = Image.fromarray(self.pixels[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)])
+        return _view(part, left, top, fine)
+
+
+class Plate(Source):
+    """A picture that is looked at frame after frame: it is enlarged whole, and the last enlargement is kept."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        super().__init__(pixels)
+        self._kept: dict[int, View] = {}
+
+    def enlarged(self, corners: Corners, reach: int, fine: float) -> View:
+        """As for any source; beyond the margin of the whole picture there is no other way."""
+        (left, top, right, bottom), (width, height), margin = corners, self.size, MARGIN - reach
+        within = min(left, top, width - right, height - bottom) >= -margin
+        if not within or fine != int(fine):
+            return super().enlarged(corners, reach, fine)
+        if fine not in self._kept:
+            self._kept = {int(fine): self._whole(int(fine))}
+        return self._kept[int(fine)]
+
+    def _whole(self, fine: int) -> View:
+        edges = ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))
+        return _view(Image.fromarray(np.pad(self.pixels, edges, mode="edge")), -MARGIN, -MARGIN, fine)
+
+
+def warp(picture: Pixels | Source, camera: Camera, size: Size) -> Pixels:
+    """What ``camera`` sees of a picture, (height, width, 3) at ``size``; edges repeat beyond it.
+
+    It is Lanczos-enlarged by a whole number (the same error in every frame), then resampled once: without roll
     by Lanczos over a fractional box, with roll linearly. Lanczos alone puts a picture 0.02 px off, to and fro as it
     moves; enlarged first, 0.005 px. (Pillow's cubic ``transform`` makes stairs of gradients.) Shrinking averages.
     """
-    source = (pixels.shape[1], pixels.shape[0])
-    if camera == Camera() and source == size:
-        return pixels
-    return _sampled(pixels, affine(camera, source, size), size)
+    source = picture if isinstance(picture, Source) else Source(picture)
+    if camera == Camera() and source.size == size:
+        return source.pixels
+    return _sampled(source, affine(camera, source.size, size), size)
 
 
-def patch(pixels: Pixels, camera: Camera, size: Size, seam: float) -> tuple[Pixels, Mask, tuple[slice, slice]] | None:
+def patch(picture: Source, camera: Camera, size: Size, seam: float) -> tuple[Pixels, Mask, tuple[slice, slice]] | None:
     """The part of a frame of ``size`` where the picture is: what is seen, how much it covers, and (rows, columns).
 
     It covers 0 at its edges and 1 from ``seam`` (a share of its shorter side) inside them. None: out of view.
     """
-    source = (pixels.shape[1], pixels.shape[0])
-    m = affine(camera, source, size)
-    left, top, right, bottom = _bounds(m, source, size)
+    m = affine(camera, picture.size, size)
+    left, top, right, bottom = _bounds(m, picture.size, size)
     if left >= right or top >= bottom:
         return None
     m = _shifted(m, left, top)
     part = (right - left, bottom - top)
-    return _sampled(pixels, m, part), _window(m, source, part, seam), (slice(top, bottom), slice(left, right))
+    return _sampled(picture, m, part), _window(m, picture.size, part, seam), (slice(top, bottom), slice(left, right))
 
 
-def _sampled(pixels: Pixels, m: Affine, size: Size) -> Pixels:
+def _sampled(source: Source, m: Affine, size: Size) -> Pixels:
     """The part of the source that is in view, enlarged, then resampled."""
     upright, step = m[1] == m[3] == 0, math.hypot(m[0], m[3])  # source pixels per output pixel
     reach = math.ceil(3 * max(1.0, step)) + 3  # of the kernels, which widen when they shrink
-    part, left, top = _in_view(pixels, _corners(m, size), reach)
     # Linear sampling does not average, so what shrinks under a roll is brought near its size first.
     fine = math.ceil(1.34 / step) if upright else 2.5 / step if step > 1 else math.ceil(2.5 / step)
-    big = (math.ceil(part.width * fine), math.ceil(part.height * fine))
-    x, y = big[0] / part.width, big[1] / part.height
+    image, left, top, x, y = source.enlarged(_corners(m, size), reach, fine)
     a, b, c, d, e, f = m[0] * x, m[1] * x, (m[2] - left) * x, m[3] * y, m[4] * y, (m[5] - top) * y
-    if big != part.size:
-        part = part.resize(big, Image.Resampling.LANCZOS)
     if upright:
-        return np.asarray(part.resize(size, Image.Resampling.LANCZOS, box=(c, f, c + a * size[0], f + e * size[1])))
-    return np.asarray(part.transform(size, Image.Transform.AFFINE, (a, b, c, d, e, f), Image.Resampling.BILINEAR))
+        return np.asarray(image.resize(size, Image.Resampling.LANCZOS, box=(c, f, c + a * size[0], f + e * size[1])))
+    return np.asarray(image.transform(size, Image.Transform.AFFINE, (a, b, c, d, e, f), Image.Resampling.BILINEAR))
 
 
-def _in_view(pixels: Pixels, corners: tuple[float, float, float, float], reach: int) -> tuple[Image.Image, int, int]:
-    """The source between ``corners`` and ``reach`` around it, edges repeated; and where its left and top are."""
-    left, top = (math.floor(v) - reach for v in corners[:2])
-    right, bottom = (math.ceil(v) + reach for v in corners[2:])
-    height, width, _ = pixels.shape
-    rows, columns = np.arange(top, bottom).clip(0, height - 1), np.arange(left, right).clip(0, width - 1)
-    return Image.fromarray(pixels[rows][:, columns]), left, top
+def _view(part: Image.Image, left: int, top: int, fine: float) -> View:
+    size = (math.ceil(part.width * fine), math.ceil(part.height * fine))
+    image = part if size == part.size else part.resize(size, Image.Resampling.LANCZOS)
+    return View(image, left, top, size[0] / part.width, size[1] / part.height)
 
 
-def _corners(m: Affine, size: Size) -> tuple[float, float, float, float]:
+def _corners(m: Affine, size: Size) -> Corners:
     """(left, top, right, bottom) of what an output of ``size`` looks at."""
     xs, ys = zip(*(_apply(m, x, y) for x in (0, size[0]) for y in (0, size[1])), strict=True)
     return min(xs), min(ys), max(xs), max(ys)

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sdbatch.jobs import Frame, Job
 from sdbatch.motion import zoom
+from sdbatch.motion.camera import Plate
 from sdbatch.motion.card import Pixels, card
 from sdbatch.motion.settings import Motion
 
@@ -22,7 +23,7 @@ KEPT = 12  # pictures of the card in memory
 CAMERA = ("zoom", "x", "y", "roll")
 
 
-def rehearsal(job: Job, side: int = 320) -> tuple[list[Frame], Callable[[int], Pixels]]:
+def rehearsal(job: Job, side: int = 320) -> tuple[list[Frame], Callable[[int], Plate]]:
     """The camera's way over the test card at about ``side`` pixels: frames as layers, and the card as shots.
 
     Every mode is shown as ``zoom`` draws it: that is what its camera asks for.
@@ -34,8 +35,8 @@ def rehearsal(job: Job, side: int = 320) -> tuple[list[Frame], Callable[[int], P
     cameras = zoom.cameras(small, motion)
 
     @lru_cache(maxsize=KEPT)
-    def picture(index: int) -> Pixels:
-        return card(cameras[index], (width, height), motion.target)
+    def picture(index: int) -> Plate:
+        return Plate(card(cameras[index], (width, height), motion.target))
 
     return list(zoom.frames(small, motion)), picture
 
