@@ -20,6 +20,9 @@ BEGIN, END = "<!-- made by make faults: begin -->", "<!-- end -->"
 # What goes wrong, and the tests (by the words in their names, with file) that make it go wrong.
 FAULTS: dict[str, tuple[str, ...]] = {
     "SIGKILL at random moments, stills and films, then resume: {kills} kills": ("test_kill.test_killed_again",),
+    "SIGKILL at random moments of one film, then resume: each of {films} films of all modes, {each} kills": (
+        "test_resume.test_killed",
+    ),
     "SIGKILL while the embedded model renders, then resume and verify": ("test_embedded.",),
     "Ctrl-C and SIGTERM, once and twice": ("test_signals.",),
     "a full disk (tmpfs), also while a film is encoded; then room": ("test_disk.test_a_full", "test_disk.test_a_limit"),
@@ -49,7 +52,14 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "test_prune.test_a_forged",
     ),
 }
-FOLDERS = ("tests/faults", "tests/runner", "tests/store/test_records.py", "tests/engine/test_rows.py", "tests/proof")
+FOLDERS = (
+    "tests/faults",
+    "tests/motion/test_resume.py",
+    "tests/runner",
+    "tests/store/test_records.py",
+    "tests/engine/test_rows.py",
+    "tests/proof",
+)
 
 
 def main() -> int:
@@ -60,11 +70,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", *FOLDERS, f"--kills={kills}", f"--junitxml={report}"]
-        code = subprocess.run(command, check=False).returncode  # noqa: S603
+        environment = {**os.environ, "SDBATCH_KILLS": str(_each(kills))}
+        code = subprocess.run(command, check=False, env=environment).returncode  # noqa: S603
         results = _results(report)
     before, _, rest = DOC.read_text("utf-8").partition(BEGIN)
     DOC.write_text(f"{before}{BEGIN}\n{_table(results, kills)}{END}{rest.partition(END)[2]}", "utf-8")
     return code
+
+
+def _each(kills: int) -> int:
+    """Kills of every single film."""
+    return max(2, kills // 10)
 
 
 def _results(report: Path) -> dict[str, Counter[str]]:
@@ -83,9 +99,12 @@ def _table(results: dict[str, Counter[str]], kills: int) -> str:
         total: Counter[str] = sum((n for name, n in results.items() if name.startswith(tests)), Counter())
         skipped = f" ({total['skipped']} skipped)" if total["skipped"] else ""
         count, held = total.total() - total["skipped"], total["passed"]
+        films, each = count, _each(kills)
         if "{kills}" in fault:  # one test kills many times
             count, held = kills, kills if held == count else 0
-        rows.append(f"| {fault.format(kills=kills)} | {count:,}{skipped} | {held:,} |")
+        elif "{each}" in fault:
+            count, held = count * each, held * each
+        rows.append(f"| {fault.format(kills=kills, films=films, each=each)} | {count:,}{skipped} | {held:,} |")
     machine = f"{platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     return "\n".join([*rows, "", f"Last made on: {machine}; {kills} kills.", ""])
 

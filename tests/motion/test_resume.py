@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import time
 from pathlib import Path
 
@@ -23,12 +24,16 @@ def test_killed_and_started_again(tmp_path: Path, name: str) -> None:
     life = time.monotonic() - start
     assert (code, said["done"]) == (0, 1)
     whole, dice, deaths = tree(tmp_path / "whole"), random.Random(name), 0
-    for _ in range(KILLS):
+    while deaths < KILLS:
         child = Child(tmp_path / "killed", **wish)
         child.until("ready")
         time.sleep(dice.uniform(0, life))
-        deaths += child.kill()
+        killed = child.kill()
         check_whole(tmp_path / "killed", whole)
+        deaths += killed
+        if not killed:  # it got to the end: once more from the start
+            assert tree(tmp_path / "killed") == whole
+            shutil.rmtree(tmp_path / "killed")
     code, _ = render(tmp_path / "killed", **wish)
     assert code == 0
     assert tree(tmp_path / "killed") == whole
