@@ -1,4 +1,4 @@
-"""A finished experiment of 10,000 jobs run again, and memory while 1,000 and 10,000 jobs render (fake renderer)."""
+"""Time and memory of 100 to 100,000 jobs, rendered (by the fake renderer) and run again when all is done."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ RENDER = [sys.executable, "-m", "sdbatch", "model=fake", "name=again", "prompts=
 
 
 def run(arguments: Namespace) -> dict[str, Any]:
-    few, many = (100, 1000) if arguments.quick else (1000, 10_000)
+    sizes = (100, 1000) if arguments.quick else (100, 10_000, 100_000)
     with tempfile.TemporaryDirectory() as folder:
-        small = _render(Path(folder) / "few", few)
-        large = _render(Path(folder) / "many", many)
-        second = _render(Path(folder) / "many", many)
-    return {"jobs": many, "first": large, "again": second, "with_fewer_jobs": {"jobs": few, **small}}
+        return {
+            f"{jobs} jobs": {
+                "first": _render(Path(folder) / str(jobs), jobs),
+                "again": _render(Path(folder) / str(jobs), jobs),
+            }
+            for jobs in sizes
+        }
 
 
 def _render(folder: Path, jobs: int) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def of(opened: Any, plan: list[dict[str, Any]]) -> dict[str, str]:
     return digests(opened, list(dict.fromkeys(shot(model=SOURCE.model, **fields) for fields in plan)))
 
 
-@settings(max_examples=3, deadline=None, derandomize=True)
+@settings(max_examples=2, deadline=None, derandomize=True)
 @given(plan=PLANS, neighbours=PLANS, order=st.randoms(use_true_random=False))
 def test_random_plans_in_fresh_processes(
     embedded: Any, plan: list[dict[str, Any]], neighbours: list[dict[str, Any]], order: random.Random
