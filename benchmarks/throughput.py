@@ -29,7 +29,21 @@ def run(arguments: Namespace) -> dict[str, Any]:
         ("mixed", work.mixed(arguments.model, many)),
     ):
         out[name] = _compare(jobs, ours, pipes, arguments.runs if name == "uniform" else max(1, arguments.runs - 1))
+    ours.close()
+    if cuda:
+        exact = out["uniform"]["variants"]["sdbatch"]["pictures_per_second"]
+        out["cost_of_exactness"] = _cost_of_exactness(arguments, work.uniform(arguments.model, count, steps), exact)
     return out
+
+
+def _cost_of_exactness(arguments: Namespace, jobs: Any, exact: float) -> float:
+    """The share of speed that runtime.exact=true costs. Last, because torch's settings belong to the process."""
+    loose = engine.open(work.source_of(arguments.model), Runtime(compile=torch.cuda.is_available(), exact=False))
+    variant = {"inexact": partial(work.to_disk, jobs, loose)}
+    variant["inexact"]()
+    speed = work.medians(arguments.runs, variant, len(jobs))["inexact"]["pictures_per_second"]
+    loose.close()
+    return round(1 - exact / speed, 3)
 
 
 def _pipes(model: str, cuda: bool) -> dict[str, Any]:
