@@ -298,6 +298,23 @@ def test_a_shot_damaged_inside_fails_its_film_once(store: Store) -> None:
     assert run(p, store, Opener()).done == 1
 
 
+@pytest.mark.parametrize("how", ["another shot", "another program's"])
+def test_a_shot_that_was_exchanged_is_noticed(store: Store, how: str) -> None:
+    """A whole PNG of the same size where a shot was: no manifest line speaks of shots, the file itself does."""
+    p = plan(film(4))
+    run(p, store, Opener())
+    before = tree(store.root)
+    (store.root / p[0].path).unlink()
+    one, other = sorted(store.root.glob("shots/*/*.png"))[:2]
+    one.write_bytes(other.read_bytes() if how == "another shot" else png.encode(png.decode(one)))
+    outcome = run(p, store, Opener())
+    assert "is not the picture that was stored there; run again to render it" in outcome.errors[0][1]
+    again = Opener()
+    assert run(p, store, again).done == 1
+    assert again.rendered == [one.stem]
+    assert tree(store.root) == before
+
+
 def test_retry_profile_renders_what_another_profile_did(store: Store) -> None:
     p = stills(4)
     run(plan(p[0], p[1]), store, Opener(rows=2))

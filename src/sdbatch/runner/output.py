@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from sdbatch.jobs import Job
 from sdbatch.media import compose, metadata, png
 from sdbatch.render import Picture, Pixels, Profile
 from sdbatch.runner.books import Scene
-from sdbatch.runner.shelf import WARNINGS, Shelf
+from sdbatch.runner.shelf import Shelf, label
 from sdbatch.store import Record, files
 
 
@@ -26,9 +25,8 @@ class Output:
 
     def shot(self, picture: Picture) -> str:
         """Store a film's shot; returns what went wrong. Raises StoreError."""
-        text = {WARNINGS: json.dumps(picture.warnings)} if picture.warnings else None
         try:
-            data = png.encode(picture.pixels, text)
+            data = png.encode(picture.pixels, label(picture.shot.id, picture.pixels, picture.warnings))
         except Exception as e:
             return f"{type(e).__name__}: {e}"
         path = self._scene.store.shot(picture.shot.id, self._shelf.profile)

@@ -12,7 +12,7 @@ from sdbatch.render import Pixels
 from sdbatch.store import Ledger, Record, Store
 from sdbatch.store.files import remove
 
-WARNINGS = "warnings"  # key of the text inside a shot's PNG
+WARNINGS, PIXELS = "warnings", "pixels"  # keys of the texts inside a shot's PNG
 KEPT = 4  # decoded pictures in memory: a chain asks again for its parent and for its colours
 
 
@@ -25,7 +25,7 @@ class Shelf:
         self._ledger = ledger
         self._fresh: dict[str, Pixels] = {}
         self._finished: dict[str, Record] = {}
-        self._decode = lru_cache(maxsize=KEPT)(_decode)
+        self._decode = lru_cache(maxsize=KEPT)(self._stored)
 
     def hold(self, shot_id: str, pixels: Pixels) -> None:
         """Keep a picture until it is stored."""
@@ -79,13 +79,28 @@ class Shelf:
         if path is None:
             raise RenderError(f"the picture of shot {shot_id} is missing; run again to render it")
         try:
-            return self._decode(path)
+            return self._decode(shot_id, path)
         except ValueError as e:
             remove(path)
             raise RenderError(f"{path.name}: {e}; run again to render it") from e
 
+    def _stored(self, shot_id: str, path: Path) -> Pixels:
+        """The picture in a file, if it is the one that was stored there. Raises ValueError."""
+        pixels = png.decode(path)
+        if png.pixel_digest(pixels) != self._digest(shot_id, path):
+            raise ValueError("is not the picture that was stored there")
+        pixels.setflags(write=False)  # it is shared
+        return pixels
 
-def _decode(path: Path) -> Pixels:
-    pixels = png.decode(path)
-    pixels.setflags(write=False)  # it is shared
-    return pixels
+    def _digest(self, shot_id: str, path: Path) -> str:
+        """The stored picture's digest: a finished picture's is in its record, a shot's in its own file."""
+        if path != self._store.shot(shot_id, self.profile) and (record := self._record(shot_id)) is not None:
+            return record.pixels
+        name, _, digest = png.read_text(path).get(PIXELS, "").partition(" ")
+        return digest if name == shot_id else ""
+
+
+def label(shot_id: str, pixels: Pixels, warnings: tuple[str, ...]) -> dict[str, str]:
+    """What a stored shot says of itself: no manifest does, and a valid picture in its place would pass for it."""
+    said = {PIXELS: f"{shot_id} {png.pixel_digest(pixels)}"}
+    return said | ({WARNINGS: json.dumps(warnings)} if warnings else {})
