@@ -47,7 +47,7 @@ verify: $(INSTALLED)
 # Known vulnerabilities of the pinned versions; the auditor has an environment of its own. Needs network.
 audit:
 	test -x .audit/bin/pip-audit || ($(PYTHON) -m venv .audit && PIP_CONSTRAINT= .audit/bin/pip install --quiet pip-audit==2.10.1)
-	.audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	$(PYTHON) scripts/audit.py .audit/bin/pip-audit constraints.txt
 
 bench: $(INSTALLED)
 	$(BIN)/pip install --quiet --editable '.[bench]'
