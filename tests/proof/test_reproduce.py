@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,17 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from sdbatch import fake
+from sdbatch.jobs import Model
 from sdbatch.media import infotext, png
+from sdbatch.proof import foreign
 from tests.proof.conftest import FILMS, Folder
 
 A1111 = """a castle in the sea <lora:blue:0.7>
 Negative prompt: clouds
 Steps: 12, Sampler: DPM++ 2M Karras, CFG scale: 6.5, Seed: 77, Size: 64x48, Model: dream, Hires steps: 2, Version: v1"""
+
+
+LINE = "a castle\nSteps: 5, Sampler: {}, Schedule type: {}, CFG scale: 7, Seed: 1, Size: 32x32"
 
 
 def _again(folder: Folder, source: Path | str, **more: Any) -> int:
@@ -86,6 +92,9 @@ def test_what_cannot_be_reproduced(stills: Folder) -> None:
     assert f"did you mean '{path.name}'" in stills.wrong(task="reproduce", source=str(path)[:-5] + "x.png")
     assert "says nothing about how it was made" in stills.wrong(task="reproduce", source="plain.png")
     assert "damaged film" in stills.wrong(task="reproduce", source="note.txt")
+    Image.new("RGB", (8, 8)).save(stills.root / "photo.jpg")
+    assert "is a JPEG, whose metadata is not read" in stills.wrong(task="reproduce", source="photo.jpg")
+    assert "'outputs' is a folder (name one file in it" in stills.wrong(task="reproduce", source="outputs")
     assert "is no name of a file" in stills.wrong(task="reproduce", source="a\0b")
     assert "is no" in stills.wrong(task="reproduce", source="x" * 300)
     folder = {"folder": str(path.parent)}
@@ -150,6 +159,58 @@ def test_another_tools_picture_that_says_little(folder: Folder) -> None:
     assert png.decode(folder.root / "reproduced/theirs.png").shape == (24, 40, 3)
 
 
+@pytest.mark.parametrize(
+    ("sampler", "schedule", "taken", "says"),
+    [
+        ("DPM++ 2M", "Karras", "dpmpp_2m_karras", ""),
+        ("dpm++ 2m sde", "karras", "dpmpp_2m_sde_karras", ""),
+        ("DPM++ 2M Karras", "Karras", "dpmpp_2m_karras", ""),
+        ("Euler a", "Automatic", "euler_a", ""),
+        ("Heun", "Uniform", "heun", ""),
+        ("DPM++ 2M", "Automatic", "dpmpp_2m_karras", "schedule: 'Automatic' is Karras for DPM++ 2M there"),
+        ("DPM++ 2M SDE", "Automatic", "dpmpp_2m_sde", "schedule: 'Automatic' is Exponential for DPM++ 2M SDE there"),
+        ("DPM++ 2M", "Exponential", "dpmpp_2m", "schedule: 'Exponential' is not ours for this sampler"),
+        ("Euler", "Karras", "euler", "schedule: 'Karras' is not ours for this sampler, that of euler taken"),
+        ("LMS Karras", "Automatic", "lms", "sampler: 'LMS Karras' is not ours, lms taken"),
+        ("Restart", "Automatic", "dpmpp_2m_karras", "sampler: 'Restart' is not ours, dpmpp_2m_karras taken"),
+    ],
+)
+def test_samplers_and_schedules_of_another_tool(sampler: str, schedule: str, taken: str, says: str) -> None:
+    said = infotext.parse(LINE.format(sampler, schedule))
+    job, assumed = foreign.job(said, Model("b2:00"), (32, 32), "source")
+    assert job.shot.sampler == taken
+    about = [a for a in assumed if a.startswith(("sampler", "schedule"))]
+    assert len(about) == bool(says)
+    assert not says or says in about[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a [cat:dog:0.5]", "prompt: [from:to:when] and [a|b] change nothing"),
+        ("cow AND dog", "prompt: AND does not join"),
+        ("a <hypernet:x:1>", "prompt: <lora:…> and <hypernet:…> are text"),
+    ],
+)
+def test_prompts_of_another_tool(text: str, says: str) -> None:
+    _, assumed = foreign.job(infotext.parse(text), Model("b2:00"), (32, 32), "source")
+    assert any(a.startswith(says) for a in assumed)
+    _, assumed = foreign.job(infotext.parse("a [cat], (dog:1.2)"), Model("b2:00"), (32, 32), "source")
+    assert not any(a.startswith("prompt") for a in assumed)
+
+
+def test_a_hostile_prompt_is_read_in_time() -> None:
+    began = time.perf_counter()
+    foreign.job(infotext.parse("[" + ":" * 100_000), Model("b2:00"), (32, 32), "source")
+    assert time.perf_counter() - began < 5
+
+
+def test_what_another_tool_did_besides() -> None:
+    line = LINE.format("Euler", "Automatic") + ", Denoising strength: 0.4, VAE: kl.pt, Clip skip: 2, RNG: CPU"
+    _, assumed = foreign.job(infotext.parse(line), Model("b2:00"), (32, 32), "source")
+    assert assumed == ("weights: not given, b2:00 taken", "not used: Denoising strength, VAE")
+
+
 def test_infotext_out_of_range(folder: Folder) -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("parameters", "a castle\nSteps: 50000, Sampler: Euler, CFG scale: 99, Seed: -3, Size: 2x999999")
@@ -157,3 +218,12 @@ def test_infotext_out_of_range(folder: Folder) -> None:
     said = folder.wrong(task="reproduce", source="theirs.png")
     for part in ("parameters.seed: -3", "parameters.size", "parameters.steps: 50000", "parameters.guidance: 99"):
         assert part in said
+
+
+def test_a_picture_that_was_enlarged_afterwards(folder: Folder) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", LINE.format("Euler", "Automatic") + ", Hires upscale: 2")
+    Image.new("RGB", (64, 64)).save(folder.root / "theirs.png", pnginfo=info)
+    assert _again(folder, "theirs.png") == 1
+    assert "rendered, but cannot be compared: of different sizes: 64x64 and 32x32" in folder.out
+    assert "not used: Hires upscale" in folder.out

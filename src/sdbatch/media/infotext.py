@@ -34,9 +34,10 @@ SAMPLERS = {
     "pndm": "PLMS",
     "lcm": "LCM",
 }
-_OURS = {theirs: ours for ours, theirs in SAMPLERS.items()}
+_OURS = {theirs.casefold(): ours for ours, theirs in SAMPLERS.items()}
 _NEGATIVE = "Negative prompt:"
 _LINES = "Prompt lines"
+SCHEDULE = "Schedule type"
 _KEY = re.compile(r"\w[\w \-/]*$")
 _QUOTED = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*(?:,|$)', re.DOTALL)
 
@@ -71,8 +72,10 @@ def parse(text: str) -> dict[str, Any]:
     found = dict(_parameters(last))
     if len(found) < 3:  # A1111's own rule for "this line is no parameters"
         lines, found = [*lines, last], {}
-    if found.get("Schedule type") == "Karras" and f"{found.get('Sampler')} Karras" in _OURS:
-        found["Sampler"] += f" {found.pop('Schedule type')}"  # A1111 1.9 and later name the schedule apart
+    joined = f"{found.get('Sampler')} {found.get(SCHEDULE)}"  # A1111 1.9 and later name the schedule apart
+    if joined.casefold() in _OURS:
+        found["Sampler"] = joined
+        del found[SCHEDULE]
     prompt, negative = _prompts(lines, found.pop(_LINES, ""))
     out: dict[str, Any] = {"prompt": prompt, "negative": negative}
     for key, read in _READ.items():
@@ -82,6 +85,11 @@ def parse(text: str) -> dict[str, Any]:
             continue
         del found[key]
     return {**out, "extras": found}
+
+
+def sampler(theirs: str) -> str:
+    """Our name of a sampler that an infotext names; theirs if we have none."""
+    return _OURS.get(theirs.casefold(), theirs)
 
 
 def _ambiguous(prompt: str) -> bool:
@@ -135,7 +143,7 @@ def _finite(value: str) -> dict[str, Any]:
 
 _READ: dict[str, Callable[[str], dict[str, Any]]] = {
     "Steps": lambda v: {"steps": int(v)},
-    "Sampler": lambda v: {"sampler": _OURS.get(v, v)},
+    "Sampler": lambda v: {"sampler": sampler(v)},
     "CFG scale": _finite,
     "Seed": lambda v: {"seed": int(v)},
     "Size": _size,

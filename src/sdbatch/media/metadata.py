@@ -15,6 +15,7 @@ from sdbatch.media import footage, infotext, png, xmp
 from sdbatch.media.chunks import MAX_TEXT, SIGNATURE
 from sdbatch.render import Profile
 
+JPEG = b"\xff\xd8\xff"
 KEY = "sdbatch"  # of our JSON in a PNG, and of our version in the JSON
 
 
@@ -50,6 +51,8 @@ def read(path: Path | str) -> dict[str, Any]:
             return _from_png(path)
         if head.lstrip().startswith(b"{"):
             return _from_json(path)
+        if head.startswith(JPEG):
+            raise ValueError("is a JPEG, whose metadata is not read; name the PNG that it was made from")
         text = footage.read_metadata(path)
         if text is None and (beside := path.with_suffix(".json")).is_file():  # GIF and WebP have no room for it
             return _from_json(beside)

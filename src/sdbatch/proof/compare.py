@@ -68,8 +68,7 @@ def frames(one: Iterable[Pixels], other: Iterable[Pixels]) -> Distance:
     squares, values, largest, differ, count, first = 0.0, 0, 0, 0, 0, -1
     for count, (a, b) in enumerate(zip_longest(one, other), 1):
         if a is None or b is None or a.shape != b.shape:
-            what = "lengths" if a is None or b is None else "sizes"
-            return Distance(0.0, 255, differ + 1, count, max(first, 0), f"of different {what}")
+            return Distance(0.0, 255, differ + 1, count, max(first, 0), _unlike(a, b, count - 1))
         values += a.size
         if np.array_equal(a, b):
             continue
@@ -79,6 +78,13 @@ def frames(one: Iterable[Pixels], other: Iterable[Pixels]) -> Distance:
         first = count - 1 if first < 0 else first
     psnr = math.inf if not squares else 10 * math.log10(255**2 * values / squares)
     return Distance(psnr, largest, differ, count, first)
+
+
+def _unlike(a: Pixels | None, b: Pixels | None, before: int) -> str:
+    if a is None or b is None:
+        return f"of different lengths: one ends after {before} frames"
+    sizes = [f"{x.shape[1]}x{x.shape[0]}" for x in (a, b)]
+    return f"of different sizes: {' and '.join(sizes)}"
 
 
 def _frames(path: Path) -> Iterable[Pixels]:

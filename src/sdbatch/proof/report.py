@@ -56,7 +56,8 @@ def reproduced(made: Reproduced, console: Console) -> None:
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
-    say(f"{escape(str(made.path))}: {escape(str(made.distance))}")
+    head = "rendered, but cannot be compared: " if made.distance.why else ""
+    say(f"{escape(str(made.path))}: {head}{escape(str(made.distance))}")
     for text in made.told.assumed:
         say(f"  assumed {escape(text)}")
     if made.profiles:

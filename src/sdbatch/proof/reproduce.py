@@ -91,9 +91,13 @@ def _source(experiment: Experiment) -> Path:
         raise ConfigError.one(KEY, "is missing", "name a file: task=reproduce source=picture.png")
     path = Path(experiment.source).expanduser()
     try:
-        there = path.is_file()
+        there, folder = path.is_file(), path.is_dir()
     except (OSError, ValueError):
-        there = False
+        there, folder = False, False
+    if folder:
+        raise ConfigError.one(
+            KEY, f"{experiment.source!r} is a folder", "name one file in it; task=verify does them all"
+        )
     if not there:
         beside = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
         raise ConfigError.one(KEY, f"{experiment.source!r} is no file", nearest(path.name, beside))
