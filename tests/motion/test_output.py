@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from sdbatch.media.codecs import CODECS
 from sdbatch.media.compose import assemble
 from sdbatch.motion import zoom
 from sdbatch.motion.card import Pixels, card
-from tests.motion.films import BASE, film
+from tests.motion.films import BASE, film, settings
 
 
 def made(job: Job, folder: Path, picture: Callable[[int], Pixels]) -> Path:
@@ -54,9 +55,28 @@ def test_odd_sizes_and_odd_rates(tmp_path: Path) -> None:
 
 def test_frames_between_are_motion_compensated(tmp_path: Path) -> None:
     job = film("zoom", replace(BASE, width=96, height=64), Encoding(interpolate=3, quality=10), frames=12)
-    facts = footage.probe(made(job, tmp_path, scene(job)))
-    assert facts.fps == 72
-    assert 3 * 11 - 3 <= facts.frames <= 3 * 12
+    path = made(job, tmp_path, scene(job))
+    assert footage.probe(path)[2:] == (72, 3 * 11 + 1)
+    plain = made(film("zoom", job.shot, Encoding(quality=10)), tmp_path, scene(job))
+    for n, (fine, coarse) in enumerate(zip(list(footage.decode(path))[::3], footage.decode(plain), strict=True)):
+        assert np.abs(fine.astype(int) - coarse).mean() < 6, n  # the last frame too
+
+
+@pytest.mark.parametrize("frames", [2, 3, 12])
+@pytest.mark.parametrize("loop", [True, "pingpong", False])
+def test_frames_between_the_last_and_the_first_of_a_loop(frames: int, loop: bool | str, tmp_path: Path) -> None:
+    turn = {"zoom": 1, "x": [[0, 0], ["50%", 0.2], ["end", 0]], "mode": "zoom", "frames": frames, "loop": loop}
+    job = motion.make(replace(BASE, width=96, height=64), settings(**turn), Encoding(interpolate=3, quality=10))
+    shown = footage.probe(made(job, tmp_path, scene(job))).frames
+    assert shown == (3 * motion.count(job) if loop else 3 * (frames - 1) + 1)
+
+
+def test_the_join_of_a_loop_is_as_smooth_as_the_rest(tmp_path: Path) -> None:
+    turn = {"zoom": 1, "x": [[0, 0], ["end", 0.3]], "mode": "zoom", "frames": 9, "loop": "pingpong"}
+    job = motion.make(replace(BASE, width=96, height=64), settings(**turn), Encoding(interpolate=3, quality=5))
+    frames = [f.astype(int) for f in footage.decode(made(job, tmp_path, scene(job)))]
+    steps = [np.abs(a - b).mean() for a, b in pairwise([*frames, frames[0]])]
+    assert steps[-1] < 1.5 * np.median(steps)
 
 
 @pytest.mark.parametrize("encoding", [Encoding(), Encoding(interpolate=2), Encoding(supersample=2)], ids=str)

@@ -47,15 +47,23 @@ CODECS: dict[str, Codec] = {
 
 # In-between frames by motion estimation both ways, blocks overlapped (https://ffmpeg.org/ffmpeg-filters.html#minterpolate)
 _BETWEEN = "minterpolate=fps={fps}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir:vsbmc=1"
+AHEAD = 2  # frames that it looks ahead: it stops so long before the last one (and before the next one is made of that)
 
 
-def arguments(encoding: Encoding, fps: Fraction) -> list[str]:
-    """ffmpeg's arguments from frames at ``fps`` to a file. ValueError for a codec that is not in the table."""
+def arguments(encoding: Encoding, fps: Fraction, cycle: int = 0) -> list[str]:
+    """ffmpeg's arguments from frames at ``fps`` to a file. ValueError for a codec that is not in the table.
+
+    ``cycle``: a loop of so many frames, of which ``AHEAD`` come again at the end, for what lies between last and first.
+    """
     if encoding.codec not in CODECS:
         raise ValueError(f"{encoding.codec!r} is none of {', '.join(CODECS)}")
     codec = CODECS[encoding.codec]
     values = {"quality": encoding.quality, "preset": encoding.preset, "percent": 100 - encoding.quality * 100 // 51}
     filters = codec.filters
     if encoding.interpolate > 1:
-        filters = f"format=yuv444p,{_BETWEEN.format(fps=fps * encoding.interpolate)},format=gbrp,{filters}"
+        between = _BETWEEN.format(fps=fps * encoding.interpolate)
+        whole = (
+            f"{between},trim=end_frame={cycle * encoding.interpolate}" if cycle else f"tpad=stop=1:stop_mode=clone,{between}"
+        )
+        filters = f"format=yuv444p,{whole},format=gbrp,{filters}"
     return ["-vf", filters, *(a.format(**values) for a in codec.arguments.split()), "-f", codec.muxer]

@@ -76,8 +76,9 @@ def assemble(  # noqa: PLR0913
     if job.film is None:
         raise ValueError(f"{job.id} is no film")
     ids = [shot.id for shot in motion.shots(job)]
-    film, shot = job.film, job.shot
-    with FilmWriter(path, (shot.width, shot.height), film.motion.fps, film.encoding, metadata) as writer:
+    film, size = job.film, (job.shot.width, job.shot.height)
+    cycle = motion.count(job) if film.motion.loop else 0
+    with FilmWriter(path, size, film.motion.fps, film.encoding, metadata, cycle) as writer:
         plates: dict[int, Plate] = {}  # those of one frame; the next one needs most of them again
         for frame in motion.frames(job):
             plates = {i: plates.get(i) or Plate(load_shot(ids[i])) for i in (layer.shot for layer in frame)}

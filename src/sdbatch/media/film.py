@@ -17,7 +17,7 @@ import numpy as np
 from sdbatch.errors import StoreError
 from sdbatch.jobs import Encoding
 from sdbatch.media import ffmpeg, xmp
-from sdbatch.media.codecs import CODECS, arguments
+from sdbatch.media.codecs import AHEAD, CODECS, arguments
 from sdbatch.render import Pixels
 
 
@@ -31,10 +31,17 @@ class FilmWriter:
     Equal frames give equal bytes (of one ``ffmpeg.encoder_build()``). Until the block ends well only
     ``.<name>.<pid>.part`` (and ``.text.part``) exist beside ``path``; if it raises they are removed. ``size`` is
     (width, height). ``metadata`` is text (JSON): MP4 and WebM carry it as their comment, MP4 the XMP mark with it.
+    ``cycle`` is the number of frames of a film that loops: frames are also put between its last and its first.
     """
 
     def __init__(
-        self, path: Path | str, size: tuple[int, int], fps: Fraction, encoding: Encoding, metadata: str | None = None
+        self,
+        path: Path | str,
+        size: tuple[int, int],
+        fps: Fraction,
+        encoding: Encoding,
+        metadata: str | None = None,
+        cycle: int = 0,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
@@ -47,6 +54,8 @@ class FilmWriter:
             raise ValueError("metadata holds a NUL or a line that ends in a backslash: ffmpeg would change it")
         self._part = temporary(self.path)
         self._notes = self._part.with_suffix(".text.part")
+        self._cycle = cycle if encoding.interpolate > 1 else 0
+        self._first: list[Pixels] = []  # of a cycle: they come again
         self._arguments = self._command(fps, encoding)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -58,7 +67,8 @@ class FilmWriter:
         if self._metadata is not None:  # in a file: an argument has a limit of 128 KB, and everyone can read it in ps
             command += ["-f", "ffmetadata", "-i", f"file:{self._notes.absolute()}"]
         command += ["-map", "0:v", "-map_metadata", "-1" if self._metadata is None else "1"]
-        command += ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-filter_threads", "1", *arguments(encoding, fps)]
+        command += ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-filter_threads", "1"]
+        command += arguments(encoding, fps, self._cycle)
         return [*command, f"file:{self._part.absolute()}"]
 
     def __enter__(self) -> Self:
@@ -79,6 +89,12 @@ class FilmWriter:
         """Append a frame (height, width, 3) uint8. ValueError for another shape; StoreError if ffmpeg has died."""
         if pixels.shape != self._shape or pixels.dtype != np.uint8:
             raise ValueError(f"frame {self.frames} is {pixels.dtype} {pixels.shape}, not uint8 {self._shape}")
+        if len(self._first) < min(self._cycle, AHEAD):
+            self._first.append(pixels.copy())
+        self._send(pixels)
+        self.frames += 1
+
+    def _send(self, pixels: Pixels) -> None:
         if self._pad is not None:
             pixels = np.pad(pixels, self._pad, mode="edge")
         process, stdin = self._running()
@@ -87,7 +103,6 @@ class FilmWriter:
         except OSError as e:
             process.wait()
             raise self._failure() from e
-        self.frames += 1
 
     def _running(self) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
         if self._process is None or self._process.stdin is None:
@@ -106,6 +121,8 @@ class FilmWriter:
     def _finish(self) -> None:
         if not self.frames:
             raise ValueError(f"{self.path.name}: a film needs a frame")
+        for i in range(AHEAD if self._cycle else 0):
+            self._send(self._first[i % len(self._first)])
         process, stdin = self._running()
         with suppress(OSError):  # what it could not take in shows in its exit code
             stdin.close()

@@ -52,6 +52,11 @@ def frames(job: Job) -> Iterator[Frame]:
         yield from looped(list(MODES[job.film.motion.mode].frames(job.shot, job.film.motion)), job.film.motion)
 
 
+def count(job: Job) -> int:
+    """How many frames a film job shows; 0 of a picture."""
+    return 0 if job.film is None else len(looped(list(range(job.film.motion.count)), job.film.motion))
+
+
 def looped(every: list[T], motion: Motion) -> list[T]:
     """Without the last frame where that is the first again; and back, without showing either end twice."""
     if motion.loop == "pingpong":
