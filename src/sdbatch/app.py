@@ -21,6 +21,7 @@ from sdbatch.pages import refresh
 from sdbatch.plan import Plan
 from sdbatch.plan import plan as make_plan
 from sdbatch.proof.tasks import TASKS as KEEPING
+from sdbatch.renderers import check as check_runtime
 from sdbatch.renderers import open_renderer
 from sdbatch.resolve import resolve
 from sdbatch.runner import Options
@@ -81,19 +82,23 @@ def render(plan: Plan) -> int:
         progress=open_progress(console, status=_runs(plan) / "progress.json"),
         timings=_runs(plan) / "timings.json",
     )
-    source = _fetched(plan, store)
+    source = _ready(plan, store)
     with _watched(plan, store, options, console) as options:
         outcome = run_plan(plan, store, lambda: open_renderer(source, experiment.model, experiment.runtime), options)
     return report.finished(outcome, plan, store, Console())
 
 
-def _fetched(plan: Plan, store: Store) -> Source:
-    """The weights on this disk, before anything is written; a finished experiment needs none."""
-    source, again = plan.resolved.source, plan.resolved.experiment.retry == "profile"
-    todo = (
-        store.states(plan, store.ledger()).where(*report.TO_RENDER, part=plan.shard()) if source.kind == "hub" else ()
-    )
-    return fetch(source) if again or any(True for _ in todo) else source
+def _ready(plan: Plan, store: Store) -> Source:
+    """The weights on this disk, and a machine that can do what is asked of it, before anything is written.
+
+    A finished experiment needs neither.
+    """
+    source, experiment = plan.resolved.source, plan.resolved.experiment
+    pending = store.states(plan, store.ledger()).where(*report.TO_RENDER, part=plan.shard())
+    if experiment.retry != "profile" and not any(True for _ in pending):
+        return source
+    check_runtime(experiment.model, experiment.runtime)
+    return fetch(source)
 
 
 @contextmanager

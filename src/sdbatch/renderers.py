@@ -8,6 +8,15 @@ from sdbatch.runtime import Runtime
 from sdbatch.weights import Source, fetch
 
 
+def check(settings: ModelSettings, runtime: Runtime) -> None:
+    """Raises ConfigError for what ``runtime`` asks of this machine in vain; what every machine has is not looked at."""
+    asked = runtime.device not in ("auto", "cpu") or runtime.dtype == "float16" or runtime.attention == "xformers"
+    if settings.kind != "fake" and (asked or runtime.compile):
+        from sdbatch import engine
+
+        engine.check(runtime)
+
+
 def open_renderer(source: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
     """Load ``source`` as ``runtime`` says. Raises ConfigError naming what does not work here and what does."""
     if source.kind == "fake":

@@ -18,7 +18,10 @@ class Runtime(BaseModel):
     )
     attention: Literal["auto", "sdpa", "xformers"] = Field("auto", description="attention kernels; auto is sdpa")
     rows: int | None = Field(
-        None, ge=1, le=512, description="denoiser rows per call at the native area; null: by device (CPU: 4)"
+        None,
+        ge=1,
+        le=512,
+        description="denoiser rows per call at the native area; null: by device (CPU: 4, small denoisers 16; CUDA: 16)",
     )
     vae_batch: int | None = Field(None, ge=1, le=64, description="pictures per VAE call; null: by device")
     threads: int | None = Field(None, ge=1, le=256, description="CPU threads inside one call; null: 1 on the CPU")

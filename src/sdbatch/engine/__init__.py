@@ -1,4 +1,4 @@
-"""The torch engine: ``open`` a model and ``render`` a feed of shots. Torch is imported by ``open``, not before."""
+"""The torch engine: ``open`` a model and ``render`` a feed of shots. Only opening and checking import torch."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ def open(source: Source, runtime: Runtime) -> Engine:
     engine = Engine(source, runtime)
     engine.stats.seconds["start: torch"] = imported
     return engine
+
+
+def check(runtime: Runtime) -> None:
+    """Raises ConfigError for what ``runtime`` asks of this machine in vain. Loads no weights."""
+    from sdbatch.engine.device import prepare
+
+    prepare(runtime)

@@ -51,7 +51,11 @@ def prepare(runtime: Runtime) -> Device:
     dtype = DTYPES[runtime.dtype] if runtime.dtype != "auto" else torch.float32 if kind == "cpu" else torch.float16
     if kind == "cpu" and dtype == torch.float16:
         raise ConfigError.one("runtime.dtype", "float16 is for GPUs; the CPU takes float32 or bfloat16", "use bfloat16")
-    return Device(device, _name(kind), dtype, _attention(runtime.attention, kind), threads, workers)
+    found = Device(device, _name(kind), dtype, _attention(runtime.attention, kind), threads, workers)
+    if runtime.compile:
+        compile_settings(runtime.exact)
+        check_compile(found)
+    return found
 
 
 def _kind(asked: str) -> str:

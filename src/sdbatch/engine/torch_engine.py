@@ -19,7 +19,7 @@ from sdbatch.engine.calls import Calls
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Recipe, Row, denoise
 from sdbatch.engine.denoiser import Denoiser
-from sdbatch.engine.device import check_compile, compile_settings, prepare, versions
+from sdbatch.engine.device import prepare, versions
 from sdbatch.engine.load import Components, load
 from sdbatch.engine.rows import Flight, Lane, Nets, Server
 from sdbatch.engine.safety import Safety
@@ -44,9 +44,6 @@ class Engine:
         self.stats = Stats()
         with self.stats.clock("start: device"):
             self._device = prepare(runtime)
-            if runtime.compile:
-                compile_settings(runtime.exact)
-                check_compile(self._device)
         with self.stats.clock("start: libraries"):
             libraries()
         with self.stats.clock("start: weights"):
