@@ -207,10 +207,45 @@ def test_the_kept_plan_without_the_experiment(stills: Folder) -> None:
     assert "prompts" in stills.wrong(task="verify", prompts=[], name="nothing")
 
 
-def test_a_profile_that_is_gone(stills: Folder) -> None:
-    stills.path("profiles/*").unlink()
-    assert stills.run(task="verify") == 0
-    assert "is not in profiles/" in stills.out
+@pytest.mark.parametrize("how", ["gone", "edited"])
+def test_a_profile_that_was_damaged(stills: Folder, how: str) -> None:
+    """Its digest is its name. The pictures say the same profile, so it is known all the same, and put back."""
+    before = stills.tree()
+    path = stills.path("profiles/*")
+    path.unlink() if how == "gone" else path.write_text(path.read_text().replace('"cpu"', '"cuda"'))
+    assert stills.tree() != before
+    code, said = stills.json(sample=0)
+    assert (code, said["findings"][0]["status"]) == (3, "missing" if how == "gone" else "changed")
+    assert stills.run(task="verify") == 3
+    assert "4 bit-equal" in stills.out
+    assert f"profiles/{path.name}: how its jobs were rendered" in stills.out
+    assert "they say it themselves" in stills.out
+    assert stills.run(task="verify", verify={"repair": True}) == 0
+    assert stills.tree() == before
+
+
+def test_a_profile_that_nothing_says(folder: Folder) -> None:
+    none = {"output": {"metadata": "none"}}
+    assert folder.run(**none) == 0
+    folder.path("profiles/*").unlink()
+    assert folder.run(task="verify", **none) == 3
+    assert "and they do not say it" in folder.out
+    assert "is not known: what differs from the present one cannot be said" in folder.out
+
+
+@pytest.mark.parametrize(("suffix", "what"), [(".json", "metadata"), (".png", "poster")])
+def test_what_lies_beside_a_film(folder: Folder, films, suffix: str, what: str) -> None:
+    more = films("prompt")
+    before = folder.tree()
+    one, two = (folder.path("videos/*.mp4", n).with_suffix(suffix) for n in range(2))
+    one.unlink()
+    two.write_bytes(two.read_bytes() + b" ")
+    assert folder.run(task="verify", **more) == 3
+    assert f"its {what} was changed" in folder.out
+    assert "1 changed" in folder.out
+    assert "1 missing" in folder.out
+    assert folder.run(task="verify", verify={"repair": True}, **more) == 0
+    assert folder.tree() == before
 
 
 def test_a_manifest_that_was_tampered_with(stills: Folder) -> None:

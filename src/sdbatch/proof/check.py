@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import filecmp
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 
-from sdbatch import motion
+from sdbatch import motion, specs
+from sdbatch.errors import ConfigError
 from sdbatch.jobs import Job
-from sdbatch.media import png
-from sdbatch.proof import compare
+from sdbatch.media import metadata, png
+from sdbatch.proof import compare, repair
 from sdbatch.proof.findings import Finding, Status
+from sdbatch.render import Profile
 from sdbatch.runner.shelf import Shelf
 from sdbatch.store import Record, Store
 
 Held = tuple[Store, Record]
+ASKED = 10  # files that are asked for a profile
 
 
 def damage(store: Store, record: Record) -> Finding | None:
@@ -34,7 +41,7 @@ def compared(job: Job, before: Held, again: Held) -> Finding:
     """What is said of a ``job`` that was rendered again: where it was before, and where it is now."""
     (store, record), (made, new) = before, again
     if new.file == record.file and new.pixels == record.pixels:  # its bytes were compared with the record's digest
-        return Finding(record.id, record.path, Status.EQUAL, record.profile)
+        return _beside(before, again) or Finding(record.id, record.path, Status.EQUAL, record.profile)
     distance = compare.files(store.file(record), made.file(new))
     if new.pixels != record.pixels:
         distance = _shots(job, before, again) or distance
@@ -43,6 +50,41 @@ def compared(job: Job, before: Held, again: Held) -> Finding:
     status = Status.EQUAL if distance.equal else Status.DIFFERS if new.profile == record.profile else Status.OTHER
     note = "equal pixels; the file says something else of itself" if distance.equal else str(distance)
     return Finding(record.id, record.path, status, record.profile, note, distance)
+
+
+def _beside(before: Held, again: Held) -> Finding | None:
+    """What lies beside a film is in no record: its poster and its metadata are compared with those made again."""
+    (store, record), (made, new) = before, again
+    path = store.file(record)
+    for other in repair.belongings(made.file(new)) if new.profile == record.profile else ():
+        own, what = path.with_suffix(other.suffix), "metadata" if other.suffix == ".json" else "poster"
+        if not own.is_file():
+            return Finding(
+                record.id, record.path, Status.MISSING, record.profile, f"its {what} is missing ({own.name})"
+            )
+        if own != path and not filecmp.cmp(own, other, shallow=False):
+            return Finding(
+                record.id, record.path, Status.CHANGED, record.profile, f"its {what} was changed ({own.name})"
+            )
+    return None
+
+
+def profile(store: Store, digest: str, records: Iterable[Record]) -> tuple[Profile | None, Finding | None]:
+    """The profile of ``records``, and what is wrong with its file; then what one of the records' files says."""
+    if (found := store.profile(digest)) is not None:
+        return found, None
+    path = store.profile_path(digest)
+    status, what = (Status.CHANGED, "was changed") if path.is_file() else (Status.MISSING, "is missing")
+    found = next((p for r in islice(records, ASKED) if (p := _said(store, r)) and p.digest == digest), None)
+    note = f"how its jobs were rendered {what}" + ("; they say it themselves" if found else ", and they do not say it")
+    return found, Finding(digest, f"profiles/{path.name}", status, digest, note)
+
+
+def _said(store: Store, record: Record) -> Profile | None:
+    """The profile that a file says it was made with."""
+    with suppress(ValueError, ConfigError):
+        return specs.profile(metadata.read(store.file(record)).get("profile"))
+    return None
 
 
 def _shots(job: Job, before: Held, again: Held) -> compare.Distance | None:

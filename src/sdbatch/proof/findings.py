@@ -21,6 +21,9 @@ class Status(StrEnum):
     WEIGHTS = "other_weights"
 
 
+DAMAGED = (Status.CHANGED, Status.MISSING)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What verify says of one job; ``note`` is for people."""
@@ -54,7 +57,7 @@ class Verified:
     @property
     def code(self) -> int:
         """3: a promise is broken; 1: something could not be compared, or nothing was there to compare; else 0."""
-        if self.count(Status.DIFFERS, Status.CHANGED, Status.MISSING):
+        if self.count(Status.DIFFERS, *DAMAGED):
             return 3
         compared = self.count(Status.EQUAL, Status.REPAIRED)
         if self.count(Status.FAILED, Status.WEIGHTS) or not self.recorded:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sdbatch.proof.again import Listed
+from sdbatch.render import Profile
 from sdbatch.store import Record, Store, Worker, files
 from sdbatch.store.plans import kept_ids
 
@@ -21,6 +22,13 @@ def put_right(store: Store, made: Store, records: Iterable[Record]) -> None:
             if (profile := made.profile(record.profile)) is not None:
                 store.keep_profile(worker, profile)
             worker.record(record)
+        store.compact(worker, order(store))
+
+
+def put_back(store: Store, profile: Profile) -> None:
+    """A profile whose file is missing or was changed. Raises StoreError."""
+    with store.worker() as worker:
+        store.keep_profile(worker, profile)
         store.compact(worker, order(store))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
-from sdbatch.proof.findings import Status, Verified
+from sdbatch.proof.findings import DAMAGED, Status, Verified
 from sdbatch.proof.prune import Unwanted
 from sdbatch.proof.reproduce import Reproduced
 from sdbatch.runner import Outcome
@@ -41,12 +41,12 @@ def verified(found: Verified, name: str, console: Console) -> None:
         say(f"  … and {more:,} more")
     for digest, differs in found.profiles.items():
         if differs is None:
-            say(f"  profile {digest} is not in profiles/: what it was rendered with is not known")
+            say(f"  profile {digest} is not known: what differs from the present one cannot be said")
         elif differs:
             say(f"  recorded under {digest}; {_differences(differs)}")
         elif found.count(Status.DIFFERS):
             say(f"  profile {digest} is the present one: the cause is no version or setting (code? hardware?)")
-    if damaged := found.count(Status.CHANGED, Status.MISSING):
+    if damaged := found.count(*DAMAGED):
         say(f"  verify.repair=true puts {damaged:,} files right")
 
 

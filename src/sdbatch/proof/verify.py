@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sdbatch.experiment import Experiment
 from sdbatch.progress import Progress
 from sdbatch.proof import again, check, compare, repair
-from sdbatch.proof.findings import Finding, Status, Verified
+from sdbatch.proof.findings import DAMAGED, Finding, Status, Verified
+from sdbatch.render import Profile
 from sdbatch.store import Record, Store
 from sdbatch.store.plans import Plan
 from sdbatch.weights import Source
@@ -52,8 +53,9 @@ class _Verifier:
         chosen = sound if settings.sample is None else dice.sample(sound, min(settings.sample, len(sound)))
         todo = [*chosen, *(sorted(self.damaged) if settings.repair else ())]
         dice.shuffle(todo)
+        profiles = self._profiles([*sound, *sorted(self.damaged)])
         for digest, positions in self._by_profile(todo).items():
-            self._under(digest, positions)
+            self._under(digest, profiles[digest], positions)
         self.found.findings.sort(key=lambda f: f.path)
         return self.found
 
@@ -73,6 +75,20 @@ class _Verifier:
                 sound.append(i)
         return sound
 
+    def _profiles(self, positions: Sequence[int]) -> dict[str, Profile | None]:
+        """The profiles of all records; what is wrong with their files is found, and put right if asked to."""
+        records: dict[str, list[Record]] = {}
+        for i in positions:
+            records.setdefault(self._record(i).profile, []).append(self._record(i))
+        out = {}
+        for digest, theirs in records.items():
+            out[digest], finding = check.profile(self.case.store, digest, theirs)
+            if finding is not None and (found := out[digest]) and self.case.experiment.verify.repair:
+                repair.put_back(self.case.store, found)
+                finding = replace(finding, status=Status.REPAIRED)
+            self.found.findings += [finding] if finding else []
+        return out
+
     def _by_profile(self, todo: Sequence[int]) -> dict[str, list[int]]:
         out: dict[str, list[int]] = {}
         for i in todo:
@@ -82,9 +98,9 @@ class _Verifier:
                 self._say(i, Status.WEIGHTS, "made with other weights than model= names")
         return out
 
-    def _under(self, digest: str, positions: list[int]) -> None:
+    def _under(self, digest: str, recorded: Profile | None, positions: list[int]) -> None:
         """Render again what was recorded under one profile, and compare."""
-        case, recorded = self.case, self.case.store.profile(digest)
+        case = self.case
         renderer = again.open_as(recorded, case.source, case.experiment)
         try:
             for at in range(0, len(positions), CHUNK):
@@ -98,17 +114,19 @@ class _Verifier:
 
     def _judge(self, part: list[int], made: Store) -> None:
         """Compare what was ``made`` with what is there; put right what is broken."""
-        ledger, right = made.ledger(), []
+        ledger, right, mend = made.ledger(), [], self.case.experiment.verify.repair
         for i in part:
             record, new = self._record(i), ledger.get(self.case.plan.ids[i])
             if new is None or not new.done:
                 self._say(i, Status.FAILED, new.error if new else "it was not rendered")
-            elif i in self.damaged:
+                continue
+            whole = i not in self.damaged
+            finding = check.compared(self.case.plan[i], (self.case.store, record), (made, new)) if whole else None
+            if finding is None or (mend and finding.status in DAMAGED):
                 right.append(new)
                 self._say(i, Status.REPAIRED, "the same bytes" if new.file == record.file else "other bytes")
             else:
-                job = self.case.plan[i]
-                self.found.findings.append(check.compared(job, (self.case.store, record), (made, new)))
+                self.found.findings.append(finding)
         if right:
             repair.put_right(self.case.store, made, right)
 
