@@ -101,9 +101,15 @@ def _not_json(data: Any, key: str) -> list[Problem]:
 def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> list[Problem]:
     found: dict[str, Problem] = {}
     for detail in error.errors(include_url=False):
-        problem = _problem(detail, model, prefix)
-        found.setdefault(problem.key, problem)  # a union reports once per member
+        for problem in (_problem(detail, model, prefix), *_more(detail, prefix)):
+            found.setdefault(problem.key, problem)  # a union reports once per member
     return [p for key, p in found.items() if not (p.message == _ECHO and any(k.startswith(f"{key}[") for k in found))]
+
+
+def _more(detail: ErrorDetails, prefix: str) -> list[Problem]:
+    """The other mistakes in what hangs together (see ``motion.fields.together``)."""
+    key = _dotted(_named(detail["loc"]), prefix)
+    return [Problem(_join(key, at["key"]), at["message"]) for at in detail.get("ctx", {}).get("more", ())]
 
 
 def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Problem:

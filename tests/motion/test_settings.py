@@ -65,6 +65,25 @@ def test_mistakes_name_their_key_and_what_is_allowed(data: dict[str, Any], key: 
     assert says in str(found.value.problems[0])
 
 
+TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
+    (ZOOM | {"zoom": [[9, 1], [5, 2]], "x": [["9s", 0]], "roll": [[99, 0]]}, ["zoom", "x", "roll"]),
+    (ZOOM | {"loop": True, "zoom": [[0, 1], ["end", 3]], "y": [[0, 0], ["end", 1]]}, ["zoom", "y"]),
+    (ZOOM | {"prompts": [["50%", "a"]], "strength": [[4, 0.5], [2, 0.4]]}, ["prompts", "strength"]),
+    (
+        WALK | {"loop": True, "seeds": [[0, 1], ["end", 2]], "guidance": [[0, 3], ["end", 5]]},
+        ["guidance", "prompts", "seeds"],
+    ),
+    (PROMPT | {"x": [[0, 0], ["end", 1]], "y": [[0, 0], ["end", 1]]}, ["x", "y"]),
+]
+
+
+@pytest.mark.parametrize(("data", "keys"), TOGETHER)
+def test_mistakes_are_said_all_at_once(data: dict[str, Any], keys: list[str]) -> None:
+    with pytest.raises(ConfigError) as found:
+        check(Motion, data, "motion")
+    assert [p.key for p in found.value.problems] == [f"motion.{k}" for k in keys]
+
+
 GOOD: list[dict[str, Any]] = [
     ZOOM | {"zoom": "0:(1.0), 30:(1.05)"},
     ZOOM | {"zoom": [[0, 1], ["end", 2]], "loop": True},

@@ -47,6 +47,7 @@ CODECS: dict[str, Codec] = {
 
 # In-between frames by motion estimation both ways, blocks overlapped (https://ffmpeg.org/ffmpeg-filters.html#minterpolate)
 _BETWEEN = "minterpolate=fps={fps}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir:vsbmc=1"
+_LAST_AGAIN = "tpad=stop=1:stop_mode=clone"
 AHEAD = 2  # frames that it looks ahead: it stops so long before the last one (and before the next one is made of that)
 
 
@@ -61,9 +62,7 @@ def arguments(encoding: Encoding, fps: Fraction, cycle: int = 0) -> list[str]:
     values = {"quality": encoding.quality, "preset": encoding.preset, "percent": 100 - encoding.quality * 100 // 51}
     filters = codec.filters
     if encoding.interpolate > 1:
-        between = _BETWEEN.format(fps=fps * encoding.interpolate)
-        whole = (
-            f"{between},trim=end_frame={cycle * encoding.interpolate}" if cycle else f"tpad=stop=1:stop_mode=clone,{between}"
-        )
-        filters = f"format=yuv444p,{whole},format=gbrp,{filters}"
+        whole = [_BETWEEN.format(fps=fps * encoding.interpolate)]
+        whole = [*whole, f"trim=end_frame={cycle * encoding.interpolate}"] if cycle else [_LAST_AGAIN, *whole]
+        filters = f"format=yuv444p,{','.join(whole)},format=gbrp,{filters}"
     return ["-vf", filters, *(a.format(**values) for a in codec.arguments.split()), "-f", codec.muxer]

@@ -78,7 +78,7 @@ def assemble(  # noqa: PLR0913
     ids = [shot.id for shot in motion.shots(job)]
     film, size = job.film, (job.shot.width, job.shot.height)
     cycle = motion.count(job) if film.motion.loop else 0
-    with FilmWriter(path, size, film.motion.fps, film.encoding, metadata, cycle) as writer:
+    with FilmWriter(path, size, film.motion.fps, film.encoding, metadata, cycle=cycle) as writer:
         plates: dict[int, Plate] = {}  # those of one frame; the next one needs most of them again
         for frame in motion.frames(job):
             plates = {i: plates.get(i) or Plate(load_shot(ids[i])) for i in (layer.shot for layer in frame)}

@@ -34,13 +34,14 @@ class FilmWriter:
     ``cycle`` is the number of frames of a film that loops: frames are also put between its last and its first.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         path: Path | str,
         size: tuple[int, int],
         fps: Fraction,
         encoding: Encoding,
         metadata: str | None = None,
+        *,
         cycle: int = 0,
     ) -> None:
         self.path = Path(path)

@@ -5,7 +5,7 @@ A mode is a module with
     USES                        the ``motion:`` keys it takes beyond mode, length and fps
     shots(base, motion)         the shots, parents before children
     frames(base, motion)        every frame as layers that index into the shots
-    check(motion)               optional: what must hold between its keys (raises ``fields.wrong``)
+    check(motion)               optional: yields ``fields.wrong`` for what does not hold between its keys
     DEPTHS, CLOSES              optional: keys that go by depth instead of time; keys whose loop it checks itself
 
 Adding one: write the file, name it in ``MODES``.

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
+from pydantic_core import PydanticCustomError
+
 from sdbatch.jobs import Frame, Layer, Shot, Start
 from sdbatch.motion.chains import between, joined, next_seed
 from sdbatch.motion.fields import wrong
@@ -29,10 +31,10 @@ STRENGTH = 0.4  # unless the settings say so
 SEAM = 0.12  # how softly the next shot lies over the last, where its edge is in view
 
 
-def check(motion: Motion) -> None:
+def check(motion: Motion) -> Iterator[PydanticCustomError]:
     """A chain never comes back to where it began."""
     if motion.loop is True:
-        raise wrong("loop", "a chain of pictures does not return to its first; allowed are false and pingpong")
+        yield wrong("loop", "a chain of pictures does not return to its first; allowed are false and pingpong")
 
 
 def keys(motion: Motion) -> list[int]:

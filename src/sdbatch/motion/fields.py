@@ -24,6 +24,12 @@ def wrong(key: str, message: str) -> PydanticCustomError:
     return PydanticCustomError("at_key", "{message}", {"key": key, "message": message})
 
 
+def together(mistakes: Sequence[PydanticCustomError]) -> PydanticCustomError:
+    """Several of them as one, since a validator can raise but one; ``validation`` takes it apart."""
+    first, *more = (e.context or {} for e in mistakes)
+    return PydanticCustomError("at_key", "{message}", {**first, "more": more})
+
+
 def _schedule(value: Any) -> Any:
     """``2.0``, ``[[0, 1.0], [end, 2.5, in_out_sine]]`` or Deforum's ``"0:(1.0), 30:(1.05)"`` to keyframes."""
     if isinstance(value, int | float) and not isinstance(value, bool):

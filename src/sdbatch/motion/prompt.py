@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pydantic_core import PydanticCustomError
+
 from sdbatch.jobs import Frame, Layer, Shot
 from sdbatch.motion.chains import distinct, joined
 from sdbatch.motion.fields import wrong
@@ -18,11 +20,11 @@ WORDS = ("zoom", "x", "y", "roll", "weight")
 USES = frozenset({*WORDS, "phrase", "guidance", "loop"})
 
 
-def check(motion: Motion) -> None:
+def check(motion: Motion) -> Iterator[PydanticCustomError]:
     """A schedule moves something only if the phrase names it."""
     for name in WORDS:
         if len({k.value for k in getattr(motion, name)}) > 1 and name not in variables(motion.phrase):
-            raise wrong(name, f"moves nothing: in mode prompt only the phrase moves, and it has no {{{name}}}")
+            yield wrong(name, f"moves nothing: in mode prompt only the phrase moves, and it has no {{{name}}}")
 
 
 def shots(base: Shot, motion: Motion) -> Iterator[Shot]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pydantic_core import PydanticCustomError
+
 from sdbatch.jobs import Frame, Layer, Shot
 from sdbatch.motion.chains import between, distinct
 from sdbatch.motion.fields import wrong
@@ -18,10 +20,10 @@ from sdbatch.motion.settings import Motion
 USES = frozenset({"prompts", "seeds", "guidance", "loop"})
 
 
-def check(motion: Motion) -> None:
+def check(motion: Motion) -> Iterator[PydanticCustomError]:
     """There must be a way to go."""
     if len(motion.prompts) < 2 and len(motion.seeds) < 2:
-        raise wrong("prompts", "a walk needs two keyframes of prompts or of seeds: [[0, first], [end, second]]")
+        yield wrong("prompts", "a walk needs two keyframes of prompts or of seeds: [[0, first], [end, second]]")
 
 
 def shots(base: Shot, motion: Motion) -> Iterator[Shot]:

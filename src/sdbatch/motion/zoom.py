@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pydantic_core import PydanticCustomError
+
 from sdbatch.jobs import Camera, Frame, Inlay, Layer, Shot, Start
 from sdbatch.motion.chains import between, next_seed
 from sdbatch.motion.fields import wrong
@@ -33,22 +35,26 @@ USES = frozenset({"zoom", "x", "y", "roll", "loop", "factor", "target", *DEPTHS}
 STRENGTH = 0.5  # of refining, unless the settings say so
 
 
-def check(motion: Motion) -> None:
+def check(motion: Motion) -> Iterator[PydanticCustomError]:
     """Depths must be zooms and rise; a loop must close on a keyframe."""
     for name in sorted(DEPTHS):
-        _depths(motion, name)
-    repeats(motion)
+        yield from _depths(motion, name)
+    try:
+        repeats(motion)
+    except PydanticCustomError as e:
+        yield e
 
 
-def _depths(motion: Motion, name: str) -> None:
+def _depths(motion: Motion, name: str) -> Iterator[PydanticCustomError]:
     before = 0.0
     for key in getattr(motion, name) or ():
         if key.time == 0 and len(getattr(motion, name)) == 1:
             return  # a plain number
         if isinstance(key.time, str) or key.time <= 0:
-            raise wrong(name, f"{key.time!r} is no zoom; in mode zoom they go by depth: [1, …], [4, …]")
+            yield wrong(name, f"{key.time!r} is no zoom; in mode zoom they go by depth: [1, …], [4, …]")
+            return
         if key.time <= before:
-            raise wrong(name, f"zooms must rise: {key.time:g} comes after {before:g}")
+            yield wrong(name, f"zooms must rise: {key.time:g} comes after {before:g}")
         before = float(key.time)
 
 
