@@ -89,6 +89,8 @@ def test_finals_can_be_verified_and_keep_their_origin(stills: Folder) -> None:
         ({"jobs": "nothing.txt"}, "is no id and no file"),
         ({"jobs": "j0123456789abcdef"}, "j0123456789abcdef is no job of"),
         ({"set": {"sampling.stepps": 9}}, "did you mean 'sampling.steps'"),
+        ({"set": None}, "final.set: changes nothing of these jobs"),
+        ({"set": {"sampling.steps": 4}}, "final.set: changes nothing of these jobs"),
         ({"set": {"seeds": 9}}, "final.set.seeds: cannot be changed"),
         ({"set": {"sampling.steps": 0}}, "final.set.sampling.steps: 0 is out of range"),
         ({"set": {"sampling.sampler": "eulr"}}, "did you mean 'euler"),
@@ -102,6 +104,14 @@ def test_what_is_wrong_is_named(stills: Folder, settings: dict, says: str) -> No
     first = _ids(stills.store)[0]
     wish = settings if "jobs" in settings or not settings else {"jobs": first} | settings
     assert says in stills.wrong(task="final", final=wish)
+
+
+def test_everything_that_is_wrong_at_once(stills: Folder) -> None:
+    wish = {"jobs": [_ids(stills.store)[0], "j0123456789abcdef", "zzz"], "set": {"steps": 9, "sampling.guidance": 99}}
+    said = stills.wrong(task="final", final=wish).splitlines()
+    assert [line.partition(": ")[0] for line in said] == [
+        *("final.jobs", "final.set.steps", "final.jobs", "final.set.sampling.guidance")
+    ]
 
 
 def test_an_id_that_is_nearly_right(stills: Folder) -> None:

@@ -75,10 +75,24 @@ def test_plans_that_cannot_be_read_keep_all_shots(folder: Folder, films) -> None
     assert {p for p in folder.tree() if "/shots/" in p} == before
 
 
+def test_frames_of_films_that_nothing_wants(folder: Folder, films) -> None:
+    more = films("prompt") | {"output": {"frames": True}}
+    assert folder.run(**more | {"seeds": [4]}) == 0
+    wanted = {p for p in folder.tree() if "/frames/" in p}
+    assert folder.run(**more | {"seeds": [5]}) == 0
+    assert {p for p in folder.tree() if "/frames/" in p} > wanted
+    out = _prune(folder, prune={"apply": True, "plans": True}, **more | {"seeds": [4]})
+    assert "10 frame files" in out
+    assert {p for p in folder.tree() if "/frames/" in p} == wanted
+    assert len(list(folder.store.root.glob("frames/*"))) == 2
+
+
 def test_only_a_name_is_needed(stills: Folder) -> None:
     (stills.store.root / "images/stray.png").write_bytes(b"x")
     assert "1 stray file" in _prune(stills, prompts=[], prune={"apply": True})
     assert len(list(stills.store.root.glob("images/*"))) == 4
+    said = stills.wrong(task="prune", prompts=[], name="litle")
+    assert "name: there is no outputs/litle (did you mean 'little'?)" in said
 
 
 def test_not_while_someone_renders(stills: Folder) -> None:

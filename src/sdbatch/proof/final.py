@@ -31,31 +31,42 @@ _ID = re.compile(r"(?<![0-9A-Za-z])j[0-9a-f]{16}(?![0-9A-Za-z])")
 
 def jobs(settings: FinalSettings, draft: Store, source: Source) -> list[Job]:
     """The chosen jobs with the new settings, each once. Raises ConfigError with everything that is wrong."""
-    wanted = chosen(settings.jobs)
+    wanted, problems = chosen(settings.jobs)
     changes = settings.set or {}
-    problems = [Problem(f"final.set.{k}", "cannot be changed", nearest(k, KEYS)) for k in changes if k not in KEYS]
+    problems += [Problem(f"final.set.{k}", "cannot be changed", nearest(k, KEYS)) for k in changes if k not in KEYS]
     known = kept.ids(draft)
-    problems += [_unknown(i, known, draft) for i in dict.fromkeys(wanted) if i not in set(known)]
-    if problems:
-        raise ConfigError(problems)
+    problems += [_unknown(i, known, draft) for i in wanted if i not in set(known)]
     found = {job.id: job for path in kept.plan_files(draft) for job in kept.jobs(path, set(wanted))}
-    if lost := [i for i in wanted if i not in found]:
-        raise ConfigError.one("final.jobs", f"{lost[0]} cannot be read from the plan that {draft.root} keeps")
-    made = [changed(found[i], changes, source) for i in dict.fromkeys(wanted)]
-    return list({job.id: job for job in made}.values())
+    lost = [i for i in wanted if i in set(known) and i not in found]
+    problems += [Problem("final.jobs", f"{i} cannot be read from the plan that {draft.root} keeps") for i in lost]
+    made: dict[str, Job] = {}
+    for i in wanted:
+        try:
+            job = changed(found[i], changes, source)
+            made.setdefault(job.id, job)
+        except KeyError:
+            continue
+        except ConfigError as e:
+            problems += e.problems
+    if not problems and made.keys() <= set(wanted):
+        problems.append(Problem("final.set", "changes nothing of these jobs", "say what: {sampling.steps: 50}"))
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return list(made.values())
 
 
-def chosen(entries: Iterable[str]) -> list[str]:
-    """Ids in the order given: ids and file names as they are, from text files line by line."""
+def chosen(entries: Iterable[str]) -> tuple[list[str], list[Problem]]:
+    """Ids in the order given, each once: ids and file names as they are, from text files line by line."""
     out: list[str] = []
+    problems: list[Problem] = []
     for entry in entries:
-        found = _ID.findall(entry) or _ids_in(entry)
-        if not found:
-            raise ConfigError.one("final.jobs", f"{shown(entry)} holds no id", "ids look like j0123456789abcdef")
-        out += found
-    if not out:
-        raise ConfigError.one("final.jobs", "is empty", "name ids, file names, or a text file that holds them")
-    return out
+        try:
+            out += _ID.findall(entry) or _ids_in(entry)
+        except ConfigError as e:
+            problems += e.problems
+    if not out and not problems:
+        problems.append(Problem("final.jobs", "is empty", "name ids, file names, or a text file that holds them"))
+    return list(dict.fromkeys(out)), problems
 
 
 def _ids_in(entry: str) -> list[str]:
@@ -63,9 +74,12 @@ def _ids_in(entry: str) -> list[str]:
     try:
         if path.stat().st_size > LIST_LIMIT:
             raise ConfigError.one("final.jobs", f"{entry!r} is larger than {LIST_LIMIT // 2**20} MiB")
-        return _ID.findall(path.read_text("utf-8", "replace"))
+        found = _ID.findall(path.read_text("utf-8", "replace"))
     except (OSError, ValueError):
         raise ConfigError.one("final.jobs", f"{shown(entry)} is no id and no file that can be read") from None
+    if not found:
+        raise ConfigError.one("final.jobs", f"{shown(entry)} holds no id", "ids look like j0123456789abcdef")
+    return found
 
 
 def _unknown(job_id: str, known: list[str], draft: Store) -> Problem:

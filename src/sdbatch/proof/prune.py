@@ -3,6 +3,7 @@
     orphan    a record, and its files, of a job that is in no kept plan
     stray     a file in images/ or videos/ that no record names
     shot      a picture in shots/ that no film of a kept plan needs (prune.shots: any)
+    frame     a picture in frames/ of a film that is in no kept plan
     thumb     a small picture in gallery/ of a job that no record names
     plan      a plan before the present one (prune.plans)
     profile   a file in profiles/ that no record and no shot names
@@ -52,6 +53,7 @@ def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwant
         "orphan": sorted({p for i in gone for p in _files(store, ledger, i)} - _kept_files(store, ledger, gone)),
         "stray": list(store.strays(ledger)),
         "shot": sorted(_shots(store, plan, [p for p in plans if p not in old], settings.shots)),
+        "frame": sorted(p for p in store.root.glob("frames/*/*.png") if p.parent.name not in wanted),
         "thumb": sorted(p for p in store.root.glob("gallery/thumbs/*") if p.stem not in ledger or p.stem in gone),
         "plan": [p for p in old if p != store.plan],
     }
@@ -109,8 +111,8 @@ def remove(store: Store, plan: Plan | None, found: Unwanted, settings: PruneSett
         for path in paths:
             with files.in_words(path):
                 path.unlink(missing_ok=True)
-    names = ("shots", "plans", "videos", "images")
-    for folder in [*store.root.glob("shots/*"), *(store.root / name for name in names)]:
+    names = ("shots", "frames", "plans", "videos", "images")
+    for folder in [*store.root.glob("shots/*"), *store.root.glob("frames/*"), *(store.root / name for name in names)]:
         if folder.is_dir() and not any(folder.iterdir()):
             with files.in_words(folder):
                 folder.rmdir()

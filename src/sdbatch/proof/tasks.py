@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sdbatch.errors import ConfigError, nearest
 from sdbatch.experiment import Experiment
 from sdbatch.progress import Progress, open_progress
 from sdbatch.proof import again, kept, report
@@ -70,6 +71,9 @@ def prune(experiment: Experiment) -> int:
     from sdbatch.proof import prune as task
 
     store, settings = _store(experiment), experiment.prune
+    if not experiment.prompts and not store.root.is_dir():
+        there = [p.name for p in store.root.parent.glob("*/")]
+        raise ConfigError.one("name", f"there is no {store.root}", nearest(experiment.name, there))
     plan = kept.plan(experiment, store) if experiment.prompts else None
     found = task.unwanted(store, plan, settings)
     if settings.apply and found:
