@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from sdbatch import engine
 from sdbatch.engine import device
-from sdbatch.errors import ConfigError
+from sdbatch.engine.denoiser import Denoiser
+from sdbatch.errors import ConfigError, RenderError
 from sdbatch.runtime import Runtime
+from tests.engine.models import source
 
 NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 
@@ -48,6 +51,21 @@ def test_compile_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch) 
         ConfigError, match=r"runtime.compile: torch.compile does not work here: no C\+\+ compiler found \(use"
     ):
         device.check_compile(device.prepare(Runtime(threads=1)))
+
+
+def test_compiled_code_that_breaks_is_no_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a run that was killed while it compiled: what it left in the cache cannot be loaded."""
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("main.so: invalid ELF header\nlong story")
+
+    monkeypatch.setattr(device, "check_compile", lambda _: None)
+    monkeypatch.setattr(Denoiser, "__call__", broken)
+    monkeypatch.setattr(Denoiser, "compile", lambda _: None)
+    with pytest.raises(
+        RenderError, match=r"could not be compiled: main.so: invalid ELF header\n.*remove .*inductor; or"
+    ):
+        engine.open(source(folder), Runtime(device="cpu", compile=True))
 
 
 def test_a_profile_names_what_decides_bits() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from sdbatch import __version__
-from sdbatch.errors import ConfigError
+from sdbatch.errors import ConfigError, RenderError
 from sdbatch.media.ffmpeg import encoder_build
 from sdbatch.runtime import Runtime
 
@@ -121,10 +121,23 @@ def check_compile(device: Device) -> None:
         raise ConfigError.one("runtime.compile", f"torch.compile does not work here: {reason}", "use false") from e
 
 
+def _compiled() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sdbatch" / "inductor"
+
+
+def failed_to_compile(error: Exception) -> RenderError:
+    """What torch says when compiled code breaks only in its first real call: a torn cache, mostly."""
+    last = str(error).strip().split("\n")[0][:200]
+    folder = os.environ["TORCHINDUCTOR_CACHE_DIR"]
+    return RenderError(
+        f"the denoiser could not be compiled: {last}\n"
+        f"  if an earlier run was killed while it compiled, remove {folder}; or use runtime.compile=false"
+    )
+
+
 def compile_settings(exact: bool) -> None:
     """Many call shapes, a cache on disk that outlives the process, and reproducible kernels."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sdbatch" / "inductor"
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))  # read when these are imported
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_compiled()))  # read when these are imported
     import torch._dynamo.config as dynamo
     import torch._inductor.config as inductor
 

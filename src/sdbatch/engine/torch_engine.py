@@ -19,7 +19,7 @@ from sdbatch.engine.calls import Calls
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Recipe, Row, denoise
 from sdbatch.engine.denoiser import Denoiser
-from sdbatch.engine.device import prepare, versions
+from sdbatch.engine.device import failed_to_compile, prepare, versions
 from sdbatch.engine.load import Components, load
 from sdbatch.engine.rows import Flight, Lane, Nets, Server
 from sdbatch.engine.safety import Safety
@@ -54,7 +54,12 @@ class Engine:
         self._notes = () if runtime.exact else (INEXACT,)
         self.profile: Profile = self._assemble(parts, runtime)
         with self.stats.clock("start: self-test"), torch.inference_mode():
-            self.verdict = self._self_test(runtime.compile)
+            try:
+                self.verdict = self._self_test(runtime.compile)
+            except Exception as e:
+                if runtime.compile and not isinstance(e, torch.OutOfMemoryError):
+                    raise failed_to_compile(e) from e
+                raise
         self.profile = replace(self.profile, exact=self.verdict.text if runtime.exact else "not asked for")
         self.stats.reset_counts()
 
