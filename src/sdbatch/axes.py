@@ -17,7 +17,7 @@ from sdbatch.motion import MODES
 from sdbatch.motion.settings import Motion
 from sdbatch.resolve import Resolved, canvas, read_prompts
 from sdbatch.text import is_range, parse_range, parse_seeds
-from sdbatch.validation import check
+from sdbatch.validation import ELSEWHERE, check
 
 SECTIONS: dict[str, type[BaseModel]] = {"sampling": Sampling, "motion": Motion, "encoding": EncodingSettings}
 LISTS = ("prompts", "canvas", "seeds")
@@ -116,6 +116,8 @@ def _refused(key: str, at: str) -> Problem | None:
         return Problem(f"{at}.{key}", "cannot be swept: it decides the weights", "use -m model=a,b")
     if section in FIXED:
         return Problem(f"{at}.{key}", f"cannot be swept: {section} does not change what a picture shows")
+    if (name := key.rpartition(".")[2]) in ELSEWHERE:
+        return Problem(f"{at}.{key}", "unknown key", f"here it is {ELSEWHERE[name]}")
     meant = [k for k in SWEEPABLE if k.endswith(f".{key}") or k.startswith(f"{key}.")]
     hint = f"did you mean {meant[0]!r}?" if meant else nearest(key, SWEEPABLE) or f"known are {', '.join(SWEEPABLE)}"
     return Problem(f"{at}.{key}", "unknown key", hint)

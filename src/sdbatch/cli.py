@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from sdbatch.compose import Composed, compose
+from sdbatch import __version__
 from sdbatch.errors import ConfigError, Interrupted, RenderError, StoreError
 
+if TYPE_CHECKING:
+    from sdbatch.compose import Composed
+
+AGAIN = "interrupted; the same command goes on"
 SHOWN = 40  # mistakes; a wrong prompt file may hold thousands
 
 
@@ -22,39 +27,48 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Compose, validate and carry out; never a traceback for what a user did."""
+    if "--version" in arguments:
+        sys.stdout.write(f"sdbatch {__version__}\n")
+        return 0
+    several = not {"-m", "--multirun"}.isdisjoint(arguments)
     codes: list[int] = []
     try:
-        compose(arguments, lambda read: codes.append(_carry_out(read)))
+        from sdbatch.compose import compose  # here: Ctrl-C while the program is loaded is no traceback either
+
+        compose(arguments, lambda read: codes.append(_carry_out(read, len(codes) + 1 if several else 0)))
     except ConfigError as e:
         codes.append(_say(e))
     except KeyboardInterrupt:
+        _complain(AGAIN)
         codes.append(130)
     except SystemExit as e:  # argparse: --help, or an unknown flag
         return e.code if isinstance(e.code, int) else 2
     return max(codes, default=0)
 
 
-def _carry_out(read: Callable[[], Composed]) -> int:
-    from sdbatch import app
-
+def _carry_out(read: Callable[[], Composed], number: int) -> int:
+    """One run; ``number``: which of several (0: the only one)."""
     try:
+        from sdbatch import app
+
         composed = read()
         return app.run(composed.data, composed.given, composed.hidden)
     except ConfigError as e:
-        return _say(e)
+        return _say(e, number)
     except (StoreError, RenderError) as e:
         _complain(str(e))
         return 1
     except (Interrupted, KeyboardInterrupt) as e:
-        _complain(str(e) or "interrupted; the same command goes on")
+        _complain(str(e) or AGAIN)
         return 130
 
 
-def _say(error: ConfigError) -> int:
+def _say(error: ConfigError, number: int = 0) -> int:
     count = len(error.problems)
     head = "the configuration is wrong" if count == 1 else f"the configuration is wrong in {count} places"
+    head = f"run {number}: {head}; it wrote nothing" if number else f"{head}; nothing was written"
     more = [f"  … and {count - SHOWN} more"] if count > SHOWN else []
-    _complain("\n".join([f"{head}; nothing was written", *(f"  {p}" for p in error.problems[:SHOWN]), *more]))
+    _complain("\n".join([head, *(f"  {p}" for p in error.problems[:SHOWN]), *more]))
     return 2
 
 

@@ -1,11 +1,11 @@
-"""Hydra and OmegaConf: the only file that knows them. From a command line to plain data, or to Problems."""
+"""Hydra and OmegaConf: the only file that imports them. From a command line to plain data, or to Problems."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,15 @@ from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
 from sdbatch.errors import ConfigError, Problem, shown
+from sdbatch.experiment import GROUPS
 from sdbatch.harmless import dangers
-from sdbatch.translate import translate
+from sdbatch.translate import KEYS, translate
 from sdbatch.yamlfile import load
 
 # Texts of people are data: a ${ or ??? in a prompt is not for OmegaConf, so it travels marked.
 LITERAL = ("prompts", "negative", "sweep", "skip", "motion.phrase", "motion.prompts", "final.set")
 _NAMES = frozenset(key.split(".")[-1] for key in LITERAL)
+_SECTIONS = frozenset(key.rpartition(".")[0] for key in KEYS)
 _PACKAGE = Path(__file__).parent
 
 
@@ -59,7 +61,8 @@ def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]
     overrides = [a for a in arguments if a[:1] in ("+", "~") or ("=" in a and a[:1] != "-")]
     flags = [a for a in arguments if a not in overrides]  # first: argparse stumbles over flags in between
     _check_flags(flags)
-    sys.argv[1:] = [*flags, *map(_marked_argument, overrides)]
+    groups = {*GROUPS, *_folders(get_args_parser().parse_args(flags).config_dir)}
+    sys.argv[1:] = [*flags, *(_marked_argument(_forced(a, groups)) for a in overrides)]
     main = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
     try:
         main(lambda cfg: task(lambda: Composed(_plain(cfg), _given(), _hidden())))()
@@ -77,6 +80,19 @@ def _check_flags(flags: list[str]) -> None:
         raise ConfigError(
             Problem(f, "is no flag", f"keys are written {f.lstrip('-')}=…, experiments +experiment=…") for f in wrong
         )
+
+
+def _folders(config_dir: str | None) -> list[str]:
+    """The groups of the user's own ``--config-dir``."""
+    folder = Path(config_dir or "")
+    return [p.name for p in folder.iterdir() if p.is_dir()] if config_dir and folder.is_dir() else []
+
+
+def _forced(argument: str, groups: Collection[str]) -> str:
+    """An unknown key goes in all the same: Hydra stops at the first, ``validate`` names all."""
+    key = argument.partition("=")[0]
+    known = key in KEYS or key in groups or key.split(".")[0] == "hydra" or key.rpartition(".")[0] not in _SECTIONS
+    return argument if known or not re.fullmatch(r"[A-Za-z_][\w.]*", key) else f"++{argument}"
 
 
 class FileConfigSource(file_config_source.FileConfigSource):  # registered under this name before Hydra's own
@@ -181,7 +197,7 @@ def _problems(error: BaseException) -> Iterator[Problem]:
         yield from next(e for e in chain if isinstance(e, ConfigError)).problems
     elif found := [e for e in chain if isinstance(e, HydraException | OmegaConfBaseException) and str(e).strip()]:
         override = getattr(found[0], "override", None)
-        yield translate([_unmark(str(e)) for e in found], override if override is None else _unmark(override))
+        yield translate([_unmark(str(e)) for e in found], override and _unmark(override).removeprefix("++"))
     elif isinstance(error, OSError | UnicodeError):
         yield Problem("", f"the configuration cannot be read or runs/ not be written: {_first_line(error)}")
     elif _inside_hydra(error):

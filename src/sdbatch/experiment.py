@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from sdbatch.canvas import parse as parse_canvas
 from sdbatch.errors import nearest, shown
+from sdbatch.motion.fields import wrong
 from sdbatch.motion.settings import Motion
 from sdbatch.runtime import Runtime
 from sdbatch.samplers import SAMPLERS
@@ -158,6 +159,16 @@ class ModelSettings(Section):
     safety_checker: bool = Field(False, description="blank what Stable Diffusion 1.5's checker objects to")
     fake: Fake = Field(Fake(), description="model=fake only")
 
+    @model_validator(mode="after")
+    def _used(self) -> ModelSettings:
+        """Weights that are named are the weights that are used."""
+        if self.path is not None and self.kind != "local":
+            raise wrong("path", f"{shown(self.path)} would be ignored: this is no model=local (add model=local)")
+        for key in ("repo", "revision"):
+            if getattr(self, key) is not None and self.kind != "hub":
+                raise wrong(key, f"{shown(getattr(self, key))} would be ignored: model.kind is {self.kind}, not hub")
+        return self
+
 
 def _path(value: str) -> str:
     try:
@@ -201,20 +212,20 @@ class PlanSettings(Section):
     preview: bool = Field(False, description="draw every film's curves, and its camera over a test card")
 
 
-def _axis_names(value: Any) -> Any:
+def _names(value: Any) -> Any:
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
-AxisNames = Annotated[tuple[str, ...], BeforeValidator(_axis_names, json_schema_input_type=str | list[str])]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
 
 
 class SheetSettings(Section):
     """The contact sheet (task=sheet)."""
 
     format: Literal["png", "pdf"] = Field("png", description="sheet.png or sheet.pdf")
-    across: AxisNames | None = Field(None, description="axis that runs across, or a list of them; null: chosen")
-    down: AxisNames | None = Field(None, description="axes that run down; null: those that are not across")
-    where: AxisNames = Field((), description="only these values: [sampling.guidance=2|4, prompts=torii]")
+    across: Names | None = Field(None, description="axis that runs across, or a list of them; null: chosen")
+    down: Names | None = Field(None, description="axes that run down; null: those that are not across")
+    where: Names = Field((), description="only these values: [sampling.guidance=2|4, prompts=torii]")
     limit: int = Field(400, ge=1, le=10_000, description="most pictures on one sheet")
 
 
@@ -235,16 +246,10 @@ class ReproduceSettings(Section):
     folder: FilePath = Field("reproduced", description="where it goes, under its old name")
 
 
-def _names(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-
-
 class FinalSettings(Section):
     """Chosen jobs with other settings (task=final): a final from a cheap draft."""
 
-    jobs: Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])] = Field(
-        (), description="ids, file names of pictures and films, or text files that hold them"
-    )
+    jobs: Names = Field((), description="ids, file names of pictures and films, or text files that hold them")
     set: dict[str, Any] | None = Field(
         None, description="what changes: negative, canvas, sampling.*, motion.*, encoding.*"
     )

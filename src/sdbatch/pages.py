@@ -27,7 +27,7 @@ def sheet(experiment: Experiment) -> int:
     data = pdf.encode(pixels, experiment.name) if settings.format == "pdf" else png.encode(pixels, {}, None)
     path = store.root / f"sheet.{settings.format}"
     files.write(path, [data], path.with_name(".sheet.part"))
-    Console().print(str(path), markup=False, highlight=False, soft_wrap=True)
+    Console(emoji=False).print(str(path), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -35,7 +35,7 @@ def gallery(experiment: Experiment) -> int:
     """The page anew, every file of it looked at; without prompts, of the plan that the folder keeps."""
     site = _site(experiment)
     site.finish(rebuild=True)
-    Console().print(str(site.store.gallery), markup=False, highlight=False, soft_wrap=True)
+    Console(emoji=False).print(str(site.store.gallery), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -57,7 +57,7 @@ def table(experiment: Experiment) -> int:
     path = store.root / "records.csv"
     data = csv_text(plan, store.ledger()).encode("utf-8", "replace")
     files.write(path, [data], path.with_name(".records.part"))
-    Console().print(str(path), markup=False, highlight=False, soft_wrap=True)
+    Console(emoji=False).print(str(path), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 

@@ -126,7 +126,7 @@ class Lines(Progress):
 
     def _opened(self) -> None:
         self._shown = time.monotonic()
-        self._say(f"rendering {self.shots} pictures for {self.jobs} jobs")
+        self._say(f"rendering {_count(self.shots, 'picture')} for {_count(self.jobs, 'job')}")
 
     def _show(self) -> None:
         if time.monotonic() - self._shown >= EVERY:
@@ -173,6 +173,10 @@ def open_progress(console: Console, quiet: bool = False, status: Path | None = N
     if quiet:
         return Progress(status)
     return Bar(console, status) if console.is_terminal else Lines(console, status)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" + ("" if n == 1 else "s")
 
 
 def _clock(seconds: float) -> str:

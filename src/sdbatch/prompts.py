@@ -19,6 +19,9 @@ LIMIT = 10_000  # variants of one prompt
 HEAVIEST = 100.0  # a weight beyond it only breaks the picture (thousands of brackets overflow)
 _BRACES = re.compile(r"\\[{|}]|[{|}]|[^{|}\\]+|\\")
 _MARKS = re.compile(r"\\[()\[\]\\]|\\|[()\[\]]|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|[^\\()\[\]:]+|:")
+_UNREAD = re.compile(
+    r"<(?:lora|lyco|hypernet):[^<>]*>|\[[^\[\]]*:\s*[\d.]+\s*\]|\[[^\[\]|]*\|[^\[\]]*\]|__[\w/*-]+__|\bAND\b"
+)
 _BREAK = re.compile(r"\s*\bBREAK\b\s*")
 
 
@@ -108,6 +111,12 @@ def _joined(runs: list[str], spans: list[tuple[int, int, float]]) -> list[tuple[
             else:
                 out.append(([part], weight))
     return [("".join(parts), weight) for parts, weight in out]
+
+
+def unread(text: str) -> list[str]:
+    """What A1111 and its extensions would read in ``text`` and is only words here: LoRAs, ``[a:b:0.5]``, ``[a|b]``,
+    ``AND``, ``__wildcards__``."""
+    return _UNREAD.findall(text)
 
 
 @dataclass(frozen=True, slots=True)

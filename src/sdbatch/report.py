@@ -16,7 +16,7 @@ from sdbatch.demand import rows as rows_of
 from sdbatch.demand import table_of
 from sdbatch.jobs import Job
 from sdbatch.plan import Plan
-from sdbatch.prompts import chunks, cuts
+from sdbatch.prompts import chunks, cuts, unread
 from sdbatch.runner import Outcome, cost, estimate
 from sdbatch.store import State, States, Store
 from sdbatch.tokens import Vocabulary
@@ -33,7 +33,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
     part = plan.shard()
     todo = list(states.where(*TO_RENDER, part=part))
     paid = _paid(plan[i] for i in todo)
-    seconds = estimate(timings, paid.pop("work"))
+    seconds = estimate(timings, paid.pop("work"), plan.resolved.source.model.weights)
     counts = {str(k): v for k, v in Counter(states[i] for i in part).items()}
     return {
         "name": plan.resolved.experiment.name,
@@ -49,6 +49,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "estimated_seconds": None if seconds is None else round(seconds, 1),
         "texts": _texts(plan),
         "unknown_words": _unknown(plan),
+        "plain_words": sorted({mark for text in _all_texts(plan) for mark in unread(text)}),
         "folder": str(store.root),
         "writes": [plan[i].path for i in todo[:1000]],
     }
@@ -167,10 +168,14 @@ def _states(report: dict[str, Any], console: Console) -> None:
 
 def _warnings(report: dict[str, Any], console: Console) -> None:
     for text in report["texts"][:SHOWN]:
-        where = "; ".join(text["cuts"][:3])
+        where = "; ".join(text["cuts"][:3]) or "BREAK"
         console.print(
             f"[yellow]long text[/] {_plain(text['text'])}: {text['chunks']} chunks, cut at {_plain(where)}",
             highlight=False,
+        )
+    if marks := report["plain_words"]:
+        console.print(
+            f"[yellow]not read here, taken as plain words:[/] {_plain(', '.join(marks[:SHOWN]))}", highlight=False
         )
     if words := report["unknown_words"]:
         more = ", …" if len(words) > 3 * SHOWN else ""
@@ -197,18 +202,27 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def _places(plan: Plan, store: Store) -> list[tuple[str, Path]]:
+    """What there is to look at: folders (of a single job its file), and the page."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for i in plan.shard()[:20000]:
+        kinds[(path := plan[i].path).split("/")[0]].append(path)
+    found = [(kind, store.root / (paths[0] if len(paths) == 1 else kind)) for kind, paths in sorted(kinds.items())]
+    page = [("gallery", store.gallery)] if plan.resolved.experiment.gallery.enabled else []
+    return [(kind, path) for kind, path in found + page if path.exists()]
+
+
 def finished(outcome: Outcome, plan: Plan, store: Store, console: Console) -> int:
     """Say what a run did and where its files are; the exit code."""
     words = [f"{outcome.done:,} rendered", f"{outcome.skipped:,} done before", f"{outcome.failed:,} failed"]
-    shown = [w for w in words if not w.startswith("0 ")] or ["nothing to do"]
-    console.print(f"{plan.resolved.experiment.name}: {', '.join(shown)}", highlight=False)
+    shown = [w for w in words if not w.startswith("0 ")]
+    if shown or not outcome.interrupted:
+        console.print(f"{plan.resolved.experiment.name}: {', '.join(shown) or 'nothing to do'}", highlight=False)
     for job_id, error in outcome.errors[:SHOWN]:
         console.print(f"  [red]failed[/] {job_id}: {_plain(error)}", highlight=False, soft_wrap=True)
     if outcome.garbage:
         console.print(f"  {outcome.garbage} damaged manifest lines were passed over", highlight=False)
-    kinds = {path.split("/")[0]: path for i in plan.shard()[:20000] for path in [plan[i].path]}
-    for kind, example in sorted(kinds.items()):
-        path = store.root / (example if kind == "videos" else kind)
+    for kind, path in _places(plan, store):
         console.print(f"  {kind}: {path}", highlight=False, markup=False, soft_wrap=True)
     if outcome.interrupted:
         console.print(f"interrupted with {outcome.left:,} left; the same command goes on", highlight=False)

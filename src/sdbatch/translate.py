@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from sdbatch.axes import LISTS, SWEEPABLE
-from sdbatch.errors import Problem, closest, nearest, shown
+from sdbatch.errors import Problem, nearest, shown
 from sdbatch.experiment import GROUPS, Experiment
 from sdbatch.validation import dotted_keys
 
@@ -50,8 +50,7 @@ def _unknown(m: re.Match[str], texts: Sequence[str]) -> Problem:
     key = next((found[1] for t in texts if (found := re.search(r"full_key: (\S+)", t))), m[1])
     section, _, name = key.rpartition(".")
     beside = [k.removeprefix(f"{section}.") for k in KEYS if k.rpartition(".")[0] == section]
-    meant = closest(name, beside, 0.85) or next((k for k in KEYS if k.split(".")[-1] == name), "")
-    hint = f"did you mean {meant!r}?" if meant else nearest(name, beside)
+    hint = nearest(name, beside)
     return Problem(key, "unknown key", hint or (f"known are {', '.join(beside)}" if beside else ""))
 
 
@@ -73,6 +72,10 @@ def _merging(m: re.Match[str], texts: Sequence[str]) -> Problem:
 RULES: tuple[tuple[str, Callable[[re.Match[str], Sequence[str]], Problem]], ...] = (
     (r"Could not (?:find|load) '([^']+)'", _missing),
     (r"Could not override '([^']+)'", _unknown),
+    (
+        r"force-add of config groups is not supported: '\+\+([^=']+)",
+        lambda m, _: Problem(m[1], "takes one + at most", f"write +{m[1]}=…" if m[1] in GROUPS else f"write {m[1]}=…"),
+    ),
     (r"Key '([^']+)' is not in struct", _unknown),
     (r"Could not delete from config. '([^']+)'", lambda m, _: Problem(m[1], "does not exist, so it cannot be removed")),
     (r"item is already at '([^']+)'", lambda m, _: Problem(m[1], "is there already", "leave out the +")),

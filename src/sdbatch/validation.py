@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sdbatch.errors import ConfigError, Problem, closest, nearest, shown
-from sdbatch.experiment import GROUPS, Experiment
+from sdbatch.experiment import GROUPS, Experiment, Prompt
 from sdbatch.motion.settings import Motion
 from sdbatch.text import is_range, parse_range
 
@@ -32,6 +32,22 @@ _KINDS = {
     "model_attributes_type": "a mapping of keys",
 }
 CHOSEN = ("model", "runtime", "output")  # sections that are groups of conf/, too
+# Names in other programs (AUTOMATIC1111, diffusers, Deforum), and what says the same here.
+ELSEWHERE = {
+    **dict.fromkeys(("cfg", "cfg_scale", "guidance_scale"), "sampling.guidance"),
+    **dict.fromkeys(("num_inference_steps", "inference_steps"), "sampling.steps"),
+    **dict.fromkeys(("sampler_name", "sampler_index", "scheduler"), "sampling.sampler"),
+    **dict.fromkeys(("width", "height", "size", "resolution", "aspect_ratio"), "canvas (512x768, or a ratio)"),
+    **dict.fromkeys(("batch_size", "batch_count", "n_iter", "num_images"), "seeds (0..3 makes four pictures)"),
+    **dict.fromkeys(("max_frames", "num_frames"), "motion.frames"),
+    **dict.fromkeys(("translation_x", "translation_y"), "motion.x and motion.y (shares of the view, not pixels)"),
+    **dict.fromkeys(("rotation_z", "rotation", "angle"), "motion.roll (the value, not a step per frame)"),
+    **dict.fromkeys(("outdir", "out_dir", "output_dir", "output_path"), "output.folder"),
+    **dict.fromkeys(("ckpt", "checkpoint", "sd_model", "model_path"), "model=local and model.path"),
+    **dict.fromkeys(("denoising_strength", "strength_schedule"), "motion.strength"),
+    "negative_prompt": "negative",
+    "dry_run": "task=plan",
+}
 _BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _PATTERNS = {  # by the last part of the key
     "name": ("no name", "a folder, not a path: a-z, 0-9, - and _, at most 64"),
@@ -141,7 +157,11 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
 def _extra(loc: list[int | str], value: Any, model: type[BaseModel], prefix: str) -> Problem:
     if loc[0] in GROUPS and isinstance(value, dict):
         return Problem(str(loc[0]), "its keys stand apart", "begin its file with # @package _global_")
-    return Problem(_dotted(loc, prefix), "unknown key", _known(str(loc[-1]), model, _owner(model, loc[:-1])))
+    owner, name = _owner(model, loc[:-1]), str(loc[-1])
+    if owner is Prompt and not closest(name, Prompt.model_fields):
+        hint = f"known are {', '.join(Prompt.model_fields)}; quote a text that has a colon in it"
+        return Problem(_dotted(loc, prefix), "unknown key", hint)
+    return Problem(_dotted(loc, prefix), "unknown key", _known(name, model, owner))
 
 
 def _type_hint(kind: str, key: str, value: Any) -> str:
@@ -230,6 +250,8 @@ def _bound(model: type[BaseModel], loc: list[int | str], value: Any) -> str:
 def _known(wrong: str, model: type[BaseModel], owner: type[BaseModel]) -> str:
     """The right name: in the same section, or the same name in another one (``steps`` is ``sampling.steps``)."""
     names = list(owner.model_fields)
+    if model is Experiment and wrong in ELSEWHERE:
+        return f"here it is {ELSEWHERE[wrong]}"
     elsewhere = [key for key in dotted_keys(model) if key.split(".")[-1] == wrong]
     if meant := closest(wrong, names, 0.85) or next(iter(elsewhere), ""):
         return f"did you mean {meant!r}?"

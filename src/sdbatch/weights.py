@@ -114,8 +114,14 @@ def fetch(source: Source) -> Source:
     return replace(source, folder=Path(folder))
 
 
+def _offline() -> bool:
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    return bool(HF_HUB_OFFLINE)
+
+
 def _missing(repo: str, revision: str, error: Exception) -> str:
-    why = str(error).strip().partition("\n")[0].partition(". ")[0][:120] or type(error).__name__
+    why = "HF_HUB_OFFLINE is set" if _offline() else " ".join(str(error).split())[:300] or type(error).__name__
     return (
         f"the weights of {repo} at {revision[:8]} are not on this machine and cannot be fetched ({why}); "
         f"on a machine with network run `hf download {repo} --revision {revision}` and copy its cache here, "

@@ -34,7 +34,7 @@ def load(text: str, loader: type[Any] = Loader) -> Any:
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
-        raise ValueError(f"{where}{e.problem or e.context}") from e
+        raise ValueError(f"{where}{_said(e, text)}") from e
     except ReaderError as e:
         raise ValueError(f"character {e.position}: {e.reason}") from e
     except ValueError:
@@ -43,6 +43,21 @@ def load(text: str, loader: type[Any] = Loader) -> Any:
         raise ValueError(f"a value that cannot be read ({e})") from e
     _small(data)
     return data
+
+
+def _said(error: yaml.MarkedYAMLError, text: str) -> str:
+    """What YAML says, and what was meant by it where people slip most."""
+    said, opened = str(error.problem or error.context), error.context_mark
+    if "cannot start any token" in said and (mark := error.problem_mark):
+        found = text.split("\n")[mark.line][mark.column : mark.column + 1]
+        return "a tab; indent with spaces" if found == "\t" else f"{found!r} cannot begin a value; quote it"
+    if "quoted scalar" in str(error.context) and opened:
+        return f"a quote that begins in line {opened.line + 1} is not closed"
+    if "flow" in str(error.context) and opened:
+        return f"{said} (the bracket of line {opened.line + 1}; quote texts with brackets, commas or colons)"
+    if "mapping values" in said:
+        return "a colon that is not expected here; quote a text with a colon in it, and indent alike"
+    return f"{said}; quote a text that begins with a bracket" if said == "did not find expected key" else said
 
 
 def _shallow(text: str) -> None:

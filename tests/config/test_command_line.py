@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from sdbatch import __version__
 from sdbatch.errors import shown
 from tests.config.building import sdbatch as new_process
 
@@ -29,6 +31,12 @@ ARGUMENTS = [
     (["model=tny"], "model: 'tny' does not exist; there are fake, local"),
     (["model=null"], "a group takes the name of a file (for example model=fake"),
     (["+model=fake"], "model: is chosen already (write model=…, or in a file override /model: …)"),
+    (["++experiment=anime_zoom"], "experiment: takes one + at most (write +experiment=…)"),
+    (["++model=fake"], "model: takes one + at most (write model=…)"),
+    (["cfg_scale=7"], "cfg_scale: unknown key (here it is sampling.guidance)"),
+    (["sampling.cfg=7"], "sampling.cfg: unknown key (here it is sampling.guidance)"),
+    (["motion.max_frames=7"], "motion.max_frames: unknown key (here it is motion.frames)"),
+    (["model=fake", "model.path=x.safetensors"], "would be ignored: this is no model=local (add model=local)"),
     (["experiment=anime_zoom"], "experiment: is added, not overridden (write +experiment=…)"),
     (["+experiment=anime_zom"], "experiment: 'anime_zom' does not exist; there are anime_zoom"),
     (["+experiment=../../etc/passwd"], "experiment: '../../etc/passwd' does not exist"),
@@ -95,7 +103,14 @@ def test_a_wrong_command_line_ends_with_2_and_writes_nothing(sdbatch, tmp_path, 
 
 FILES = [
     ("name: [x\n", "mine.yaml cannot be read: line 3: did not find expected ',' or ']'"),
-    ("\tname: x\n", "mine.yaml cannot be read: line 2: found character that cannot start any token"),
+    ("\tname: x\n", "mine.yaml cannot be read: line 2: a tab; indent with spaces"),
+    ("name: [a\nseeds: 0\n", "did not find expected ',' or ']' (the bracket of line 2; quote texts with brackets"),
+    ('prompts: ["x]\nseeds: 0\n', "mine.yaml cannot be read: line 4: a quote that begins in line 2 is not closed"),
+    ("negative: @x\n", "mine.yaml cannot be read: line 2: '@' cannot begin a value; quote it"),
+    ("negative: a: b\n", "mine.yaml cannot be read: line 2: a colon that is not expected here; quote a text with"),
+    ("negative: {a|b} c\n", "mine.yaml cannot be read: line 2: did not find expected key; quote a text that begins"),
+    ("prompts: [a cat: cute]\n", "prompts[0].a cat: unknown key (known are id, text, negative, file; quote a text"),
+    ("prompts: [{txt: a}]\n", "prompts[0].txt: unknown key (did you mean 'text'?)"),
     ("name: a\nname: b\n", "mine.yaml cannot be read: line 3: found duplicate key name"),
     ("- a\n- b\n", "mine.yaml is no mapping of keys"),
     ("name: caf\udce9\n", "mine.yaml cannot be read: not UTF-8 text"),
@@ -226,10 +241,55 @@ def prompts(said, folder: Path) -> list[tuple[str, str]]:
     return [(line["shot"]["prompt"], line["shot"]["negative"]) for line in lines if "shot" in line]
 
 
+def test_unknown_keys_are_named_with_everything_else(sdbatch):
+    """Hydra alone would stop at the first."""
+    said = sdbatch(*FAKE, "steps=30", "sampling.cfg=7", "width=512", "seeds=x", "+foo=1", "~nope")
+    assert said.code == 2
+    assert "nope: does not exist" in said.err
+    said = sdbatch(*FAKE, "steps=30", "sampling.cfg=7", "width=512", "seeds=x", "+foo=1")
+    keys = [line.partition(":")[0].strip() for line in said.err.splitlines()[1:]]
+    assert sorted(keys) == ["foo", "sampling.cfg", "seeds", "steps", "width"]
+
+
+def test_groups_of_ones_own_are_chosen_as_hydra_chooses(sdbatch, tmp_path):
+    mine(tmp_path, "defaults: [/style: dark, _self_]\n")
+    for name, steps in (("dark", 3), ("light", 5)):
+        file = tmp_path / "conf" / "style" / f"{name}.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"# @package _global_\nsampling: {{steps: {steps}}}\n")
+    said = sdbatch("--config-dir", "conf", "+experiment=mine", "style=light", *FAKE, "task=plan")
+    assert (said.code, said.err) == (0, "")
+    assert "5 evaluations" in said.out
+
+
+def test_help_and_version_speak_of_sdbatch(sdbatch):
+    told = sdbatch("--help")
+    assert told.code == 0
+    assert "+experiment=anime_zoom task=plan" in told.out
+    assert "Hydra" not in told.out
+    assert sdbatch("--version").out.startswith(f"sdbatch {__version__}")
+
+
+def test_ctrl_c_while_the_program_is_loaded(sdbatch, monkeypatch):
+    monkeypatch.delitem(sys.modules, "sdbatch.compose")
+    monkeypatch.delattr("sdbatch.compose")
+    monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
+    said = sdbatch(*FAKE)
+    assert (said.code, said.err) == (130, "sdbatch: interrupted; the same command goes on\n")
+
+
+class Pressed:
+    """Ctrl-C in the middle of an import."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "sdbatch.compose":
+            raise KeyboardInterrupt
+
+
 def test_several_runs_and_the_worst_code_wins(sdbatch, tmp_path):
     said = sdbatch("-m", *FAKE, "sampling.steps=0,4", "name=a")
     assert said.code == 2
-    assert "sampling.steps: 0 is out of range" in said.err
+    assert "run 1: the configuration is wrong; it wrote nothing\n  sampling.steps: 0 is out of range" in said.err
     assert list((tmp_path / "outputs" / "a" / "images").iterdir())
 
 

@@ -354,11 +354,14 @@ def test_a_renderer_that_keeps_a_shot_is_told_on(store: Store) -> None:
 
 def test_timings_give_estimates(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "runs" / "timings.json"
-    assert estimate(path, 1.0) is None
-    run(stills(3), store, Opener(), Options(timings=path))
-    assert estimate(path, 1.0) > 0
-    path.write_text('{"p": {"seconds": "x"}}')
-    assert estimate(path, 1.0) is None
+    p = stills(3)
+    model = p[0].shot.model.weights
+    assert estimate(path, 1.0, model) is None
+    run(p, store, Opener(), Options(timings=path))
+    assert estimate(path, 1.0, model) > 0
+    assert estimate(path, 1.0, "a larger one") is None
+    path.write_text(json.dumps({"p": {"model": model, "seconds": "x"}}))
+    assert estimate(path, 1.0, model) is None
 
 
 def test_orphans_are_what_no_kept_plan_wants(store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,15 +60,19 @@ class Oracle:
         return {"epsilon": eps, "v_prediction": alpha * eps - sigma * self.x0, "sample": self.x0}[self.prediction]
 
 
-@pytest.mark.parametrize("start", [0, 4])
-@pytest.mark.parametrize("prediction", PREDICTIONS)
-@pytest.mark.parametrize("name", SAMPLERS)
+def exact() -> Iterator[tuple[str, str, int]]:
+    """Every (sampler, prediction, first step) but those where diffusers, whose tables these are, is not exact itself:
+    lms begins a later step with slopes of zero, pndm in mid-method, and pndm averages velocities of different levels.
+    """
+    for name, prediction, start in product(SAMPLERS, PREDICTIONS, [0, 4]):
+        late = start > 0 and name in {"lms", "pndm"}
+        if not late and (name, prediction) != ("pndm", "v_prediction"):
+            yield name, prediction, start
+
+
+@pytest.mark.parametrize(("name", "prediction", "start"), [*exact()])
 def test_levels_are_true_for_an_exact_predictor(run: Run, name: str, prediction: str, start: int) -> None:
     """After every evaluation the latent is alphas * x0 + sigmas * (noise of variance 1): what a mask re-noises to."""
-    if start and name in {"lms", "pndm"}:
-        pytest.skip("diffusers begins a later step with slopes of zero (lms), or in mid-method (pndm)")
-    if (name, prediction) == ("pndm", "v_prediction"):
-        pytest.skip("diffusers averages velocities of different levels")
     ran = table(SAMPLERS[name], NoiseSchedule(prediction=prediction), 12, start)
     oracle = Oracle(ran, prediction)
     x = ran.start_alpha * oracle.x0 + ran.start_sigma * oracle.noise

@@ -29,8 +29,8 @@ class Loop:
         self._output = output
         self._writers = writers
         self._crashes = 0
-        self._shots = 0
         self._cost = 0.0
+        self._weights = ""
 
     def run(self, gate: Gate, progress: Progress, report: Path | None) -> bool:
         """Whether all is done; if not, the renderer has changed its profile (out of memory) and the rest begins anew.
@@ -42,9 +42,9 @@ class Loop:
             while self._pass(gate, progress):
                 pass
         finally:
-            if report is not None and self._shots:
+            if report is not None and self._cost:
                 seconds = time.perf_counter() - began
-                timings.add(report, self._renderer.profile, seconds, self._cost, self._shots)
+                timings.add(report, self._renderer.profile, self._weights, seconds, self._cost)
         self._writers.drain()
         if self._changed:
             return False
@@ -84,8 +84,8 @@ class Loop:
             self._fail(result.shot.id, result.error)
             return
         i, wanted = self._work.arrived(result.shot, result.pixels)
-        self._shots += 1
         self._cost += timings.cost(result.shot)
+        self._weights = result.shot.model.weights
         self._writers.put(partial(self._write, result, i, wanted))
         progress.shot(timings.cost(result.shot))
 

@@ -19,7 +19,7 @@ def cost(shot: Shot) -> float:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Earlier timings by profile digest; empty if there are none that can be read."""
+    """Earlier timings by profile digest and model; empty if there are none that can be read."""
     try:
         data = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -27,13 +27,13 @@ def read(path: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def add(path: Path, profile: Profile, seconds: float, work: float, shots: int) -> None:
+def add(path: Path, profile: Profile, weights: str, seconds: float, work: float) -> None:
     """Add one run's figures. What cannot be written is no reason to fail."""
-    data = read(path)
-    data.pop(profile.digest, None)  # the latest goes to the end
-    data[profile.digest] = {
+    data, key = read(path), f"{profile.digest} {weights}"
+    data.pop(key, None)  # the latest goes to the end
+    data[key] = {
+        "model": weights,
         "device": profile.device_name or profile.device,
-        "shots": shots,
         "work": round(work, 3),
         "seconds": round(seconds, 3),
     }
@@ -44,10 +44,10 @@ def add(path: Path, profile: Profile, seconds: float, work: float, shots: int) -
         part.replace(path)
 
 
-def estimate(path: Path, work: float) -> float | None:
-    """Seconds that ``work`` (a sum of ``cost``) will take, going by the run before."""
+def estimate(path: Path, work: float, weights: str) -> float | None:
+    """Seconds that ``work`` (a sum of ``cost``) will take with the model ``weights``, going by its run before."""
     try:
-        last = list(read(path).values())[-1]
+        last = [v for v in read(path).values() if v["model"] == weights][-1]
         return work * float(last["seconds"]) / float(last["work"])
     except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError):
         return None

@@ -1,0 +1,58 @@
+"""What the dry run and a run say at the end, in words for people."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sdbatch.prompts import unread
+from sdbatch.report import duration
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ("a <lora:style:0.8> cat", ["<lora:style:0.8>"]),
+        ("[cat:dog:0.5], [hat: 12]", ["[cat:dog:0.5]", "[hat: 12]"]),
+        ("[cat|dog] AND __colour__", ["[cat|dog]", "AND", "__colour__"]),
+        ("(cat:1.2), [cat], {cat|dog}, sand and BREAK sea", []),
+    ],
+)
+def test_what_others_would_read_is_named(text, marks):
+    assert unread(text) == marks
+
+
+def test_the_dry_run_says_what_is_only_words(sdbatch):
+    said = sdbatch("model=fake", 'prompts=["a <lora:x:1> [cat:dog:0.5]"]', "task=plan")
+    assert said.code == 0
+    assert "not read here, taken as plain words: <lora:x:1>, [cat:dog:0.5]\n" in said.out
+    shown = sdbatch("model=fake", 'prompts=["a <lora:x:1>"]', "task=plan", "plan.format=json")
+    assert json.loads(shown.out)["plain_words"] == ["<lora:x:1>"]
+
+
+def test_texts_of_people_become_no_pictures(sdbatch):
+    """rich would make an emoji of ``:cat:``."""
+    said = sdbatch("model=fake", "prompts=[a]", 'sweep=[{negative: [":cat:", "[bold]"]}]', "task=plan")
+    assert ":cat:, [bold]" in said.out
+
+
+def test_a_wanted_break_is_no_cut(sdbatch):
+    said = sdbatch("model=tiny", "prompts=[sea BREAK sky]", "task=plan")
+    assert "sea-break-sky: 2 chunks, cut at BREAK\n" in said.out
+
+
+def test_a_run_says_where_to_look(sdbatch):
+    said = sdbatch("model=fake", "prompts=[a]", "name=one")
+    assert said.out.splitlines()[0] == "one: 1 rendered"
+    assert "  gallery: outputs/one/index.html" in said.out
+    assert "rendering 1 picture for 1 job\n" in said.err
+    (image,) = (line for line in said.out.splitlines() if line.startswith("  images: "))
+    assert image.endswith(".png")
+    said = sdbatch("model=fake", "prompts=[a]", "name=one", "seeds=0..1", "gallery.enabled=false")
+    assert said.out.splitlines() == ["one: 1 rendered, 1 done before", "  images: outputs/one/images"]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59, "59 s"), (95, "1 min 35 s"), (7260, "2 h 1 min")])
+def test_durations(seconds, words):
+    assert duration(seconds) == words
