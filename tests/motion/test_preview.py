@@ -15,7 +15,7 @@ from sdbatch.media.rehearsal import rehearse
 from sdbatch.motion.camera import warp
 from sdbatch.motion.card import card
 from sdbatch.motion.plot import curves
-from sdbatch.motion.preview import rehearsal
+from sdbatch.motion.preview import captions, rehearsal
 from tests.motion.films import BASE, MOTIONS, film
 
 
@@ -51,6 +51,25 @@ def test_every_distinct_motion_and_shape_is_drawn_once(tmp_path: Path) -> None:
     assert [p.name for p in made] == [f"{n}.{e}" for n in ("01-zoom-48x32", "02-zoom-64x32") for e in ("png", "mp4")]
     assert png.decode(made[0]).shape[1] == 960
     assert footage.probe(made[1]) == (320, 214, 24, 10)
+
+
+def test_of_a_long_film_some_frames_are_rehearsed_at_its_pace(tmp_path: Path) -> None:
+    _, moving = rehearse([film("prompt", frames=1000)], tmp_path)
+    facts = footage.probe(moving)
+    assert facts.frames == 334
+    assert facts.frames / float(facts.fps) == pytest.approx(1000 / 24, rel=0.01)
+
+
+def test_captions_say_when_and_what() -> None:
+    said = captions(film("pingpong", frames=10_000))
+    assert len(said) == 10_000
+    assert (said[0], said[-1]) == ("0.00 s  zoom 1", "416.62 s  zoom 3  roll 15")
+
+
+def test_words_of_the_plot_stay_in_their_bars() -> None:
+    words = [[1, "a very long text " * 9], [2, "b"], [2.9, "another text that is too long for its place " * 3]]
+    picture = np.asarray(curves(film("zoom", prompts=words)).convert("L"))
+    assert (picture[:-44, 930:] > 60).all()  # nothing is written beyond the end (the axis is)
 
 
 def test_the_card_is_the_same_scene_at_every_zoom() -> None:

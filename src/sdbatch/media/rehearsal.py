@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from sdbatch.media import png
 from sdbatch.media.compose import compose
 from sdbatch.media.film import FilmWriter
 from sdbatch.motion.plot import curves
-from sdbatch.motion.preview import captioned, rehearsal
+from sdbatch.motion.preview import captioned, captions, rehearsal
 
 SIDE = 320  # pixels
+LONGEST = 480  # frames: of a longer film every second, third, … is drawn, at the same pace
 MOST = 12  # films: a sweep over motions can have hundreds
 
 
@@ -42,9 +44,10 @@ def _curves(job: Job, path: Path) -> Path:
 def _camera(job: Job, path: Path) -> Path:
     assert job.film is not None
     frames, picture = rehearsal(job, SIDE)
-    order = motion.looped(list(enumerate(frames)), job.film.motion)
+    order = motion.looped(list(zip(frames, captions(job), strict=True)), job.film.motion)
+    step = math.ceil(len(order) / LONGEST)
     first = compose(frames[0], picture)
-    with FilmWriter(path, (first.shape[1], first.shape[0]), job.film.motion.fps, Encoding()) as film:
-        for i, frame in order:
-            film.add(captioned(compose(frame, picture), job, i))
+    with FilmWriter(path, (first.shape[1], first.shape[0]), job.film.motion.fps / step, Encoding()) as film:
+        for frame, text in order[::step]:
+            film.add(captioned(compose(frame, picture), text))
     return path

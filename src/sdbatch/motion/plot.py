@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
@@ -43,7 +44,8 @@ def curves(job: Job) -> Image.Image:
     image = Image.new("RGB", (WIDTH, HEAD + sum(r.height for r in rows) + 44), PAPER)
     pen = ImageDraw.Draw(image)
     title = f"{motion.mode}, {motion.count} frames at {float(motion.fps):.5g} fps:  {job.shot.prompt}"
-    pen.text((LEFT, 30), title[:84], INK, ImageFont.load_default(18), "lm")
+    letters = ImageFont.load_default(18)
+    pen.text((LEFT, 30), _cut(title, WIDTH - LEFT - 10, letters), INK, letters, "lm")
     top = HEAD
     for row in rows:
         (_words if row.words else _numbers)(pen, row, top)
@@ -73,19 +75,20 @@ def _x(frame: float, count: int) -> float:
 
 def _name(pen: ImageDraw.ImageDraw, row: Row, middle: float) -> None:
     pen.text((LEFT - 14, middle), row.name, INK, ImageFont.load_default(15), "rm")
-    if row.depth:
-        pen.text((LEFT - 14, middle + 17), "by depth", "gray", ImageFont.load_default(11), "rm")
+    if note := "by depth" if row.depth else "log" if row.name == "zoom" else "":
+        pen.text((LEFT - 14, middle + 17), note, "gray", ImageFont.load_default(11), "rm")
 
 
 def _numbers(pen: ImageDraw.ImageDraw, row: Row, top: int) -> None:
-    low, high = min(row.values), max(row.values)
+    bend = math.log if row.name == "zoom" else float  # as zoom is interpolated: equal factors are equal steps
+    low, high = bend(min(row.values)), bend(max(row.values))
     span = (high - low) or 1.0
     letters, count = ImageFont.load_default(12), len(row.values)
 
     def y(value: float) -> float:
-        return float(top + HIGH - 22 - (HIGH - 40) * (value - low) / span)
+        return float(top + HIGH - 22 - (HIGH - 40) * (bend(value) - low) / span)
 
-    for value in dict.fromkeys((low, high)):
+    for value in dict.fromkeys((min(row.values), max(row.values))):
         pen.line((LEFT, y(value), WIDTH - RIGHT, y(value)), FAINT)
         pen.text((WIDTH - RIGHT - 2, y(value) - 8), f"{value:.4g}", "gray", letters, "rm")
     pen.line([(_x(i, count), y(v)) for i, v in enumerate(row.values)], LINE, 2, "curve")
@@ -99,19 +102,31 @@ def _words(pen: ImageDraw.ImageDraw, row: Row, top: int) -> None:
     """Bars from one text to the next; where they blend, the share is drawn as a slope."""
     count, letters = len(row.values), ImageFont.load_default(12)
     names = list(dict.fromkeys(v for a, b, _ in row.values for v in (a, b)))
-    written = None
     for i, (here, there, share) in enumerate(row.values):
         left, right = _x(i - 0.5, count), _x(i + 0.5, count) + 1
         split = top + 6 + (LOW - 14) * (1 - share)
         pen.rectangle((left, top + 6, right, split), SHADES[names.index(here) % len(SHADES)])
         if share > 0:
             pen.rectangle((left, split, right, top + LOW - 8), SHADES[names.index(there) % len(SHADES)])
-    for i, (here, there, share) in enumerate(row.values):
-        main = there if share > 0.5 else here
-        if main != written:
-            pen.text((_x(i, count) + 4, top + LOW / 2 - 1), str(main)[:28], INK, letters, "lm")
-            written = main
+    ends = [_x(i, count) for i, _ in _changes(row)[1:]] + [WIDTH - RIGHT + 4]
+    for (i, text), end in zip(_changes(row), ends, strict=True):
+        left = _x(i, count) + 4
+        pen.text((left, top + LOW / 2 - 1), _cut(str(text), end - left - 4, letters), INK, letters, "lm")
     _name(pen, row, top + LOW / 2)
+
+
+def _changes(row: Row) -> list[tuple[int, Any]]:
+    """From which frame on it is more this text than another."""
+    main = [there if share > 0.5 else here for here, there, share in row.values]
+    return [(i, text) for i, text in enumerate(main) if i == 0 or text != main[i - 1]]
+
+
+def _cut(text: str, room: float, letters: Any) -> str:
+    """As much of a text as there is room for."""
+    if letters.getlength(text) <= room:
+        return text
+    fitting = (text[:n].rstrip(" ,") + "…" for n in range(min(len(text), 200), 0, -1))
+    return next((t for t in fitting if letters.getlength(t) <= room), "")
 
 
 def _time(pen: ImageDraw.ImageDraw, motion: Motion, top: int) -> None:

@@ -1,7 +1,7 @@
 """What a film will do, without a model: its camera over a test card. Pure; ``plot`` draws its curves.
 
 frames, picture = rehearsal(job, 320)           layers, and the card as each shot sees it
-pixels = captioned(compose(frame, picture), job, i)
+pixels = captioned(compose(frame, picture), captions(job)[i])
 """
 
 from __future__ import annotations
@@ -52,12 +52,21 @@ def camera_of(job: Job) -> Motion:
     return Motion(mode="zoom", seconds=motion.seconds, frames=motion.frames, fps=motion.fps, **keys)
 
 
-def captioned(pixels: Pixels, job: Job, frame: int) -> Pixels:
-    """A frame with the time and the camera written on it."""
+def captions(job: Job) -> list[str]:
+    """The time and the camera at every frame, in words."""
     motion = camera_of(job)
-    values = {name: motion.curve(name)[frame] for name in CAMERA}
+    curves = {name: motion.curve(name) for name in CAMERA}
+    values = ({name: curve[i] for name, curve in curves.items()} for i in range(motion.count))
+    return [_words(i / float(motion.fps), v) for i, v in enumerate(values)]
+
+
+def _words(seconds: float, values: dict[str, float]) -> str:
     shown = [f"{name} {value:.3g}" for name, value in values.items() if name == "zoom" or abs(value) > 1e-9]
-    text = "  ".join([f"{frame / float(motion.fps):.2f} s", *shown])
+    return "  ".join([f"{seconds:.2f} s", *shown])
+
+
+def captioned(pixels: Pixels, text: str) -> Pixels:
+    """A frame with ``text`` written on it."""
     image = Image.fromarray(pixels)
     letters = ImageFont.load_default(max(10, pixels.shape[0] // 16))
     place = (6, pixels.shape[0] - 5)
