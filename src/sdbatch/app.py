@@ -22,7 +22,7 @@ from sdbatch.plan import Plan
 from sdbatch.plan import plan as make_plan
 from sdbatch.proof.tasks import TASKS as KEEPING
 from sdbatch.renderers import check as check_runtime
-from sdbatch.renderers import open_renderer
+from sdbatch.renderers import choosy, open_renderer
 from sdbatch.resolve import resolve
 from sdbatch.runner import Options
 from sdbatch.store import Store
@@ -94,10 +94,14 @@ def _ready(plan: Plan, store: Store) -> Source:
     A finished experiment needs neither.
     """
     source, experiment = plan.resolved.source, plan.resolved.experiment
+    special = choosy(experiment.model, experiment.runtime)
+    if not special and source.kind != "hub":
+        return source
     pending = store.states(plan, store.ledger()).where(*report.TO_RENDER, part=plan.shard())
     if experiment.retry != "profile" and not any(True for _ in pending):
         return source
-    check_runtime(experiment.model, experiment.runtime)
+    if special:
+        check_runtime(experiment.runtime)
     return fetch(source)
 
 

@@ -8,13 +8,17 @@ from sdbatch.runtime import Runtime
 from sdbatch.weights import Source, fetch
 
 
-def check(settings: ModelSettings, runtime: Runtime) -> None:
-    """Raises ConfigError for what ``runtime`` asks of this machine in vain; what every machine has is not looked at."""
+def choosy(settings: ModelSettings, runtime: Runtime) -> bool:
+    """Whether ``runtime`` asks for something that not every machine has."""
     asked = runtime.device not in ("auto", "cpu") or runtime.dtype == "float16" or runtime.attention == "xformers"
-    if settings.kind != "fake" and (asked or runtime.compile):
-        from sdbatch import engine
+    return settings.kind != "fake" and (asked or runtime.compile)
 
-        engine.check(runtime)
+
+def check(runtime: Runtime) -> None:
+    """Raises ConfigError for what ``runtime`` asks of this machine in vain."""
+    from sdbatch import engine
+
+    engine.check(runtime)
 
 
 def open_renderer(source: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
