@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import log, prod
 from pathlib import Path
@@ -17,6 +18,8 @@ from sdbatch.store import Ledger, Store
 from sdbatch.store.plans import Plan
 
 LANDSCAPE = 1.5  # columns to rows
+NUMBER = re.compile(r"-?[\d.]+")
+TITLES = {"seeds": "seed"}
 
 
 def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels:
@@ -37,7 +40,17 @@ def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels
     cells = [_cell(row.get(c), store, ledger) for row in rows.values() for c in columns]
     sides = [f"{', '.join(names)} {where}" for names, where in ((across, "across"), (down, "down")) if names]
     title = f"{name}: {', '.join(sides)}" if sides else name
-    return sheet(cells, [" · ".join(c) for c in columns], [" · ".join(r) for r in rows], title)
+    return sheet(cells, [_named(across, c) for c in columns], [_named(down, r) for r in rows], title)
+
+
+def _named(axes: Sequence[str], values: Sequence[str]) -> str:
+    """The label of a column or row; where several axes run, a number says of what: guidance 2 · seed 0."""
+    short = (TITLES.get(a, a.rpartition(".")[2]) for a in axes)
+    several = len(axes) > 1
+    names = [
+        f"{s} {v}" if several and NUMBER.fullmatch(v) else v or "(empty)" for s, v in zip(short, values, strict=True)
+    ]
+    return " · ".join(names)
 
 
 def _chosen(jobs: Iterable[Job], settings: SheetSettings) -> list[Job]:

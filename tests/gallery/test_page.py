@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 
 from sdbatch.fake import Faults
 from sdbatch.store import Store
@@ -133,8 +134,70 @@ def test_compare_side_by_side_and_by_a_wiper(browser: Browser, land: Path):
     wiper.send_keys("\ue014" * 20)
     assert browser.js("getComputedStyle(document.querySelector('.over')).clipPath") != before
     browser.shot("wiper")
+    browser.driver.refresh()
+    browser.until("return document.querySelector('.wiper') !== null")
     browser.click("[data-act=compare]")
     assert len(browser.all(".stage img")) == 1
+
+
+def test_compare_any_two(browser: Browser, land: Path):
+    """c keeps a picture; close, and open any other one."""
+    browser.open(land)
+    browser.all(".cell")[0].click()
+    browser.type("c")
+    assert "Go to another one" in browser.one("figcaption").text
+    browser.type("escape")
+    assert browser.texts(".cell .pin") == ["A"]
+    browser.all(".cell")[22].click()
+    assert browser.texts("figcaption") == ["A torii · guidance 2 · seed 0", "B boat · guidance 4 · seed 2"]
+    browser.type("escape")
+    browser.until("return !document.querySelector('dialog[open], .cell .pin')")
+
+
+def test_keys_work_beside_an_open_command(browser: Browser, land: Path):
+    browser.open(land)
+    browser.all(".cell")[0].click()
+    browser.click(".command summary")
+    browser.type("right")
+    assert browser.one(".panel h2").text == "torii · guidance 2 · seed 1"
+    assert "seeds=1" in browser.one(".command pre").text  # still open
+
+
+def test_small_pictures_are_not_blown_up(browser: Browser, land: Path):
+    browser.open(land)
+    browser.all(".cell")[0].click()
+    browser.pictures(".stage img")
+    width = "document.querySelector('.stage img').offsetWidth"
+    assert browser.js(width) == 4 * 64
+    browser.type("z")
+    assert browser.js(width) == 64
+    browser.click(".stage img")
+    assert browser.js(width) == 4 * 64
+
+
+def test_prompts_without_an_id_are_called_by_their_words(browser: Browser, tmp_path: Path):
+    prompts = [
+        "été, a red torii gate at the sea, " + "waves, " * 30,
+        "桜の木",
+        "夜の海",
+        {"id": "boat", "text": "a boat"},
+    ]
+    sweep = [{"negative": ["", "blurry"]}]
+    browser.open(rendered(tmp_path, "words", prompts=prompts, sweep=sweep).root)
+    rows = browser.texts(".row")
+    assert rows[0].startswith("été, a red torii")
+    assert rows[0].endswith("…")
+    assert rows[1:] == ["桜の木", "夜の海", "boat"]
+    assert browser.one(".row span").get_attribute("title").count("été") == 1
+    assert browser.texts(".column") == ["(empty)", "blurry"]
+
+
+def test_few_pictures_are_large(browser: Browser, tmp_path: Path):
+    browser.open(rendered(tmp_path, "single", prompts=["a red torii gate"]).root)
+    browser.pictures()
+    assert browser.one(".cell").size["width"] == 420
+    assert browser.one(".caption").text == "a red torii gate"
+    browser.shot("single")
 
 
 def test_keyboard_in_the_grid(browser: Browser, land: Path):
@@ -151,6 +214,37 @@ def test_keyboard_in_the_grid(browser: Browser, land: Path):
     browser.type("space", "f", "escape")
     browser.until(f"return {current} === '1'")
     assert len(browser.all(".cell .star")) == 2
+
+
+def test_keys_before_anything_is_focused_and_wherever_one_has_scrolled(browser: Browser, land: Path):
+    browser.size(1280, 300)
+    browser.open(land, "size=420")
+    browser.type("right")
+    assert browser.js("document.activeElement.dataset.i") == "1"
+    browser.js("document.activeElement.blur(); document.querySelector('main').scrollTop = 1e6; return 1")
+    browser.until("return !document.querySelector('.cell[data-i=\"0\"]')")
+    assert [c.get_attribute("data-i") for c in browser.all(".cell[tabindex='0']")] == ["1"]
+
+
+def test_size_can_be_given_back(browser: Browser, land: Path):
+    browser.open(land)
+    width = "document.querySelector('.cell').offsetWidth"
+    usual = browser.js(width)
+    browser.one("input[type=range]").send_keys("\ue014" * 20)
+    assert browser.js(width) > usual
+    browser.one("input[type=range]").send_keys("0")
+    assert browser.js(width) == usual
+
+
+def test_a_star_can_be_clicked(browser: Browser, land: Path):
+    browser.open(land)
+    browser.pictures()
+    ActionChains(browser.driver).move_to_element(browser.all(".cell")[3]).perform()
+    browser.click(".cell .hint")
+    assert browser.one(".status").text == "24 pictures · ★ 1"
+    assert not browser.all("dialog[open]")
+    browser.click(".cell .star")
+    assert browser.one(".status").text == "24 pictures"
 
 
 def test_favourites_stay_and_are_exported(browser: Browser, land: Path):
@@ -232,13 +326,28 @@ def test_films_play_in_place(browser: Browser, films: Path):
     browser.shot("film-view")
 
 
+def test_two_films_run_as_one(browser: Browser, tmp_path: Path, films: Path):
+    browser.open(films)
+    assert browser.one(".status").text == "2 pictures · 2 films"
+    browser.all(".cell .badge")[0].find_element("xpath", "./ancestor::button").click()
+    browser.type("c", "down")
+    times = "[...document.querySelectorAll('.stage video')].map(v => [v.currentTime, v.paused])"
+    browser.until(f"const t = {times}; return t.length === 2 && t[0][0] > 0.3 && !t[1][1]")
+    browser.type("space")
+    browser.until(f"const [a, b] = {times}; return a[1] && b[1] && Math.abs(a[0] - b[0]) < 0.05")
+    browser.shot("film-compare")
+    browser.type("w", "space")
+    browser.until(f"const t = {times}; return t.length === 2 && t[0][1] === t[1][1]")
+
+
 def test_dark_and_narrow(browser: Browser, land: Path, films: Path):
     browser.dark()
-    browser.size(390, 780)
+    browser.size(360, 740)
     browser.open(land)
     browser.pictures()
     assert browser.js("getComputedStyle(document.body).backgroundColor") == "rgb(20, 20, 22)"
-    assert browser.js("document.documentElement.scrollWidth") <= 390
+    assert browser.js("document.documentElement.scrollWidth") <= 360
+    assert browser.one(".top").size["height"] < 120
     browser.shot("narrow")
     browser.all(".cell")[1].click()
     browser.pictures(".stage img")

@@ -59,7 +59,7 @@ def test_sheets_of_any_grid(there: Path, capfd):
     assert len((there / "records.csv").read_text().splitlines()) == 13
 
 
-def test_sides_of_a_sheet(tmp_path: Path):
+def test_sides_of_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     sweep = [{"sampling.guidance": [2, 4]}]
     store = rendered(tmp_path, "x", prompts=["a sea", "a hill", "a lake"], seeds="0..3", sweep=sweep)
     plan = planned("x", prompts=["a sea", "a hill", "a lake"], seeds="0..3", sweep=sweep)
@@ -73,6 +73,11 @@ def test_sides_of_a_sheet(tmp_path: Path):
     for wrong in ({"down": ("canvas",)}, {"where": ("prompt=a-sea",)}, {"where": ("seeds=9",)}):
         with pytest.raises(ConfigError):
             shape(**wrong)
+    seen: list[list[str]] = []
+    monkeypatch.setattr("sdbatch.contact.sheet", lambda cells, *labels: seen.append([*labels[0][:2], labels[1][0]]))
+    make(plan, store, SheetSettings(across=("sampling.guidance", "seeds")), "x")
+    assert seen == [["guidance 2 · seed 0", "guidance 2 · seed 1", "a-sea"]]
+    monkeypatch.undo()
     assert pdf.encode(make(plan, store, SheetSettings(), "x"), "x") == pdf.encode(
         make(plan, store, SheetSettings(), "x"), "x"
     )

@@ -108,3 +108,8 @@ def test_long_words_end_in_an_ellipsis() -> None:
     assert lettering.block("x" * 10_000, lettering.font(15), 100, 2).text.endswith("…")
     assert lettering.fit("short", 10) == "short"
     assert lettering.fit("a\nb\tc\x07", 10) == "a b c"
+
+
+def test_letters_that_the_font_lacks_are_no_boxes() -> None:
+    assert lettering.fit("naïve café, Łódź: 2 × 3 – a\u0301", 80) == "naive cafe, Lodz: 2 x 3 - a"
+    assert lettering.fit("桜 🎆", 80) == r"\u685c \U0001f386"

@@ -29,6 +29,7 @@ class Chart:
         self._plan = plan
         self._keys = [axis.keys for axis in axes] or [(key,) for key in _labels(plan)]
         self._values = [_listed(axis) for axis in axes] or [{} for _ in self._keys]
+        self._words: dict[int, str] = {}  # of prompts that nobody gave an id, by their digit; others have none
 
     def chunks(self) -> Iterator[dict[str, Any]]:
         """The jobs, ``CHUNK`` at a time; empty plans have none."""
@@ -36,8 +37,10 @@ class Chart:
             yield _Chunk(start).filled(self, self._plan, range(start, min(start + CHUNK, len(self._plan))))
 
     def plan(self, name: str, model: ModelSettings | None) -> dict[str, Any]:
+        names = {n: words for n, words in self._words.items() if words}
         axes = [
             {"keys": list(keys), "title": " · ".join(map(title, keys)), "values": list(values)}
+            | ({"names": names} if keys == ("prompts",) and names else {})
             for keys, values in zip(self._keys, self._values, strict=True)
         ]
         return {
@@ -57,6 +60,8 @@ class Chart:
         for keys, values in zip(self._keys, self._values, strict=True):
             text = " · ".join(labels.get(key, "") for key in keys)
             out.append(values.setdefault(text, len(values)))
+            if keys == ("prompts",) and out[-1] not in self._words:
+                self._words[out[-1]] = _words(text, job.shot.prompt)
         return out
 
 
@@ -114,6 +119,13 @@ def _told(job: Job) -> dict[str, Any]:
         frames = {True: motion.count - 1, "pingpong": 2 * motion.count - 2}.get(motion.loop, motion.count)
         out["film"] = {"frames": frames, "seconds": round(float(frames / motion.fps), 2)}
     return out
+
+
+def _words(label: str, prompt: str) -> str:
+    """The beginning of a prompt whose label was made of it (and numbered where several are alike); else nothing."""
+    made, line = slug(prompt, 24), " ".join(prompt.split())
+    number = label.removeprefix(made).removeprefix("-")
+    return line[:80] + "…" * (len(line) > 80) if label.startswith(made) and (not number or number.isdigit()) else ""
 
 
 def _labels(plan: Plan) -> list[str]:

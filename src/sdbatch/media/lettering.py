@@ -1,13 +1,19 @@
-"""Words that fit a box: wrapped, shortened, with the font that Pillow carries. Knows nothing of pictures."""
+"""Words that fit a box: wrapped, shortened, with the font that Pillow carries. Knows nothing of pictures.
+
+That font has ASCII and a few signs. Accents are left out; what else it lacks (桜) is written as its number (\\u685c)
+instead of as an empty box: the same on every machine.
+"""
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 from typing import NamedTuple, cast
 
 from PIL.ImageFont import FreeTypeFont, load_default
 
 Font = FreeTypeFont
+SIMPLER = str.maketrans({"×": "x", "–": "-", "—": "-", "→": "->", "ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
 
 
 class Block(NamedTuple):
@@ -26,8 +32,25 @@ def font(size: int) -> Font:
 
 def fit(text: str, limit: int) -> str:
     """One line of at most ``limit`` printable characters, with an ellipsis where something is left out."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+    line = " ".join("".join(map(_drawn, text[: 4 * limit])).split())
     return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1].rstrip() + "…"
+
+
+@lru_cache(maxsize=4096)
+def _drawn(letter: str) -> str:
+    """``letter`` as the font can write it."""
+    if not letter.isprintable():
+        return " "
+    if letter.isascii() or _has(letter):
+        return letter
+    plain = letter.translate(SIMPLER) if ord(letter) in SIMPLER else unicodedata.normalize("NFKD", letter)
+    bare = "".join(c for c in plain if not unicodedata.combining(c))
+    return bare if bare.isascii() else letter.encode("ascii", "backslashreplace").decode()
+
+
+def _has(letter: str) -> bool:
+    missing, found = (font(20).getmask(c) for c in ("\U0010fffe", letter))
+    return bytes(found) != bytes(missing)
 
 
 def block(text: str, letters: Font, width: int, lines: int) -> Block:

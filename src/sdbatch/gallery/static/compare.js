@@ -2,16 +2,28 @@
 
 let pinned = -1, wiping = false, cut = 50;
 
-function media(i, label) {
+function media(i, more) {
   if (!done(i)) return h("p", { className: "reason" }, letter(i) === "f" ? `Failed: ${now.notes.get(i) || ""}` : "not rendered");
-  if (!film(i)) return h("img", { src: file(i), alt: alt(i), title: label || "", decoding: "async", draggable: false });
-  return h("video", { src: file(i), poster: poster(i), controls: true, loop: true, autoplay: !still.matches, muted: true, playsInline: true, "aria-label": alt(i) });
+  if (!film(i)) return h("img", { src: file(i), alt: alt(i), decoding: "async", draggable: false, ...more });
+  return h("video", { src: file(i), poster: poster(i), controls: true, loop: true, autoplay: !still.matches, muted: true, playsInline: true, "aria-label": alt(i), ...more });
+}
+
+function boxed(i, node) { // as large as it fits, but not more than four times its size: that would be a blur
+  const [wide, high] = setting(i).size, box = h("div", { className: "box" }, node);
+  box.style.setProperty("--wide", wide);
+  box.style.setProperty("--high", high);
+  return box;
 }
 
 function stageOf(i) { // what is on the stage when i is shown
-  if (pinned < 0 || pinned === i) return [media(i)];
-  if (!wiping) return [named(pinned, "A"), named(i, "B")];
-  const over = h("div", { className: "over" }, media(pinned, "A"));
+  if (pinned < 0) return [boxed(i, media(i))];
+  if (pinned === i) return [named(i, "A", h("em", {}, "Go to another one: arrows, a small picture, or close this and choose"))];
+  return wiping ? [wiped(i)] : together([named(pinned, "A"), named(i, "B", null, { controls: false })]);
+}
+
+function wiped(i) {
+  const bare = { controls: false }; // they would be under the wiper
+  const over = h("div", { className: "over" }, media(pinned, bare));
   const slider = h("input", { type: "range", min: 0, max: 100, step: 0.5, value: cut, "aria-label": "wiper", oninput: () => put(+slider.value) });
   const put = (to) => {
     cut = Math.min(100, Math.max(0, to));
@@ -23,9 +35,20 @@ function stageOf(i) { // what is on the stage when i is shown
     put(((event.clientX - area.left) / area.width) * 100);
   };
   const box = h("div", { className: "wipe", onpointerdown: (e) => { box.setPointerCapture(e.pointerId); point(e); },
-    onpointermove: (e) => e.buttons && point(e) }, media(i, "B"), over, h("div", { className: "edge" }));
+    onpointermove: (e) => e.buttons && point(e) }, media(i, bare), over, h("div", { className: "edge" }));
   put(cut);
-  return [h("div", { className: "wiping" }, box, h("label", { className: "wiper" }, h("span", {}, `A ${called(pinned)}`), slider, h("span", {}, `B ${called(i)}`)))];
+  together([box]);
+  return h("div", { className: "wiping" }, boxed(i, box), h("label", { className: "wiper" }, h("span", {}, `A ${called(pinned)}`), slider, h("span", {}, `B ${called(i)}`)));
 }
 
-const named = (i, name) => h("figure", {}, media(i), h("figcaption", {}, h("b", {}, name), ` ${called(i)}`));
+function together(nodes) { // two films run as one: the second does what the first does
+  const [one, two] = nodes.flatMap((node) => [...node.querySelectorAll("video")]);
+  const follow = () => {
+    two.currentTime = Math.min(one.currentTime, two.duration || 0);
+    if (one.paused) two.pause(); else two.play().catch(() => {});
+  };
+  if (two) for (const [node, kind] of [[one, "play"], [one, "pause"], [one, "seeked"], [two, "loadeddata"]]) node.addEventListener(kind, follow);
+  return nodes;
+}
+
+const named = (i, name, more, how) => h("figure", {}, boxed(i, media(i, how)), h("figcaption", {}, h("b", {}, name), ` ${called(i)}`, more));

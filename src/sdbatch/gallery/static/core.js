@@ -57,13 +57,15 @@ const film = (i) => setting(i).film;
 const ratio = (i) => setting(i).size[1] / setting(i).size[0];
 const letter = (i) => now.letters[i] || ".";
 const done = (i) => letter(i) === "d" || letter(i) === "w";
-const value = (i, axis) => plan.axes[axis].values[digit(i, axis)];
+const told = (a, v) => plan.axes[a].names?.[v] ?? (plan.axes[a].values[v] || "(empty)"); // for people: prompts without an id by their words
+const value = (i, axis) => told(axis, digit(i, axis));
 const file = (i) => `${film(i) ? "videos" : "images"}/${slug(i)}-s${seed(i)}-${id(i)}.${film(i) ? "mp4" : "png"}`;
 const poster = (i) => file(i).replace(/\.mp4$/, ".png");
 const thumb = (i) => `gallery/thumbs/${id(i)}.jpg`;
 const said = (i, a) => (/^-?[\d.:x]*$/.test(value(i, a)) ? `${plan.axes[a].title} ${value(i, a)}` : value(i, a)); // 7 alone says nothing
-const called = (i) => many().map((a) => said(i, a)).join(" · ") || slug(i);
-const alt = (i) => `${film(i) ? "film" : "picture"}, ${many().map((a) => `${plan.axes[a].title} ${value(i, a)}`).join(", ") || slug(i)}: ${texts(i).prompt}`.slice(0, 300);
+const prompted = (i) => plan.axes.flatMap((axis, a) => (axis.keys.includes("prompts") ? [value(i, a)] : []))[0] || slug(i);
+const called = (i) => many().map((a) => said(i, a)).join(" · ") || prompted(i);
+const alt = (i) => `${film(i) ? "film" : "picture"}, ${many().map((a) => `${plan.axes[a].title} ${value(i, a)}`).join(", ") || prompted(i)}: ${texts(i).prompt}`.slice(0, 300);
 
 let several = null;
 function many() { // axes along which something changes

@@ -1,6 +1,6 @@
 // The pictures: only what is in sight is in the page, however many there are.
 
-const GAP = 10, EDGE = 16, CAPTION = 24, SIGHT = 400, SMALL = 640, SHARP = 300;
+const GAP = 10, EDGE = 16, CAPTION = 24, SIGHT = 400, SMALL = 640, SHARP = 300, LARGE = 420;
 const grid = { lines: [], height: 0, size: 0, left: 0, head: 0, plan: null, current: -1, where: new Map() };
 const cells = new Map(), labels = new Map(); // what is in the page: by position, by line
 let calm = true, settled = 0, drawing = 0, hovered = null;
@@ -39,7 +39,8 @@ function layTable(found, width, narrow) {
   grid.head = found.across.length * 20 + 16;
   const tallest = found.rows.reduce((most, row) => Math.max(most, ratio(row.of)), 0.3);
   const room = (scroller.clientHeight - grid.head) / Math.max(1, found.rows.length) / tallest - GAP; // few rows may be larger
-  grid.size = view.size || Math.floor(Math.max(narrow ? 84 : 68, Math.min(fitting, Math.max(236, Math.min(room, 420)))));
+  const least = narrow ? 84 : fitting < 68 ? 112 : 68; // those that do not fit anyway may be seen
+  grid.size = view.size || Math.floor(Math.max(least, Math.min(fitting, Math.max(236, Math.min(room, LARGE)))));
   let y = 6;
   for (const row of found.rows) {
     const tall = Math.max(0.3, ...row.cells.filter((i) => i >= 0).map(ratio));
@@ -55,8 +56,14 @@ function layTable(found, width, narrow) {
 
 function layWall(found, width, narrow) {
   const wide = width - 2 * EDGE;
-  const n = Math.max(1, Math.floor((wide + GAP) / ((view.size || (narrow ? 104 : 168)) + GAP)));
-  grid.size = Math.floor((wide - GAP * (n - 1)) / n);
+  const each = (n) => Math.floor((wide - GAP * (n - 1)) / n); // a line's width is filled
+  const longest = Math.max(1, ...found.sections.map((section) => section.length));
+  let n = Math.max(1, Math.floor((wide + GAP) / ((view.size || (narrow ? 104 : 168)) + GAP)));
+  grid.size = each(n);
+  if (!view.size && longest < n) { // few may be larger
+    grid.size = Math.max(grid.size, Math.min(each(longest), found.sections.length > 1 ? 236 : LARGE));
+    n = longest;
+  }
   grid.left = EDGE;
   grid.head = 0;
   let y = EDGE;
@@ -87,7 +94,9 @@ function drawHeads(found) { // one level an axis; a label stands over all column
       let end = c + 1;
       while (end < found.columns.length && key(found.columns[end], axes) === key(found.columns[c], axes)) end++;
       const text = value(found.columns[c], a);
-      const label = h("span", { className: "column", title: `${plan.axes[a].title} ${text}` }, grid.left > EDGE ? text : said(found.columns[c], a));
+      const label = h("span", { className: level < found.across.length - 1 ? "column group" : "column", title: about(found.columns[c], a) },
+        h("span", {}, grid.left > EDGE ? text : said(found.columns[c], a)));
+      label.firstChild.style.left = `${grid.left}px`;
       label.style.left = `${grid.left + c * (grid.size + GAP)}px`;
       label.style.width = `${(end - c) * (grid.size + GAP) - GAP}px`;
       label.style.top = `${8 + level * 20}px`;
@@ -129,8 +138,8 @@ function draw() {
       if (line.cells[c] >= 0) { keepCells.add(line.cells[c]); drawCell(line.cells[c], line, c); }
     }
   }
-  const focused = cells.get(grid.current);
-  if (focused && focused === document.activeElement) keepCells.add(grid.current);
+  const current = grid.where.get(grid.current); // stays, so that the tab key finds it wherever one has scrolled
+  if (current) { keepCells.add(grid.current); drawCell(grid.current, grid.lines[current[0]], current[1]); }
   drop(cells, keepCells);
   drop(labels, keepLabels);
 }
@@ -154,11 +163,17 @@ function drawLabel(l, line) {
   rail.append(node);
 }
 
+function about(i, a) { // a tooltip
+  const { title, keys, names } = plan.axes[a], prompt = keys.includes("prompts") ? texts(i).prompt : "";
+  return names?.[digit(i, a)] ? prompt : `${title} ${value(i, a)}${prompt && `: ${prompt}`}`;
+}
+
 function rowLabel(l, line) { // values that are the row's above as well are dim
-  const above = grid.lines[l - 1], down = grid.plan.down;
+  const above = grid.lines[l - 1], down = grid.plan.down, lines = Math.min(4, Math.floor(line.h / 20 / down.length));
+  const cut = (text, n) => (n > 1 && text.length > 14 * n ? `${text.slice(0, 14 * n - 2).trimEnd()}…` : text);
   const node = h("div", { className: "row" }, ...down.map((a, n) => {
     const same = above && down.slice(0, n + 1).every((b) => digit(above.of, b) === digit(line.of, b));
-    return h("span", { className: same ? "same" : "", title: `${plan.axes[a].title} ${value(line.of, a)}` }, value(line.of, a));
+    return h("span", { className: `${same ? "same" : ""} ${lines > 1 ? "long" : ""}`, title: about(line.of, a) }, cut(value(line.of, a), lines));
   }));
   node.style.height = `${line.h}px`;
   return node;
@@ -179,7 +194,7 @@ function drawCell(i, line, c) {
     node.style.setProperty("--frame", `${line.frame}px`);
     node.dataset.place = place;
   }
-  const look = `${letter(i)}${favourites.has(id(i))}${calm}${grid.size > SHARP}${grid.plan.table}`;
+  const look = `${letter(i)}${favourites.has(id(i))}${calm}${grid.size > SHARP}${grid.plan.table}${pinned === i}`;
   if (node.dataset.look !== look && (calm || !node.dataset.look)) fill(node, i, look);
 }
 
@@ -187,12 +202,13 @@ function fill(node, i, look) {
   node.dataset.look = look;
   const state = { d: "done", w: "done warned", f: "failed" }[letter(i)] || "new";
   node.className = `cell ${state}`;
-  node.title = letter(i) === "w" ? now.notes.get(i) || "" : "";
+  node.title = "wf".includes(letter(i)) ? now.notes.get(i) || "" : "";
   const frame = h("span", { className: "frame" });
   if (done(i) && calm) frame.append(picture(i, grid.size > SHARP ? poster(i) : thumb(i)));
   else frame.append(h("span", { className: "reason" }, done(i) ? "" : state === "failed" ? now.notes.get(i) || "failed" : now.live ? "" : "not rendered"));
   if (film(i)) frame.append(h("span", { className: "badge" }, `▶ ${clock(film(i).seconds)}`));
   if (letter(i) === "w") frame.append(h("span", { className: "badge warning", title: now.notes.get(i) }, "!"));
+  if (pinned === i) frame.append(h("span", { className: "badge pin" }, "A"));
   if (favourites.has(id(i))) frame.append(h("span", { className: "star", role: "img", "aria-label": "favourite" }, "★"));
   const caption = grid.plan.table ? h("span", { className: "unseen" }, done(i) ? "" : `${called(i)}, ${state}`)
     : h("span", { className: "caption" }, many().filter((a) => !grid.plan.down.includes(a)).map((a) => said(i, a)).join(" · ") || called(i));
@@ -263,15 +279,21 @@ function typed(event) {
     select(to);
   } else if (event.key === " " || event.key === "Enter") open(grid.current);
   else if (event.key === "f") toggleFavourite(grid.current);
-  else if (event.key === "c") { pinned = pinned === grid.current ? -1 : grid.current; open(grid.current); }
+  else if (event.key === "c") { if (pinned < 0) pinned = grid.current; open(grid.current); }
+  else if (event.key === "0") fit();
   else return;
   event.preventDefault();
 }
 
 field.addEventListener("click", (event) => {
   const node = event.target.closest(".cell");
-  if (node) { select(+node.dataset.i, false); open(+node.dataset.i); }
+  if (!node) return;
+  select(+node.dataset.i, false);
+  if (event.target.closest(".star")) toggleFavourite(+node.dataset.i); else open(+node.dataset.i);
 });
+
+// Keys work from the beginning, before anything is focused.
+document.addEventListener("keydown", (event) => event.target === document.body && typed(event));
 
 field.addEventListener("focusin", (event) => {
   const node = event.target.closest(".cell");
@@ -281,12 +303,15 @@ field.addEventListener("focusin", (event) => {
   node.tabIndex = 0;
 });
 
-// Films play where they are while they are pointed at or focused.
+// Films play where they are while they are pointed at or focused; there, a star can be clicked.
+const hint = h("span", { className: "star hint", title: "favourite (f)", "aria-hidden": "true" }, "☆");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 function play(node) {
   if (hovered === node) return;
   hovered?.querySelector("video")?.remove();
   hovered = node;
+  hint.remove();
+  if (node && !favourites.has(id(+node.dataset.i))) node.querySelector(".frame").append(hint);
   const i = node ? +node.dataset.i : -1;
   if (!node || !film(i) || !done(i) || still.matches) return;
   const video = h("video", { muted: true, loop: true, playsInline: true, autoplay: true, poster: poster(i), tabIndex: -1 });

@@ -97,7 +97,7 @@ function neighbour(i, axis, to) { // the job that differs from i in this one val
   return places.get(digits.join());
 }
 
-function writeHash(at, pin) { // what is shown, as the address: it can be reloaded, kept and sent
+function writeHash(at) { // what is shown, as the address: it can be reloaded, kept and sent
   const p = new URLSearchParams();
   for (const role of ROLES) {
     const axes = many().filter((a) => view.roles[a] === role);
@@ -109,7 +109,8 @@ function writeHash(at, pin) { // what is shown, as the address: it can be reload
   }
   for (const name of ["query", "only", "size"]) if (view[name] && view[name] !== "all") p.set(name, view[name]);
   if (at !== undefined) p.set("open", id(at));
-  if (pin !== undefined) p.set("with", id(pin));
+  if (pinned >= 0) p.set("with", id(pinned));
+  if (pinned >= 0 && wiping) p.set("wiper", 1);
   try { history.replaceState(null, "", `#${p}`); } catch { /* a sandbox without history */ }
 }
 
@@ -124,5 +125,5 @@ function readHash() {
   view.query = p.get("query") || "";
   view.only = p.get("only") || "all";
   view.size = Math.min(420, Math.max(0, +p.get("size") || 0));
-  return { open: p.get("open"), pin: p.get("with") };
+  return { open: p.get("open"), pin: p.get("with"), wiper: p.has("wiper") };
 }

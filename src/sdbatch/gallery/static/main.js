@@ -52,6 +52,7 @@ async function begin() {
   document.body.classList.add("ready");
   const find = (name) => jobs.findIndex((job) => job.row[0] === name);
   if (asked.pin) pinned = find(asked.pin);
+  wiping = asked.wiper;
   if (asked.open) open(find(asked.open));
   watch();
 }

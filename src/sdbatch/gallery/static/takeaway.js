@@ -28,7 +28,7 @@ async function copy(text, what) {
 // A text to look at, copy or save: also where the browser allows neither downloads nor the clipboard.
 const offering = h("dialog", { className: "offer" });
 function offer(title, text, name, ...more) {
-  const area = h("textarea", { readOnly: true, rows: 12, spellcheck: false, value: text, "aria-label": title });
+  const area = h("textarea", { readOnly: true, rows: Math.min(12, text.split("\n").length + Math.ceil(text.length / 75)), spellcheck: false, value: text, "aria-label": title });
   offering.replaceChildren(h("h2", {}, title), ...more, area, h("div", { className: "bar" },
     name && h("button", { type: "button", data: { act: "file" }, onclick: () => save(new Blob([text], { type: "text/plain" }), name) }, "Save as file"),
     h("button", { type: "button", data: { act: "copy" }, onclick: () => { area.select(); navigator.clipboard.writeText(text).then(() => say("Copied"), () => document.execCommand("copy")); } }, "Copy"),
@@ -61,7 +61,7 @@ async function exportCsv() {
   const lines = [["id", "status", "path", ...names, "seed", "width", "height", "prompt", "negative", "settings", "pixels", "file", "size", "profile", "note"]];
   for (let i = 0; i < jobs.length; i++) {
     const status = { d: "done", w: "done", f: "failed" }[letter(i)] || "new", found = (await record(i)) || ["", "", "", ""];
-    lines.push([id(i), status, file(i), ...plan.axes.map((_, a) => value(i, a)), seed(i), ...setting(i).size, texts(i).prompt, texts(i).negative,
+    lines.push([id(i), status, file(i), ...plan.axes.map((axis, a) => axis.values[digit(i, a)]), seed(i), ...setting(i).size, texts(i).prompt, texts(i).negative,
       setting(i).about.map(([name, text]) => `${name}=${text}`).join(" "), ...found, now.notes.get(i) || ""]);
   }
   save(new Blob([lines.map((line) => `${line.map((one) => cell(String(one))).join(",")}\r\n`).join("")], { type: "text/csv" }), `${plan.name}.csv`);
@@ -72,7 +72,7 @@ function sheetCommand() {
   const keys = (axes) => axes.map((a) => plan.axes[a].keys.join(",")).join(",");
   const only = many().filter((a) => shown(a).length < used(a).length);
   const where = only.map((a) => plan.axes[a].keys.map((k, n) => `${k}=${shown(a).map((v) => plan.axes[a].values[v].split(" · ")[n]).join("|")}`)).flat();
-  const parts = ["sheet.format=pdf", across.length && `sheet.across=[${keys(across)}]`, down.length && `sheet.down=[${keys(down)}]`, where.length && `sheet.where=[${where.map((w) => `"${w}"`).join(",")}]`];
+  const parts = ["sheet.format=pdf", across.length && `sheet.across=[${keys(across)}]`, down.length && `sheet.down=[${keys(down)}]`, where.length && `sheet.where=[${where.map((w) => `"${w.replace(/(\\*)("|$)/g, (_, n, end) => n + n + (end && '\\"'))}"`).join(",")}]`];
   offer("Contact sheet of this grid", `python -m sdbatch name=${plan.name} task=sheet ${parts.filter(Boolean).map(quoted).join(" ")}`, "");
 }
 

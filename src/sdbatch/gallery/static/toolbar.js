@@ -4,10 +4,11 @@ const WORDS = { all: "everything", favourites: "favourites", done: "done", faile
 const status = h("p", { className: "status", role: "status" });
 const meter = h("progress", { className: "meter", max: 1, value: 0, hidden: true, "aria-label": "rendered" });
 const controls = h("div", { className: "axes" });
-const search = h("input", { type: "search", placeholder: "Find in prompts", "aria-label": "find in prompts", oninput: () => set(() => { view.query = search.value; }) });
-const only = h("select", { "aria-label": "show", onchange: () => set(() => { view.only = only.value; }) },
+const search = h("input", { type: "search", placeholder: "Find", "aria-label": "find in prompts", title: "words of prompts and labels, or an id (/)", oninput: () => set(() => { view.query = search.value; }) });
+const only = h("select", { "aria-label": "show", title: "which pictures are shown", onchange: () => set(() => { view.only = only.value; }) },
   ...Object.entries(WORDS).map(([name, text]) => h("option", { value: name }, text)));
-const sizer = h("input", { type: "range", min: 64, max: 420, step: 4, "aria-label": "size of the pictures", title: "size of the pictures", oninput: () => set(() => { view.size = +sizer.value; }) });
+const sizer = h("input", { type: "range", min: 64, max: 420, step: 4, "aria-label": "size of the pictures", title: "size of the pictures (as it fits: double click, or 0)",
+  oninput: () => set(() => { view.size = +sizer.value; }), ondblclick: fit, onkeydown: (event) => event.key === "0" && fit() });
 const themes = ["auto", "light", "dark"];
 const theme = h("button", { type: "button", className: "theme", onclick: () => dress(themes[(themes.indexOf(document.documentElement.dataset.theme) + 1) % 3]) });
 
@@ -19,15 +20,20 @@ function dress(name) {
   keep.set("theme", name);
 }
 
+function fit() { // as large as it fits
+  set(() => { view.size = 0; });
+}
+
 function set(change) {
   change();
   layOut();
+  if (!view.size) sizer.value = grid.size;
   writeHash();
   tell();
 }
 
 const item = (text, what) => h("button", { type: "button", onclick: () => { away.open = false; what(); } }, text);
-const away = h("details", { className: "menu" }, h("summary", {}, "Take away"), h("div", { className: "drop" },
+const away = h("details", { className: "menu" }, h("summary", {}, "Export"), h("div", { className: "drop" },
   item("Favourites: ids as text …", exportIds),
   item("Favourites: files as ZIP", () => exportZip(starred())),
   item("Shown: files as ZIP", () => exportZip(grid.plan.found)),
@@ -35,13 +41,13 @@ const away = h("details", { className: "menu" }, h("summary", {}, "Take away"), 
   item("Contact sheet, PNG or PDF …", sheetCommand)));
 
 const KEYS = [["← → ↑ ↓", "go to the neighbour"], ["space, enter", "open; in full view the next, or play"], ["f", "favourite"], ["c", "compare: keep this one, go to another"],
-  ["w", "wiper"], ["escape", "close"], ["page, home, end", "far away"]];
+  ["w", "wiper"], ["z", "in full view: pixel for pixel"], ["0", "pictures as large as it fits"], ["/", "find in prompts"], ["escape", "close"], ["page, home, end", "far away"]];
 const help = h("dialog", { className: "offer" }, h("h2", {}, "Keys"), h("dl", { className: "keys" }, ...KEYS.flatMap(([k, text]) => [h("dt", {}, k), h("dd", {}, text)])),
   h("div", { className: "bar" }, h("button", { type: "button", onclick: () => help.close() }, "Close")));
 
 const toolbar = h("header", { className: "top" },
   h("div", { className: "title" }, h("h1", {}), status, h("span", { className: "grow" }), search, only, sizer, theme,
-    h("button", { type: "button", className: "theme", title: "keys", "aria-label": "keys", onclick: () => help.showModal() }, "?"), away),
+    h("button", { type: "button", className: "theme help", title: "keys", "aria-label": "keys", onclick: () => help.showModal() }, "?"), away),
   meter, controls);
 
 function drawControls() {
@@ -53,17 +59,17 @@ function drawControls() {
 
 function control(a) {
   const axis = plan.axes[a];
-  const roles = h("select", { "aria-label": `${axis.title} runs`, onchange: () => { set(() => { view.roles[a] = roles.value; if (roles.value === "slider") view.chosen[a] = null; }); drawControls(); } },
+  const roles = h("select", { "aria-label": `${axis.title} runs`, title: "across: labels above · down: labels on the left · slider: one value at a time · filter: no labels, only a choice", onchange: () => { set(() => { view.roles[a] = roles.value; if (roles.value === "slider") view.chosen[a] = null; }); drawControls(); } },
     ...ROLES.map((role) => h("option", { value: role, selected: role === view.roles[a] }, role)));
   return h("div", { className: `axis ${view.roles[a]}`, data: { axis: a } }, h("span", { className: "name" }, axis.title), roles, view.roles[a] === "slider" ? slider(a) : values(a));
 }
 
 function slider(a) {
-  const list = used(a), text = h("output", {}, plan.axes[a].values[view.at[a]]);
+  const list = used(a), text = h("output", {}, told(a, view.at[a]));
   const range = h("input", { type: "range", min: 0, max: list.length - 1, step: 1, "aria-label": plan.axes[a].title,
-    oninput: () => { text.textContent = plan.axes[a].values[list[+range.value]]; set(() => { view.at[a] = list[+range.value]; }); } });
+    oninput: () => { const to = list[+range.value]; text.textContent = told(a, to); range.setAttribute("aria-valuetext", told(a, to)); set(() => { view.at[a] = to; }); } });
   range.value = list.indexOf(view.at[a]);
-  range.setAttribute("aria-valuetext", plan.axes[a].values[view.at[a]]);
+  range.setAttribute("aria-valuetext", told(a, view.at[a]));
   return h("span", { className: "slide" }, range, text);
 }
 
@@ -80,7 +86,7 @@ function values(a) {
 function choices(a, summary) {
   const list = used(a), boxes = list.slice(0, LONG).map((v) => {
     const box = h("input", { type: "checkbox", checked: !view.chosen[a] || view.chosen[a].has(v), value: v, onchange: () => choose() });
-    return h("label", {}, box, h("span", {}, plan.axes[a].values[v]));
+    return h("label", {}, box, h("span", {}, told(a, v)));
   });
   const inputs = () => boxes.map((label) => label.firstChild);
   const choose = () => set(() => {
@@ -93,12 +99,16 @@ function choices(a, summary) {
     ...boxes, list.length > LONG && h("p", {}, `and ${count(list.length - LONG, "more value")}: find them above`)].filter(Boolean);
 }
 
+const kind = () => (!jobs.some((_, i) => film(i)) ? "picture" : jobs.every((_, i) => film(i)) ? "film" : "job");
+
 function tell() { // one line: how many, how it goes
   const n = { ".": 0, d: 0, w: 0, f: 0 };
   for (const one of now.letters) n[one]++;
-  const films = jobs.length && jobs.every((_, i) => film(i)) ? "film" : "picture", live = now.live;
-  const parts = [live ? `${(n.d + n.w).toLocaleString("en")} of ${count(jobs.length, films)}` : count(n.d + n.w, films)];
-  if (live) parts.push(`${live.rate >= 10 ? Math.round(live.rate) : live.rate.toFixed(2)} ${live.unit === "jobs" ? "" : "pictures "}a second`);
+  const ready = jobs.map((_, i) => i).filter(done), films = ready.filter(film).length, live = now.live;
+  const parts = live ? [`${ready.length.toLocaleString("en")} of ${count(jobs.length, kind())}`]
+    : [(ready.length > films || kind() === "picture") && count(ready.length - films, "picture"), (films || kind() === "film") && count(films, "film")].filter(Boolean);
+  if (live && !live.rate) parts.push("starting");
+  else if (live) parts.push(`${live.rate >= 10 ? Math.round(live.rate) : live.rate.toFixed(2)} ${live.unit === "jobs" ? "" : "pictures "}a second`);
   if (live && live.left !== null) parts.push(`${clock(live.left)} left`);
   if (n.f) parts.push(`${n.f} failed`);
   if (n.w) parts.push(count(n.w, "warning"));

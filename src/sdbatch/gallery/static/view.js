@@ -5,11 +5,12 @@ let at = -1;
 
 const stage = h("div", { className: "stage" });
 const panel = h("aside", { className: "panel" });
-const dialog = h("dialog", { className: "view", "aria-label": "full picture", onkeydown: viewTyped, onclose: closed }, stage, panel);
+const dialog = h("dialog", { className: "view", "aria-label": "full picture", tabIndex: -1, autofocus: true, onkeydown: viewTyped, onclose: closed }, stage, panel);
 
 function open(i) {
   if (i < 0 || !jobs[i]) return;
   at = i;
+  notice.classList.remove("up");
   if (!dialog.open) dialog.showModal();
   show();
 }
@@ -17,7 +18,8 @@ function open(i) {
 function closed() {
   const last = at;
   at = -1;
-  pinned = -1;
+  if (pinned === last) say("Now open the picture to compare it with");
+  else pinned = -1;
   stage.replaceChildren();
   writeHash();
   select(last);
@@ -34,13 +36,13 @@ function go(i) { // sliders follow, so that the picture is in the layout too
 }
 
 function show() {
-  const focused = document.activeElement?.dataset?.act;
+  const focused = document.activeElement?.dataset?.act, shown = panel.querySelector("details")?.open;
   stage.className = `stage${pinned >= 0 && pinned !== at ? (wiping ? " wiped" : " two") : ""}`;
   stage.replaceChildren(...stageOf(at));
-  panel.replaceChildren(bar(), h("h2", {}, called(at)), ...strips(), settings(), commandBox());
+  panel.replaceChildren(bar(), h("h2", {}, called(at)), ...strips(), settings(), commandBox(shown));
   if (focused) panel.querySelector(`[data-act="${focused}"]`)?.focus();
   else if (!dialog.contains(document.activeElement) || document.activeElement === document.body) dialog.focus();
-  writeHash(at, pinned >= 0 ? pinned : undefined);
+  writeHash(at);
 }
 
 const act = (name, text, what, more) => h("button", { type: "button", data: { act: name }, onclick: what, ...more }, text);
@@ -51,8 +53,8 @@ function bar() {
     act("favourite", starred ? "★" : "☆", () => toggleFavourite(at), { title: "favourite (f)", "aria-label": "favourite", "aria-pressed": String(starred) }),
     done(at) && h("a", { className: "button", href: file(at), download: file(at).split("/")[1], title: "save the file", data: { act: "save" } }, "Save"),
     act("command", "Copy command", () => copy(command(at), "the command"), { title: "the command line that makes exactly this one" }),
-    act("compare", two ? "Let go" : "Compare", () => { pinned = two ? -1 : at; show(); }, { title: two ? "show one picture (c)" : "keep this picture and go to another (c)" }),
-    two && pinned !== at && act("wipe", wiping ? "Beside" : "Wiper", () => { wiping = !wiping; show(); }, { title: "(w)" }),
+    act("compare", "Compare", () => { pinned = two ? -1 : at; show(); }, { title: two ? "show one picture (c)" : "keep this picture and go to another (c)", "aria-pressed": String(two) }),
+    two && pinned !== at && act("wipe", "Wiper", () => { wiping = !wiping; show(); }, { title: wiping ? "side by side (w)" : "one over the other (w)", "aria-pressed": String(wiping) }),
     act("close", "✕", () => dialog.close(), { className: "close", title: "close (escape)", "aria-label": "close" }));
 }
 
@@ -67,7 +69,7 @@ function strips() { // one for each axis: the pictures that differ in it alone
 }
 
 function step(a, v) {
-  const i = neighbour(at, a, v), text = plan.axes[a].values[v];
+  const i = neighbour(at, a, v), text = told(a, v);
   const here = v === digit(at, a);
   const face = i !== undefined && done(i) ? h("img", { src: thumb(i), alt: "", loading: "lazy", decoding: "async" }) : h("i", {}, i === undefined ? "–" : letter(i) === "f" ? "✕" : "·");
   return h("button", { type: "button", className: "step", data: { act: `step-${a}-${v}` }, disabled: i === undefined, title: `${plan.axes[a].title} ${text}`,
@@ -83,10 +85,10 @@ function facts(i) { // everything that decides the picture, in the words of the 
 function settings() {
   const other = pinned >= 0 && pinned !== at ? new Map(facts(pinned)) : null;
   const list = h("dl", { className: "facts" });
-  const add = (name, text, long) => {
+  const add = (name, text, long, why) => {
     const before = other && other.has(name) ? other.get(name) : null;
     const differs = other && before !== text && other.has(name);
-    list.append(h("dt", {}, name), h("dd", { className: `${long ? "long" : ""}${differs ? " differs" : ""}` }, text || "–",
+    list.append(h("dt", { title: why || "" }, name), h("dd", { className: `${long ? "long" : ""}${differs ? " differs" : ""}` }, text || "–",
       differs && h("del", { title: "of the pinned picture" }, before || "–")));
   };
   facts(at).forEach(([name, text]) => (text || (other && other.get(name))) && add(name, text, name === "prompt" || name === "negative"));
@@ -96,22 +98,26 @@ function settings() {
   const mine = at;
   record(at).then((found) => {
     if (!found || at !== mine || !list.isConnected) return;
-    [["pixels", found[0]], ["file", found[1]], ["bytes", found[2].toLocaleString("en")], ["profile", found[3]]].forEach(([name, text]) => add(name, text));
+    add("pixels", found[0], false, "digest of the pixels: the same number, the same picture");
+    add("file", found[1], false, "digest of the whole file");
+    add("bytes", found[2].toLocaleString("en"));
+    add("profile", found[3], false, "the machine and the libraries that made it: see the folder profiles");
   });
   return list;
 }
 
-function commandBox() {
-  return h("details", { className: "command" }, h("summary", { data: { act: "show" } }, "Command"), h("pre", { tabIndex: 0 }, command(at)),
+function commandBox(shown) {
+  return h("details", { className: "command", open: Boolean(shown) }, h("summary", { data: { act: "show" } }, "Command"), h("pre", { tabIndex: 0 }, command(at)),
     done(at) && h("p", {}, "or from the file itself:"), done(at) && h("pre", { tabIndex: 0 }, `python -m sdbatch task=reproduce source=${quoted(`outputs/${plan.name}/${file(at)}`)}`));
 }
 
 function viewTyped(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const control = event.target.closest("input, video, summary, pre"), button = event.target.closest("button, a");
+  const control = event.target.closest("input, video"), button = event.target.closest("button, a, summary");
   if (event.key === "f") toggleFavourite(at);
   else if (event.key === "c") { pinned = pinned >= 0 ? -1 : at; show(); }
   else if (event.key === "w" && pinned >= 0) { wiping = !wiping; show(); }
+  else if (event.key === "z") actual();
   else if (control) return;
   else if (ARROWS[event.key]) go(beside(at, ...ARROWS[event.key]));
   else if (event.key === " " && !button) { const one = stage.querySelector("video"); if (one) { if (one.paused) one.play(); else one.pause(); } else go(beside(at, 1, 0)); }
@@ -120,5 +126,6 @@ function viewTyped(event) {
   event.stopPropagation();
 }
 
-stage.addEventListener("click", (event) => event.target.localName === "img" && !stage.querySelector(".wipe") && stage.classList.toggle("actual"));
+const actual = () => pinned < 0 && stage.classList.toggle("actual"); // one pixel of the picture is one of the page
+stage.addEventListener("click", (event) => event.target.localName === "img" && actual());
 on((what) => { if (at >= 0 && (what === "favourites" || (what === "state" && !stage.querySelector("video, img")))) show(); });
