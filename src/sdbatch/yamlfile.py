@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import yaml
@@ -10,6 +11,7 @@ from yaml.reader import ReaderError
 LIMIT = 1_000_000  # values, counted where they are used: aliases of aliases would fill the memory
 DEPTH = 50
 _DEEP = f"nested more than {DEPTH} deep"
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _Fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -26,11 +28,24 @@ class Loader(_Fast):  # type: ignore[misc]
         return super().construct_mapping(node, deep)
 
 
-def load(text: str, loader: type[Any] = Loader) -> Any:
+@cache
+def _decimal(loader: Any) -> Any:
+    """``loader`` without YAML 1.1's base 60, in which 16:9 is 969: YAML 1.2 has none, so its writers (``dvc exp run
+    -S`` rewrites an experiment) leave the quotes of a ratio out."""
+
+    class Decimal(loader):  # type: ignore[misc]
+        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+            found = super().resolve(kind, value, implicit)
+            return self.DEFAULT_SCALAR_TAG if found in _NUMBERS and ":" in value else found
+
+    return Decimal
+
+
+def load(text: str, loader: Any = Loader) -> Any:
     """The data in ``text``. Raises ValueError that names the line and what is wrong there."""
     try:
         _shallow(text)  # loaders recurse: libyaml's ends the process on deep brackets
-        data = yaml.load(text, Loader=loader)  # noqa: S506  (safe loaders only)
+        data = yaml.load(text, Loader=_decimal(loader))  # noqa: S506  (safe loaders only)
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         where = f"line {mark.line + 1}: " if mark else ""

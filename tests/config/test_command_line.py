@@ -129,7 +129,7 @@ FILES = [
         "model: sd15\n",
         "model: 'sd15' is not a mapping of keys (choose it as model=sd15, in a file as defaults: [override",
     ),
-    ("canvas: [16:9]\n", 'canvas[0]: 969 is a number; quote the ratio: "16:9"'),
+    ("canvas: [969]\n", 'canvas[0]: 969 is a number; quote the ratio: "16:9"'),
     ("prompts: [2026-01-02]\nnegative: 2026-01-02\nseeds: 1e3\n", "seeds: 1000.0 is no seed"),
     ("sampling: {steps: 0x" + "f" * 9000 + "}\n", "mine.yaml cannot be read: a number of more than 300 digits"),
     ("sampling: {steps: 0x" + "f" * 90 + "}\n", "sampling.steps: a number of 360 bits is too large"),
@@ -156,6 +156,14 @@ def test_a_wrong_file_ends_with_2_and_writes_nothing(sdbatch, tmp_path, monkeypa
     assert words in said.err
     assert "Traceback" not in said.err
     assert sorted(p.name for p in tmp_path.iterdir()) in (["conf"], ["conf", "runs"])
+
+
+def test_ratios_without_quotes(sdbatch, tmp_path):
+    """dvc exp run -S writes them so; to YAML 1.1 16:9 is the number 969."""
+    mine(tmp_path, "prompts: [a cat]\ncanvas: [16:9, 9:16, 1:1, 3:2]\nsampling: {steps: 1_0}\n")
+    said = sdbatch("--config-dir", "conf", "+experiment=mine", "model=fake", "task=plan")
+    assert said.code == 0
+    assert "4 new" in said.out
 
 
 ATTACKS = [

@@ -20,7 +20,7 @@ LITTLE = """\
 name: {name}
 prompts: ["a torii gate", "a lighthouse"]
 seeds: 0..1
-canvas: ["64x48"]
+canvas: ["16:9"]
 motion: {{mode: prompt, frames: 4, fps: 8, phrase: "at {{t:.2f}}"}}
 sweep:
   - {{motion.mode: [still, prompt]}}
