@@ -133,6 +133,8 @@ def show_plan(plan: Plan) -> int:
 
         for path in rehearse(plan, _runs(plan) / "preview"):
             Console(stderr=True, emoji=False).print(str(path), markup=False, highlight=False, soft_wrap=True)
+    elif plan.resolved.experiment.motion.mode != "still":
+        Console(stderr=True).print("plan.preview=true draws curves and camera, without a model", highlight=False)
     return 0
 
 

@@ -15,6 +15,7 @@ from sdbatch import motion
 from sdbatch.demand import rows as rows_of
 from sdbatch.demand import table_of
 from sdbatch.jobs import Job
+from sdbatch.motion.chains import joined
 from sdbatch.plan import Plan
 from sdbatch.prompts import chunks, cuts, unread
 from sdbatch.runner import Outcome, cost, estimate
@@ -86,10 +87,11 @@ def _by_axis(plan: Plan, states: States) -> list[dict[str, Any]]:
 
 
 def _all_texts(plan: Plan) -> dict[str, str]:
-    """Every text with a name for it: prompts (with the last motion phrase of a film) and negatives."""
+    """Every text with a name for it: prompts (of a film with its words and its last motion phrase) and negatives."""
     experiment = plan.resolved.experiment
     phrase = experiment.motion.phrases()[-1] if experiment.motion.mode != "still" else ""
-    out = {", ".join(filter(None, (p.text, phrase))): p.id for p in plan.resolved.prompts}
+    words = [key.value for key in experiment.motion.prompts] or [""]
+    out = {joined(p.text, w, phrase): p.id for p in plan.resolved.prompts for w in words}
     out |= {p.negative: f"{p.id} (negative)" for p in plan.resolved.prompts if p.negative}
     for axis in plan.axes:
         for value in axis.values if {"prompts", "negative"} & set(axis.keys) else ():

@@ -23,6 +23,19 @@ def test_experiments_are_planned(sdbatch: Callable[..., Any], name: str) -> None
     assert any(line.startswith("#") and f"python -m sdbatch +experiment={name}" in line for line in lines[:4])
 
 
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_embedded_model_knows_their_words(sdbatch: Callable[..., Any], name: str) -> None:
+    said = sdbatch(f"+experiment={name}", "task=plan", "plan.format=json")
+    assert json.loads(said.out)["unknown_words"] == []
+    assert "plan.preview=true" in said.err
+
+
+def test_the_words_of_a_film_are_looked_at(sdbatch: Callable[..., Any]) -> None:
+    keys = ["motion.loop=false", "motion.seeds=[]", "motion.prompts=[[0,dawn],[end,bamboo]]"]
+    said = sdbatch("+experiment=prompt_walk", *keys, "task=plan", "plan.format=json")
+    assert json.loads(said.out)["unknown_words"] == ["bamboo"]
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_planned(sdbatch: Callable[..., Any], name: str) -> None:
     keys = ["prompts=[a sea]", "motion.seconds=2", "model=fake", "task=plan"]
