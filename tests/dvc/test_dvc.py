@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.dvc.conftest import HERE, Repository
@@ -89,6 +91,14 @@ def test_experiments_ad_hoc_results_and_a_remote(repository: Repository) -> None
     repository.commit("the experiment")
 
     repository.sdbatch("-m", "+experiment=little", "model=fake", "name=wide,tall", "seeds=5")
+    with (repository.root / ".dvc/tmp/lock").open("r+") as lock:  # as another DVC command holds it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = subprocess.Popen(
+            [sys.executable, "scripts/record.py", "wide"], cwd=repository.root, env=repository.env
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(4)
+    assert waiting.wait(120) == 0
     commands = [[sys.executable, "scripts/record.py", name] for name in ("wide", "tall")]
     both = [subprocess.Popen(c, cwd=repository.root, env=repository.env) for c in commands]
     assert [p.wait(120) for p in both] == [0, 0]

@@ -256,6 +256,16 @@ def test_a_manifest_that_was_tampered_with(stills: Folder) -> None:
     assert "digest in the manifest was changed" in stills.out
 
 
+def test_damaged_lines_are_told(stills: Folder) -> None:
+    stills.store.manifest.write_text("X" + stills.store.manifest.read_text())
+    code, said = stills.json()
+    assert (code, said["recorded"], said["damaged_lines"]) == (0, 3, 1)
+    assert stills.run(task="verify") == 0
+    assert "1 damaged manifest lines were passed over" in stills.out
+    assert stills.run() == 0
+    assert stills.json()[1]["damaged_lines"] == 0
+
+
 def test_another_picture_with_fitting_digests(stills: Folder) -> None:
     """File and manifest changed together: rendering again tells."""
     path = stills.path("images/*")

@@ -47,6 +47,7 @@ class Verified:
 
     jobs: int
     held: int = 0  # records in the folder, of any plan
+    garbage: int = 0  # lines of the manifest that are no records
     recorded: int = 0
     findings: list[Finding] = field(default_factory=list)
     profiles: dict[str, list[dict[str, str]] | None] = field(default_factory=dict)
@@ -69,6 +70,7 @@ class Verified:
         return {
             "jobs": self.jobs,
             "recorded": self.recorded,
+            "damaged_lines": self.garbage,
             "counts": {str(s): counts[str(s)] for s in Status},
             "profiles": self.profiles,
             "findings": [f.asdict() for f in self.findings if f.status != Status.EQUAL],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.markup import escape
 
@@ -35,19 +37,27 @@ def verified(found: Verified, name: str, console: Console) -> None:
     say(f"[bold]{name}[/]  {files}; {', '.join(counts) or 'nothing to compare'}")
     if found.held and not found.recorded:
         say(f"  the folder holds {found.held:,} records of other jobs: other settings, or other weights (model=…)?")
+    if found.garbage:
+        say(f"  {found.garbage:,} damaged manifest lines were passed over; rendering again fills what they said")
     for finding in [f for f in found.findings if f.status != Status.EQUAL][:SHOWN]:
         say(f"  {_WORDS[finding.status]} {escape(finding.path)}: {escape(finding.note)}")
     if (more := len(found.findings) - found.count(Status.EQUAL) - SHOWN) > 0:
         say(f"  … and {more:,} more")
-    for digest, differs in found.profiles.items():
-        if differs is None:
-            say(f"  profile {digest} is not known: what differs from the present one cannot be said")
-        elif differs:
-            say(f"  recorded under {digest}; {_differences(differs)}")
-        elif found.count(Status.DIFFERS):
-            say(f"  profile {digest} is the present one: the cause is no version or setting (code? hardware?)")
+    for text in _profiles(found):
+        say(f"  {text}")
     if damaged := found.count(*DAMAGED):
         say(f"  verify.repair=true puts {damaged:,} files right")
+
+
+def _profiles(found: Verified) -> Iterator[str]:
+    """What differs between the profiles that jobs were recorded under and the present one."""
+    for digest, differs in found.profiles.items():
+        if differs is None:
+            yield f"profile {digest} is not known: what differs from the present one cannot be said"
+        elif differs:
+            yield f"recorded under {digest}; {_differences(differs)}"
+        elif found.count(Status.DIFFERS):
+            yield f"profile {digest} is the present one: the cause is no version or setting (code? hardware?)"
 
 
 def reproduced(made: Reproduced, console: Console) -> None:

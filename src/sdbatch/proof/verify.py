@@ -43,7 +43,7 @@ class _Verifier:
         self.case = case
         self.progress = progress
         self.ledger = case.store.ledger()
-        self.found = Verified(len(case.part), held=len(self.ledger))
+        self.found = Verified(len(case.part), held=len(self.ledger), garbage=self.ledger.garbage)
         self.damaged: set[int] = set()
 
     def run(self) -> Verified:
