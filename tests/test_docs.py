@@ -1,0 +1,66 @@
+"""What the documents say is so: examples run, tables are complete, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sdbatch.errors import nearest
+from sdbatch.jobs import Layer
+from tests.config.building import ROOT, planned, problems
+
+SOURCE = ROOT / "src" / "sdbatch"
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+
+
+def block(document: str, kind: str) -> str:
+    """The first block of this kind."""
+    found = re.search(rf"```{kind}\n(.*?)```", (ROOT / document).read_text("utf-8"), re.S)
+    assert found
+    return found[1]
+
+
+def test_the_example_of_the_readme_makes_forty_jobs():
+    plan = planned(yaml.safe_load(block("README.md", "yaml")))
+    assert (len(plan), plan.skipped) == (40, 8)
+    assert "are 40 jobs" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_mistakes_of_the_readme_are_said_so():
+    found = problems(canvas=[512], sampling={"sampler": "euler_b", "guidance": 0.5})
+    text = (ROOT / "README.md").read_text("utf-8")
+    first, second, third = (str(p) for p in found)
+    assert f"  {first}\n" in text
+    assert second.startswith("sampling.sampler: 'euler_b' is no sampler; allowed are ddim, ")
+    assert nearest("euler_b", ["euler_a"]) in second
+    assert f"  {third}\n" in text
+
+
+def test_the_motion_of_ten_lines_is_a_motion():
+    made: dict = {}
+    exec(block("CONTRIBUTING.md", "python"), made)
+    plan = planned(motion={"mode": "prompt", "frames": 4, "phrase": "{frame}"})
+    base, motion = plan[0].shot, plan[0].film.motion
+    assert list(made["shots"](base, motion)) == [base, replace(base, seed=base.seed + 1)]
+    assert list(made["frames"](base, motion)) == [(Layer(0),), (Layer(0),), (Layer(1),), (Layer(1),)]
+
+
+def test_every_module_has_a_row():
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", text, re.M)
+    named = {name.rstrip("/") for row in rows for name in re.findall("`(.*?)`", row)}
+    modules = {p.stem for p in SOURCE.glob("*.py")} | {p.parent.name for p in SOURCE.glob("*/__init__.py")}
+    assert named == {name for name in modules if not name.startswith("__")}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.name)
+def test_links_and_files_are_there(document: Path):
+    text = document.read_text("utf-8")
+    links = [a for a in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in a]
+    files = re.findall(r"`((?:tests|scripts|conf|src|benchmarks|docs)/[\w./-]+)`", text)
+    assert [a for a in links if not (document.parent / a).exists()] == []
+    assert [f for f in files if not (ROOT / f).exists()] == []
