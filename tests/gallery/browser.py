@@ -87,7 +87,8 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def one(self, selector: str) -> Any:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
+        """The first one, which may come in a moment."""
+        return self.until("return document.querySelector(arguments[0])", selector)
 
     def texts(self, selector: str) -> list[str]:
         """Texts of what is there, seen or not, from left to right and top to bottom."""

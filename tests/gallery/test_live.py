@@ -25,6 +25,11 @@ def test_news_come_while_it_renders(browser: Browser, tmp_path: Path):
     while not (store.root / "gallery" / "state.js").exists():
         time.sleep(0.02)
     browser.open(store.root)
+    browser.all(".cell")[19].click()  # the last one: it and its neighbours come by and by
+    assert browser.one(".stage").text == "not rendered yet"
+    browser.until("return document.querySelector('.step img')")
+    browser.type("escape")
+    browser.all(".cell")[19].click()
     lags, seen = [], 0
     while run.is_alive():
         known = len(store.ledger())
@@ -38,12 +43,17 @@ def test_news_come_while_it_renders(browser: Browser, tmp_path: Path):
             assert "pictures a second" in text
             assert "left" in text
             assert browser.one(".meter").is_displayed()
+            browser.type("escape")
             browser.shot("live")
+            browser.all(".cell")[19].click()
         time.sleep(0.05)
     run.join()
     assert len(lags) >= 3
     assert max(lags) < 2.5
     browser.until(f"{DONE} === 20")
+    browser.pictures(".stage img")
+    browser.until("return [...document.querySelectorAll('.facts dt')].some(n => n.textContent === 'pixels')")
+    browser.type("escape")
     browser.until("return document.querySelector('.status').textContent === '20 pictures'")
     assert not browser.one(".meter").is_displayed()
     browser.pictures()

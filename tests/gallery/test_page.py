@@ -321,6 +321,9 @@ def test_films_play_in_place(browser: Browser, films: Path):
     browser.type("enter")
     browser.until("const v = document.querySelector('.stage video'); return v && v.currentTime > 0.2")
     assert browser.js("document.querySelector('.stage video').poster").endswith(".png")
+    browser.js("document.querySelector('.stage video').same = true; return 1")
+    browser.type("f")
+    assert browser.js("document.querySelector('.stage video').same")  # goes on
     browser.type("space")
     browser.until("return document.querySelector('.stage video').paused")
     browser.shot("film-view")

@@ -3,7 +3,8 @@
 let pinned = -1, wiping = false, cut = 50;
 
 function media(i, more) {
-  if (!done(i)) return h("p", { className: "reason" }, letter(i) === "f" ? `Failed: ${now.notes.get(i) || ""}` : "not rendered");
+  if (letter(i) === "f") return h("p", { className: "reason failed" }, `Failed: ${now.notes.get(i) || ""}`);
+  if (!done(i)) return h("p", { className: "reason" }, now.live ? "not rendered yet" : "not rendered");
   if (!film(i)) return h("img", { src: file(i), alt: alt(i), decoding: "async", draggable: false, ...more });
   return h("video", { src: file(i), poster: poster(i), controls: true, loop: true, autoplay: !still.matches, muted: true, playsInline: true, "aria-label": alt(i), ...more });
 }

@@ -194,7 +194,7 @@ function drawCell(i, line, c) {
     node.style.setProperty("--frame", `${line.frame}px`);
     node.dataset.place = place;
   }
-  const look = `${letter(i)}${favourites.has(id(i))}${calm}${grid.size > SHARP}${grid.plan.table}${pinned === i}`;
+  const look = `${letter(i)}${favourites.has(id(i))}${calm}${grid.size > SHARP}${grid.plan.table}${pinned === i}${now.live !== null}`;
   if (node.dataset.look !== look && (calm || !node.dataset.look)) fill(node, i, look);
 }
 

@@ -1,7 +1,7 @@
 // One picture in full: every setting, its neighbours along each axis, and the command that makes exactly it.
 
 const AROUND = 4; // neighbours on either side
-let at = -1;
+let at = -1, staged = "", standing = ""; // the picture, and what stage and panel say about it
 
 const stage = h("div", { className: "stage" });
 const panel = h("aside", { className: "panel" });
@@ -21,6 +21,7 @@ function closed() {
   if (pinned === last) say("Now open the picture to compare it with");
   else pinned = -1;
   stage.replaceChildren();
+  staged = "";
   writeHash();
   select(last);
 }
@@ -37,8 +38,13 @@ function go(i) { // sliders follow, so that the picture is in the layout too
 
 function show() {
   const focused = document.activeElement?.dataset?.act, shown = panel.querySelector("details")?.open;
-  stage.className = `stage${pinned >= 0 && pinned !== at ? (wiping ? " wiped" : " two") : ""}`;
-  stage.replaceChildren(...stageOf(at));
+  const needed = `${at} ${letter(at)} ${pinned} ${letter(pinned)} ${wiping}`;
+  if (staged !== needed) { // else a film would begin again
+    staged = needed;
+    stage.className = `stage${pinned >= 0 && pinned !== at ? (wiping ? " wiped" : " two") : ""}`;
+    stage.replaceChildren(...stageOf(at));
+  }
+  standing = stands();
   panel.replaceChildren(bar(), h("h2", {}, called(at)), ...strips(), settings(), commandBox(shown));
   if (focused) panel.querySelector(`[data-act="${focused}"]`)?.focus();
   else if (!dialog.contains(document.activeElement) || document.activeElement === document.body) dialog.focus();
@@ -58,11 +64,17 @@ function bar() {
     act("close", "✕", () => dialog.close(), { className: "close", title: "close (escape)", "aria-label": "close" }));
 }
 
+function around(a) { // values on either side of this picture's
+  const values = used(a), from = Math.max(0, Math.min(values.indexOf(digit(at, a)) - AROUND, values.length - 2 * AROUND - 1));
+  return values.slice(from, from + 2 * AROUND + 1);
+}
+
+const stands = () => `${now.live !== null}${letter(at)}${many().flatMap((a) => around(a).map((v) => letter(neighbour(at, a, v))))}`;
+
 function strips() { // one for each axis: the pictures that differ in it alone
   return many().map((a) => {
-    const values = used(a), here = values.indexOf(digit(at, a));
-    const from = Math.max(0, Math.min(here - AROUND, values.length - 2 * AROUND - 1)), part = values.slice(from, from + 2 * AROUND + 1);
-    const more = values.length > part.length ? ` ${here + 1} of ${values.length.toLocaleString("en")}` : "";
+    const values = used(a), part = around(a);
+    const more = values.length > part.length ? ` ${values.indexOf(digit(at, a)) + 1} of ${values.length.toLocaleString("en")}` : "";
     return h("section", { className: "strip" }, h("h3", {}, plan.axes[a].title, h("small", {}, more)),
       h("div", { className: "steps" }, ...part.map((v) => step(a, v))));
   });
@@ -128,4 +140,4 @@ function viewTyped(event) {
 
 const actual = () => pinned < 0 && stage.classList.toggle("actual"); // one pixel of the picture is one of the page
 stage.addEventListener("click", (event) => event.target.localName === "img" && actual());
-on((what) => { if (at >= 0 && (what === "favourites" || (what === "state" && !stage.querySelector("video, img")))) show(); });
+on((what) => { if (at >= 0 && (what === "favourites" || (what === "state" && (stands() !== standing || letter(pinned) !== staged.split(" ")[3])))) show(); });

@@ -1,0 +1,81 @@
+"""README's pictures, of what the embedded model paints now.   python -m scripts.pictures
+
+Needs Debian's chromium and chromium-driver, and the packages of the tests.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from PIL import Image
+
+from sdbatch import cli
+from tests.gallery.browser import Browser
+
+IMAGES = Path("docs/images").resolve()
+PROMPTS = {
+    "torii": "red torii gate, sea, sunset sky",
+    "lighthouse": "red lighthouse, sea, night sky, stars",
+    "cherry": "pink cherry tree, mountains, dawn",
+    "castle": "white castle, snow hills, day, clouds",
+    "balloon": "yellow balloon, desert, sunset sky",
+    "boat": "sailing boat, sea, day, clouds",
+}
+STUDY: dict[str, Any] = {
+    "prompts": [{"id": name, "text": text} for name, text in PROMPTS.items()],
+    "sampling": {"steps": 24, "guidance": 5},
+}
+
+
+def main() -> int:
+    """Render, look, and put the pictures into docs/images."""
+    with tempfile.TemporaryDirectory() as folder:
+        sheet = rendered(Path(folder), "land", STUDY | {"seeds": "0..5"})
+        cli.run([*where(Path(folder)), "name=land", "task=sheet"])
+        keep(sheet / "sheet.png", "demo.png")
+        sweep = [{"sampling.guidance": [2, 6]}]
+        page = rendered(Path(folder), "landscapes", STUDY | {"seeds": "0..3", "sweep": sweep})
+        keep(seen(page, Path(folder)), "gallery.png")
+    return 0
+
+
+def keep(picture: Path, name: str) -> None:
+    """With 256 colours, mixed where they are not enough: half the size, and skies stay smooth."""
+    image = Image.open(picture).convert("RGB")
+    palette = image.quantize(256, kmeans=3)
+    image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(IMAGES / name, optimize=True)
+
+
+def rendered(folder: Path, name: str, data: dict[str, Any]) -> Path:
+    (folder / "experiment").mkdir(exist_ok=True)
+    text = "# @package _global_\n" + yaml.safe_dump({"name": name} | data)
+    (folder / "experiment" / f"{name}.yaml").write_text(text, "utf-8")
+    assert cli.run([f"--config-dir={folder}", f"+experiment={name}", *where(folder)]) == 0
+    return folder / "outputs" / name
+
+
+def where(folder: Path) -> list[str]:
+    return [f"output.folder={folder / 'outputs'}"]
+
+
+def seen(page: Path, folder: Path) -> Path:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    assert chromium, "needs chromium"
+    assert driver, "needs chromium-driver"
+    browser = Browser(chromium, driver, folder, folder)
+    try:
+        browser.size(1080, 850)
+        browser.open(page)
+        browser.pictures()
+        return browser.shot("gallery")
+    finally:
+        browser.quit()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
