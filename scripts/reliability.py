@@ -30,11 +30,14 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "two and three processes on one experiment, one of them killed": ("test_together.",),
     "a manifest with a torn last line, garbage in the middle": ("test_kill.test_a_manifest", "test_records.test_torn"),
     "a clock that goes backwards": ("test_kill.test_a_clock",),
-    "a picture, a film or a shot truncated, changed or removed": (
+    "a picture, film, shot, profile or poster truncated, changed, exchanged or removed": (
         "test_run.test_a_damaged",
-        "test_run.test_a_shot_damaged",
+        "test_run.test_a_shot",
+        "test_run.test_all_damaged",
         "test_verify.test_damage",
         "test_verify.test_repair",
+        "test_verify.test_a_profile_that_was",
+        "test_verify.test_what_lies_beside",
     ),
     "an encoder that fails in a writer thread": ("test_run.test_an_encoder", "test_run.test_a_film_encoder"),
     "out of memory, NaN, crashes and hangs of the renderer": (

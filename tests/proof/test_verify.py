@@ -200,6 +200,13 @@ def test_other_settings_are_named(stills: Folder) -> None:
     assert "the folder holds 4 records of other jobs" in stills.out
 
 
+def test_jobs_that_failed_are_not_taken_for_others(folder: Folder) -> None:
+    assert folder.run(model={"kind": "fake", "fake": {"fail": ["torii", "lighthouse"]}}) == 1
+    assert folder.run(task="verify") == 1
+    assert "0 of 4 jobs recorded" in folder.out
+    assert "other jobs" not in folder.out
+
+
 def test_the_kept_plan_without_the_experiment(stills: Folder) -> None:
     """A name is enough: the folder says what was rendered, and with which model."""
     assert stills.run(task="verify", prompts=[], model={"kind": "random_sd15"}) == 0

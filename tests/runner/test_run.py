@@ -308,10 +308,26 @@ def test_a_shot_that_was_exchanged_is_noticed(store: Store, how: str) -> None:
     one, other = sorted(store.root.glob("shots/*/*.png"))[:2]
     one.write_bytes(other.read_bytes() if how == "another shot" else png.encode(png.decode(one)))
     outcome = run(p, store, Opener())
-    assert "is not the picture that was stored there; run again to render it" in outcome.errors[0][1]
+    assert outcome.errors[0][1] == f"{one.name}: is not the picture that was stored there; run again to render it"
     again = Opener()
     assert run(p, store, again).done == 1
     assert again.rendered == [one.stem]
+    assert tree(store.root) == before
+
+
+def test_all_damaged_shots_are_rendered_by_one_more_run(store: Store) -> None:
+    p = plan(film(4))
+    run(p, store, Opener())
+    before = tree(store.root)
+    (store.root / p[0].path).unlink()
+    shots = sorted(store.root.glob("shots/*/*.png"))
+    first = shots[0].read_bytes()
+    for path in shots[1:]:
+        path.write_bytes(first)
+    assert run(p, store, Opener()).failed == 1
+    again = Opener()
+    assert run(p, store, again).done == 1
+    assert sorted(again.rendered) == [path.stem for path in shots[1:]]
     assert tree(store.root) == before
 
 

@@ -46,7 +46,7 @@ class Verified:
     """Everything found. ``profiles``: recorded digest -> what differs from the present profile (None: unknown)."""
 
     jobs: int
-    held: int = 0  # records in the folder, of any plan
+    held: int = 0  # records in the folder, of other plans
     garbage: int = 0  # lines of the manifest that are no records
     recorded: int = 0
     findings: list[Finding] = field(default_factory=list)

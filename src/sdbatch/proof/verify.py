@@ -43,7 +43,8 @@ class _Verifier:
         self.case = case
         self.progress = progress
         self.ledger = case.store.ledger()
-        self.found = Verified(len(case.part), held=len(self.ledger), garbage=self.ledger.garbage)
+        others = len({r.id for r in self.ledger.records()}.difference(case.plan.ids))
+        self.found = Verified(len(case.part), held=others, garbage=self.ledger.garbage)
         self.damaged: set[int] = set()
 
     def run(self) -> Verified:

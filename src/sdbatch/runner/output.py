@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from sdbatch import motion
-from sdbatch.errors import Interrupted, StoreError
+from sdbatch.errors import Interrupted, RenderError, StoreError
 from sdbatch.jobs import Job
 from sdbatch.media import compose, metadata, png
 from sdbatch.render import Picture, Pixels, Profile
@@ -81,11 +82,20 @@ class Output:
         except StoreError as e:
             self._scene.worker.probe(path.parent)  # the disk, which ends the run, or the encoder
             self.fail(i, str(e))
+        except RenderError as e:
+            self._weed(job)
+            self.fail(i, str(e))
         except Exception as e:
             self.fail(i, f"{type(e).__name__}: {e}")
         finally:
             files.remove(part)
             files.remove(poster)
+
+    def _weed(self, job: Job) -> None:
+        """A stored shot is damaged: whichever others are go as well, so that one more run renders them all."""
+        for shot in motion.shots(job):
+            with suppress(RenderError):
+                self._shelf.load(shot.id)
 
     def fail(self, i: int, error: str, shot_id: str = "") -> None:
         """Record that job ``i`` failed, because of ``shot_id`` if it is a film."""
