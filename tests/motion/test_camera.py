@@ -130,6 +130,15 @@ def test_a_plate_is_enlarged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(made) == 1
 
 
+def test_a_plate_far_too_near_is_enlarged_where_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pan of many frames looks at a small part of a very coarse picture."""
+    plate, made = Plate(card(Camera(), SIZE)), []
+    monkeypatch.setattr(camera_module, "_view", lambda *a, true=camera_module._view: made.append(true(*a)) or made[-1])
+    seen = warp(plate, Camera(200, 0.1, 0.1), SIZE)
+    assert max(view.image.width * view.image.height for view in made) < 32_000_000
+    assert np.abs(seen.astype(int) - warp(plate.pixels, Camera(200, 0.1, 0.1), SIZE)).max() <= 1
+
+
 def test_an_edge_is_soft_in_the_scene_so_it_does_not_depend_on_the_zoom() -> None:
     white = np.full((64, 96, 3), 255, np.uint8)
     profiles = []

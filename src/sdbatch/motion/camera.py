@@ -22,6 +22,8 @@ Affine = tuple[float, float, float, float, float, float]
 Corners = tuple[float, float, float, float]  # left, top, right, bottom
 MARGIN = 16  # pixels around a plate: the reach of the kernels (8 at most where they enlarge), and as much again
 
+WHOLE = 32_000_000  # pixels of an enlarged plate that are kept, 128 MB
+
 
 class View(NamedTuple):
     """A part of a picture whose left and top are there, ``across`` and ``down`` times as large."""
@@ -67,10 +69,11 @@ class Plate(Source):
         self._kept: dict[int, View] = {}
 
     def enlarged(self, corners: Corners, reach: int, fine: float) -> View:
-        """As for any source; beyond the margin of the whole picture there is no other way."""
+        """As for any source beyond the margin of the whole picture, and where that would be too large to keep."""
         (left, top, right, bottom), (width, height), margin = corners, self.size, MARGIN - reach
         within = min(left, top, width - right, height - bottom) >= -margin
-        if not within or fine != int(fine):
+        large = (width + 2 * MARGIN) * (height + 2 * MARGIN) * fine**2 > WHOLE
+        if not within or large or fine != int(fine):
             return super().enlarged(corners, reach, fine)
         if fine not in self._kept:
             self._kept = {int(fine): self._whole(int(fine))}
