@@ -124,17 +124,20 @@ def _watched(plan: Plan, store: Store, options: Options, console: Console) -> It
 def show_plan(plan: Plan) -> int:
     """The dry run."""
     found = report.survey(plan, _store(plan), _runs(plan) / "timings.json")
-    if plan.resolved.experiment.plan.format == "json":
+    experiment = plan.resolved.experiment
+    if experiment.plan.format == "json":
         sys.stdout.write(report.as_json(found) + "\n")
     else:
         report.show(found, Console(emoji=False))
-    if plan.resolved.experiment.plan.preview:
+    if experiment.plan.preview:
         from sdbatch.media.rehearsal import rehearse
 
         for path in rehearse(plan, _runs(plan) / "preview"):
             Console(stderr=True, emoji=False).print(str(path), markup=False, highlight=False, soft_wrap=True)
-    elif plan.resolved.experiment.motion.mode != "still":
-        Console(stderr=True).print("plan.preview=true draws curves and camera, without a model", highlight=False)
+    elif experiment.motion.mode != "still" and experiment.plan.format == "table":
+        Console(stderr=True, emoji=False).print(
+            "plan.preview=true draws curves and camera, without a model", highlight=False
+        )
     return 0
 
 

@@ -27,7 +27,11 @@ def test_experiments_are_planned(sdbatch: Callable[..., Any], name: str) -> None
 def test_the_embedded_model_knows_their_words(sdbatch: Callable[..., Any], name: str) -> None:
     said = sdbatch(f"+experiment={name}", "task=plan", "plan.format=json")
     assert json.loads(said.out)["unknown_words"] == []
-    assert "plan.preview=true" in said.err
+
+
+def test_the_plan_of_a_film_names_the_preview(sdbatch: Callable[..., Any]) -> None:
+    assert "plan.preview=true" in sdbatch("+experiment=anime_zoom", "model=fake", "task=plan").err
+    assert not sdbatch("+experiment=anime_zoom", "model=fake", "task=plan", "plan.format=json").err
 
 
 def test_the_words_of_a_film_are_looked_at(sdbatch: Callable[..., Any]) -> None:
