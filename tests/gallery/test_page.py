@@ -261,6 +261,8 @@ def test_favourites_stay_and_are_exported(browser: Browser, land: Path):
     browser.click(".top .menu > summary")
     browser.shot("menu")
     browser.click(".top .menu .drop button")
+    how = shlex.split(browser.one("dialog.offer pre").text)
+    assert how[3:] == ["name=land", "task=final", f"final.jobs=[{','.join(ids)}]", "final.set={sampling.steps: 50}"]
     browser.click("dialog.offer [data-act=file]")
     assert browser.download("land-favourites.txt").decode().split() == ids
     assert set(ids) < {r.id for r in Store(land).ledger().records()}

@@ -49,9 +49,10 @@ const starred = () => jobs.map((_, i) => i).filter((i) => favourites.has(id(i)))
 function exportIds() {
   const found = starred();
   if (!found.length) return say("No favourites yet: press f on a picture");
-  const how = `python -m sdbatch … name=${plan.name} task=final 'final.jobs=[${found.map(id).join(",")}]'`;
+  const jobs = found.length > 20 ? `${plan.name}-favourites.txt` : `[${found.map(id).join(",")}]`;
+  const how = `python -m sdbatch name=${plan.name} task=final ${quoted(`final.jobs=${jobs}`)} 'final.set={sampling.steps: 50}'`;
   offer(count(found.length, "favourite"), found.map((i) => `${id(i)}\n`).join(""), `${plan.name}-favourites.txt`,
-    h("p", {}, "Render them again, larger or with more steps: "), h("pre", { tabIndex: 0 }, how));
+    h("p", {}, found.length > 20 ? "Save them as a file, then render them again with more steps, or larger:" : "Render them again with more steps, or larger:"), h("pre", { tabIndex: 0 }, how));
 }
 
 const cell = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
