@@ -48,6 +48,7 @@ def test_roles_can_be_chosen(browser: Browser, land: Path):
     assert browser.texts(".column") == ["torii", "castle", "boat"]
     browser.choose("prompt runs", "filter")
     assert browser.texts(".section") == ["guidance 2 3", "guidance 4 3"]
+    assert browser.one(".caption").get_attribute("title") == "torii · guidance 2 · seed 1"
     browser.pictures()
     browser.shot("wall")
 

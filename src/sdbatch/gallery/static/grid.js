@@ -58,7 +58,7 @@ function layWall(found, width, narrow) {
   const wide = width - 2 * EDGE;
   const each = (n) => Math.floor((wide - GAP * (n - 1)) / n); // a line's width is filled
   const longest = Math.max(1, ...found.sections.map((section) => section.length));
-  let n = Math.max(1, Math.floor((wide + GAP) / ((view.size || (narrow ? 104 : 168)) + GAP)));
+  let n = Math.max(1, Math.floor((wide + GAP) / ((view.size || (narrow ? 100 : 168)) + GAP)));
   grid.size = each(n);
   if (!view.size && longest < n) { // few may be larger
     grid.size = Math.max(grid.size, Math.min(each(longest), found.sections.length > 1 ? 236 : LARGE));
@@ -211,7 +211,7 @@ function fill(node, i, look) {
   if (pinned === i) frame.append(h("span", { className: "badge pin" }, "A"));
   if (favourites.has(id(i))) frame.append(h("span", { className: "star", role: "img", "aria-label": "favourite" }, "★"));
   const caption = grid.plan.table ? h("span", { className: "unseen" }, done(i) ? "" : `${called(i)}, ${state}`)
-    : h("span", { className: "caption" }, many().filter((a) => !grid.plan.down.includes(a)).map((a) => said(i, a)).join(" · ") || called(i));
+    : h("span", { className: "caption", title: called(i) }, many().filter((a) => !grid.plan.down.includes(a)).map((a) => said(i, a)).join(" · ") || called(i));
   node.replaceChildren(frame, caption);
 }
 
