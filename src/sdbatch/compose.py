@@ -78,7 +78,8 @@ def _check_flags(flags: list[str]) -> None:
     wrong = [f for f in flags if f.startswith("-") and f.partition("=")[0] not in known]
     if wrong:
         raise ConfigError(
-            Problem(f, "is no flag", f"keys are written {f.lstrip('-')}=…, experiments +experiment=…") for f in wrong
+            Problem(f, "is no flag", f"keys are written {f.lstrip('-').partition('=')[0]}=…, experiments +experiment=…")
+            for f in wrong
         )
 
 

@@ -15,6 +15,7 @@ from sdbatch.validation import dotted_keys
 
 KEYS = dotted_keys(Experiment)
 TEXTS = ("negative", "motion.phrase")
+_QUOTE_TEXTS = 'quote each text, and the whole for the shell: \'prompts=["…", "…"]\''
 _QUOTE = "quote it, and the whole for the shell: 'key=\"value\"'"
 
 
@@ -23,7 +24,8 @@ def translate(texts: Sequence[str], override: str | None = None) -> Problem:
     if override is not None and "=" not in override:
         return Problem("", f"{shown(override)} is no key=value", f"for an experiment write +experiment={override[:40]}")
     if override is not None:
-        return Problem(_key(override), f"{shown(override)} cannot be read", _QUOTE)
+        key = _key(override)
+        return Problem(key, f"{shown(override)} cannot be read", _QUOTE_TEXTS if key == "prompts" else _QUOTE)
     for pattern, say in RULES:
         if m := re.search(pattern, texts[0], re.S):
             return say(m, texts)
@@ -41,7 +43,8 @@ def _missing(m: re.Match[str], texts: Sequence[str]) -> Problem:
     options = re.search(r"Available options in '[^']+':\s+(.*?)(?:\n\n|\nConfig search|$)", texts[0], re.S)
     names = options[1].split() if options else []
     there = f"; there are {', '.join(names)}" if names else ""
-    return Problem(group, f"{name!r} does not exist{there}", nearest(name, names))
+    yours = "a file of your own: --config-dir FOLDER, which holds " + f"{group}/NAME.yaml" if group in GROUPS else ""
+    return Problem(group, f"{name!r} does not exist{there}", nearest(name, names) or yours)
 
 
 def _unknown(m: re.Match[str], texts: Sequence[str]) -> Problem:

@@ -31,6 +31,7 @@ _KINDS = {
     "model_type": "a mapping of keys",
     "model_attributes_type": "a mapping of keys",
 }
+SWEPT = ("negative", "sampling", "motion", "encoding")
 CHOSEN = ("model", "runtime", "output")  # sections that are groups of conf/, too
 # Names in other programs (AUTOMATIC1111, diffusers, Deforum), and what says the same here.
 ELSEWHERE = {
@@ -165,6 +166,9 @@ def _extra(loc: list[int | str], value: Any, model: type[BaseModel], prefix: str
 
 
 def _type_hint(kind: str, key: str, value: Any) -> str:
+    several = is_range(value) or (isinstance(value, list) and value and not kind.startswith(("tuple", "list")))
+    if several and key.partition(".")[0] in SWEPT:
+        return f"several values are a sweep: [{{{key}: {value if isinstance(value, str) else '[…]'}}}]"
     if kind == "string_type" and isinstance(value, int | float):
         return "quote it"
     if kind == "tuple_type" and isinstance(value, int | float | str):
