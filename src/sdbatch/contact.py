@@ -60,7 +60,7 @@ def _chosen(jobs: Iterable[Job], settings: SheetSettings) -> list[Job]:
     for entry in settings.where:
         key, _, wanted = entry.partition("=")
         values = wanted.split("|")
-        _known("sheet.where", key, axes)
+        _known("sheet.where", key, axes, "axis")
         for value in values:
             _known("sheet.where", value, axes[key], f"value of {key}")
         every = [job for job in every if dict(job.labels).get(key) in values]

@@ -18,7 +18,8 @@ from sdbatch import motion
 from sdbatch.errors import SdbatchError
 from sdbatch.fake import FakeRenderer, Faults
 from sdbatch.render import Failure, Feed, Picture
-from sdbatch.runner import Options, run, shelf
+from sdbatch.runner import Options, run
+from sdbatch.runner.shelf import Shelf
 from sdbatch.store import Store
 from tests.motion.films import BASE
 from tests.motion.films import film as moving
@@ -72,8 +73,8 @@ def render(root: str, wish: dict[str, Any]) -> int:
         return renderer
 
     if "read_delay" in wish:
-        decode = shelf._decode
-        shelf._decode = lambda path: time.sleep(wish["read_delay"]) or decode(path)  # type: ignore[func-returns-value]
+        stored = Shelf._stored
+        Shelf._stored = lambda *a: time.sleep(wish["read_delay"]) or stored(*a)  # type: ignore[method-assign]
     say("ready")
     options = Options(shard=tuple(wish.get("shard", (0, 1))))
     try:

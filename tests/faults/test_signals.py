@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.harness import Child, check_whole, render, tree
 
-SECONDS = 4.0
+SECONDS = 20.0
 
 
 def _wait_for(root: Path, pattern: str) -> None:

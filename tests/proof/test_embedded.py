@@ -12,10 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
-from sdbatch.weights import SHIPPED
-
 SETTINGS = [
     *("name=embedded", "model=tiny", "gallery.enabled=false", "prompts=[a red torii gate]", "canvas=[64x64]"),
     *(
@@ -32,8 +28,6 @@ SEVERAL = [
     "-c",
     "import json, sys; from sdbatch.cli import run; print([run(a) for a in json.load(sys.stdin)])",
 ]
-
-pytestmark = pytest.mark.skipif(not (SHIPPED / "tiny/unet").is_dir(), reason="the embedded weights are not here")
 
 
 def _start(command: list[str], folder: Path) -> subprocess.Popen[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TypeVar
 
-from sdbatch.jobs import Shot, Toward
+from sdbatch.jobs import Frame, Layer, Shot, Toward
+from sdbatch.motion.settings import Motion
 from sdbatch.text import SEED_RANGE
 
 T = TypeVar("T")
@@ -42,6 +43,20 @@ def _settled(way: tuple[T, T, float]) -> tuple[T, T, float]:
     if here == there or share == 0:
         return here, here, 0.0
     return (there, there, 0.0) if share == 1 else way
+
+
+def guided(shots: Sequence[Shot], motion: Motion) -> list[Shot]:
+    """A shot per frame, each with the guidance of its frame."""
+    if motion.guidance is None:
+        return list(shots)
+    return [replace(s, guidance=round(g, 6)) for s, g in zip(shots, motion.curve("guidance"), strict=True)]
+
+
+def whole(every: Sequence[Shot]) -> Iterator[Frame]:
+    """Frames of a shot per frame, seen whole; equal shots are one."""
+    index = distinct(every)
+    for shot in every:
+        yield (Layer(index[shot]),)
 
 
 def distinct(shots: Iterable[Shot]) -> dict[Shot, int]:

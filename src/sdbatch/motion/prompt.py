@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.jobs import Frame, Layer, Shot
-from sdbatch.motion.chains import distinct, joined
+from sdbatch.jobs import Frame, Shot
+from sdbatch.motion.chains import distinct, guided, joined, whole
 from sdbatch.motion.fields import wrong
 from sdbatch.motion.settings import Motion, variables
 
@@ -34,14 +34,8 @@ def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
 
 def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
     """Frame i shows the shot of its phrase, whole."""
-    every = _every(base, motion)
-    index = distinct(every)
-    for shot in every:
-        yield (Layer(index[shot]),)
+    yield from whole(_every(base, motion))
 
 
 def _every(base: Shot, motion: Motion) -> list[Shot]:
-    shots = [replace(base, prompt=joined(base.prompt, phrase)) for phrase in motion.phrases()]
-    if motion.guidance is None:
-        return shots
-    return [replace(s, guidance=round(g, 6)) for s, g in zip(shots, motion.curve("guidance"), strict=True)]
+    return guided([replace(base, prompt=joined(base.prompt, phrase)) for phrase in motion.phrases()], motion)

@@ -8,12 +8,11 @@ Shots are independent; cost: one per frame. Frames that come out alike are one s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.jobs import Frame, Layer, Shot
-from sdbatch.motion.chains import between, distinct
+from sdbatch.jobs import Frame, Shot
+from sdbatch.motion.chains import between, distinct, guided, whole
 from sdbatch.motion.fields import wrong
 from sdbatch.motion.settings import Motion
 
@@ -33,17 +32,11 @@ def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
 
 def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
     """Frame i shows its shot, whole."""
-    every = _every(base, motion)
-    index = distinct(every)
-    for shot in every:
-        yield (Layer(index[shot]),)
+    yield from whole(_every(base, motion))
 
 
 def _every(base: Shot, motion: Motion) -> list[Shot]:
     still = [("", "", 0.0)] * motion.count
     words = motion.track("prompts") if motion.prompts else still
     seeds = motion.track("seeds") if motion.seeds else [(base.seed, base.seed, 0.0)] * motion.count
-    shots = [between(base, w, s) for w, s in zip(words, seeds, strict=True)]
-    if motion.guidance is None:
-        return shots
-    return [replace(s, guidance=round(g, 6)) for s, g in zip(shots, motion.curve("guidance"), strict=True)]
+    return guided([between(base, w, s) for w, s in zip(words, seeds, strict=True)], motion)

@@ -25,7 +25,7 @@ def verify(experiment: Experiment) -> int:
     from sdbatch.proof.verify import Case
     from sdbatch.proof.verify import verify as check
 
-    store, console = _store(experiment), Console(stderr=True)
+    store, console = _store(experiment), Console(stderr=True, emoji=False)
     plan = kept.plan(experiment, store)
     part = range(experiment.shard.index, len(plan), experiment.shard.count)
     named = experiment.prompts or not len(plan)
@@ -36,7 +36,7 @@ def verify(experiment: Experiment) -> int:
     if experiment.verify.format == "json":
         sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
     else:
-        report.verified(found, experiment.name, Console())
+        report.verified(found, experiment.name, Console(emoji=False))
     return found.code
 
 
@@ -46,7 +46,7 @@ def reproduce(experiment: Experiment) -> int:
 
     told = task.told(experiment)
     made = task.reproduce(experiment, told, Progress())
-    report.reproduced(made, Console())
+    report.reproduced(made, Console(emoji=False))
     return made.code
 
 
@@ -54,7 +54,7 @@ def final(experiment: Experiment) -> int:
     """Chosen jobs of a draft with other settings."""
     from sdbatch.proof import final as task
 
-    draft, source, console = _store(experiment), locate(experiment.model), Console(stderr=True)
+    draft, source, console = _store(experiment), locate(experiment.model), Console(stderr=True, emoji=False)
     plan = Listed(task.jobs(experiment.final, draft, source))
     store = Store(draft.root.parent / experiment.final.folder(experiment.name))
     options = Options(
@@ -63,7 +63,7 @@ def final(experiment: Experiment) -> int:
         progress=open_progress(console, status=Path("runs") / store.root.name / "progress.json"),
     )
     outcome = run(plan, store, lambda: open_renderer(source, experiment.model, experiment.runtime), options)
-    return report.finalled(outcome, store, Console())
+    return report.finalled(outcome, store, Console(emoji=False))
 
 
 def prune(experiment: Experiment) -> int:
@@ -78,7 +78,7 @@ def prune(experiment: Experiment) -> int:
     found = task.unwanted(store, plan, settings)
     if settings.apply and found:
         task.remove(store, plan, found, settings)
-    report.pruned(found, store, settings.apply, Console())
+    report.pruned(found, store, settings.apply, Console(emoji=False))
     return 0
 
 
