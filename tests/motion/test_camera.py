@@ -119,7 +119,7 @@ def test_a_plate_is_seen_as_any_picture(camera: Camera) -> None:
     picture = card(Camera(), SIZE)
     off = np.abs(warp(Plate(picture), camera, SIZE).astype(int) - warp(picture, camera, SIZE))
     assert off.max() <= 1
-    assert off.mean() < 0.01
+    assert off.mean() < 0.1
 
 
 def test_a_plate_is_enlarged_once(monkeypatch: pytest.MonkeyPatch) -> None:
