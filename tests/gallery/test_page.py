@@ -148,7 +148,7 @@ def test_compare_any_two(browser: Browser, land: Path):
     browser.type("c")
     assert "Go to another one" in browser.one("figcaption").text
     browser.type("escape")
-    assert browser.texts(".cell .pin") == ["A"]
+    browser.until("return document.querySelector('.cell .pin')?.textContent === 'A'")
     browser.all(".cell")[22].click()
     assert browser.texts("figcaption") == ["A torii · guidance 2 · seed 0", "B boat · guidance 4 · seed 2"]
     browser.type("escape")
