@@ -214,6 +214,14 @@ def _places(plan: Plan, store: Store) -> list[tuple[str, Path]]:
     return [(kind, path) for kind, path in found + page if path.exists()]
 
 
+def _without_frames(plan: Plan, store: Store) -> int:
+    """Films whose frames were asked for, but that were composed without."""
+    if not plan.resolved.experiment.output.frames:
+        return 0
+    films = (job for job in plan if job.film is not None)
+    return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in films)
+
+
 def finished(outcome: Outcome, plan: Plan, store: Store, console: Console) -> int:
     """Say what a run did and where its files are; the exit code."""
     words = [f"{outcome.done:,} rendered", f"{outcome.skipped:,} done before", f"{outcome.failed:,} failed"]
@@ -226,6 +234,9 @@ def finished(outcome: Outcome, plan: Plan, store: Store, console: Console) -> in
         console.print(f"  {outcome.garbage} damaged manifest lines were passed over", highlight=False)
     for kind, path in _places(plan, store):
         console.print(f"  {kind}: {path}", highlight=False, markup=False, soft_wrap=True)
+    if without := _without_frames(plan, store):
+        text = f"  films finished before, without frames: {without:,} (remove their files in videos/ and run again)"
+        console.print(text, highlight=False, soft_wrap=True)
     if outcome.interrupted:
         console.print(f"interrupted with {outcome.left:,} left; the same command goes on", highlight=False)
         return 130

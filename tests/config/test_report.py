@@ -56,3 +56,15 @@ def test_a_run_says_where_to_look(sdbatch):
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59, "59 s"), (95, "1 min 35 s"), (7260, "2 h 1 min")])
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+def test_frames_of_a_finished_film_are_missed(sdbatch, tmp_path):
+    """They are made while it is composed; its shots are there still."""
+    film = ["model=fake", "name=f", "prompts=[a]", "canvas=[48x32]", "motion.mode=zoom", "motion.frames=3"]
+    sdbatch(*film)
+    said = sdbatch(*film, "output.frames=true")
+    assert "films finished before, without frames: 1 (remove" in said.out
+    for path in tmp_path.glob("outputs/f/videos/*.mp4"):
+        path.unlink()
+    assert "without frames" not in sdbatch(*film, "output.frames=true").out
+    assert len(list(tmp_path.glob("outputs/f/frames/*/*.png"))) == 3
