@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from sdbatch import report
+from sdbatch.console import open_console, say
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.experiment import Experiment, schema
 from sdbatch.pages import TASKS as PAGES
@@ -34,7 +35,7 @@ def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str]
     """Validate ``data`` whole and do its task. ``given`` are the keys set on the command line, ``hidden`` files of
     the user's that built-in ones hide. Raises ConfigError before anything is written."""
     if data.get("task") == "schema":
-        Console(soft_wrap=True, emoji=False).print_json(json.dumps(schema()), highlight=False)
+        open_console().print_json(json.dumps(schema()), highlight=False)
         return 0
     problems = [
         Problem("", f"{path} has the name of a built-in file and would be ignored", "rename it") for path in hidden
@@ -71,7 +72,7 @@ def render(plan: Plan) -> int:
     from sdbatch.progress import open_progress
     from sdbatch.runner import run as run_plan
 
-    experiment, store, console = plan.resolved.experiment, _store(plan), Console(stderr=True, emoji=False)
+    experiment, store, console = plan.resolved.experiment, _store(plan), open_console(stderr=True)
     _writable(store.root)
     options = Options(
         writers=experiment.runtime.writers,
@@ -85,7 +86,7 @@ def render(plan: Plan) -> int:
     source = _ready(plan, store)
     with _watched(plan, store, options, console) as options:
         outcome = run_plan(plan, store, lambda: open_renderer(source, experiment.model, experiment.runtime), options)
-    return report.finished(outcome, plan, store, Console(emoji=False))
+    return report.finished(outcome, plan, store, open_console())
 
 
 def _ready(plan: Plan, store: Store) -> Source:
@@ -128,16 +129,14 @@ def show_plan(plan: Plan) -> int:
     if experiment.plan.format == "json":
         sys.stdout.write(report.as_json(found) + "\n")
     else:
-        report.show(found, Console(emoji=False))
+        report.show(found, open_console())
     if experiment.plan.preview:
         from sdbatch.media.rehearsal import rehearse
 
         for path in rehearse(plan, _runs(plan) / "preview"):
-            Console(stderr=True, emoji=False).print(str(path), markup=False, highlight=False, soft_wrap=True)
+            say(path, stderr=True)
     elif experiment.motion.mode != "still" and experiment.plan.format == "table":
-        Console(stderr=True, emoji=False).print(
-            "plan.preview=true draws curves and camera, without a model", highlight=False
-        )
+        open_console(stderr=True).print("plan.preview=true draws curves and camera, without a model", highlight=False)
     return 0
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
-
 from sdbatch import contact
+from sdbatch.console import say
 from sdbatch.errors import ConfigError
 from sdbatch.experiment import Experiment, ModelSettings
 from sdbatch.gallery import Site, csv_text
@@ -27,7 +26,7 @@ def sheet(experiment: Experiment) -> int:
     data = pdf.encode(pixels, experiment.name) if settings.format == "pdf" else png.encode(pixels, {}, None)
     path = store.root / f"sheet.{settings.format}"
     files.write(path, [data], path.with_name(".sheet.part"))
-    Console(emoji=False).print(str(path), markup=False, highlight=False, soft_wrap=True)
+    say(path)
     return 0
 
 
@@ -35,7 +34,7 @@ def gallery(experiment: Experiment) -> int:
     """The page anew, every file of it looked at; without prompts, of the plan that the folder keeps."""
     site = _site(experiment)
     site.finish(rebuild=True)
-    Console(emoji=False).print(str(site.store.gallery), markup=False, highlight=False, soft_wrap=True)
+    say(site.store.gallery)
     return 0
 
 
@@ -57,7 +56,7 @@ def table(experiment: Experiment) -> int:
     path = store.root / "records.csv"
     data = csv_text(plan, store.ledger()).encode("utf-8", "replace")
     files.write(path, [data], path.with_name(".records.part"))
-    Console(emoji=False).print(str(path), markup=False, highlight=False, soft_wrap=True)
+    say(path)
     return 0
 
 

@@ -18,7 +18,7 @@ from sdbatch.render import Picture
 from sdbatch.runner import Options, estimate, run
 from sdbatch.store import State, Store, files
 from sdbatch.store.plans import plan_digest
-from tests.runner.little import Opener, digests, film, plan, still, stills, tree
+from tests.runner.little import LittlePlan, Opener, digests, film, plan, still, stills, tree
 
 
 def test_stills_are_files_with_records_and_metadata(store: Store) -> None:
@@ -271,11 +271,17 @@ def test_a_damaged_picture_is_stale_and_rendered_again(store: Store, damage: str
     assert tree(store.root) == before
 
 
-def test_a_damaged_shot_is_rendered_again(store: Store) -> None:
+def _film_to_make_again(store: Store) -> tuple[LittlePlan, dict[str, bytes]]:
+    """Its shots are stored, its file is gone; the folder as it was."""
     p = plan(film(4))
     run(p, store, Opener())
     before = tree(store.root)
     (store.root / p[0].path).unlink()
+    return p, before
+
+
+def test_a_damaged_shot_is_rendered_again(store: Store) -> None:
+    p, before = _film_to_make_again(store)
     shots = sorted(store.root.glob("shots/*/*.png"))
     shots[0].write_bytes(shots[0].read_bytes()[:-20])
     opener = Opener()
@@ -301,10 +307,7 @@ def test_a_shot_damaged_inside_fails_its_film_once(store: Store) -> None:
 @pytest.mark.parametrize("how", ["another shot", "another program's"])
 def test_a_shot_that_was_exchanged_is_noticed(store: Store, how: str) -> None:
     """A whole PNG of the same size where a shot was: no manifest line speaks of shots, the file itself does."""
-    p = plan(film(4))
-    run(p, store, Opener())
-    before = tree(store.root)
-    (store.root / p[0].path).unlink()
+    p, before = _film_to_make_again(store)
     one, other = sorted(store.root.glob("shots/*/*.png"))[:2]
     one.write_bytes(other.read_bytes() if how == "another shot" else png.encode(png.decode(one)))
     outcome = run(p, store, Opener())
@@ -316,10 +319,7 @@ def test_a_shot_that_was_exchanged_is_noticed(store: Store, how: str) -> None:
 
 
 def test_all_damaged_shots_are_rendered_by_one_more_run(store: Store) -> None:
-    p = plan(film(4))
-    run(p, store, Opener())
-    before = tree(store.root)
-    (store.root / p[0].path).unlink()
+    p, before = _film_to_make_again(store)
     shots = sorted(store.root.glob("shots/*/*.png"))
     first = shots[0].read_bytes()
     for path in shots[1:]:

@@ -136,7 +136,7 @@ class Server:
             lane = self._full(feed, prepare)
             if lane is None:
                 return False
-            self._ask_all(lane, lane.rows)
+            self._call(lane, lane.rows)
         return True
 
     def _launch_padded(self) -> None:
@@ -149,9 +149,9 @@ class Server:
                 return  # a picture may make more shots ready
             alone = sum(other.worth_asking for other in self._lanes.values()) == 1
             share = -(-len(lane.queue) // idle) if lane.tails and alone else lane.rows
-            self._ask_all(lane, min(lane.rows, max(share, *lane.tails[:1], 1)))
+            self._call(lane, min(lane.rows, max(share, *lane.tails[:1], 1)))
 
-    def _ask_all(self, lane: Lane, count: int) -> None:
+    def _call(self, lane: Lane, count: int) -> None:
         asked, size = lane.take(count)
         lane.calls += 1
         self._calls[self._begin(partial(self._denoiser, [a.row for a in asked], size))] = (lane, asked)

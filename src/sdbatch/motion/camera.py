@@ -21,7 +21,6 @@ Size = tuple[int, int]  # (width, height) in pixels
 Affine = tuple[float, float, float, float, float, float]
 Corners = tuple[float, float, float, float]  # left, top, right, bottom
 MARGIN = 16  # pixels around a plate: the reach of the kernels (8 at most where they enlarge), and as much again
-
 WHOLE = 32_000_000  # pixels of an enlarged plate that are kept, 128 MB
 
 

@@ -59,13 +59,12 @@ def _beside(before: Held, again: Held) -> Finding | None:
     for other in repair.belongings(made.file(new)) if new.profile == record.profile else ():
         own, what = path.with_suffix(other.suffix), "metadata" if other.suffix == ".json" else "poster"
         if not own.is_file():
-            return Finding(
-                record.id, record.path, Status.MISSING, record.profile, f"its {what} is missing ({own.name})"
-            )
-        if own != path and not filecmp.cmp(own, other, shallow=False):
-            return Finding(
-                record.id, record.path, Status.CHANGED, record.profile, f"its {what} was changed ({own.name})"
-            )
+            status, how = Status.MISSING, "is missing"
+        elif own != path and not filecmp.cmp(own, other, shallow=False):
+            status, how = Status.CHANGED, "was changed"
+        else:
+            continue
+        return Finding(record.id, record.path, status, record.profile, f"its {what} {how} ({own.name})")
     return None
 
 

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
-
+from sdbatch.console import open_console
 from sdbatch.errors import ConfigError, nearest
 from sdbatch.experiment import Experiment
 from sdbatch.progress import Progress, open_progress
@@ -25,7 +24,7 @@ def verify(experiment: Experiment) -> int:
     from sdbatch.proof.verify import Case
     from sdbatch.proof.verify import verify as check
 
-    store, console = _store(experiment), Console(stderr=True, emoji=False)
+    store, console = _store(experiment), open_console(stderr=True)
     plan = kept.plan(experiment, store)
     part = range(experiment.shard.index, len(plan), experiment.shard.count)
     named = experiment.prompts or not len(plan)
@@ -36,7 +35,7 @@ def verify(experiment: Experiment) -> int:
     if experiment.verify.format == "json":
         sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
     else:
-        report.verified(found, experiment.name, Console(emoji=False))
+        report.verified(found, experiment.name, open_console())
     return found.code
 
 
@@ -46,7 +45,7 @@ def reproduce(experiment: Experiment) -> int:
 
     told = task.told(experiment)
     made = task.reproduce(experiment, told, Progress())
-    report.reproduced(made, Console(emoji=False))
+    report.reproduced(made, open_console())
     return made.code
 
 
@@ -54,7 +53,7 @@ def final(experiment: Experiment) -> int:
     """Chosen jobs of a draft with other settings."""
     from sdbatch.proof import final as task
 
-    draft, source, console = _store(experiment), locate(experiment.model), Console(stderr=True, emoji=False)
+    draft, source, console = _store(experiment), locate(experiment.model), open_console(stderr=True)
     plan = Listed(task.jobs(experiment.final, draft, source))
     store = Store(draft.root.parent / experiment.final.folder(experiment.name))
     options = Options(
@@ -63,7 +62,7 @@ def final(experiment: Experiment) -> int:
         progress=open_progress(console, status=Path("runs") / store.root.name / "progress.json"),
     )
     outcome = run(plan, store, lambda: open_renderer(source, experiment.model, experiment.runtime), options)
-    return report.finalled(outcome, store, Console(emoji=False))
+    return report.finalled(outcome, store, open_console())
 
 
 def prune(experiment: Experiment) -> int:
@@ -78,7 +77,7 @@ def prune(experiment: Experiment) -> int:
     found = task.unwanted(store, plan, settings)
     if settings.apply and found:
         task.remove(store, plan, found, settings)
-    report.pruned(found, store, settings.apply, Console(emoji=False))
+    report.pruned(found, store, settings.apply, open_console())
     return 0
 
 
