@@ -39,7 +39,7 @@ faults: $(INSTALLED)
 
 # Configurations, raw YAML, command lines and hostile files: an answer, never a traceback.
 fuzz: $(INSTALLED)
-	SDBATCH_FUZZ=$(CASES) $(BIN)/python -m pytest tests/fuzz tests/proof/test_hostile.py
+	SDBATCH_FUZZ=$(CASES) $(BIN)/python -m pytest tests/fuzz tests/tasks/test_hostile.py
 
 # Every shipped experiment rendered (as far as it is not) and rendered again: bit-equal?
 verify: $(INSTALLED)

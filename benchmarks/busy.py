@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks import work
 from sdbatch import engine
-from sdbatch.runtime import Runtime
+from sdbatch.config.runtime import Runtime
 
 
 def run(arguments: Namespace) -> dict[str, Any]:

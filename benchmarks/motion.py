@@ -24,22 +24,22 @@ from PIL import Image
 
 from benchmarks import optics, work
 from sdbatch import motion
-from sdbatch.experiment import ModelSettings
-from sdbatch.jobs import Camera, Encoding, Job, Shot
-from sdbatch.media import footage
-from sdbatch.media.compose import assemble
-from sdbatch.media.film import FilmWriter
+from sdbatch.config.experiment import ModelSettings
+from sdbatch.config.runtime import Runtime
+from sdbatch.engine.renderers import open_renderer
+from sdbatch.media import video_reader
+from sdbatch.media.compositing import assemble
+from sdbatch.media.video_writer import FilmWriter
 from sdbatch.motion import zoom
-from sdbatch.motion.card import Pixels, card
 from sdbatch.motion.levels import stack
 from sdbatch.motion.poses import poses, seen
+from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
-from sdbatch.render import Renderer
-from sdbatch.renderers import open_renderer
+from sdbatch.preview.test_card import Pixels, card
 from sdbatch.runner import Options
 from sdbatch.runner import run as run_plan
-from sdbatch.runtime import Runtime
-from sdbatch.schedule import Key
+from sdbatch.spec.jobs import Camera, Encoding, Job, Shot
+from sdbatch.spec.renderer import Renderer
 from sdbatch.store import Store
 
 ZOOM = (Key(0, 1.0), Key("end", 4.0, "ramp"))
@@ -123,7 +123,7 @@ def _rendered(renderer: Renderer, settings: Motion, model: str) -> dict[str, Any
         path = store.root / job.path
         found = _measured(path, settings, job)
         if settings.mode == "zoom":
-            found["crop"] = _crops(next(footage.decode(path)), settings)
+            found["crop"] = _crops(next(video_reader.decode(path)), settings)
     count = len(motion.shots(job))
     cost = {"seconds_per_second_of_film": _short(seconds / SECONDS), "shots_per_second_of_film": count / SECONDS}
     return {"shots": count, **cost, **found}
@@ -139,10 +139,10 @@ def _job(settings: Motion, side: int | None, model: str = "fake") -> Job:
 
 def _measured(path: Path, settings: Motion, job: Job | None = None) -> dict[str, Any]:
     """The figures of ``optics``, and for keyframes the flicker where their set changes."""
-    facts = footage.probe(path)
+    facts = video_reader.probe(path)
     aspect, views = facts.width / facts.height, _views(settings)
     steps = [seen(b, a, aspect) for a, b in pairwise(views)]
-    found = optics.look(footage.decode(path), steps, camera=settings.mode in ("zoom", "feedback"))
+    found = optics.look(video_reader.decode(path), steps, camera=settings.mode in ("zoom", "feedback"))
     out = optics.summary(found, steps, (facts.width, facts.height))
     if job is not None and settings.mode == "zoom" and (at := _switches(settings, views, aspect)):
         usual = median(found.flicker)

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 
-from sdbatch.jobs import Camera
-from sdbatch.motion.camera import warp
+from sdbatch.imaging.warp import warp
+from sdbatch.spec.jobs import Camera
 
 Plane = NDArray[np.float64]
 BORDER = 0.06  # of the shorter side: not looked at

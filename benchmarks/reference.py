@@ -15,8 +15,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from sdbatch.engine.load import load
-from sdbatch.jobs import Shot
-from sdbatch.weights import Source
+from sdbatch.models.locate import Source
+from sdbatch.spec.jobs import Shot
 
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {}),

@@ -11,8 +11,8 @@ from transformers import CLIPTokenizer
 
 from benchmarks import reference, work
 from sdbatch import engine
-from sdbatch.runtime import Runtime
-from sdbatch.weights import CLIP
+from sdbatch.config.runtime import Runtime
+from sdbatch.models.locate import CLIP
 
 BATCHES = {"cpu": (4, 16), "cuda": (8, 16, 32)}
 

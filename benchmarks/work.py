@@ -11,15 +11,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sdbatch.jobs import Job, Shot
-from sdbatch.plan import Plan, plan
-from sdbatch.render import Profile, Renderer
-from sdbatch.resolve import resolve
+from sdbatch.config.validation import validate
+from sdbatch.models.locate import Source
+from sdbatch.plan.plan import Plan, plan
+from sdbatch.plan.resolve import resolve
 from sdbatch.runner import Options
 from sdbatch.runner import run as run_plan
+from sdbatch.spec.jobs import Job, Shot
+from sdbatch.spec.renderer import Profile, Renderer
 from sdbatch.store import Store
-from sdbatch.validation import validate
-from sdbatch.weights import Source
 
 PROMPTS = [
     "anime scene, red torii gate, sea, sunset sky",

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sdbatch.config.validation import validate
 from sdbatch.gallery import Site
-from sdbatch.gallery.board import Board
-from sdbatch.plan import plan as make_plan
-from sdbatch.resolve import resolve
+from sdbatch.gallery.status import Board
+from sdbatch.plan.plan import plan as make_plan
+from sdbatch.plan.resolve import resolve
 from sdbatch.store import Record, Store
-from sdbatch.validation import validate
 
 JOBS = 10_000
 HOW = {"unit": "pictures", "done": 1, "total": JOBS, "rate": 1.0, "left": 10, "tick": 1}

@@ -61,7 +61,7 @@ FOLDERS = (
     "tests/runner",
     "tests/store/test_records.py",
     "tests/engine/test_rows.py",
-    "tests/proof",
+    "tests/tasks",
 )
 
 

@@ -14,11 +14,11 @@ import yaml
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel
 
-from sdbatch.compose import Composed, compose
-from sdbatch.experiment import Experiment, schema
-from sdbatch.plan import plan
-from sdbatch.resolve import resolve
-from sdbatch.validation import validate
+from sdbatch.config.experiment import Experiment, schema
+from sdbatch.config.hydra_source import Composed, compose
+from sdbatch.config.validation import validate
+from sdbatch.plan.plan import plan
+from sdbatch.plan.resolve import resolve
 from tests.config.building import ROOT
 from tests.config.building import sdbatch as new_process
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from sdbatch.errors import nearest
-from sdbatch.jobs import Layer
+from sdbatch.spec.jobs import Layer
 from tests.config.building import ROOT, planned, problems
 
 SOURCE = ROOT / "src" / "sdbatch"

@@ -14,7 +14,7 @@ from sdbatch import __version__
 from sdbatch.errors import ConfigError, Interrupted, RenderError, StoreError
 
 if TYPE_CHECKING:
-    from sdbatch.compose import Composed
+    from sdbatch.config.hydra_source import Composed
 
 AGAIN = "interrupted; the same command goes on"
 SHOWN = 40  # mistakes; a wrong prompt file may hold thousands
@@ -33,7 +33,9 @@ def run(arguments: list[str]) -> int:
     several = not {"-m", "--multirun"}.isdisjoint(arguments)
     codes: list[int] = []
     try:
-        from sdbatch.compose import compose  # here: Ctrl-C while the program is loaded is no traceback either
+        from sdbatch.config.hydra_source import (
+            compose,  # here: Ctrl-C while the program is loaded is no traceback either
+        )
 
         compose(arguments, lambda read: codes.append(_carry_out(read, len(codes) + 1 if several else 0)))
     except ConfigError as e:
@@ -49,7 +51,7 @@ def run(arguments: list[str]) -> int:
 def _carry_out(read: Callable[[], Composed], number: int) -> int:
     """One run; ``number``: which of several (0: the only one)."""
     try:
-        from sdbatch import app
+        from sdbatch.tasks import app
 
         composed = read()
         return app.run(composed.data, composed.given, composed.hidden)

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sdbatch.config.validation import validate
 from sdbatch.errors import ConfigError, Problem
-from sdbatch.plan import Plan, plan
-from sdbatch.resolve import resolve
-from sdbatch.validation import validate
+from sdbatch.plan.plan import Plan, plan
+from sdbatch.plan.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
 FILM = {"mode": "prompt", "frames": 3, "phrase": "frame {frame}"}

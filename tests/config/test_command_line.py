@@ -287,8 +287,8 @@ def test_help_and_version_speak_of_sdbatch(sdbatch):
 
 
 def test_ctrl_c_while_the_program_is_loaded(sdbatch, monkeypatch):
-    monkeypatch.delitem(sys.modules, "sdbatch.compose")
-    monkeypatch.delattr("sdbatch.compose")
+    monkeypatch.delitem(sys.modules, "sdbatch.config.hydra_source")
+    monkeypatch.delattr("sdbatch.config.hydra_source")
     monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
     said = sdbatch(*FAKE)
     assert (said.code, said.err) == (130, "sdbatch: interrupted; the same command goes on\n")
@@ -298,7 +298,7 @@ class Pressed:
     """Ctrl-C in the middle of an import."""
 
     def find_spec(self, name, path=None, target=None):
-        if name == "sdbatch.compose":
+        if name == "sdbatch.config.hydra_source":
             raise KeyboardInterrupt
 
 

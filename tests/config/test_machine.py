@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdbatch import app, cli
+from sdbatch import cli
 from sdbatch.engine import device
 from sdbatch.errors import ConfigError
+from sdbatch.tasks import app
 
 COMMAND = ["name=x", "model=tiny", "prompts=[a sea]"]
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from sdbatch.prompts import unread
-from sdbatch.report import duration
+from sdbatch.prompts.syntax import unread
+from sdbatch.tasks.plan_report import duration
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sdbatch import engine
-from sdbatch.runtime import Runtime
+from sdbatch.config.runtime import Runtime
 from tests.engine.models import save, source
 
 

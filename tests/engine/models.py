@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from sdbatch.jobs import Model, Shot
-from sdbatch.render import Bucket, Failure, Picture, Pixels
-from sdbatch.weights import Source
+from sdbatch.models.locate import Source
+from sdbatch.spec.jobs import Model, Shot
+from sdbatch.spec.renderer import Bucket, Failure, Picture, Pixels
 
 logging.getLogger("xformers").setLevel(logging.ERROR)
 

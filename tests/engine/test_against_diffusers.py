@@ -12,10 +12,10 @@ import pytest
 import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from sdbatch.prompts import condition
-from sdbatch.render import Pixels
+from sdbatch.prompts.syntax import condition
+from sdbatch.prompts.vocabulary import Vocabulary, _merges, derive
 from sdbatch.samplers import SAMPLERS
-from sdbatch.tokens import Vocabulary, _merges, derive
+from sdbatch.spec.renderer import Pixels
 from tests.engine.models import CLIP, psnr, render, shot
 
 # diffusers' own schedulers call np.array(tensor), which numpy 2.4 deprecates; nothing of ours is silenced.
@@ -124,7 +124,7 @@ def test_long_prompts_are_chunks_side_by_side(opened: Any, pipe: Any) -> None:
 
 def test_image_to_image_equals_the_pipeline(opened: Any, pipe: Any) -> None:
     """A start at a later step from a stored picture (diffusers draws the encoder's sample; here it gets our mean)."""
-    from sdbatch.jobs import Start
+    from sdbatch.spec.jobs import Start
 
     parent = shot(seed=9)
     child = shot(steps=8, sampler="dpmpp_2m", start=Start(parent.id, 0.5))

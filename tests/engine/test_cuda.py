@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from sdbatch import engine
-from sdbatch.jobs import Start
-from sdbatch.render import Picture
-from sdbatch.runtime import Runtime
+from sdbatch.config.runtime import Runtime
+from sdbatch.spec.jobs import Start
+from sdbatch.spec.renderer import Picture
 from tests.engine.models import psnr, render, shot, source
 from tests.engine.test_exact import digests, plan
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from sdbatch import engine
+from sdbatch.config.runtime import Runtime
 from sdbatch.engine import device
 from sdbatch.engine.denoiser import Denoiser
 from sdbatch.errors import ConfigError, RenderError
-from sdbatch.runtime import Runtime
 from tests.engine.models import source
 
 NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
@@ -74,8 +74,8 @@ def test_a_profile_names_what_decides_bits() -> None:
 
 def test_torch_is_imported_by_open_and_not_before() -> None:
     code = (
-        "import sys, sdbatch.engine, sdbatch.engine.policy, sdbatch.demand, sdbatch.prompts, sdbatch.tokens;"
-        "import sdbatch.motion.camera;"
+        "import sys, sdbatch.engine, sdbatch.engine.policy, sdbatch.spec.cost;"
+        "import sdbatch.prompts.syntax, sdbatch.prompts.vocabulary, sdbatch.imaging.warp;"
         "sys.exit(bool({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0

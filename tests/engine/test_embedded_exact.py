@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdbatch import engine
-from sdbatch.experiment import ModelSettings
-from sdbatch.runtime import Runtime
+from sdbatch.config.experiment import ModelSettings
+from sdbatch.config.runtime import Runtime
+from sdbatch.models.locate import locate
 from sdbatch.samplers import SAMPLERS
-from sdbatch.weights import locate
 from tests.engine.models import shot
 from tests.engine.test_exact import digests
 
@@ -59,7 +59,7 @@ def test_random_plans_in_fresh_processes(
     shuffled = [*plan, *neighbours]
     order.shuffle(shuffled)
     script = (
-        "import json, sys; from sdbatch import engine; from sdbatch.runtime import Runtime;"
+        "import json, sys; from sdbatch import engine; from sdbatch.config.runtime import Runtime;"
         "from tests.engine.test_embedded_exact import SOURCE, of;"
         "sys.stdout.write(json.dumps(of(engine.open(SOURCE, Runtime(device='cpu', workers=2)), json.load(sys.stdin))))"
     )

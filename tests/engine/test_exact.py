@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdbatch import engine
+from sdbatch.config.runtime import Runtime
+from sdbatch.engine.batching import Asked, Flight, Lane
 from sdbatch.engine.denoise import Row
 from sdbatch.engine.policy import TAILS
-from sdbatch.engine.rows import Asked, Flight, Lane
 from sdbatch.engine.selftest import probe
-from sdbatch.jobs import Shot, Start, Toward
-from sdbatch.render import Bucket, Picture
-from sdbatch.runtime import Runtime
 from sdbatch.samplers import SAMPLERS
+from sdbatch.spec.jobs import Shot, Start, Toward
+from sdbatch.spec.renderer import Bucket, Picture
 from tests.engine.models import render, shot, source
 
 TEXT = torch.randn(77, 32, generator=torch.Generator().manual_seed(0))
@@ -77,7 +77,7 @@ def test_a_fresh_process_in_another_order_gives_the_same_bits(opened: Any, folde
     here = digests(opened, plan())
     script = (
         "import json, random, sys; from pathlib import Path;"
-        "from sdbatch import engine; from sdbatch.runtime import Runtime;"
+        "from sdbatch import engine; from sdbatch.config.runtime import Runtime;"
         "from tests.engine.models import source; from tests.engine.test_exact import digests, plan, shot;"
         "shots = plan() + [shot(seed=99, steps=7)]; random.Random(4).shuffle(shots);"
         "e = engine.open(source(Path(sys.argv[1])), Runtime(device='cpu', threads=1, rows=4));"

@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sdbatch import engine
+from sdbatch.config.runtime import Runtime
 from sdbatch.engine import architecture, build, load, randomised
 from sdbatch.errors import ConfigError
-from sdbatch.jobs import Model
-from sdbatch.render import Picture
-from sdbatch.runtime import Runtime
+from sdbatch.spec.jobs import Model
+from sdbatch.spec.renderer import Picture
 from tests.engine import ldm
 from tests.engine.models import CLIP, modules, render, shot, source
 

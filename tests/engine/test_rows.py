@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from sdbatch import demand, engine
+from sdbatch import engine
+from sdbatch.config.runtime import Runtime
 from sdbatch.engine import policy
 from sdbatch.engine.decode import AGAIN, FLAT
 from sdbatch.engine.denoise import Row
-from sdbatch.jobs import Camera, Start
-from sdbatch.render import Bucket, Failure, Picture
-from sdbatch.runtime import Runtime
 from sdbatch.samplers import SAMPLERS
+from sdbatch.spec import cost
+from sdbatch.spec.jobs import Camera, Start
+from sdbatch.spec.renderer import Bucket, Failure, Picture
 from tests.engine.models import ListFeed, render, shot, source
 
 Patch = Callable[..., Any]
@@ -40,7 +41,7 @@ def test_guidance_one_pays_one_row_and_else_two(counted: Any) -> None:
 def test_guidance_interval_pays_one_row_outside(counted: Any) -> None:
     part = shot(steps=10, guidance_interval=(0.2, 0.6))
     found = render(counted, [part])
-    assert counted.stats.rows_used == 10 + 4 == demand.rows(part)
+    assert counted.stats.rows_used == 10 + 4 == cost.rows(part)
     assert not np.array_equal(found[part.id].pixels, render(counted, [shot(steps=10)])[shot(steps=10).id].pixels)
 
 
@@ -52,9 +53,9 @@ def test_rows_are_paid_in_full_calls_and_hardly_padded(counted: Any) -> None:
     ]
     assert len(render(counted, shots)) == 60
     stats = counted.stats
-    assert stats.rows_used == sum(map(demand.rows, shots))
+    assert stats.rows_used == sum(map(cost.rows, shots))
     assert stats.rows_paid == stats.calls * 4
-    longest = max(demand.table_of(s).evaluations for s in shots)
+    longest = max(cost.table_of(s).evaluations for s in shots)
     assert stats.rows_paid - stats.rows_used <= 3 * longest  # only the last shot's end is padded
 
 

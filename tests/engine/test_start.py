@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-from sdbatch import demand
 from sdbatch.engine.denoise import Known, Recipe, denoise, slerp
-from sdbatch.jobs import Camera, Start, Toward
-from sdbatch.motion.camera import coverage, warp
-from sdbatch.motion.colours import match_colours
-from sdbatch.render import Picture
+from sdbatch.imaging.colour_transfer import match_colours
+from sdbatch.imaging.warp import coverage, warp
+from sdbatch.spec import cost
+from sdbatch.spec.jobs import Camera, Start, Toward
+from sdbatch.spec.renderer import Picture
 from tests.engine.models import ListFeed, psnr, render, shot
 
 CPU = torch.device("cpu")
 
 
 def test_strength_decides_how_many_steps_are_left() -> None:
-    found = [demand.first_step(20, s) for s in (1.0, 0.55, 0.3, 0.05, 0.001)]
+    found = [cost.first_step(20, s) for s in (1.0, 0.55, 0.3, 0.05, 0.001)]
     assert found == [0, 9, 14, 19, 19]
-    assert demand.first_step(10, 0.7) == 3
-    assert demand.rows(shot(steps=20, start=Start("j0", 0.25))) == 10
+    assert cost.first_step(10, 0.7) == 3
+    assert cost.rows(shot(steps=20, start=Start("j0", 0.25))) == 10
 
 
 def test_a_weak_start_keeps_more_of_the_picture(opened: Any) -> None:
@@ -74,7 +74,7 @@ def test_painting_off_the_grid_has_the_exact_size(opened: Any) -> None:
 def test_known_latents_are_imposed_at_every_level_and_end_clean(sampler: str) -> None:
     """Where the mask is 0 the latent is α·known + σ·noise₀ before every evaluation, and exactly known at the end."""
     one = shot(sampler=sampler, steps=6, guidance=1.0, start=Start("j0", 1.0, paint=True))
-    table = demand.table_of(one)
+    table = cost.table_of(one)
     known = torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(5))
     mask = torch.zeros(1, 8, 8)
     mask[:, :, 4:] = 1

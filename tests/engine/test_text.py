@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from sdbatch.engine import text
-from sdbatch.prompts import condition
-from sdbatch.tokens import Vocabulary
+from sdbatch.prompts.syntax import condition
+from sdbatch.prompts.vocabulary import Vocabulary
 from tests.engine.models import CLIP, shot
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from sdbatch import motion
+from sdbatch.engine.fake import FakeRenderer, Faults
 from sdbatch.errors import SdbatchError
-from sdbatch.fake import FakeRenderer, Faults
-from sdbatch.render import Failure, Feed, Picture
 from sdbatch.runner import Options, run
-from sdbatch.runner.shelf import Shelf
+from sdbatch.runner.shot_cache import Shelf
+from sdbatch.spec.renderer import Failure, Feed, Picture
 from sdbatch.store import Store
 from tests.motion.films import BASE
 from tests.motion.films import film as moving

@@ -18,8 +18,9 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sdbatch import app, cli
+from sdbatch import cli
 from sdbatch.errors import ConfigError, StoreError
+from sdbatch.tasks import app
 from tests.fuzz.configurations import CONFIGURATIONS, JUNK, TEXTS
 
 CASES = int(os.environ.get("SDBATCH_FUZZ", "300"))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sdbatch.fake import FakeRenderer, Faults
+from sdbatch.config.validation import validate
+from sdbatch.engine.fake import FakeRenderer, Faults
 from sdbatch.gallery import Live, Site
-from sdbatch.plan import Plan
-from sdbatch.plan import plan as make_plan
-from sdbatch.progress import Progress
-from sdbatch.resolve import resolve
+from sdbatch.plan.plan import Plan
+from sdbatch.plan.plan import plan as make_plan
+from sdbatch.plan.resolve import resolve
 from sdbatch.runner import Options, Outcome, run
 from sdbatch.store import Store
-from sdbatch.validation import validate
+from sdbatch.terminal.progress import Progress
 
 
 def planned(name: str, **data: Any) -> Plan:

@@ -124,7 +124,7 @@ HOSTILE = [
 
 
 def test_hostile_prompts_are_text(browser: Browser, tmp_path: Path):
-    from sdbatch.fake import Faults
+    from sdbatch.engine.fake import Faults
     from tests.gallery.render import rendered
 
     store = rendered(tmp_path, "hostile", Faults(fail=("svg",)), prompts=HOSTILE, negative=HOSTILE[1], seeds="0..1")

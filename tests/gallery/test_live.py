@@ -61,7 +61,7 @@ def test_news_come_while_it_renders(browser: Browser, tmp_path: Path):
 
 @pytest.mark.browser
 def test_a_renderer_that_died_is_noticed(browser: Browser, tmp_path: Path):
-    from sdbatch.gallery.board import Board
+    from sdbatch.gallery.status import Board
 
     plan, store = planned("dead", prompts=["a sea"], seeds="0..3"), Store(tmp_path / "dead", durable=False)
     page = site(plan, store)
@@ -122,10 +122,10 @@ def test_nothing_new_writes_nothing(tmp_path: Path):
 
 
 def test_a_page_that_cannot_be_written_costs_no_picture(tmp_path: Path):
-    from sdbatch.fake import FakeRenderer
+    from sdbatch.engine.fake import FakeRenderer
     from sdbatch.gallery import Live
-    from sdbatch.progress import Progress
     from sdbatch.runner import Options, run
+    from sdbatch.terminal.progress import Progress
 
     plan, store = planned("x", prompts=["a sea"], seeds="0..3"), Store(tmp_path / "x", durable=False)
     store.root.mkdir()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 
-from sdbatch.fake import Faults
+from sdbatch.engine.fake import Faults
 from sdbatch.store import Store
 from tests.gallery.browser import Browser
 from tests.gallery.render import planned, rendered

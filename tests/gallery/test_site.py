@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sdbatch.fake import Faults
+from sdbatch.engine.fake import Faults
 from sdbatch.gallery import csv_text, page
 from sdbatch.gallery.thumbs import SIDE, encode, shows
 from sdbatch.media import png
@@ -128,7 +128,7 @@ def test_csv_of_the_records(tmp_path: Path):
 
 
 def test_an_empty_board_knows_other_plans_records_nothing():
-    from sdbatch.gallery.board import Board
+    from sdbatch.gallery.status import Board
 
     board = Board(["ja", "jb"])
     board.enter(Record("jz", "failed", error="of another plan"))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from sdbatch import motion
-from sdbatch.jobs import Encoding, Job, Model, Shot
-from sdbatch.media.film import FilmWriter
+from sdbatch.media.video_writer import FilmWriter
 from sdbatch.motion.settings import Motion
-from sdbatch.render import Pixels, Profile
+from sdbatch.spec.jobs import Encoding, Job, Model, Shot
+from sdbatch.spec.renderer import Pixels, Profile
 
 Scene = Callable[..., Pixels]
 MakeFilm = Callable[..., Path]

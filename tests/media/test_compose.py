@@ -13,32 +13,32 @@ import pytest
 
 from sdbatch import motion
 from sdbatch.errors import StoreError
-from sdbatch.jobs import Camera, Job, Layer
-from sdbatch.media import compose, footage, png, xmp
-from sdbatch.motion import camera
-from sdbatch.motion.camera import Plate
-from sdbatch.render import Pixels
+from sdbatch.imaging import warp
+from sdbatch.imaging.warp import Plate
+from sdbatch.media import compositing, png, video_reader, xmp
+from sdbatch.spec.jobs import Camera, Job, Layer
+from sdbatch.spec.renderer import Pixels
 
 Scene = Callable[..., Pixels]
 
 
 def test_one_picture_seen_straight_on_is_that_picture(scene: Scene) -> None:
     pixels = scene()
-    assert compose.compose((Layer(3),), lambda _: Plate(pixels)) is pixels
+    assert compositing.compose((Layer(3),), lambda _: Plate(pixels)) is pixels
 
 
 def test_one_picture_through_a_camera_is_the_warp(scene: Scene) -> None:
-    seen = compose.compose((Layer(0, Camera(zoom=1.5, roll=10)),), lambda _: Plate(scene()))
-    assert np.array_equal(seen, camera.warp(scene(), Camera(zoom=1.5, roll=10), (64, 48)))
+    seen = compositing.compose((Layer(0, Camera(zoom=1.5, roll=10)),), lambda _: Plate(scene()))
+    assert np.array_equal(seen, warp.warp(scene(), Camera(zoom=1.5, roll=10), (64, 48)))
 
 
 def test_layers_are_a_weighted_sum_rounded_once() -> None:
     pictures = [Plate(np.full((4, 4, 3), v, np.uint8)) for v in (100, 201, 255)]
     frame = (Layer(0, weight=0.5), Layer(1, weight=0.5))
-    assert (compose.compose(frame, pictures.__getitem__) == 150).all()  # 150.5 rounds to even
-    assert (compose.compose((Layer(2, weight=0.25), Layer(2, weight=0.75)), pictures.__getitem__) == 255).all()
-    assert (compose.compose((Layer(2, weight=1.0), Layer(1, weight=1.0)), pictures.__getitem__) == 255).all()
-    assert compose.compose(frame, pictures.__getitem__).dtype == np.uint8
+    assert (compositing.compose(frame, pictures.__getitem__) == 150).all()  # 150.5 rounds to even
+    assert (compositing.compose((Layer(2, weight=0.25), Layer(2, weight=0.75)), pictures.__getitem__) == 255).all()
+    assert (compositing.compose((Layer(2, weight=1.0), Layer(1, weight=1.0)), pictures.__getitem__) == 255).all()
+    assert compositing.compose(frame, pictures.__getitem__).dtype == np.uint8
 
 
 def test_a_job_becomes_its_film(film_job: Job, scene: Scene, tmp_path: Path) -> None:
@@ -50,19 +50,19 @@ def test_a_job_becomes_its_film(film_job: Job, scene: Scene, tmp_path: Path) -> 
         return scene(ids.index(shot_id))
 
     path, poster = tmp_path / "a.mp4", tmp_path / "a.png"
-    assert compose.assemble(film_job, load, path, '{"a":1}', poster=poster) == 6
+    assert compositing.assemble(film_job, load, path, '{"a":1}', poster=poster) == 6
     assert asked == ids
-    assert footage.probe(path) == footage.Facts(64, 48, Fraction(24), 6)
-    assert footage.read_metadata(path) == '{"a":1}'
+    assert video_reader.probe(path) == video_reader.Facts(64, 48, Fraction(24), 6)
+    assert video_reader.read_metadata(path) == '{"a":1}'
     assert np.array_equal(png.decode(poster), scene(0))
     assert xmp.SOURCE_TYPE in png.read_text(poster)[png.XMP_KEY]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "a.png"]
 
 
 def test_metadata_none_leaves_no_mark_anywhere(film_job: Job, scene: Scene, tmp_path: Path) -> None:
-    compose.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, poster=tmp_path / "a.png")
+    compositing.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, poster=tmp_path / "a.png")
     assert png.read_text(tmp_path / "a.png") == {}
-    assert footage.read_metadata(tmp_path / "a.mp4") is None
+    assert video_reader.read_metadata(tmp_path / "a.mp4") is None
 
 
 def test_a_picture_used_again_is_loaded_once(film_job: Job, scene: Scene, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_picture_used_again_is_loaded_once(film_job: Job, scene: Scene, tmp_pa
     still = film_job.film.motion.model_copy(update={"phrase": "same", "frames": 40})
     job = replace(film_job, film=replace(film_job.film, motion=still))
     asked: list[str] = []
-    compose.assemble(job, lambda shot_id: asked.append(shot_id) or scene(), tmp_path / "a.mp4", None)  # type: ignore[func-returns-value]
+    compositing.assemble(job, lambda shot_id: asked.append(shot_id) or scene(), tmp_path / "a.mp4", None)  # type: ignore[func-returns-value]
     assert len(asked) == 1
 
 
@@ -87,7 +87,7 @@ def test_memory_holds_a_few_pictures_however_long_the_film(film_job: Job, scene:
         alive.append(sum(ref() is not None for ref in loaded))
         return pixels
 
-    compose.assemble(job, load, tmp_path / "a.mp4", None)
+    compositing.assemble(job, load, tmp_path / "a.mp4", None)
     assert len(loaded) == 40
     assert max(alive) <= 2 + 1  # of two frames, and the one that is being loaded
 
@@ -97,16 +97,18 @@ def test_a_shot_that_is_missing_leaves_no_film(film_job: Job, tmp_path: Path) ->
         raise ValueError(f"{shot_id}: truncated PNG")
 
     with pytest.raises(ValueError, match="truncated"):
-        compose.assemble(film_job, load, tmp_path / "a.mp4", "x", poster=tmp_path / "a.png")
+        compositing.assemble(film_job, load, tmp_path / "a.mp4", "x", poster=tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_poster_that_cannot_be_written_is_a_store_error(film_job: Job, scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="No such file"):
-        compose.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, poster=tmp_path / "no" / "a.png")
+        compositing.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, poster=tmp_path / "no" / "a.png")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_picture_is_no_film(film_job: Job, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no film"):
-        compose.assemble(replace(film_job, film=None), lambda _: np.zeros((1, 1, 3), np.uint8), tmp_path / "a", None)
+        compositing.assemble(
+            replace(film_job, film=None), lambda _: np.zeros((1, 1, 3), np.uint8), tmp_path / "a", None
+        )

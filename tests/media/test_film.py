@@ -18,11 +18,11 @@ import pytest
 from PIL import Image
 
 from sdbatch.errors import StoreError
-from sdbatch.jobs import Encoding
-from sdbatch.media import ffmpeg, footage, xmp
+from sdbatch.media import ffmpeg, video_reader, xmp
 from sdbatch.media.codecs import CODECS
-from sdbatch.media.film import FilmWriter
-from sdbatch.render import Pixels
+from sdbatch.media.video_writer import FilmWriter
+from sdbatch.spec.jobs import Encoding
+from sdbatch.spec.renderer import Pixels
 
 H264 = Encoding()
 MakeFilm = Callable[..., Path]
@@ -52,10 +52,10 @@ def _said_by_ffmpeg(path: Path) -> str:
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_codec_gives_size_rate_and_frames(codec: str, make_film: MakeFilm, scene: Scene) -> None:
     path = make_film(f"a.{CODECS[codec].suffix}", codec=codec, frames=9)
-    width, height, fps, frames = footage.probe(path)
+    width, height, fps, frames = video_reader.probe(path)
     assert (width, height, frames) == (64, 48, 9)
     assert fps == pytest.approx(24, rel=0.04)  # a GIF counts in hundredths of a second
-    decoded = list(footage.decode(path))
+    decoded = list(video_reader.decode(path))
     assert len(decoded) == 9
     for i, pixels in enumerate(decoded):
         assert np.abs(pixels.astype(int) - scene(i)).mean() < 10
@@ -73,14 +73,14 @@ GREY = [("h264", level) for level in (0, 1, 64, 127, 128, 200, 255)]
 @pytest.mark.parametrize(("codec", "level"), [*GREY, ("av1", 127), ("vp9", 127)])
 def test_a_grey_card_stays_grey(codec: str, level: int, tmp_path: Path) -> None:
     _card(tmp_path / "a", (level, level, level), codec)
-    for pixels in footage.decode(tmp_path / "a"):
+    for pixels in video_reader.decode(tmp_path / "a"):
         assert np.abs(pixels.mean((0, 1)) - level).max() <= 1
 
 
 @pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 40), (20, 60, 110)])
 def test_colours_come_back(colour: tuple[int, int, int], tmp_path: Path) -> None:
     _card(tmp_path / "a.mp4", colour)
-    for pixels in footage.decode(tmp_path / "a.mp4"):
+    for pixels in video_reader.decode(tmp_path / "a.mp4"):
         assert np.abs(pixels.mean((0, 1)) - colour).max() <= 3
 
 
@@ -91,8 +91,8 @@ def test_players_are_told_the_colours(make_film: MakeFilm) -> None:
 @pytest.mark.parametrize("fps", ["24000/1001", "24", "1", "240", "2997/125", "25/2"])
 def test_the_rate_is_exact(fps: str, make_film: MakeFilm) -> None:
     path = make_film(fps=Fraction(fps), frames=5)
-    assert footage.probe(path).fps == Fraction(fps)
-    assert footage.probe(path).frames == 5
+    assert video_reader.probe(path).fps == Fraction(fps)
+    assert video_reader.probe(path).frames == 5
 
 
 @pytest.mark.parametrize("size", [(63, 47), (64, 47), (1, 1), (2, 3)])
@@ -101,8 +101,8 @@ def test_odd_sizes_get_one_more_pixel_like_the_last(size: tuple[int, int], tmp_p
     with FilmWriter(tmp_path / "a.mp4", size, Fraction(24), Encoding(quality=1)) as film:
         for _ in range(2):
             film.add(np.full((height, width, 3), (10, 200, 90), np.uint8))
-    assert footage.probe(tmp_path / "a.mp4")[:2] == (width + width % 2, height + height % 2)
-    for pixels in footage.decode(tmp_path / "a.mp4"):
+    assert video_reader.probe(tmp_path / "a.mp4")[:2] == (width + width % 2, height + height % 2)
+    for pixels in video_reader.decode(tmp_path / "a.mp4"):
         assert np.abs(pixels.astype(int) - (10, 200, 90)).max() <= 6
 
 
@@ -114,12 +114,12 @@ def test_playing_can_start_before_the_file_is_whole(make_film: MakeFilm) -> None
 @pytest.mark.parametrize("codec", [name for name, codec in CODECS.items() if codec.tagged])
 @pytest.mark.parametrize("text", [LONG, "", "a", "\n", "comment=x\n[CHAPTER]\ncomment=y", " edge \\ "])
 def test_metadata_comes_back_exactly(codec: str, text: str, make_film: MakeFilm) -> None:
-    assert (footage.read_metadata(make_film(codec=codec, metadata=text, frames=2)) or "") == text
+    assert (video_reader.read_metadata(make_film(codec=codec, metadata=text, frames=2)) or "") == text
 
 
 def test_without_metadata_the_container_says_nothing(make_film: MakeFilm) -> None:
     path = make_film()
-    assert footage.read_metadata(path) is None
+    assert video_reader.read_metadata(path) is None
     assert xmp.SOURCE_TYPE.encode() not in path.read_bytes()
     assert b"\xa9cmt" not in path.read_bytes()
 

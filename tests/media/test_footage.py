@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from sdbatch.media import ffmpeg, footage
-from sdbatch.render import Pixels
+from sdbatch.media import ffmpeg, video_reader
+from sdbatch.spec.renderer import Pixels
 
 READERS: list[Callable[[Path], object]] = [
-    footage.probe,
-    footage.read_metadata,
-    lambda p: sum(1 for _ in footage.decode(p)),
+    video_reader.probe,
+    video_reader.read_metadata,
+    lambda p: sum(1 for _ in video_reader.decode(p)),
 ]
 PLAYLISTS = [
     b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
@@ -64,11 +64,11 @@ def test_a_half_film_is_found(part: float, make_film: Callable[..., Path]) -> No
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
     with pytest.raises(ValueError, match="damaged film"):
-        list(footage.decode(path))
+        list(video_reader.decode(path))
 
 
 def test_decoding_can_stop_early(make_film: Callable[..., Path]) -> None:
-    frames = footage.decode(make_film(size=(640, 480), frames=20))
+    frames = video_reader.decode(make_film(size=(640, 480), frames=20))
     assert next(frames).shape == (480, 640, 3)
     frames.close()  # type: ignore[attr-defined]
 
@@ -77,10 +77,10 @@ def test_a_program_that_hangs_is_ended(make_film: Callable[..., Path], monkeypat
     path = make_film()
     monkeypatch.setattr(ffmpeg, "TIMEOUT", 0.001)
     with pytest.raises(ValueError, match="not read within"):
-        footage.probe(path)
+        video_reader.probe(path)
 
 
 def test_frames_can_be_kept(make_film: Callable[..., Path]) -> None:
-    first, second = (list[Pixels](footage.decode(make_film())) for _ in range(2))
+    first, second = (list[Pixels](video_reader.decode(make_film())) for _ in range(2))
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
     assert not (first[0] == first[-1]).all()

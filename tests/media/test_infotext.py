@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdbatch import __version__
-from sdbatch.jobs import Model, Shot
 from sdbatch.media import infotext, png
 from sdbatch.samplers import SAMPLERS
+from sdbatch.spec.jobs import Model, Shot
 
 BASE = Shot(Model("b2:00ff"), "a", "", 1, 512, 512, "ddim", 20, 6.0)
 NASTY = [

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sdbatch import __version__, motion
-from sdbatch.jobs import Encoding, Job, Shot
 from sdbatch.media import metadata, png, xmp
 from sdbatch.motion.settings import Motion
-from sdbatch.render import Profile
+from sdbatch.spec.jobs import Encoding, Job, Shot
+from sdbatch.spec.renderer import Profile
 
 BLACK = np.zeros((8, 8, 3), np.uint8)
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"

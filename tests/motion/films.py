@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from sdbatch import motion
-from sdbatch.jobs import Encoding, Job, Model, Shot
 from sdbatch.motion.settings import Motion
+from sdbatch.spec.jobs import Encoding, Job, Model, Shot
 
 BASE = Shot(Model("fake"), "a sea", "", 3, 48, 32, "ddim", 4, 6.0)
 

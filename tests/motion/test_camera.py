@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdbatch import motion
-from sdbatch.jobs import Camera, Layer
-from sdbatch.media.compose import compose
-from sdbatch.motion import camera as camera_module
+from sdbatch.imaging import warp as camera_module
+from sdbatch.imaging.warp import Plate, coverage, patch, warp
+from sdbatch.media.compositing import compose
 from sdbatch.motion import levels, zoom
-from sdbatch.motion.camera import Plate, coverage, patch, warp
-from sdbatch.motion.card import card
 from sdbatch.motion.poses import covers, poses, seen
+from sdbatch.preview.test_card import card
+from sdbatch.spec.jobs import Camera, Layer
 from tests.motion.films import BASE, film, settings
 
 SIZE = (96, 64)

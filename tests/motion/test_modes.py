@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from sdbatch import motion
-from sdbatch.jobs import Camera, Encoding
+from sdbatch.spec.jobs import Camera, Encoding
 from tests.motion.films import BASE, MOTIONS, film, shot_ids
 
 PINNED = {

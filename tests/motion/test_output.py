@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from sdbatch import motion
-from sdbatch.jobs import SUFFIXES, Encoding, Job
-from sdbatch.media import footage
+from sdbatch.media import video_reader
 from sdbatch.media.codecs import CODECS
-from sdbatch.media.compose import assemble
+from sdbatch.media.compositing import assemble
 from sdbatch.motion import zoom
-from sdbatch.motion.card import Pixels, card
+from sdbatch.preview.test_card import Pixels, card
+from sdbatch.spec.jobs import SUFFIXES, Encoding, Job
 from tests.motion.films import BASE, film, settings
 
 
@@ -41,7 +41,7 @@ def test_suffixes_are_the_codecs() -> None:
 def test_every_codec_makes_the_film(codec: str, tmp_path: Path) -> None:
     job = film("zoom", encoding=Encoding(codec, quality=10))
     path = made(job, tmp_path, scene(job))
-    frames = list(footage.decode(path))
+    frames = list(video_reader.decode(path))
     assert len(frames) == 12
     first = np.abs(frames[0].astype(int) - card(zoom.cameras(job.shot, job.film.motion)[0], (48, 32)))  # type: ignore[union-attr]
     assert first.mean() < 16
@@ -49,16 +49,18 @@ def test_every_codec_makes_the_film(codec: str, tmp_path: Path) -> None:
 
 def test_odd_sizes_and_odd_rates(tmp_path: Path) -> None:
     job = film("zoom", replace(BASE, width=51, height=37), fps="24000/1001")
-    facts = footage.probe(made(job, tmp_path, scene(job)))
+    facts = video_reader.probe(made(job, tmp_path, scene(job)))
     assert (facts.width, facts.height, facts.fps, facts.frames) == (52, 38, Fraction(24000, 1001), 12)
 
 
 def test_frames_between_are_motion_compensated(tmp_path: Path) -> None:
     job = film("zoom", replace(BASE, width=96, height=64), Encoding(interpolate=3, quality=10), frames=12)
     path = made(job, tmp_path, scene(job))
-    assert footage.probe(path)[2:] == (72, 3 * 11 + 1)
+    assert video_reader.probe(path)[2:] == (72, 3 * 11 + 1)
     plain = made(film("zoom", job.shot, Encoding(quality=10)), tmp_path, scene(job))
-    for n, (fine, coarse) in enumerate(zip(list(footage.decode(path))[::3], footage.decode(plain), strict=True)):
+    for n, (fine, coarse) in enumerate(
+        zip(list(video_reader.decode(path))[::3], video_reader.decode(plain), strict=True)
+    ):
         assert np.abs(fine.astype(int) - coarse).mean() < 6, n  # the last frame too
 
 
@@ -67,14 +69,14 @@ def test_frames_between_are_motion_compensated(tmp_path: Path) -> None:
 def test_frames_between_the_last_and_the_first_of_a_loop(frames: int, loop: bool | str, tmp_path: Path) -> None:
     turn = {"zoom": 1, "x": [[0, 0], ["50%", 0.2], ["end", 0]], "mode": "zoom", "frames": frames, "loop": loop}
     job = motion.make(replace(BASE, width=96, height=64), settings(**turn), Encoding(interpolate=3, quality=10))
-    shown = footage.probe(made(job, tmp_path, scene(job))).frames
+    shown = video_reader.probe(made(job, tmp_path, scene(job))).frames
     assert shown == (3 * motion.count(job) if loop else 3 * (frames - 1) + 1)
 
 
 def test_the_join_of_a_loop_is_as_smooth_as_the_rest(tmp_path: Path) -> None:
     turn = {"zoom": 1, "x": [[0, 0], ["end", 0.3]], "mode": "zoom", "frames": 9, "loop": "pingpong"}
     job = motion.make(replace(BASE, width=96, height=64), settings(**turn), Encoding(interpolate=3, quality=5))
-    frames = [f.astype(int) for f in footage.decode(made(job, tmp_path, scene(job)))]
+    frames = [f.astype(int) for f in video_reader.decode(made(job, tmp_path, scene(job)))]
     steps = [np.abs(a - b).mean() for a, b in pairwise([*frames, frames[0]])]
     assert steps[-1] < 1.5 * np.median(steps)
 
@@ -84,5 +86,5 @@ def test_a_grey_card_comes_back_grey(encoding: Encoding, tmp_path: Path) -> None
     for grey in (1, 64, 128, 250):
         job = film("zoom", encoding=encoding)
         path = made(job, tmp_path, lambda _, v=grey: np.full((32, 48, 3), v, np.uint8))  # type: ignore[misc]
-        for pixels in footage.decode(path):
+        for pixels in video_reader.decode(path):
             assert np.abs(pixels.mean((0, 1)) - grey).max() <= 1

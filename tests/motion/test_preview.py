@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from sdbatch import motion
-from sdbatch.jobs import Camera
-from sdbatch.media import footage, png
-from sdbatch.media.rehearsal import rehearse
-from sdbatch.motion.camera import warp
-from sdbatch.motion.card import card
-from sdbatch.motion.plot import curves
-from sdbatch.motion.preview import captions, rehearsal
+from sdbatch.imaging.warp import warp
+from sdbatch.media import png, video_reader
+from sdbatch.preview.camera import captions, rehearsal
+from sdbatch.preview.films import rehearse
+from sdbatch.preview.plot import curves
+from sdbatch.preview.test_card import card
+from sdbatch.spec.jobs import Camera
 from tests.motion.films import BASE, MOTIONS, film
 
 
@@ -50,12 +50,12 @@ def test_every_distinct_motion_and_shape_is_drawn_once(tmp_path: Path) -> None:
     made = list(rehearse(jobs, tmp_path / "preview"))
     assert [p.name for p in made] == [f"{n}.{e}" for n in ("01-zoom-48x32", "02-zoom-64x32") for e in ("png", "mp4")]
     assert png.decode(made[0]).shape[1] == 960
-    assert footage.probe(made[1]) == (320, 214, 24, 10)
+    assert video_reader.probe(made[1]) == (320, 214, 24, 10)
 
 
 def test_of_a_long_film_some_frames_are_rehearsed_at_its_pace(tmp_path: Path) -> None:
     _, moving = rehearse([film("prompt", frames=1000)], tmp_path)
-    facts = footage.probe(moving)
+    facts = video_reader.probe(moving)
     assert facts.frames == 334
     assert facts.frames / float(facts.fps) == pytest.approx(1000 / 24, rel=0.01)
 

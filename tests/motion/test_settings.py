@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError
 from sdbatch.motion.settings import Motion
-from sdbatch.validation import check
 
 ZOOM: dict[str, Any] = {"mode": "zoom", "frames": 48}
 WALK: dict[str, Any] = {"mode": "walk", "frames": 48, "prompts": [[0, "a"], ["end", "b"]]}

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from sdbatch import motion
-from sdbatch.fake import FakeRenderer, Faults
-from sdbatch.jobs import Encoding, Frame, Job, Layer, Model, Shot, Start
+from sdbatch.engine.fake import FakeRenderer, Faults
 from sdbatch.motion.settings import Motion
+from sdbatch.spec.jobs import Encoding, Frame, Job, Layer, Model, Shot, Start
 from sdbatch.store import Store
 
 BASE = Shot(Model("fake"), "a sea", "", 0, 32, 24, "ddim", 4, 6.0)

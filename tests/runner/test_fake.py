@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sdbatch.fake import FakeRenderer, Faults, draw
-from sdbatch.jobs import Start
-from sdbatch.render import Bucket, Failure, Picture
+from sdbatch.engine.fake import FakeRenderer, Faults, draw
+from sdbatch.spec.jobs import Start
+from sdbatch.spec.renderer import Bucket, Failure, Picture
 from tests.runner.little import still
 
 

@@ -10,11 +10,11 @@ import time
 import pytest
 
 from sdbatch.errors import StoreError
-from sdbatch.render import Bucket
-from sdbatch.runner.gate import Gate
-from sdbatch.runner.lanes import Lanes
-from sdbatch.runner.needs import Needs
+from sdbatch.runner.dependencies import Needs
+from sdbatch.runner.queue import Lanes
+from sdbatch.runner.signals import Gate
 from sdbatch.runner.writers import Writers
+from sdbatch.spec.renderer import Bucket
 
 SMALL, LARGE = Bucket(4, 4, 1), Bucket(8, 8, 1)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sdbatch import progress
-from sdbatch.progress import Bar, Lines, Progress, open_progress
+from sdbatch.terminal import progress
+from sdbatch.terminal.progress import Bar, Lines, Progress, open_progress
 
 
 @pytest.fixture

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from sdbatch import motion
+from sdbatch import files, motion
+from sdbatch.engine.fake import FakeRenderer, Faults, draw
 from sdbatch.errors import RenderError, StoreError
-from sdbatch.fake import FakeRenderer, Faults, draw
-from sdbatch.jobs import Encoding
-from sdbatch.media import footage, metadata, png
+from sdbatch.media import metadata, png, video_reader
 from sdbatch.motion.settings import Motion
-from sdbatch.render import Picture
 from sdbatch.runner import Options, estimate, run
-from sdbatch.store import State, Store, files
-from sdbatch.store.plans import plan_digest
+from sdbatch.spec.jobs import Encoding
+from sdbatch.spec.renderer import Picture
+from sdbatch.store import State, Store
+from sdbatch.store.plan_file import plan_digest
 from tests.runner.little import LittlePlan, Opener, digests, film, plan, still, stills, tree
 
 
@@ -124,7 +124,7 @@ def test_a_film_is_assembled_from_stored_shots(store: Store) -> None:
     p = plan(film(6))
     run(p, store, Opener())
     video = store.root / p[0].path
-    assert footage.probe(video).frames == 6
+    assert video_reader.probe(video).frames == 6
     assert json.loads(video.with_suffix(".json").read_text())["job"]["id"] == p.ids[0]
     assert video.with_suffix(".png").exists()
     shots = motion.shots(p[0])
@@ -248,7 +248,7 @@ def test_a_film_encoder_that_fails_is_that_films_record(store: Store, monkeypatc
     def broken(*_):
         raise StoreError("film.mp4: ffmpeg failed: no such luck")
 
-    monkeypatch.setattr("sdbatch.media.compose.assemble", broken)
+    monkeypatch.setattr("sdbatch.media.compositing.assemble", broken)
     outcome = run(p, store, Opener())
     assert (outcome.done, outcome.failed) == (1, 1)
     monkeypatch.undo()

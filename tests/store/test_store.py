@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from sdbatch import files
 from sdbatch.errors import StoreError
 from sdbatch.media import png
-from sdbatch.render import Profile
-from sdbatch.store import Record, State, Store, files
+from sdbatch.spec.renderer import Profile
+from sdbatch.store import Record, State, Store
 from tests.runner.little import stills
 
 

@@ -6,9 +6,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sdbatch.config.runtime import Runtime
     from sdbatch.engine.torch_engine import Engine
-    from sdbatch.runtime import Runtime
-    from sdbatch.weights import Source
+    from sdbatch.models.locate import Source
 
 
 def open(source: Source, runtime: Runtime) -> Engine:

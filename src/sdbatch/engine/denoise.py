@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import torch
 
-from sdbatch.demand import guided
-from sdbatch.jobs import Shot
 from sdbatch.samplers import Table
+from sdbatch.spec.cost import guided
+from sdbatch.spec.jobs import Shot
 
 
 class Row(NamedTuple):

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from sdbatch import __version__
+from sdbatch.config.runtime import Runtime
 from sdbatch.errors import ConfigError, RenderError
 from sdbatch.media.ffmpeg import encoder_build
-from sdbatch.runtime import Runtime
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 PACKAGES = ("torch", "diffusers", "transformers", "numpy")

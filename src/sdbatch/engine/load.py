@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from sdbatch.engine import architecture, randomised
 from sdbatch.engine.build import build, libraries
 from sdbatch.errors import ConfigError
-from sdbatch.weights import Source
+from sdbatch.models.locate import Source
 
 State = dict[str, torch.Tensor]
 

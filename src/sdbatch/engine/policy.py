@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdbatch.render import Bucket
+from sdbatch.spec.renderer import Bucket
 
 ROWS = {"cpu": 4, "mps": 4, "cuda": 16}  # per call at the native area
 SMALL = 100_000_000  # weights of a denoiser whose calls are so quick that starting them costs

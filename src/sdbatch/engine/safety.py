@@ -12,7 +12,7 @@ from PIL import Image
 
 from sdbatch.engine.build import quiet_imports
 from sdbatch.errors import ConfigError
-from sdbatch.render import Pixels
+from sdbatch.spec.renderer import Pixels
 
 SIDE = 224  # CLIP's eye: the shorter side, then the middle square
 MEAN, SPREAD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from sdbatch.engine.stats import Stats
-from sdbatch.jobs import Shot, Toward
-from sdbatch.prompts import condition
-from sdbatch.tokens import Vocabulary
+from sdbatch.prompts.syntax import condition
+from sdbatch.prompts.vocabulary import Vocabulary
+from sdbatch.spec.jobs import Shot, Toward
 
 KEPT = 256  # texts; one chunk of Stable Diffusion 1.5 in fp16 is 118 kB
 

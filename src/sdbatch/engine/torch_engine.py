@@ -11,34 +11,34 @@ from functools import partial
 import numpy as np
 import torch
 
-from sdbatch.canvas import Size, crop, latent
-from sdbatch.demand import chunks_of, table_of
+from sdbatch.config.runtime import Runtime
 from sdbatch.engine import policy
+from sdbatch.engine.batching import Flight, Lane, Nets, Server
 from sdbatch.engine.build import libraries
 from sdbatch.engine.calls import Calls
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Recipe, Row, denoise
 from sdbatch.engine.denoiser import Denoiser
 from sdbatch.engine.device import failed_to_compile, prepare, versions
+from sdbatch.engine.init_image import begin
 from sdbatch.engine.load import Components, load
-from sdbatch.engine.rows import Flight, Lane, Nets, Server
 from sdbatch.engine.safety import Safety
 from sdbatch.engine.selftest import Verdict, probe, same_bits
-from sdbatch.engine.start import begin
 from sdbatch.engine.stats import Stats
 from sdbatch.engine.text import Texts
-from sdbatch.jobs import Shot
-from sdbatch.render import Bucket, Failure, Feed, Picture, Pixels, Profile
-from sdbatch.runtime import Runtime
-from sdbatch.tokens import Vocabulary
-from sdbatch.weights import Source
+from sdbatch.models.locate import Source
+from sdbatch.prompts.vocabulary import Vocabulary
+from sdbatch.spec.canvas import Size, crop, latent
+from sdbatch.spec.cost import chunks_of, table_of
+from sdbatch.spec.jobs import Shot
+from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
 
 INEXACT = "rendered with runtime.exact=false: bits may depend on company"
 log = logging.getLogger(__name__)
 
 
 class Engine:
-    """A :class:`sdbatch.render.Renderer`. ``stats`` counts its work; ``verdict`` is the self-test's."""
+    """A :class:`sdbatch.spec.renderer.Renderer`. ``stats`` counts its work; ``verdict`` is the self-test's."""
 
     def __init__(self, source: Source, runtime: Runtime) -> None:
         self.stats = Stats()

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
-from sdbatch.experiment import ModelSettings, Sampling
-from sdbatch.jobs import Encoding, Film, Job, spec
-from sdbatch.prompts import variants
+from sdbatch.config.experiment import ModelSettings, Sampling
+from sdbatch.prompts.syntax import variants
+from sdbatch.spec.jobs import Encoding, Film, Job, spec
 
 GROUPS = {"hub": "sd15"}  # kinds of models whose group has another name
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

@@ -10,12 +10,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from sdbatch.errors import StoreError
-from sdbatch.gallery.board import Board
 from sdbatch.gallery.site import Site
-from sdbatch.progress import Progress
-from sdbatch.render import Pixels
+from sdbatch.gallery.status import Board
 from sdbatch.runner import Observer
+from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Record, Rivals, Worker, compact
+from sdbatch.terminal.progress import Progress
 
 TICK = 0.7  # seconds between looks
 HEARTBEAT = 5.0  # seconds after which the page hears from us though nothing happened

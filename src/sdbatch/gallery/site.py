@@ -23,15 +23,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sdbatch.axes import Axis
+from sdbatch import files
+from sdbatch.config.experiment import ModelSettings
 from sdbatch.errors import StoreError
-from sdbatch.experiment import ModelSettings
 from sdbatch.gallery import page, thumbs
-from sdbatch.gallery.board import Board
-from sdbatch.gallery.chart import CHUNK, Chart
-from sdbatch.render import Pixels
-from sdbatch.store import Ledger, Record, Store, files
-from sdbatch.store.plans import Plan, plan_digest
+from sdbatch.gallery.index import CHUNK, Chart
+from sdbatch.gallery.status import Board
+from sdbatch.plan.axes import Axis
+from sdbatch.spec.renderer import Pixels
+from sdbatch.store import Ledger, Record, Store
+from sdbatch.store.plan_file import Plan, plan_digest
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 

@@ -7,7 +7,7 @@ import io
 
 from sdbatch.gallery import command
 from sdbatch.store import Ledger, Record
-from sdbatch.store.plans import Plan
+from sdbatch.store.plan_file import Plan
 
 SETTINGS = ("seed", "width", "height", "sampler", "steps", "guidance")
 RECORD = ("pixels", "file", "size", "profile", "origin", "error")

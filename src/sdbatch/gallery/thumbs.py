@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from sdbatch.media import footage, png
-from sdbatch.render import Pixels
+from sdbatch.media import png, video_reader
+from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Record
 
 SIDE = 256  # of the longer side, at most
@@ -40,7 +40,7 @@ def load(file: Path) -> Pixels:
     poster = file.with_suffix(".png")
     if poster.is_file():
         return png.decode(poster)
-    for pixels in footage.decode(file):
+    for pixels in video_reader.decode(file):
         return pixels
     raise ValueError(f"{file.name} holds no frame")
 

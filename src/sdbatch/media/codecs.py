@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sdbatch.jobs import Encoding
+from sdbatch.spec.jobs import Encoding
 
 _SCALE = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
 _BT709 = (

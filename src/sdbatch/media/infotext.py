@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sdbatch import __version__
-from sdbatch.jobs import Shot
+from sdbatch.spec.jobs import Shot
 
 SAMPLERS = {
     "ddim": "DDIM",

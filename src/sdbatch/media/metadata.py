@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sdbatch import __version__, motion
-from sdbatch.jobs import Job
-from sdbatch.media import footage, infotext, png, xmp
+from sdbatch.media import infotext, png, video_reader, xmp
 from sdbatch.media.chunks import MAX_TEXT, SIGNATURE
-from sdbatch.render import Profile
+from sdbatch.spec.jobs import Job
+from sdbatch.spec.renderer import Profile
 
 JPEG = b"\xff\xd8\xff"
 KEY = "sdbatch"  # of our JSON in a PNG, and of our version in the JSON
@@ -53,7 +53,7 @@ def read(path: Path | str) -> dict[str, Any]:
             return _from_json(path)
         if head.startswith(JPEG):
             raise ValueError("is a JPEG, whose metadata is not read; name the PNG that it was made from")
-        text = footage.read_metadata(path)
+        text = video_reader.read_metadata(path)
         if text is None and (beside := path.with_suffix(".json")).is_file():  # GIF and WebP have no room for it
             return _from_json(beside)
     except OSError as e:

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from sdbatch.render import Pixels
+from sdbatch.spec.renderer import Pixels
 
 DPI = 150
 QUALITY = 92  # of the JPEG inside

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from sdbatch.media.chunks import MAX_TEXT, SIGNATURE, chunk, read_text_chunk, text_chunk, walk
-from sdbatch.render import Pixels
+from sdbatch.spec.renderer import Pixels
 
 XMP_KEY = "XML:com.adobe.xmp"
 _PICTURE = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT"))

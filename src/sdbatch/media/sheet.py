@@ -11,8 +11,8 @@ from itertools import accumulate
 import numpy as np
 from PIL import Image, ImageDraw
 
-from sdbatch.media.lettering import Font, block, fit, font
-from sdbatch.render import Pixels
+from sdbatch.media.text_layout import Font, block, fit, font
+from sdbatch.spec.renderer import Pixels
 
 MAX_CELLS = 10_000
 PAPER, INK, EMPTY, RED = "#fbfbf9", "#1c1c1e", "#ececea", "#b3261e"

@@ -18,9 +18,9 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, TypeVar
 
-from sdbatch.jobs import SPEC_VERSION, Encoding, Film, Frame, Job, Shot, digest, spec
 from sdbatch.motion import feedback, prompt, still, walk, zoom
 from sdbatch.motion.settings import Motion
+from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Film, Frame, Job, Shot, digest, spec
 
 T = TypeVar("T")
 MODES: dict[str, ModuleType] = {"still": still, "prompt": prompt, "walk": walk, "zoom": zoom, "feedback": feedback}

@@ -7,9 +7,9 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TypeVar
 
-from sdbatch.jobs import Frame, Layer, Shot, Toward
 from sdbatch.motion.settings import Motion
-from sdbatch.text import SEED_RANGE
+from sdbatch.spec.jobs import Frame, Layer, Shot, Toward
+from sdbatch.spec.ranges import SEED_RANGE
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from sdbatch.motion.fields import together, wrong
+from sdbatch.motion.schedule import points
 from sdbatch.motion.settings import CURVES, FRAMES, TRACKS, Motion, variables
-from sdbatch.schedule import points
 
 
 def check(motion: Motion) -> None:

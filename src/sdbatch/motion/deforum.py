@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from sdbatch.schedule import Key
+from sdbatch.motion.schedule import Key
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 

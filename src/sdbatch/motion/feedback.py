@@ -18,11 +18,11 @@ from itertools import pairwise
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.jobs import Frame, Layer, Shot, Start
 from sdbatch.motion.chains import between, joined, next_seed
 from sdbatch.motion.fields import wrong
 from sdbatch.motion.poses import poses, seen
 from sdbatch.motion.settings import Motion
+from sdbatch.spec.jobs import Frame, Layer, Shot, Start
 
 USES = frozenset(
     {"zoom", "x", "y", "roll", "phrase", "weight", "prompts", "strength", "guidance", "cadence", "colours", "loop"}

@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from sdbatch.errors import shown
 from sdbatch.motion import deforum
-from sdbatch.schedule import Key, check_ease
-from sdbatch.text import SEED_RANGE
+from sdbatch.motion.schedule import Key, check_ease
+from sdbatch.spec.ranges import SEED_RANGE
 
 _RATE = re.compile(r"\s*[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?\s*")  # what Fraction reads in no time
 MAX_TEXT = 10_000

@@ -11,11 +11,11 @@ import math
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-from sdbatch.jobs import Camera
 from sdbatch.motion.fields import wrong
 from sdbatch.motion.poses import covers, poses, seen
+from sdbatch.motion.schedule import Key, span
 from sdbatch.motion.settings import Motion
-from sdbatch.schedule import Key, span
+from sdbatch.spec.jobs import Camera
 
 T = TypeVar("T")
 SEAM = 0.2  # of a level's shorter side

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from sdbatch.jobs import Camera
 from sdbatch.motion.settings import Motion
+from sdbatch.spec.jobs import Camera
 
 DIGITS = 10  # of what enters ids: far below a thousandth of a pixel, far above what libm disagrees about
 

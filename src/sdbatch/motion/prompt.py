@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.jobs import Frame, Shot
 from sdbatch.motion.chains import distinct, guided, joined, whole
 from sdbatch.motion.fields import wrong
 from sdbatch.motion.settings import Motion, variables
+from sdbatch.spec.jobs import Frame, Shot
 
 WORDS = ("zoom", "x", "y", "roll", "weight")
 USES = frozenset({*WORDS, "phrase", "guidance", "loop"})

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from sdbatch.errors import nearest
 from sdbatch.motion.fields import Rate, Schedule, Seeds, Texts
-from sdbatch.schedule import Clock, Key, curve, points, span
+from sdbatch.motion.schedule import Clock, Key, curve, points, span
 
 FRAMES = (2, 100_000)
 CURVES = ("zoom", "x", "y", "roll", "weight", "strength", "guidance")  # numbers

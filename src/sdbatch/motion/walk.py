@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.jobs import Frame, Shot
 from sdbatch.motion.chains import between, distinct, guided, whole
 from sdbatch.motion.fields import wrong
 from sdbatch.motion.settings import Motion
+from sdbatch.spec.jobs import Frame, Shot
 
 USES = frozenset({"prompts", "seeds", "guidance", "loop"})
 

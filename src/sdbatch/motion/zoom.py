@@ -22,12 +22,12 @@ from dataclasses import replace
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.jobs import Camera, Frame, Inlay, Layer, Shot, Start
 from sdbatch.motion.chains import between, next_seed
 from sdbatch.motion.fields import wrong
 from sdbatch.motion.levels import SEAM, at_depth, number_at, place, reach, repeats, stack
 from sdbatch.motion.poses import poses, seen
 from sdbatch.motion.settings import Motion
+from sdbatch.spec.jobs import Camera, Frame, Inlay, Layer, Shot, Start
 
 DEPTHS = frozenset({"prompts", "strength", "guidance"})
 CLOSES = frozenset({"zoom"})

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from sdbatch.errors import RenderError
-from sdbatch.progress import Progress
-from sdbatch.render import Failure, Picture, Renderer
 from sdbatch.runner import timings
-from sdbatch.runner.gate import Gate
-from sdbatch.runner.output import Output
+from sdbatch.runner.outputs import Output
+from sdbatch.runner.signals import Gate
 from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
+from sdbatch.spec.renderer import Failure, Picture, Renderer
+from sdbatch.terminal.progress import Progress
 
 MAX_CRASHES = 16  # of the renderer in a row, with no result in between
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdbatch.render import Pixels
+from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Record, Worker
 
 

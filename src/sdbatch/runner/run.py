@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Literal
 
 from sdbatch import motion
-from sdbatch.progress import Progress
-from sdbatch.render import Profile, Renderer
-from sdbatch.runner.books import Books, Scene
-from sdbatch.runner.gate import Gate
+from sdbatch.runner.context import Books, Scene
 from sdbatch.runner.loop import Loop
 from sdbatch.runner.observer import Observer
-from sdbatch.runner.output import Output
-from sdbatch.runner.shelf import Shelf
+from sdbatch.runner.outputs import Output
+from sdbatch.runner.shot_cache import Shelf
+from sdbatch.runner.signals import Gate
 from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
+from sdbatch.spec.renderer import Profile, Renderer
 from sdbatch.store import Ledger, Record, State, Store
-from sdbatch.store.plans import Plan, is_kept
+from sdbatch.store.plan_file import Plan, is_kept
+from sdbatch.terminal.progress import Progress
 
 _PENDING = (State.NEW, State.FAILED, State.STALE)
 

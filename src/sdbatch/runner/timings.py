@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sdbatch.demand import rows
-from sdbatch.jobs import Shot
-from sdbatch.render import Profile
+from sdbatch.spec.cost import rows
+from sdbatch.spec.jobs import Shot
+from sdbatch.spec.renderer import Profile
 
 
 def cost(shot: Shot) -> float:

@@ -1,4 +1,4 @@
-"""What is to be rendered; hands out what is ready. A :class:`sdbatch.render.Feed`.
+"""What is to be rendered; hands out what is ready. A :class:`sdbatch.spec.renderer.Feed`.
 
 Holds numbers, not jobs: a *unit* is a shot of a job, ``position in the plan << 20 | number of the shot``. A shot that
 several jobs need is rendered once. Films name their shots here; 100,000 stills cost 8 bytes each.
@@ -14,16 +14,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 
 from sdbatch import motion
-from sdbatch.demand import evaluations as length
-from sdbatch.jobs import Shot
-from sdbatch.render import Bucket, Pixels, Renderer
-from sdbatch.runner.gate import Gate
-from sdbatch.runner.lanes import Lanes
-from sdbatch.runner.needs import Needs
-from sdbatch.runner.shelf import Shelf
+from sdbatch.runner.dependencies import Needs
+from sdbatch.runner.queue import Lanes
+from sdbatch.runner.shot_cache import Shelf
+from sdbatch.runner.signals import Gate
 from sdbatch.runner.timings import cost
+from sdbatch.spec.cost import evaluations as length
+from sdbatch.spec.jobs import Shot
+from sdbatch.spec.renderer import Bucket, Pixels, Renderer
 from sdbatch.store import Record
-from sdbatch.store.plans import Plan
+from sdbatch.store.plan_file import Plan
 
 _BITS = 20
 _MASK = (1 << _BITS) - 1

@@ -16,8 +16,8 @@ A file appears by atomic rename and its manifest line comes after it: "in the ma
 from __future__ import annotations
 
 from sdbatch.store.ledger import Ledger
+from sdbatch.store.other_workers import Rivals
 from sdbatch.store.record import Record
-from sdbatch.store.rivals import Rivals
 from sdbatch.store.states import State, States
 from sdbatch.store.store import Store
 from sdbatch.store.worker import Worker

@@ -10,9 +10,9 @@ from contextlib import ExitStack, suppress
 from hashlib import blake2b
 from pathlib import Path
 
-from sdbatch.store import files
+from sdbatch import files
 from sdbatch.store.ledger import Ledger
-from sdbatch.store.plans import plan_digest
+from sdbatch.store.plan_file import plan_digest
 from sdbatch.store.record import Record
 from sdbatch.store.worker import Worker, token_of
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdbatch.render import Profile
-from sdbatch.store import compact, files, plans
+from sdbatch import files
+from sdbatch.spec.renderer import Profile
+from sdbatch.store import compact, plan_file
 from sdbatch.store.folder import Folder
 from sdbatch.store.ledger import Ledger
-from sdbatch.store.plans import Plan
+from sdbatch.store.other_workers import Rivals
+from sdbatch.store.plan_file import Plan
 from sdbatch.store.record import Record
-from sdbatch.store.rivals import Rivals
 from sdbatch.store.states import State, States
 from sdbatch.store.worker import Worker
 
@@ -65,7 +66,7 @@ class Store(Folder):
         left = {i for i in ledger if i not in planned}
         for path in [self.plan, *self.root.glob("plans/*.jsonl")] if left else []:
             with suppress(OSError):
-                left.difference_update(plans.kept_ids(path))
+                left.difference_update(plan_file.kept_ids(path))
         return tuple(sorted(left))
 
     def strays(self, ledger: Ledger) -> Iterator[Path]:
@@ -96,14 +97,14 @@ class Store(Folder):
 
     def keep_plan(self, worker: Worker, plan: Plan) -> None:
         """Make plan.jsonl say ``plan``; the plan before it is kept under its digest."""
-        if plans.is_kept(self.plan, plan):
+        if plan_file.is_kept(self.plan, plan):
             return
         with files.in_words(self.plan), suppress(FileNotFoundError):
-            old = plans.plan_digest(plans.kept_ids(self.plan))
-            if old != plans.plan_digest(plan.ids):
+            old = plan_file.plan_digest(plan_file.kept_ids(self.plan))
+            if old != plan_file.plan_digest(plan.ids):
                 files.make_folder(self.kept_plan(old).parent)
                 self.plan.replace(self.kept_plan(old))
-        worker.save(self.plan, plans.lines(plan))
+        worker.save(self.plan, plan_file.lines(plan))
 
     def compact(self, worker: Worker, plan: Plan, without: Container[str] = ()) -> Ledger:
         """End ``worker``: its lines and those of dead workers go into manifest.jsonl (those of ids in ``without`` go

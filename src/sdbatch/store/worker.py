@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 
-from sdbatch.store import files
+from sdbatch import files
 from sdbatch.store.record import Record
 
 _NAME = re.compile(r"(\d+)-\w+-(\w+)\.jsonl")

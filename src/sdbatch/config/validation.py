@@ -1,0 +1,274 @@
+"""From plain data to an Experiment, or to every mistake at once in words for people."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from sdbatch.config.experiment import GROUPS, Experiment, Prompt
+from sdbatch.errors import ConfigError, Problem, closest, nearest, shown
+from sdbatch.motion.settings import Motion
+from sdbatch.spec.ranges import is_range, parse_range
+
+M = TypeVar("M", bound=BaseModel)
+_ECHO = "is empty"  # of a list: said by pydantic also when every element of it was wrong
+_KINDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping of keys",
+    "model_attributes_type": "a mapping of keys",
+}
+SWEPT = ("negative", "sampling", "motion", "encoding")
+CHOSEN = ("model", "runtime", "output")  # sections that are groups of conf/, too
+# Names in other programs (AUTOMATIC1111, diffusers, Deforum), and what says the same here.
+ELSEWHERE = {
+    **dict.fromkeys(("cfg", "cfg_scale", "guidance_scale"), "sampling.guidance"),
+    **dict.fromkeys(("num_inference_steps", "inference_steps"), "sampling.steps"),
+    **dict.fromkeys(("sampler_name", "sampler_index", "scheduler"), "sampling.sampler"),
+    **dict.fromkeys(("width", "height", "size", "resolution", "aspect_ratio"), "canvas (512x768, or a ratio)"),
+    **dict.fromkeys(("batch_size", "batch_count", "n_iter", "num_images"), "seeds (0..3 makes four pictures)"),
+    **dict.fromkeys(("max_frames", "num_frames"), "motion.frames"),
+    **dict.fromkeys(("translation_x", "translation_y"), "motion.x and motion.y (shares of the view, not pixels)"),
+    **dict.fromkeys(("rotation_z", "rotation", "angle"), "motion.roll (the value, not a step per frame)"),
+    **dict.fromkeys(("outdir", "out_dir", "output_dir", "output_path"), "output.folder"),
+    **dict.fromkeys(("ckpt", "checkpoint", "sd_model", "model_path"), "model=local and model.path"),
+    **dict.fromkeys(("denoising_strength", "strength_schedule"), "motion.strength"),
+    "negative_prompt": "negative",
+    "dry_run": "task=plan",
+}
+_BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+_PATTERNS = {  # by the last part of the key
+    "name": ("no name", "a folder, not a path: a-z, 0-9, - and _, at most 64"),
+    "id": ("no id", "letters, digits, . - and _, at most 64"),
+    "revision": ("no commit", "40 hex digits; a branch may change"),
+    "repo": ("no repository", "write owner/name"),
+}
+_LARGEST = 2**64  # beyond it a number is a slip, and not every step downwards can take it
+
+
+def validate(data: Mapping[str, Any]) -> Experiment:
+    """Check ``data`` whole. Raises ConfigError with one Problem a mistake, in the order of the keys."""
+    try:
+        return check(Experiment, data)
+    except ConfigError:
+        if not (swept := _first_moves(data)):
+            raise
+        return check(Experiment, {**data, "motion": {**data.get("motion", {}), **swept}})
+
+
+def _first_moves(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The first value of every swept ``motion.`` key: a film may get its length from the sweep alone."""
+    entries = data.get("sweep")
+    if not isinstance(entries, list) or not isinstance(data.get("motion", {}), dict):
+        return {}
+    swept = {k: v for entry in entries if isinstance(entry, dict) for k, v in entry.items()}
+    lists: dict[str, Any] = {name: swept.get(f"motion.{name}") for name in Motion.model_fields}
+    firsts = {name: v[0] for name, v in lists.items() if isinstance(v, list) and v}
+    lows = {name: v.partition("..")[0] for name, v in lists.items() if is_range(v)}
+    return firsts | {name: parse_range(f"{low}..{low}")[0] for name, low in lows.items()}
+
+
+def check(model: type[M], data: Mapping[str, Any], prefix: str = "") -> M:
+    """``model`` made of ``data``, or a ConfigError whose keys start with ``prefix``."""
+    problems = _not_json(data, prefix)
+    if not problems:
+        try:
+            # JSON lets strict models take lists for tuples (pydantic's documented way).
+            return model.model_validate_json(json.dumps(data))
+        except ValidationError as e:
+            problems = _problems(e, model, prefix)
+    raise ConfigError(problems)
+
+
+def _not_json(data: Any, key: str) -> list[Problem]:
+    """Values that YAML can hold and JSON cannot: infinity, dates, broken characters, keys that are no text."""
+    if isinstance(data, Mapping):
+        bad = [
+            Problem(_join(key, k), f"the key {shown(k)} is no text", "quote it") for k in data if not isinstance(k, str)
+        ]
+        bad += [p for k in data if isinstance(k, str) for p in _not_json(k, _join(key, k))]
+        return bad + [p for k, v in data.items() for p in _not_json(v, _join(key, k))]
+    if isinstance(data, list | tuple):
+        return [p for i, v in enumerate(data) for p in _not_json(v, f"{key}[{i}]")]
+    if isinstance(data, float) and not math.isfinite(data):
+        return [Problem(key, f"{data} is not a finite number")]
+    if isinstance(data, str):
+        broken = not data.isascii() and any("\ud800" <= c <= "\udfff" for c in data)
+        return [Problem(key, f"{shown(data)} holds a byte that is no UTF-8 text")] if broken else []
+    if isinstance(data, int) and abs(data) >= _LARGEST:
+        return [Problem(key, f"a number of {data.bit_length()} bits is too large")]
+    if isinstance(data, int | float | None):
+        return []
+    return [Problem(key, f"{shown(data)} is a {type(data).__name__}", "quote it")]
+
+
+def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> list[Problem]:
+    found: dict[str, Problem] = {}
+    for detail in error.errors(include_url=False):
+        for problem in (_problem(detail, model, prefix), *_more(detail, prefix)):
+            found.setdefault(problem.key, problem)  # a union reports once per member
+    return [p for key, p in found.items() if not (p.message == _ECHO and any(k.startswith(f"{key}[") for k in found))]
+
+
+def _more(detail: ErrorDetails, prefix: str) -> list[Problem]:
+    """The other mistakes in what hangs together (see ``motion.fields.together``)."""
+    key = _dotted(_named(detail["loc"]), prefix)
+    return [Problem(_join(key, at["key"]), at["message"]) for at in detail.get("ctx", {}).get("more", ())]
+
+
+def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Problem:
+    kind, value, ctx = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _extra([*_named(detail["loc"][:-1]), detail["loc"][-1]], value, model, prefix)
+    loc = _named(detail["loc"])
+    key = _dotted(loc, prefix)
+    if kind == "at_key":
+        return Problem(_join(key, ctx["key"]), ctx["message"])
+    if kind.startswith(_BOUNDS):
+        return Problem(key, f"{shown(value)} is out of range {_range(model, loc)}", _bound(model, loc, value))
+    if kind in ("literal_error", "bool_type") and (allowed := _allowed(_field(model, loc).annotation)):
+        text = f"{shown(value)} is not allowed; allowed are {', '.join(allowed)}"
+        return Problem(key, text, nearest(str(value), allowed))
+    if kind == "string_pattern_mismatch":
+        what, how = _PATTERNS[str(loc[-1])]
+        return Problem(key, f"{shown(value)} is {what}", how)
+    if kind == "too_short":
+        return Problem(key, _ECHO)
+    if kind == "missing":  # a position of a list of fixed length; or a key of what a file says of itself
+        short = isinstance(detail["loc"][-1], int)
+        return Problem(key.rpartition("[")[0], f"{shown(value)} is too short") if short else Problem(key, "is missing")
+    if kind in _KINDS:
+        return Problem(key, f"{shown(value)} is not {_KINDS[kind]}", _type_hint(kind, key, value))
+    return Problem(key, _message(detail, ctx))
+
+
+def _extra(loc: list[int | str], value: Any, model: type[BaseModel], prefix: str) -> Problem:
+    if loc[0] in GROUPS and isinstance(value, dict):
+        return Problem(str(loc[0]), "its keys stand apart", "begin its file with # @package _global_")
+    owner, name = _owner(model, loc[:-1]), str(loc[-1])
+    if owner is Prompt and not closest(name, Prompt.model_fields):
+        hint = f"known are {', '.join(Prompt.model_fields)}; quote a text that has a colon in it"
+        return Problem(_dotted(loc, prefix), "unknown key", hint)
+    return Problem(_dotted(loc, prefix), "unknown key", _known(name, model, owner))
+
+
+def _type_hint(kind: str, key: str, value: Any) -> str:
+    several = is_range(value) or (isinstance(value, list) and value and not kind.startswith(("tuple", "list")))
+    if several and key.partition(".")[0] in SWEPT:
+        return f"several values are a sweep: [{{{key}: {value if isinstance(value, str) else '[…]'}}}]"
+    if kind == "string_type" and isinstance(value, int | float):
+        return "quote it"
+    if kind == "tuple_type" and isinstance(value, int | float | str):
+        return "put it in [ ]"
+    if kind.startswith("model_") and isinstance(value, str) and key in CHOSEN:
+        return f"choose it as {key}={value[:40]}, in a file as defaults: [override /{key}: {value[:40]}]"
+    return ""
+
+
+def _message(detail: ErrorDetails, ctx: Mapping[str, Any]) -> str:
+    kind, value, text = detail["type"], shown(detail["input"]), detail["msg"].removeprefix("Value error, ")
+    if kind == "value_error":
+        return text
+    if kind in ("string_too_long", "too_long"):
+        what = "characters" if kind == "string_too_long" else "values"
+        return f"{value} is longer than {ctx['max_length']:,} {what}"
+    return "is empty" if kind == "string_too_short" else f"{value}: {text[:1].lower()}{text[1:]}"
+
+
+def _named(loc: tuple[int | str, ...]) -> list[int | str]:
+    """``loc`` without the names that pydantic gives to the members of a union."""
+    return [p for p in loc if isinstance(p, int) or not (p in ("int", "str", "float", "bool") or "[" in p)]
+
+
+def _allowed(annotation: Any) -> list[str]:
+    """The words that a field takes, if it takes only words (and true, false)."""
+    if get_origin(annotation) is Literal:
+        return [str(a) for a in get_args(annotation)]
+    words = [w for a in get_args(annotation) for w in _allowed(a)]
+    return ["true", "false", *words] if words and bool in get_args(annotation) else words
+
+
+def _dotted(loc: list[int | str], prefix: str) -> str:
+    key = prefix
+    for part in loc:
+        key = f"{key}[{part}]" if isinstance(part, int) else _join(key, part)
+    return key
+
+
+def _join(key: str, part: object) -> str:
+    return f"{key}.{part}" if key else str(part)
+
+
+def _owner(model: type[BaseModel], loc: list[int | str]) -> type[BaseModel]:
+    """The model that holds the key at ``loc``."""
+    for part in loc:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation) or model
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for a in get_args(annotation) if (m := _model_in(a))), None)
+
+
+def _field(model: type[BaseModel], loc: list[int | str]) -> Any:
+    names = [p for p in loc if isinstance(p, str)]
+    return _owner(model, list(names[:-1])).model_fields[names[-1]]
+
+
+def _limits(model: type[BaseModel], loc: list[int | str]) -> tuple[Any, Any]:
+    low = high = None
+    for m in _field(model, loc).metadata:
+        low = m if isinstance(m, Ge | Gt) else low
+        high = m.le if isinstance(m, Le) else high
+    return low, high
+
+
+def _range(model: type[BaseModel], loc: list[int | str]) -> str:
+    low, high = _limits(model, loc)
+    return f"{low.ge}–{high}" if isinstance(low, Ge) else f">{low.gt}–{high}"
+
+
+def _bound(model: type[BaseModel], loc: list[int | str], value: Any) -> str:
+    low, high = _limits(model, loc)
+    if value > high:
+        return f"nearest is {high}"
+    return f"nearest is {low.ge}" if isinstance(low, Ge) else ""
+
+
+def _known(wrong: str, model: type[BaseModel], owner: type[BaseModel]) -> str:
+    """The right name: in the same section, or the same name in another one (``steps`` is ``sampling.steps``)."""
+    names = list(owner.model_fields)
+    if model is Experiment and wrong in ELSEWHERE:
+        return f"here it is {ELSEWHERE[wrong]}"
+    elsewhere = [key for key in dotted_keys(model) if key.split(".")[-1] == wrong]
+    if meant := closest(wrong, names, 0.85) or next(iter(elsewhere), ""):
+        return f"did you mean {meant!r}?"
+    if model is owner is Experiment and (group := closest(wrong, GROUPS)):
+        return f"did you mean +{group}=NAME?"
+    return nearest(wrong, names) or f"known are {', '.join(names)}"
+
+
+def dotted_keys(model: type[BaseModel]) -> list[str]:
+    """Every key of ``model``, sections first."""
+    inner = {name: m for name, f in model.model_fields.items() if (m := _section(f.annotation))}
+    return [*model.model_fields, *(f"{name}.{key}" for name, m in inner.items() for key in dotted_keys(m))]
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

@@ -1,0 +1,138 @@
+"""A renderer without a model: deterministic coloured patterns in milliseconds, and faults on request.
+
+It runs the whole program in tests and in a first look at an experiment (``model=fake``). Its pictures are a function of
+the shot's id alone, or of the parent's stored picture too where a shot starts from one.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdbatch.imaging.warp import coverage, warp
+from sdbatch.media.ffmpeg import encoder_build
+from sdbatch.spec.jobs import Shot
+from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
+
+_WORDS_PER_CHUNK = 75
+_Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Shots whose id or prompt holds one of these words go wrong.
+
+    ``fail``: reported as failed · ``nan``: as not finite · ``memory``: as out of memory · ``crash``: the renderer
+    raises, and its other shots in hand are lost with it · ``warn``: they come with a warning.
+    """
+
+    fail: tuple[str, ...] = ()
+    nan: tuple[str, ...] = ()
+    memory: tuple[str, ...] = ()
+    crash: tuple[str, ...] = ()
+    warn: tuple[str, ...] = ()
+
+
+class FakeRenderer:
+    """``delay``: seconds per shot; ``rows``: shots in hand at a time. Neither changes a pixel."""
+
+    def __init__(self, delay: float = 0.0, faults: Faults | None = None, rows: int = 4) -> None:
+        self._delay = delay
+        self._faults = faults or Faults()
+        python = ".".join(map(str, sys.version_info[:3]))
+        versions = (("python", python), ("numpy", version("numpy")), ("ffmpeg", encoder_build()))
+        self._profile = Profile("fake", device="cpu", rows=rows, exact="equal", versions=versions)
+
+    @property
+    def profile(self) -> Profile:
+        return self._profile
+
+    def bucket(self, shot: Shot) -> Bucket:
+        chunks = max(1, -(-len(shot.prompt.split()) // _WORDS_PER_CHUNK))
+        scale = shot.model.scale
+        return Bucket(-(-shot.height // scale), -(-shot.width // scale), chunks)
+
+    def render(self, feed: Feed) -> Iterator[Picture | Failure]:
+        """As the engine does: several shots of one bucket in hand, another bucket when none of them is left."""
+        hand: deque[Shot] = deque()
+        bucket: Bucket | None = None
+        while True:
+            while len(hand) < self._profile.rows and (shot := feed.take(bucket if hand else None)) is not None:
+                bucket = self.bucket(shot)
+                hand.append(shot)
+            if not hand:
+                return
+            yield self._result(hand.popleft(), feed)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _result(self, shot: Shot, feed: Feed) -> Picture | Failure:
+        if self._delay:
+            time.sleep(self._delay)
+        faults = self._faults
+        if _hit(shot, faults.crash):
+            raise RuntimeError("the fake renderer was told to crash")
+        for words, error in ((faults.fail, "told to fail"), (faults.nan, "the picture is not finite (NaN)")):
+            if _hit(shot, words):
+                return Failure(shot, error)
+        if _hit(shot, faults.memory):
+            return Failure(shot, "out of memory")
+        warnings = ("told to warn",) if _hit(shot, faults.warn) else ()
+        return Picture(shot, draw(shot, feed), warnings)
+
+
+def _hit(shot: Shot, words: tuple[str, ...]) -> bool:
+    return any(word in shot.prompt or word in shot.id for word in words)
+
+
+def draw(shot: Shot, feed: Feed | None = None) -> Pixels:
+    """A gradient with three soft discs, from the id; blended into the parent's picture where there is one."""
+    digest = blake2b(shot.id.encode(), digest_size=32).digest()
+    values: _Plane = np.frombuffer(digest, np.uint8).astype(np.float32) / np.float32(255)
+    y = np.arange(shot.height, dtype=np.float32)[:, None] / np.float32(shot.height)
+    x = np.arange(shot.width, dtype=np.float32)[None] / np.float32(shot.width)
+    ratio = np.float32(shot.height / shot.width)
+    top, bottom, discs = values[:3], values[3:6], values[6:27].reshape(3, 7)
+    picture: _Plane = top * (1 - y[..., None]) + bottom * y[..., None] + np.zeros_like(x)[..., None]
+    for disc in discs:
+        picture = _disc(picture, disc, x - disc[0], (y - disc[1]) * ratio)
+    pixels: Pixels = np.rint(picture * 255).clip(0, 255).astype(np.uint8)
+    return pixels if feed is None or shot.start is None else _over(pixels, shot, feed)
+
+
+def _disc(picture: _Plane, disc: _Plane, dx: _Plane, dy: _Plane) -> _Plane:
+    radius = 0.05 + 0.2 * disc[2]
+    edge = np.clip((radius - np.sqrt(dx * dx + dy * dy)) * 40, 0, 1)[..., None]
+    blended: _Plane = picture * (1 - edge) + disc[3:6] * edge
+    return blended
+
+
+def _over(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
+    """As the engine begins: the parent through its camera, re-noised in part; known parts stay."""
+    start, size = shot.start, (shot.width, shot.height)
+    assert start is not None
+    parent = feed.picture(start.parent)
+    if start.colours:
+        feed.picture(start.colours)
+    seen = warp(parent, start.camera, size)
+    if start.paint:
+        return _laid(seen, pixels, coverage(start.camera, (parent.shape[1], parent.shape[0]), size))
+    mixed: Pixels = ((seen.astype(np.uint16) * 3 + pixels) // 4).astype(np.uint8)
+    if start.inlay is None:
+        return mixed
+    inner, camera = feed.picture(start.inlay.shot), start.inlay.camera
+    return _laid(warp(inner, camera, size), mixed, coverage(camera, (inner.shape[1], inner.shape[0]), size))
+
+
+def _laid(over: Pixels, under: Pixels, cover: _Plane) -> Pixels:
+    laid: Pixels = np.where(cover[..., None] > 0, over, under)
+    return laid

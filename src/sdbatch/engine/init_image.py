@@ -1,0 +1,75 @@
+"""Shots that start from an earlier picture: seen through a camera, colour-matched, encoded; and painted-in rings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sdbatch.engine.decode import Vae
+from sdbatch.engine.denoise import Known
+from sdbatch.imaging.colour_transfer import match_colours
+from sdbatch.imaging.warp import coverage, warp
+from sdbatch.spec.canvas import Size, crop, latent
+from sdbatch.spec.jobs import Camera, Shot, Start
+from sdbatch.spec.renderer import Feed, Pixels
+
+SEAM = 1 / 24  # of the shorter side: how softly painted and known parts meet
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """What a shot starts from: ``pixels`` at its exact size; painting also: ``cover`` (height, width), 1 = known."""
+
+    pixels: Pixels
+    cover: NDArray[np.float32] | None
+
+    def paste(self, picture: Pixels) -> Pixels:
+        """``picture`` with the known part put back as it was: a chain does not wear it out."""
+        if self.cover is None:
+            return picture
+        share = self.cover[..., None]
+        return np.rint(self.pixels * share + picture * (1 - share)).astype(np.uint8)
+
+    def known(self, shot: Shot, vae: Vae, device: torch.device) -> Known:
+        """The latent (and mask, 1 where new) on the shot's latent grid."""
+        scale = shot.model.scale
+        z = vae.encode(_to_grid(self.pixels, shot))
+        if self.cover is None:
+            return Known(z)
+        grid = _to_grid(self.cover, shot)
+        h, w = grid.shape[0] // scale, grid.shape[1] // scale
+        share = grid.reshape(h, scale, w, scale).mean((1, 3))
+        return Known(z, torch.tensor(1 - share, dtype=torch.float32, device=device)[None])
+
+
+def begin(shot: Shot, start: Start, feed: Feed) -> Begin:
+    """The picture of the shot's parent, seen through its camera at the shot's size; an inlay lies over it."""
+    parent = feed.picture(start.parent)
+    size = (shot.width, shot.height)
+    pixels = warp(parent, start.camera, size)
+    if start.colours:
+        pixels = match_colours(pixels, feed.picture(start.colours))
+    if start.inlay is not None:
+        inner = feed.picture(start.inlay.shot)
+        cover = _cover(inner, start.inlay.camera, size)
+        around = Begin(warp(inner, start.inlay.camera, size), cover)
+        return Begin(around.paste(pixels), cover)
+    return Begin(pixels, _cover(parent, start.camera, size) if start.paint else None)
+
+
+def _cover(source: Pixels, camera: Camera, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Where a picture lies in the frame, with a soft seam."""
+    return coverage(camera, (source.shape[1], source.shape[0]), size, min(size) * SEAM)
+
+
+def _to_grid(values: NDArray[Any], shot: Shot) -> NDArray[Any]:
+    """``values`` (height, width, …) at the exact size, out to the latent grid by repeating edges."""
+    size, scale = Size(shot.width, shot.height), shot.model.scale
+    h, w = latent(size, scale)
+    left, top, right, bottom = crop(size, scale)
+    margins = [(top, h * scale - bottom), (left, w * scale - right)] + [(0, 0)] * (values.ndim - 2)
+    return np.pad(values, margins, mode="edge")

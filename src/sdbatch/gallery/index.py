@@ -1,0 +1,145 @@
+"""The plan as the page reads it: axes with their values, jobs in chunks, each text and setting told once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sdbatch import __version__
+from sdbatch.config.experiment import ModelSettings
+from sdbatch.gallery import command
+from sdbatch.plan.axes import Axis, label
+from sdbatch.spec.jobs import Film, Job
+from sdbatch.spec.ranges import slug
+from sdbatch.store.plan_file import Plan, plan_digest
+
+CHUNK = 2500  # jobs in one file
+LISTED = 20_000  # values of an axis that are put in the axis' own order; more come as they come
+SAFE = 2**53  # larger whole numbers are text in JavaScript
+TITLES = {"prompts": "prompt", "seeds": "seed"}
+
+
+class Chart:
+    """Told chunk after chunk; ``plan`` holds for all of them and is complete when the last one is made.
+
+    ``axes`` says which labels go together and in which order their values are; else labels are axes.
+    """
+
+    def __init__(self, plan: Plan, axes: Sequence[Axis] = ()) -> None:
+        self._plan = plan
+        self._keys = [axis.keys for axis in axes] or [(key,) for key in _labels(plan)]
+        self._values = [_listed(axis) for axis in axes] or [{} for _ in self._keys]
+        self._words: dict[int, str] = {}  # of prompts that nobody gave an id, by their digit; others have none
+
+    def chunks(self) -> Iterator[dict[str, Any]]:
+        """The jobs, ``CHUNK`` at a time; empty plans have none."""
+        for start in range(0, len(self._plan), CHUNK):
+            yield _Chunk(start).filled(self, self._plan, range(start, min(start + CHUNK, len(self._plan))))
+
+    def plan(self, name: str, model: ModelSettings | None) -> dict[str, Any]:
+        names = {n: words for n, words in self._words.items() if words}
+        axes = [
+            {"keys": list(keys), "title": " · ".join(map(title, keys)), "values": list(values)}
+            | ({"names": names} if keys == ("prompts",) and names else {})
+            for keys, values in zip(self._keys, self._values, strict=True)
+        ]
+        return {
+            "name": name,
+            "plan": plan_digest(self._plan.ids),
+            "jobs": len(self._plan),
+            "chunk": CHUNK,
+            "axes": axes,
+            "command": command.of_model(model) if model else [],
+            "weights": self._plan[0].shot.model.weights if len(self._plan) else "",
+            "version": __version__,
+        }
+
+    def digits(self, job: Job) -> list[int]:
+        """Which value of each axis."""
+        labels, out = dict(job.labels), []
+        for keys, values in zip(self._keys, self._values, strict=True):
+            text = " · ".join(labels.get(key, "") for key in keys)
+            out.append(values.setdefault(text, len(values)))
+            if keys == ("prompts",) and out[-1] not in self._words:
+                self._words[out[-1]] = _words(text, job.shot.prompt)
+        return out
+
+
+class _Chunk:
+    """Jobs as rows of numbers: id, slug, texts, settings, seed, then a digit for each axis."""
+
+    def __init__(self, start: int) -> None:
+        self._start = start
+        self._slugs: dict[str, int] = {}
+        self._texts: dict[tuple[str, str, str], int] = {}
+        self._settings: dict[Any, int] = {}
+        self._told: list[dict[str, Any]] = []
+        self._films: list[Film] = []  # alive, so that no other one gets their identity
+        self._commands: list[list[str]] = []
+
+    def filled(self, chart: Chart, plan: Plan, part: range) -> dict[str, Any]:
+        rows = [self._row(plan[i], chart) for i in part]
+        texts = [
+            {"prompt": p, "negative": n, "command": c} for (p, n, _), c in zip(self._texts, self._commands, strict=True)
+        ]
+        return {"at": self._start, "slugs": list(self._slugs), "texts": texts, "settings": self._told, "rows": rows}
+
+    def _row(self, job: Job, chart: Chart) -> list[Any]:
+        shot = job.shot
+        texts = (shot.prompt, shot.negative, dict(job.labels).get("prompts", ""))
+        if texts not in self._texts:
+            self._texts[texts] = len(self._texts)
+            self._commands.append(command.of_texts(job))
+        name = self._slugs.setdefault(job.slug or slug(shot.prompt), len(self._slugs))
+        seed = shot.seed if shot.seed < SAFE else str(shot.seed)
+        return [job.id, name, self._texts[texts], self._setting(job), seed, *chart.digits(job)]
+
+    def _setting(self, job: Job) -> int:
+        shot, film = job.shot, job.film
+        how = (shot.width, shot.height, shot.sampler, shot.steps, shot.guidance, shot.guidance_interval)
+        key = (how, (id(film.motion), film.encoding) if film else None)
+        if key not in self._settings:
+            self._settings[key] = len(self._told)
+            self._told.append(_told(job))
+            if film:
+                self._films.append(film)
+        return self._settings[key]
+
+
+def _told(job: Job) -> dict[str, Any]:
+    """What the page says of a job besides its texts and its seed."""
+    about = [pair.partition("=")[::2] for pair in command.of_settings(job)]
+    out: dict[str, Any] = {
+        "size": [job.shot.width, job.shot.height],
+        "about": [[key, value.strip('"')] for key, value in about if key != "canvas"],
+        "command": command.of_settings(job),
+    }
+    if job.film:
+        motion = job.film.motion
+        frames = {True: motion.count - 1, "pingpong": 2 * motion.count - 2}.get(motion.loop, motion.count)
+        out["film"] = {"frames": frames, "seconds": round(float(frames / motion.fps), 2)}
+    return out
+
+
+def _words(label: str, prompt: str) -> str:
+    """The beginning of a prompt whose label was made of it (and numbered where several are alike); else nothing."""
+    made, line = slug(prompt, 24), " ".join(prompt.split())
+    number = label.removeprefix(made).removeprefix("-")
+    return line[:80] + "…" * (len(line) > 80) if label.startswith(made) and (not number or number.isdigit()) else ""
+
+
+def _labels(plan: Plan) -> list[str]:
+    return list(dict.fromkeys(key for i in range(len(plan)) for key, _ in plan[i].labels))
+
+
+def _listed(axis: Axis) -> dict[str, int]:
+    """Labels of the axis' values, with their places."""
+    if len(axis.values) > LISTED:
+        return {}
+    labels = (" · ".join(label(k, v) for k, v in zip(axis.keys, value, strict=True)) for value in axis.values)
+    return {text: n for n, text in enumerate(dict.fromkeys(labels))}
+
+
+def title(key: str) -> str:
+    """An axis' key for people: ``sampling.guidance`` is ``guidance``."""
+    return TITLES.get(key, key.rpartition(".")[2])

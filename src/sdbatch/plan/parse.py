@@ -1,0 +1,116 @@
+"""A job from what a file or a kept plan says of it: the inverse of ``Shot.spec`` and ``motion.job_spec``.
+
+Trusts nothing: whatever is wrong is a Problem of a ConfigError, and a job whose settings do not give its id is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from sdbatch import motion
+from sdbatch.config.experiment import EncodingSettings
+from sdbatch.config.validation import check
+from sdbatch.errors import ConfigError, shown
+from sdbatch.motion.settings import Motion
+from sdbatch.samplers import SAMPLERS, table
+from sdbatch.spec.canvas import SIDE
+from sdbatch.spec.jobs import Encoding, Job, Model, Shot, Start, Toward, sampler_spec
+from sdbatch.spec.ranges import SEED_RANGE, slug
+from sdbatch.spec.renderer import Profile
+
+M = TypeVar("M", bound=BaseModel)
+MAX_TEXT = 200_000
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+def _sampler(value: dict[str, Any]) -> dict[str, Any]:
+    if not any(value == sampler_spec(name) for name in SAMPLERS):
+        raise ValueError(f"{shown(value)} is no sampler of this version")
+    return value
+
+
+def _sides(value: tuple[int, int]) -> tuple[int, int]:
+    if not all(side in SIDE for side in value):
+        raise ValueError(f"{shown(list(value))} is out of range: sides are {SIDE.start}–{SIDE.stop - 1} pixels")
+    return value
+
+
+class ShotSpec(_Strict):
+    """What ``Shot.spec`` says, with ranges."""
+
+    v: Literal[1]  # SPEC_VERSION
+    model: Model
+    prompt: str = Field(max_length=MAX_TEXT)
+    negative: str = Field(max_length=MAX_TEXT)
+    seed: int = Field(ge=SEED_RANGE[0], le=SEED_RANGE[1])
+    size: Annotated[tuple[int, int], AfterValidator(_sides)]
+    sampler: Annotated[dict[str, Any], AfterValidator(_sampler)]
+    steps: int = Field(ge=1, le=1000)
+    guidance: float = Field(ge=1, le=30)
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    toward: Toward | None = None
+    start: Start | None = None
+
+
+class _ProfileSpec(_Strict):
+    renderer: str
+    device: str
+    device_name: str
+    dtype: str
+    rows: int = Field(ge=1, le=512)
+    vae_batch: int = Field(ge=1, le=64)
+    threads: int = Field(ge=1, le=4096)
+    attention: str
+    compile: bool
+    exact: str
+    versions: dict[str, str]
+
+
+def shot(data: Any, key: str = "shot") -> Shot:
+    """The shot whose ``spec()`` is ``data``. Raises ConfigError with keys below ``key``."""
+    found = _checked(ShotSpec, data, key)
+    name = next(name for name in SAMPLERS if found.sampler == sampler_spec(name))
+    values = {k: getattr(found, k) for k in ShotSpec.model_fields if k not in ("v", "size", "sampler")}
+    made = Shot(width=found.size[0], height=found.size[1], sampler=name, **values)
+    try:
+        table(SAMPLERS[name], made.model.schedule, made.steps)
+    except (ValueError, ArithmeticError) as e:
+        raise ConfigError.one(f"{key}.sampler", str(e)) from e
+    return made
+
+
+def job(data: Any, key: str = "job", name: str = "") -> Job:
+    """The job whose ``motion.job_spec`` is in ``data`` beside its ``id``; ``name`` is its slug."""
+    if not isinstance(data, dict):
+        raise ConfigError.one(key, "is no mapping")
+    base = shot(data.get("shot"), f"{key}.shot")
+    moves, encoding = Motion(), EncodingSettings()
+    if "motion" in data:
+        moves = _checked(Motion, data["motion"], f"{key}.motion")
+        encoding = _checked(EncodingSettings, data.get("encoding", {}), f"{key}.encoding")
+    made = motion.make(base, moves, Encoding(**encoding.model_dump()), slug(name))
+    if made.id != data.get("id"):
+        said = shown(data.get("id"))
+        raise ConfigError.one(f"{key}.id", f"is {said}, but these settings are {made.id}", "was the file changed?")
+    return made
+
+
+def profile(data: Any, key: str = "profile") -> Profile:
+    """The profile whose ``asdict()`` is ``data``."""
+    found = _checked(_ProfileSpec, data, key).model_dump()
+    versions = tuple((str(k), str(v)) for k, v in found.pop("versions").items())
+    return Profile(**found, versions=versions)
+
+
+def _checked(model: type[M], data: Any, key: str) -> M:
+    if not isinstance(data, dict):
+        raise ConfigError.one(key, "is missing" if data is None else "is no mapping")
+    try:
+        return check(model, data, key)
+    except RecursionError:
+        raise ConfigError.one(key, "is nested too deeply") from None

@@ -1,0 +1,119 @@
+"""The plan: every job of an experiment, in order. Pure, lazy, no torch.
+
+``plan[i]`` is made from the digits of i over the axes (prompts outermost, seeds innermost), so a plan of 100,000
+jobs holds ids and indices, not jobs. Jobs that a ``skip`` rule matches, and jobs that come out twice, are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import chain
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdbatch import motion
+from sdbatch.errors import ConfigError
+from sdbatch.plan import combination, skip
+from sdbatch.plan.axes import axes, label
+from sdbatch.plan.resolve import Resolved
+from sdbatch.spec.jobs import Film, Job, Shot
+from sdbatch.spec.ranges import slug
+
+
+class Plan(Sequence[Job]):
+    """A sequence of jobs, made on demand. ``ids`` are in order; ``duplicates`` were left out."""
+
+    def __init__(self, resolved: Resolved) -> None:
+        self.resolved = resolved
+        self.axes = axes(resolved)
+        self._radix = [len(a.values) for a in self.axes]
+        places = [prod(self._radix[i + 1 :]) for i in range(len(self._radix))]
+        self._places = [(i, places[i]) for i, a in enumerate(self.axes) if combination.decides(a)]
+        self._setting = lru_cache(4096)(lambda digits: combination.make(resolved.experiment, self.axes, digits))
+        self._first = lru_cache(4096)(lambda outer: self._make(outer * self._radix[-1]))
+        if problems := combination.problems(resolved, self.axes):
+            raise ConfigError(problems)
+        kept = skip.kept(self.axes, resolved.experiment.skip)
+        limit = resolved.experiment.plan.limit
+        if len(kept) > limit:
+            raise ConfigError.one(
+                "plan.limit", f"the plan has {len(kept):,} jobs, more than {limit:,}", "raise plan.limit"
+            )
+        self.skipped = prod(self._radix) - len(kept)
+        self.indices, self.ids = self._distinct(kept)
+        self.duplicates = len(kept) - len(self.ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        return replace(self._bare(int(self.indices[i])), id=self.ids[i])
+
+    def __iter__(self) -> Iterator[Job]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def digest(self) -> str:
+        return "d" + blake2b("\n".join(self.ids).encode(), digest_size=8).hexdigest()
+
+    def shard(self) -> range:
+        """Positions of the jobs that this process renders."""
+        part = self.resolved.experiment.shard
+        return range(part.index, len(self), part.count)
+
+    def _digits(self, index: int) -> tuple[int, ...]:
+        out = []
+        for n in reversed(self._radix):
+            index, digit = divmod(index, n)
+            out.append(digit)
+        return tuple(reversed(out))
+
+    def _bare(self, index: int) -> Job:
+        """The job without its id. Jobs that differ in the seed alone share everything else."""
+        if self.axes[-1].keys != ("seeds",):
+            return self._make(index)
+        outer, digit = divmod(index, self._radix[-1])
+        first, (seed,) = self._first(outer), self.axes[-1].values[digit]
+        return Job(
+            "", replace(first.shot, seed=seed), first.film, first.slug, (*first.labels[:-1], ("seeds", str(seed)))
+        )
+
+    def _make(self, index: int) -> Job:
+        digits = self._digits(index)
+        at = dict(
+            chain.from_iterable(zip(a.keys, a.values[d], strict=True) for a, d in zip(self.axes, digits, strict=True))
+        )
+        values = self._setting(self._deciding(index))
+        prompt, (_, size) = at["prompts"], at["canvas"]
+        negative = values.negative if prompt.negative is None else prompt.negative
+        model = self.resolved.source.model
+        shot = Shot(model, prompt.text, negative, at["seeds"], size.width, size.height, **values.sampling)
+        labels = tuple((key, label(key, value)) for key, value in at.items())
+        film = None if values.motion.mode == "still" else Film(values.motion, values.encoding)
+        return Job("", shot, film, slug(prompt.id), labels)
+
+    def _deciding(self, index: int) -> tuple[int, ...]:
+        """The digits of the axes that a Setting depends on (0 elsewhere)."""
+        out = [0] * len(self._radix)
+        for i, place in self._places:
+            out[i] = index // place % self._radix[i]
+        return tuple(out)
+
+    def _distinct(self, kept: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
+        bare = ((i, self._bare(i)) for i in reversed(kept.tolist()))
+        ids = {motion.identify(job): i for i, job in bare}  # the first of equal jobs stays
+        pairs = sorted((i, job_id) for job_id, i in ids.items())
+        return np.array([i for i, _ in pairs], np.int64), [job_id for _, job_id in pairs]
+
+
+def plan(resolved: Resolved) -> Plan:
+    """All jobs of ``resolved``, in order. Raises ConfigError with everything that is wrong."""
+    return Plan(resolved)

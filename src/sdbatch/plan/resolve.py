@@ -1,0 +1,174 @@
+"""The only step that reads what an experiment names: prompt files and weights. Afterwards everything is values."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdbatch.config.experiment import Experiment, Prompt, Prompts
+from sdbatch.config.validation import check
+from sdbatch.config.yaml_reader import load
+from sdbatch.errors import ConfigError, Problem, shown
+from sdbatch.models.locate import Source, locate
+from sdbatch.prompts.syntax import variants
+from sdbatch.spec.canvas import Size
+from sdbatch.spec.canvas import parse as parse_canvas
+from sdbatch.spec.ranges import slug
+
+FILE_LIMIT = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One prompt as it is rendered: variants expanded, ``negative`` None where the experiment's holds."""
+
+    id: str
+    text: str
+    negative: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """An experiment and what it names."""
+
+    experiment: Experiment
+    source: Source
+    prompts: tuple[Text, ...]
+    canvas: tuple[tuple[str, Size], ...]  # (as written, pixels)
+
+
+def resolve(experiment: Experiment) -> Resolved:
+    """Read prompt files and find the weights. Raises ConfigError with everything that is wrong."""
+    problems: list[Problem] = []
+    prompts: tuple[Text, ...] = ()
+    try:
+        if experiment.prompts or not any("prompts" in entry for entry in experiment.sweep):
+            prompts = read_prompts(experiment.prompts, "prompts")
+    except ConfigError as e:
+        problems += e.problems
+    try:
+        source = locate(experiment.model)
+    except ConfigError as e:
+        raise ConfigError([*problems, *e.problems]) from e
+    if problems:
+        raise ConfigError(problems)
+    return Resolved(experiment, source, prompts, canvas(experiment, source))
+
+
+def canvas(experiment: Experiment, source: Source) -> tuple[tuple[str, Size], ...]:
+    """The experiment's ratios and sizes (checked before) in pixels of the model's native area."""
+    return tuple((c, parse_canvas(c, source.native, source.model.scale)) for c in experiment.canvas)
+
+
+def read_prompts(entries: Iterable[Prompt], key: str) -> tuple[Text, ...]:
+    """Entries with files read, variants expanded and ids given. Raises ConfigError (an empty set is a mistake)."""
+    problems: list[Problem] = []
+    found: list[Text] = []
+    for i, entry in enumerate(entries):
+        try:
+            found += [text for e in _entries(entry, f"{key}[{i}]") for text in _expand(e, f"{key}[{i}]")]
+        except ConfigError as e:
+            problems += e.problems
+    if not found and not problems:
+        problems.append(Problem(key, "is empty", "write at least one prompt; for a first look +experiment=anime_zoom"))
+    if problems:
+        raise ConfigError(problems)
+    return _unique(found)
+
+
+def _expand(entry: Prompt, key: str) -> Iterator[Text]:
+    try:
+        texts = variants(entry.text or "")
+    except ValueError as e:
+        raise ConfigError.one(key, str(e)) from e
+    for n, text in enumerate(texts, 1):
+        if not text.strip():
+            raise ConfigError.one(key, f"{shown(entry.text)} makes an empty prompt")
+        name = entry.id or slug(text, 24)
+        yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, text, entry.negative)
+
+
+def _unique(texts: list[Text]) -> tuple[Text, ...]:
+    """Ids made unique by numbering; an id that a later prompt repeats gets -2, -3, …"""
+    seen: Counter[str] = Counter()
+    taken = {t.id for t in texts}
+    out = []
+    for t in texts:
+        seen[t.id] += 1
+        name, n = t.id, seen[t.id]
+        while n > 1 and (name := f"{t.id}-{n}") in taken:
+            n += 1
+        taken.add(name)
+        out.append(Text(name, t.text, t.negative))
+    return tuple(out)
+
+
+def _entries(entry: Prompt, key: str) -> list[Prompt]:
+    if entry.file is None:
+        return [entry]
+    key, name = f"{key}.file", shown(entry.file)
+    reader = READERS.get(Path(entry.file).suffix.lower())
+    if reader is None:
+        raise ConfigError.one(key, f"{name} is no {', '.join(READERS)} file")
+    try:
+        rows = reader(_read(entry.file, key))
+    except ValueError as e:
+        raise ConfigError.one(key, f"{name} {e}") from e
+    try:
+        prompts = check(Prompts, {"prompts": rows}).prompts
+    except ConfigError as e:
+        raise ConfigError(
+            Problem(key, f"{name}, {p.key.removeprefix('prompts')}: {p.message}", p.hint) for p in e.problems
+        ) from e
+    if not prompts:
+        raise ConfigError.one(key, f"{name} holds no prompt")
+    if any(p.file for p in prompts):
+        raise ConfigError.one(key, f"{name} names another file", "a prompt file holds texts")
+    return list(prompts)
+
+
+def _read(file: str, key: str) -> str:
+    try:
+        path = Path(file).expanduser()
+        if path.stat().st_size > FILE_LIMIT:
+            raise ConfigError.one(key, f"{shown(file)} is larger than {FILE_LIMIT // 2**20} MiB")
+        return path.read_text("utf-8-sig")
+    except (OSError, ValueError, RuntimeError) as e:  # RuntimeError: ~ without a home
+        why = "is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
+        hint = "paths are relative to the folder you start sdbatch in"
+        raise ConfigError.one(key, f"{shown(file)} cannot be read: {why}", hint) from e
+
+
+def _yaml(text: str) -> list[Any]:
+    try:
+        value = load(text)
+    except ValueError as e:
+        raise ValueError(f"is not YAML: {e}") from e
+    if isinstance(value, dict):
+        value = value.get("prompts")
+    if not isinstance(value, list):
+        raise ValueError("is not a list of prompts")
+    return value
+
+
+def _csv(text: str) -> list[Any]:
+    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    try:
+        if "text" not in (reader.fieldnames or ()):
+            raise ValueError("has no column named text; columns are id, text and negative, with commas between")
+        return [{k: row[k] for k in ("id", "text", "negative") if row.get(k) or k == "text"} for row in reader]
+    except csv.Error as e:
+        raise ValueError(f"is not CSV: {e}") from e
+
+
+def _lines(text: str) -> list[Any]:
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+READERS: dict[str, Callable[[str], list[Any]]] = {".yaml": _yaml, ".yml": _yaml, ".csv": _csv, ".txt": _lines}

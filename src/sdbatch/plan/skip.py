@@ -1,0 +1,94 @@
+"""Skip rules: which combinations of the axes are left out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.plan.axes import Axis, label
+from sdbatch.spec.ranges import is_range, parse_range
+
+LIMIT = 20_000_000  # combinations before skip rules: what fits in memory as indices
+Mask = NDArray[np.bool_]
+
+
+def kept(axes: Sequence[Axis], rules: Sequence[dict[str, Any]]) -> NDArray[np.int64]:
+    """Indices of the combinations that no rule matches, in order. Raises ConfigError with every wrong rule."""
+    radix = [len(a.values) for a in axes]
+    total = prod(radix)
+    if total > LIMIT:
+        raise ConfigError.one(
+            "plan.limit", f"the axes make {total:,} combinations", f"at most {LIMIT:,} can be planned"
+        )
+    index = np.arange(total, dtype=np.int64)
+    skipped = np.zeros(total, bool)
+    problems: list[Problem] = []
+    for n, rule in enumerate(rules):
+        try:
+            skipped |= _matches(rule, f"skip[{n}]", axes, index)
+        except ConfigError as e:
+            problems += e.problems
+    if problems:
+        raise ConfigError(problems)
+    if skipped.all():
+        raise ConfigError.one("skip", "the rules leave no job")
+    return index[~skipped]
+
+
+def _matches(rule: dict[str, Any], at: str, axes: Sequence[Axis], index: NDArray[np.int64]) -> Mask:
+    """Which combinations match every key of ``rule`` (a list or range of values: any of them)."""
+    if not rule:
+        raise ConfigError.one(at, "is empty", "write for example {sampling.steps: 12}")
+    where = {key: i for i, axis in enumerate(axes) for key in axis.keys}
+    hint = f"axes are {', '.join(where)}"
+    problems = [
+        Problem(f"{at}.{k}", "is no axis of this experiment", nearest(k, where) or hint) for k in rule if k not in where
+    ]
+    mask = np.ones(len(index), bool)
+    for key in [k for k in rule if k in where]:
+        axis = axes[where[key]]
+        try:
+            hits = _hits(key, [v[axis.keys.index(key)] for v in axis.values], rule[key], f"{at}.{key}")
+            place = prod(len(a.values) for a in axes[where[key] + 1 :])
+            mask &= hits[index // place % len(axis.values)]
+        except ConfigError as e:
+            problems += e.problems
+    if problems:
+        raise ConfigError(problems)
+    return mask
+
+
+def _hits(key: str, values: Sequence[Any], wanted: Any, at: str) -> Mask:
+    """Which ``values`` of an axis a rule means. A value that is on no axis is a slip, not a wish."""
+    found = np.zeros(len(values), bool)
+    for one in wanted if isinstance(wanted, list) and wanted else [wanted]:
+        hits = np.fromiter(map(_same(key, one, at), values), bool, len(values))
+        if not hits.any():
+            known = ", ".join(dict.fromkeys(label(key, v) for v in values[:20]))
+            raise ConfigError.one(
+                at, f"{shown(one)} matches no value", f"values are {known}{', …' * (len(values) > 20)}"
+            )
+        found |= hits
+    return found
+
+
+def _same(key: str, one: Any, at: str) -> Callable[[Any], bool]:
+    """The test whether a value of the axis ``key`` is ``one``, or in the range ``one``."""
+    if isinstance(one, bool | None):
+        return lambda v: v is one
+    numbers: Iterable[Any] = ()
+    if is_range(one):
+        try:
+            numbers = parse_range(one)
+        except ValueError as e:
+            raise ConfigError.one(at, str(e)) from e
+    if key == "prompts":
+        return lambda v: one in (v.id, v.text)
+    if not isinstance(one, str):
+        return lambda v: v == one
+    return lambda v: v in numbers or label(key, v) == one

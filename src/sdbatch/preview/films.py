@@ -1,0 +1,53 @@
+"""The dry run of films: their curves and their camera over a test card, drawn in seconds without a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from sdbatch import motion
+from sdbatch.media import png
+from sdbatch.media.compositing import compose
+from sdbatch.media.video_writer import FilmWriter
+from sdbatch.preview.camera import captioned, captions, rehearsal
+from sdbatch.preview.plot import curves
+from sdbatch.spec.jobs import Encoding, Job
+
+SIDE = 320  # pixels
+LONGEST = 480  # frames: of a longer film every second, third, … is drawn, at the same pace
+MOST = 12  # films: a sweep over motions can have hundreds
+
+
+def rehearse(jobs: Iterable[Job], folder: Path) -> Iterator[Path]:
+    """Curves (PNG) and camera (MP4) of every distinct motion and shape among ``jobs``, up to 12."""
+    seen = set()
+    for job in jobs:
+        if job.film is None or (key := (job.film.motion, job.shot.width, job.shot.height)) in seen:
+            continue
+        seen.add(key)
+        if len(seen) > MOST:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = f"{len(seen):02d}-{job.film.motion.mode}-{job.shot.width}x{job.shot.height}"
+        yield _curves(job, folder / f"{stem}.png")
+        yield _camera(job, folder / f"{stem}.mp4")
+
+
+def _curves(job: Job, path: Path) -> Path:
+    path.write_bytes(png.encode(np.asarray(curves(job)), None, None))
+    return path
+
+
+def _camera(job: Job, path: Path) -> Path:
+    assert job.film is not None
+    frames, picture = rehearsal(job, SIDE)
+    order = motion.looped(list(zip(frames, captions(job), strict=True)), job.film.motion)
+    step = math.ceil(len(order) / LONGEST)
+    first = compose(frames[0], picture)
+    with FilmWriter(path, (first.shape[1], first.shape[0]), job.film.motion.fps / step, Encoding()) as film:
+        for frame, text in order[::step]:
+            film.add(captioned(compose(frame, picture), text))
+    return path

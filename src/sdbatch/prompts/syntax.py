@@ -1,0 +1,183 @@
+"""Prompt text: ``{a|b}`` variants, A1111 attention, chunks of tokens. Pure text and arithmetic, no torch.
+
+Attention as AUTOMATIC1111 documents it: ``(word)`` ×1.1, ``((word))`` ×1.21, ``[word]`` ÷1.1, ``(word:1.3)`` ×1.3,
+``\\( \\) \\[ \\]`` are literal, ``BREAK`` begins a new chunk. Brackets left open act to the end; brackets that close
+nothing are literal. Nothing is dropped: a text longer than a chunk becomes several chunks.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from sdbatch.prompts.vocabulary import Vocabulary
+
+LIMIT = 10_000  # variants of one prompt
+HEAVIEST = 100.0  # a weight beyond it only breaks the picture (thousands of brackets overflow)
+_BRACES = re.compile(r"\\[{|}]|[{|}]|[^{|}\\]+|\\")
+_MARKS = re.compile(r"\\[()\[\]\\]|\\|[()\[\]]|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|[^\\()\[\]:]+|:")
+_UNREAD = re.compile(
+    r"<(?:lora|lyco|hypernet):[^<>]*>|\[[^\[\]]*:\s*[\d.]+\s*\]|\[[^\[\]|]*\|[^\[\]]*\]|__[\w/*-]+__|\bAND\b"
+)
+_BREAK = re.compile(r"\s*\bBREAK\b\s*")
+
+
+def variants(text: str) -> list[str]:
+    r"""Every text that ``{a|b}`` stands for, leftmost group slowest; groups nest; ``\{ \| \}`` are literal.
+
+    Braces without ``|`` stay as they are. Raises ValueError for more than 10,000 variants.
+    """
+    marks = _BRACES.findall(text)
+    groups = _matched(marks)
+    stack: list[tuple[list[str], bool]] = []  # per open group: alternatives done, and whether it has a bar
+    outer: list[list[str]] = []
+    done: list[str] = []
+    bar = False
+    now = [""]
+    for i, mark in enumerate(marks):
+        if mark == "{" and i in groups:
+            stack.append((done, bar))
+            outer.append(now)
+            done, bar, now = [], False, [""]
+        elif mark == "|" and stack:
+            done, bar, now = done + now, True, [""]
+        elif mark == "}" and i in groups:
+            options = done + now if bar else ["{" + option + "}" for option in now]
+            done, bar = stack.pop()
+            now = _times(outer.pop(), options)
+        else:
+            literal = mark[-1] if len(mark) == 2 and mark[0] == "\\" else mark
+            now = [one + literal for one in now]
+    return list(dict.fromkeys(now))
+
+
+def _times(heads: list[str], tails: list[str]) -> list[str]:
+    if len(heads) * len(tails) > LIMIT:
+        raise ValueError(f"the prompt stands for more than {LIMIT:,} variants; use fewer {{a|b}} groups")
+    return [head + tail for head in heads for tail in tails]
+
+
+def _matched(marks: list[str]) -> set[int]:
+    """Places of braces that belong to a pair."""
+    pairs: set[int] = set()
+    opened: list[int] = []
+    for i, mark in enumerate(marks):
+        if mark == "{":
+            opened.append(i)
+        elif mark == "}" and opened:
+            pairs |= {i, opened.pop()}
+    return pairs
+
+
+def attention(text: str) -> list[tuple[str, float]]:
+    """Runs of text with their weights, equal neighbours joined; ``("BREAK", -1)`` is a chunk break."""
+    runs: list[str] = []
+    spans: list[tuple[int, int, float]] = []  # runs[a:b] are multiplied by a factor
+    opened: dict[str, list[int]] = {"(": [], "[": []}
+    for found in _MARKS.finditer(text):
+        mark, weight = found[0], found[1]
+        if mark in opened:
+            opened[mark].append(len(runs))
+        elif weight is not None and opened["("]:
+            spans.append((opened["("].pop(), len(runs), float(weight)))
+        elif mark == ")" and opened["("]:
+            spans.append((opened["("].pop(), len(runs), 1.1))
+        elif mark == "]" and opened["["]:
+            spans.append((opened["["].pop(), len(runs), 1 / 1.1))
+        else:
+            runs.append(mark[1:] if len(mark) == 2 and mark[0] == "\\" else mark)
+    spans += [(a, len(runs), 1.1) for a in opened["("]] + [(a, len(runs), 1 / 1.1) for a in opened["["]]
+    return _joined(runs, spans)
+
+
+def _joined(runs: list[str], spans: list[tuple[int, int, float]]) -> list[tuple[str, float]]:
+    weights = np.ones(len(runs))
+    with np.errstate(over="ignore"):
+        for a, b, factor in spans:
+            weights[a:b] *= factor
+    weights = np.clip(weights, -HEAVIEST, HEAVIEST)
+    out: list[tuple[list[str], float]] = []
+    for run, weight in zip(runs, weights.tolist(), strict=True):
+        for i, part in enumerate(_BREAK.split(run)):
+            if i:
+                out.append((["BREAK"], -1.0))
+            if not part:
+                continue
+            if out and out[-1][1] == weight and out[-1][0] != ["BREAK"]:
+                out[-1][0].append(part)
+            else:
+                out.append(([part], weight))
+    return [("".join(parts), weight) for parts, weight in out]
+
+
+def unread(text: str) -> list[str]:
+    """What A1111 and its extensions would read in ``text`` and is only words here: LoRAs, ``[a:b:0.5]``, ``[a|b]``,
+    ``AND``, ``__wildcards__``."""
+    return _UNREAD.findall(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """What the text encoder reads. ``ids`` and ``weights``: one tuple of length chunk + 2 per chunk (start, tokens,
+    end, then end as padding). ``tokens``: how many the text has; ``cuts``: the words around each place where the
+    length (not BREAK) forced a new chunk."""
+
+    ids: tuple[tuple[int, ...], ...]
+    weights: tuple[tuple[float, ...], ...]
+    tokens: int
+    cuts: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@lru_cache(maxsize=4096)
+def condition(text: str, vocabulary: Vocabulary, chunk: int) -> Chunks:
+    """``text`` as chunks of ``chunk`` weighted tokens; an empty text is one empty chunk."""
+    parts: list[list[tuple[int, float]]] = [[]]
+    cuts: list[str] = []
+    count = 0
+    for run, weight in attention(text):
+        if (run, weight) == ("BREAK", -1.0):
+            parts.append([])
+            continue
+        for token in vocabulary.encode(run):
+            if len(parts[-1]) == chunk:
+                parts.append([])
+                cuts.append("")
+            parts[-1].append((token, weight))
+            count += 1
+            if cuts and not cuts[-1] and len(parts[-1]) == min(6, chunk):
+                cuts[-1] = _cut(parts, vocabulary)
+    if cuts and not cuts[-1]:
+        cuts[-1] = _cut(parts, vocabulary)
+    return _padded(parts, vocabulary, chunk, count, tuple(cuts))
+
+
+def _cut(parts: list[list[tuple[int, float]]], vocabulary: Vocabulary) -> str:
+    before, after = ([token for token, _ in part] for part in parts[-2:])
+    return f"…{vocabulary.decode(before[-6:])} | {vocabulary.decode(after[:6])}…"
+
+
+def _padded(
+    parts: list[list[tuple[int, float]]], vocabulary: Vocabulary, chunk: int, count: int, cuts: tuple[str, ...]
+) -> Chunks:
+    ids, weights = [], []
+    for part in parts:
+        rest = chunk + 1 - len(part)
+        ids.append((vocabulary.start, *(i for i, _ in part), *[vocabulary.end] * rest))
+        weights.append((1.0, *(w for _, w in part), *[1.0] * rest))
+    return Chunks(tuple(ids), tuple(weights), count, cuts)
+
+
+def chunks(text: str, vocabulary: Vocabulary, chunk: int) -> int:
+    """How many chunks ``text`` needs (at least 1)."""
+    return len(condition(text, vocabulary, chunk))
+
+
+def cuts(text: str, vocabulary: Vocabulary, chunk: int) -> tuple[str, ...]:
+    """Where the length of ``text`` made a new chunk: ``…words before | words after…``, one per cut."""
+    return condition(text, vocabulary, chunk).cuts

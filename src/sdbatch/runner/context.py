@@ -1,0 +1,57 @@
+"""What all outputs of a run share: where they write, and the records of what became of each job."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from sdbatch.runner.observer import Observer
+from sdbatch.runner.signals import Gate
+from sdbatch.spec.renderer import Pixels
+from sdbatch.store import Ledger, Record, Store, Worker
+from sdbatch.store.plan_file import Plan
+from sdbatch.terminal.progress import Progress
+
+MAX_ERROR = 500
+
+
+@dataclass(slots=True)
+class Books:
+    """Records as they come in: into the worker's file, counted, and shown."""
+
+    worker: Worker
+    progress: Progress
+    observer: Observer
+    done: int = 0
+    failures: set[str] = field(default_factory=set)
+    errors: list[tuple[str, str]] = field(default_factory=list)  # the first few
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def enter(self, record: Record, pixels: Pixels | None = None) -> None:
+        self.worker.record(record)
+        with self._lock:
+            self.done += record.done
+            if not record.done:
+                self.failures.add(record.id)
+            if record.error and len(self.errors) < 20:
+                self.errors.append((record.id, record.error))
+        self.progress.job(record.done, record.id, record.error)
+        self.observer.entered(record, pixels)
+
+    def fail(self, job_id: str, error: str, profile: str) -> None:
+        short = " ".join(error.split())[:MAX_ERROR] or "failed without a message"
+        self.enter(Record(job_id, "failed", profile=profile, error=short))
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What all outputs of a run share."""
+
+    plan: Plan
+    store: Store
+    ledger: Ledger  # as it was when the run began
+    worker: Worker
+    books: Books
+    gate: Gate
+    metadata: bool
+    frames: bool  # films keep theirs as PNGs

@@ -1,0 +1,158 @@
+"""A picture or a film into its file, then its record. Runs in writer threads; what fails is that job's record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from sdbatch import files, motion
+from sdbatch.errors import Interrupted, RenderError, StoreError
+from sdbatch.media import compositing, metadata, png
+from sdbatch.runner.context import Scene
+from sdbatch.runner.shot_cache import Shelf, label
+from sdbatch.spec.jobs import Job
+from sdbatch.spec.renderer import Picture, Pixels, Profile
+from sdbatch.store import Record
+
+
+class Output:
+    """Writes what was rendered under one profile."""
+
+    def __init__(self, scene: Scene, shelf: Shelf, profile: Profile) -> None:
+        self._scene = scene
+        self._shelf = shelf
+        self._profile = profile
+
+    def shot(self, picture: Picture) -> str:
+        """Store a film's shot; returns what went wrong. Raises StoreError."""
+        try:
+            data = png.encode(picture.pixels, label(picture.shot.id, picture.pixels, picture.warnings))
+        except Exception as e:
+            return f"{type(e).__name__}: {e}"
+        path = self._scene.store.shot(picture.shot.id, self._shelf.profile)
+        self._scene.worker.save(path, [data])
+        self._shelf.stored(picture.shot.id)
+        return ""
+
+    def still(self, i: int, pixels: Pixels, warnings: tuple[str, ...], wanted: bool = False) -> str:
+        """Write picture job ``i`` and its record (``wanted``: films need it too); returns what went wrong.
+
+        Raises StoreError.
+        """
+        job = self._scene.plan[i]
+        try:
+            text, xmp = metadata.png_text(job, self._profile) if self._scene.metadata else (None, None)
+            data = png.encode(pixels, text, xmp)
+            pixel_digest = png.pixel_digest(pixels)
+        except Exception as e:
+            return f"{type(e).__name__}: {e}"
+        self._scene.worker.save(self._scene.store.root / job.path, [data])
+        record = self._record(job, pixel_digest, files.digest(data), len(data), warnings)
+        self._enter(record, pixels)
+        if wanted:
+            self._shelf.stored(job.id, record)
+        return ""
+
+    def copy(self, i: int) -> None:
+        """Picture job ``i`` is a shot that some film has rendered."""
+        job_id = self._scene.plan.ids[i]
+        try:
+            pixels, warnings = self._shelf.load(job_id), self._shelf.warnings(job_id)
+            error = self.still(i, pixels, warnings)
+        except StoreError:
+            raise
+        except Exception as e:
+            error = str(e)
+        if error:
+            self.fail(i, error)
+
+    def film(self, i: int) -> None:
+        """Assemble film job ``i`` and record it. A film that the user interrupts is left for next time."""
+        job = self._scene.plan[i]
+        path = self._scene.store.root / job.path
+        text = metadata.dumps(metadata.describe(job, self._profile)) if self._scene.metadata else None
+        files.make_folder(path.parent)
+        part, poster = self._scene.worker.temporary(path), self._scene.worker.temporary(path.with_suffix(".png"))
+        try:
+            pixels, warnings = self._assemble(job, part, poster, text)
+            self._publish(job, (part, poster), text, (pixels, warnings))
+        except Interrupted:
+            return
+        except StoreError as e:
+            self._scene.worker.probe(path.parent)  # the disk, which ends the run, or the encoder
+            self.fail(i, str(e))
+        except RenderError as e:
+            self._weed(job)
+            self.fail(i, str(e))
+        except Exception as e:
+            self.fail(i, f"{type(e).__name__}: {e}")
+        finally:
+            files.remove(part)
+            files.remove(poster)
+
+    def _weed(self, job: Job) -> None:
+        """A stored shot is damaged: whichever others are go as well, so that one more run renders them all."""
+        for shot in motion.shots(job):
+            with suppress(RenderError):
+                self._shelf.load(shot.id)
+
+    def fail(self, i: int, error: str, shot_id: str = "") -> None:
+        """Record that job ``i`` failed, because of ``shot_id`` if it is a film."""
+        job_id = self._scene.plan.ids[i]
+        text = error if shot_id in ("", job_id) else f"shot {shot_id}: {error}"
+        self._scene.books.fail(job_id, text, self._shelf.profile)
+
+    def _assemble(self, job: Job, part: Path, poster: Path, text: str | None) -> tuple[str, tuple[str, ...]]:
+        """The film's file; returns the digest over its shots' pixels, in order, and their warnings."""
+        seen: dict[str, str] = {}
+        load = self._loader(seen)
+        compositing.assemble(job, load, part, text, poster=poster, each=lambda i, pixels: self._frame(job, i, pixels))
+        ids = [shot.id for shot in motion.shots(job)]
+        for shot_id in ids:
+            if shot_id not in seen:
+                load(shot_id)
+        warnings = dict.fromkeys(w for shot_id in ids for w in self._shelf.warnings(shot_id))
+        return files.digest("\n".join(seen[shot_id] for shot_id in ids).encode()), tuple(warnings)
+
+    def _frame(self, job: Job, i: int, pixels: Pixels) -> None:
+        """A frame on its way into the film: kept as a PNG if asked for. Here a film can be interrupted, too."""
+        if self._scene.gate.stopped:
+            raise Interrupted
+        if self._scene.frames:
+            path = self._scene.store.root / "frames" / job.id / f"{i:06d}.png"
+            files.make_folder(path.parent)
+            self._scene.worker.save(path, [png.encode(pixels, {}, None)])
+
+    def _loader(self, seen: dict[str, str]) -> Callable[[str], Pixels]:
+        def load(shot_id: str) -> Pixels:
+            if self._scene.gate.stopped:
+                raise Interrupted
+            pixels = self._shelf.load(shot_id)
+            if shot_id not in seen:
+                seen[shot_id] = png.pixel_digest(pixels)
+            return pixels
+
+        return load
+
+    def _publish(self, job: Job, parts: tuple[Path, Path], text: str | None, made: tuple[str, tuple[str, ...]]) -> None:
+        """What lies beside the film first, then the film, then its record."""
+        worker, path = self._scene.worker, self._scene.store.root / job.path
+        part, poster = parts
+        size, file_digest = part.stat().st_size, png.file_digest(part)
+        if text is not None:
+            worker.save(path.with_suffix(".json"), [text.encode() + b"\n"])
+        worker.publish(poster, path.with_suffix(".png"))
+        worker.publish(part, path)
+        pixels, warnings = made
+        self._enter(self._record(job, pixels, file_digest, size, warnings))
+
+    def _record(self, job: Job, pixels: str, file_digest: str, size: int, warnings: tuple[str, ...]) -> Record:
+        profile = self._shelf.profile
+        return Record(job.id, "done", job.path, pixels, file_digest, size, profile, warnings, origin=job.origin)
+
+    def _enter(self, record: Record, pixels: Pixels | None = None) -> None:
+        self._scene.books.enter(record, pixels)
+        before = self._scene.ledger.get(record.id)
+        if before is not None and before.done and before.path != record.path:  # a slug that reads differently now
+            files.remove(self._scene.store.file(before))

@@ -1,0 +1,66 @@
+"""plan.jsonl: every job of the plan that was rendered last, in order; plans before it stay in plans/, by digest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from itertools import zip_longest
+from pathlib import Path
+from typing import Protocol
+
+from sdbatch.motion import job_spec
+from sdbatch.spec.jobs import Job
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_HEAD = b'{"id":"'
+
+
+class Plan(Protocol):
+    """What the store and the runner ask of a plan: jobs by position, made on demand, and their ids."""
+
+    @property
+    def ids(self) -> Sequence[str]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> Job: ...
+
+
+def plan_digest(ids: Sequence[str]) -> str:
+    """A plan's name: jobs and their order, as ``Plan.digest``."""
+    return "d" + blake2b("\n".join(ids).encode(), digest_size=8).hexdigest()
+
+
+def lines(plan: Plan) -> Iterator[bytes]:
+    """plan.jsonl's lines: id, path and labels, then all that decides the job."""
+    for i in range(len(plan)):
+        job = plan[i]
+        yield _head(job) + b"," + _encode(job_spec(job))[1:].encode() + b"\n"
+
+
+def is_kept(path: Path, plan: Plan) -> bool:
+    """Whether the file says ``plan`` already. The head of a line tells: an id stands for all that decides the job."""
+    try:
+        with path.open("rb") as f:
+            pairs = zip_longest(f, range(len(plan)))
+            return all(line and i is not None and _says(line, plan, i) for line, i in pairs)
+    except FileNotFoundError:
+        return False
+
+
+def kept_ids(path: Path) -> list[str]:
+    """The ids that a kept plan names, in order; lines that are none are passed over."""
+    with path.open("rb") as f:
+        found = (line[len(_HEAD) :].partition(b'"')[0] for line in f if line.startswith(_HEAD))
+        return [name.decode("ascii", "replace") for name in found]
+
+
+def _says(line: bytes, plan: Plan, i: int) -> bool:
+    return (
+        line.startswith(_HEAD + plan.ids[i].encode()) and line.startswith(_head(plan[i]) + b",") and line[-2:] == b"}\n"
+    )
+
+
+def _head(job: Job) -> bytes:
+    return _encode({"id": job.id, "path": job.path, "labels": dict(job.labels)})[:-1].encode()

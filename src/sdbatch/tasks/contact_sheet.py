@@ -1,0 +1,126 @@
+"""``task=sheet``: a labelled contact sheet of what an experiment has rendered, any grid of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from math import log, prod
+from pathlib import Path
+
+from sdbatch.config.experiment import SheetSettings
+from sdbatch.errors import ConfigError, StoreError, nearest
+from sdbatch.media import png, video_reader
+from sdbatch.media.sheet import Cell, sheet
+from sdbatch.spec.jobs import Job
+from sdbatch.spec.renderer import Pixels
+from sdbatch.store import Ledger, Store
+from sdbatch.store.plan_file import Plan
+
+LANDSCAPE = 1.5  # columns to rows
+NUMBER = re.compile(r"-?[\d.]+")
+TITLES = {"seeds": "seed"}
+
+
+def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels:
+    """The sheet of the first ``settings.limit`` jobs that match: some axes across, others down.
+
+    Raises ConfigError; StoreError while nothing is rendered.
+    """
+    ledger, jobs = store.ledger(), _chosen((plan[i] for i in range(len(plan))), settings)
+    if not any(job.id in ledger for job in jobs):
+        raise StoreError(f"nothing of {name} is rendered yet, so there is nothing to show")
+    axes = {axis: values for axis, values in _axes(jobs).items() if len(values) > 1}
+    across, down = _sides(settings, axes)
+    rows: dict[tuple[str, ...], dict[tuple[str, ...], Job]] = {}
+    for job in jobs:
+        labels = dict(job.labels)
+        rows.setdefault(tuple(labels[a] for a in down), {})[tuple(labels[a] for a in across)] = job
+    columns = list(dict.fromkeys(c for row in rows.values() for c in row))
+    cells = [_cell(row.get(c), store, ledger) for row in rows.values() for c in columns]
+    sides = [f"{', '.join(names)} {where}" for names, where in ((across, "across"), (down, "down")) if names]
+    title = f"{name}: {', '.join(sides)}" if sides else name
+    return sheet(cells, [_named(across, c) for c in columns], [_named(down, r) for r in rows], title)
+
+
+def _named(axes: Sequence[str], values: Sequence[str]) -> str:
+    """The label of a column or row; where several axes run, a number says of what: guidance 2 · seed 0."""
+    short = (TITLES.get(a, a.rpartition(".")[2]) for a in axes)
+    several = len(axes) > 1
+    names = [
+        f"{s} {v}" if several and NUMBER.fullmatch(v) else v or "(empty)" for s, v in zip(short, values, strict=True)
+    ]
+    return " · ".join(names)
+
+
+def _chosen(jobs: Iterable[Job], settings: SheetSettings) -> list[Job]:
+    """The jobs that have the values asked for."""
+    every = list(jobs)
+    axes = _axes(every)
+    for entry in settings.where:
+        key, _, wanted = entry.partition("=")
+        values = wanted.split("|")
+        _known("sheet.where", key, axes, "axis")
+        for value in values:
+            _known("sheet.where", value, axes[key], f"value of {key}")
+        every = [job for job in every if dict(job.labels).get(key) in values]
+    return every[: settings.limit]
+
+
+def _axes(jobs: list[Job]) -> dict[str, list[str]]:
+    out: dict[str, dict[str, None]] = {}
+    for job in jobs:
+        for axis, value in job.labels:
+            out.setdefault(axis, {})[value] = None
+    return {axis: list(values) for axis, values in out.items()}
+
+
+def _known(key: str, wanted: str, allowed: Iterable[str], what: str = "axis with several values") -> None:
+    if wanted not in allowed:
+        hint = nearest(wanted, allowed) or _there(list(allowed))
+        raise ConfigError.one(key, f"{wanted!r} is no {what}", hint)
+
+
+def _there(names: list[str]) -> str:
+    return f"there are {', '.join(names[:20])}" if names else "there is none"
+
+
+def _sides(settings: SheetSettings, axes: dict[str, list[str]]) -> tuple[list[str], list[str]]:
+    """The axes that run across, and down: those asked for; else as many of the last ones across as make a landscape."""
+    for key, names in (("sheet.across", settings.across), ("sheet.down", settings.down)):
+        for name in names or ():
+            _known(key, name, axes)
+    down = list(settings.down or ())
+    left = [a for a in axes if a not in down]
+    if settings.across is not None:
+        across = [a for a in settings.across if a not in down]
+    else:
+        across = left if down else _landscape(left, axes)
+    return across, down + [a for a in left if a not in across]
+
+
+def _landscape(names: list[str], axes: dict[str, list[str]]) -> list[str]:
+    count = [len(axes[a]) for a in names]
+    shapes = [abs(log(prod(count[k:]) / prod(count[:k]) / LANDSCAPE)) for k in range(len(names) + 1)]
+    return names[shapes.index(min(shapes)) :]
+
+
+def _cell(job: Job | None, store: Store, ledger: Ledger) -> Cell:
+    if job is None:
+        return Cell(None, "")
+    record = ledger.get(job.id)
+    if record is None:
+        return Cell(None, "not rendered")
+    if not record.done:
+        return Cell(None, record.error or "failed")
+    return Cell(_loader(store.file(record)))
+
+
+def _loader(path: Path) -> Callable[[], Pixels]:
+    return partial(png.decode, path) if path.suffix == ".png" else partial(_first_frame, path)
+
+
+def _first_frame(path: Path) -> Pixels:
+    for pixels in video_reader.decode(path):
+        return pixels
+    raise ValueError(f"{path.name} holds no frame")

@@ -1,0 +1,66 @@
+"""Jobs as a folder keeps them: rebuilt from plan.jsonl, without the experiment that they came from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Container, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from sdbatch.config.experiment import Experiment
+from sdbatch.errors import ConfigError
+from sdbatch.plan import parse
+from sdbatch.plan.plan import Plan
+from sdbatch.plan.plan import plan as make_plan
+from sdbatch.plan.resolve import resolve
+from sdbatch.spec.jobs import Job
+from sdbatch.store import Store
+from sdbatch.store.plan_file import kept_ids
+from sdbatch.tasks.rerender import Listed
+
+MAX_LINE = 16_000_000
+_SLUG = re.compile(r"(?:images|videos)/([a-z0-9-]{1,60})-s\d+-\w+\.[a-z0-9]+")
+_HEAD = re.compile(rb'\{"id":"(\w+)"')
+
+
+def plan(experiment: Experiment, store: Store) -> Plan | Listed:
+    """The experiment's plan; where only a name is given, the one that its folder keeps. Raises ConfigError."""
+    if experiment.prompts:
+        return make_plan(resolve(experiment))
+    if not store.plan.is_file():
+        raise ConfigError.one("prompts", "is empty", f"and {store.plan} does not exist")
+    return Listed(list(jobs(store.plan)))
+
+
+def plan_files(store: Store) -> list[Path]:
+    """Every plan that is kept, the last one first."""
+    return [p for p in (store.plan, *sorted(store.root.glob("plans/*.jsonl"))) if p.is_file()]
+
+
+def ids(store: Store) -> list[str]:
+    """Ids of all kept plans, the last plan's first, each once."""
+    found: dict[str, None] = {}
+    for path in plan_files(store):
+        with suppress(OSError):
+            found |= dict.fromkeys(kept_ids(path))
+    return list(found)
+
+
+def jobs(path: Path, wanted: Container[str] | None = None) -> Iterator[Job]:
+    """The jobs of one kept plan (only ``wanted`` ids); lines that are no whole job are passed over."""
+    with path.open("rb") as f:
+        while line := f.readline(MAX_LINE):
+            head = _HEAD.match(line)
+            if head and (wanted is None or head[1].decode() in wanted):
+                with suppress(ValueError, RecursionError, ConfigError):
+                    yield job(json.loads(line))
+
+
+def job(line: dict[str, object]) -> Job:
+    """The job that a line says. Raises ConfigError."""
+    found = _SLUG.fullmatch(str(line.get("path")))
+    made = parse.job(line, name=found[1] if found else "")
+    labels = line.get("labels")
+    return replace(made, labels=tuple((k, str(v)) for k, v in labels.items()) if isinstance(labels, dict) else ())

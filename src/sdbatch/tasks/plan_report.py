@@ -1,0 +1,243 @@
+"""``task=plan``: what an experiment would render, what is done, what it costs. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sdbatch import motion
+from sdbatch.models.locate import CLIP, Source
+from sdbatch.motion.chains import joined
+from sdbatch.plan.plan import Plan
+from sdbatch.prompts.syntax import chunks, cuts, unread
+from sdbatch.prompts.vocabulary import Vocabulary
+from sdbatch.runner import Outcome, cost, estimate
+from sdbatch.spec.cost import rows as rows_of
+from sdbatch.spec.cost import table_of
+from sdbatch.spec.jobs import Job
+from sdbatch.store import State, States, Store
+
+TO_RENDER = (State.NEW, State.FAILED, State.STALE)
+SHOWN = 12  # values, paths and texts listed for people; programs get more
+
+
+def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
+    """The whole report as JSON-able data."""
+    ledger = store.ledger()
+    states = store.states(plan, ledger)
+    part = plan.shard()
+    todo = list(states.where(*TO_RENDER, part=part))
+    paid = _paid(plan[i] for i in todo)
+    seconds = estimate(timings, paid.pop("work"), plan.resolved.source.model.weights)
+    counts = {str(k): v for k, v in Counter(states[i] for i in part).items()}
+    return {
+        "name": plan.resolved.experiment.name,
+        "digest": plan.digest,
+        "model": plan.resolved.source.model.weights,
+        "jobs": len(plan),
+        "skipped": plan.skipped,
+        "duplicates": plan.duplicates,
+        "shard": {"index": part.start, "count": part.step, "jobs": len(part)},
+        "states": {str(s): counts.get(str(s), 0) for s in State} | {"orphaned": len(states.orphans)},
+        "axes": _by_axis(plan, states),
+        "to_render": {"jobs": len(todo), **paid},
+        "estimated_seconds": None if seconds is None else round(seconds, 1),
+        "texts": _texts(plan),
+        "unknown_words": _unknown(plan),
+        "plain_words": sorted({mark for text in _all_texts(plan) for mark in unread(text)}),
+        "folder": str(store.root),
+        "writes": [plan[i].path for i in todo[:1000]],
+    }
+
+
+def _paid(jobs: Iterable[Job]) -> dict[str, Any]:
+    """Distinct shots, evaluations and denoiser rows to pay; ``work`` is what ``runner.estimate`` takes."""
+    shots = evaluations = rows = 0
+    work = 0.0
+    seen: set[str] = set()
+    for job in jobs:
+        for shot in motion.shots(job):
+            if job.film is not None:  # stills are distinct already
+                if (shot_id := shot.id) in seen:
+                    continue
+                seen.add(shot_id)
+            shots, evaluations, rows = shots + 1, evaluations + table_of(shot).evaluations, rows + rows_of(shot)
+            work += cost(shot)
+    return {"shots": shots, "evaluations": evaluations, "rows": rows, "work": work}
+
+
+def _by_axis(plan: Plan, states: States) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, list[int]]] = defaultdict(dict)
+    for i, job in enumerate(plan):
+        done = states[i] in (State.DONE, State.OTHER)
+        for axis, value in job.labels:
+            n = found[axis].setdefault(value, [0, 0])
+            n[0] += 1
+            n[1] += done
+    return [
+        {"axis": axis, "values": {v: {"jobs": n, "done": d} for v, (n, d) in values.items()}}
+        for axis, values in found.items()
+    ]
+
+
+def _all_texts(plan: Plan) -> dict[str, str]:
+    """Every text with a name for it: prompts (of a film with its words and its last motion phrase) and negatives."""
+    experiment = plan.resolved.experiment
+    phrase = experiment.motion.phrases()[-1] if experiment.motion.mode != "still" else ""
+    words = [key.value for key in experiment.motion.prompts] or [""]
+    out = {joined(p.text, w, phrase): p.id for p in plan.resolved.prompts for w in words}
+    out |= {p.negative: f"{p.id} (negative)" for p in plan.resolved.prompts if p.negative}
+    for axis in plan.axes:
+        for value in axis.values if {"prompts", "negative"} & set(axis.keys) else ():
+            for key, v in zip(axis.keys, value, strict=True):
+                if key == "prompts":
+                    out.setdefault(v.text, v.id)
+                elif key == "negative" and v:
+                    out[v] = "negative"
+    return out | ({experiment.negative: "negative"} if experiment.negative else {})
+
+
+def _texts(plan: Plan) -> list[dict[str, Any]]:
+    """Texts of more than one chunk, and where they are cut; nothing of them is dropped."""
+    source = plan.resolved.source
+    if source.kind == "fake":
+        return []
+    vocabulary = Vocabulary.load(source.vocabulary)
+    long = [(name, t) for t, name in _all_texts(plan).items() if chunks(t, vocabulary, source.chunk) > 1]
+    return [
+        {"text": n, "chunks": chunks(t, vocabulary, source.chunk), "cuts": list(cuts(t, vocabulary, source.chunk))}
+        for n, t in long
+    ]
+
+
+def _unknown(plan: Plan) -> list[str]:
+    """Words that a small vocabulary (not CLIP's) does not hold whole."""
+    source: Source = plan.resolved.source
+    if source.vocabulary == CLIP or source.kind == "fake":
+        return []
+    vocabulary = Vocabulary.load(source.vocabulary)
+    return sorted({w for text in _all_texts(plan) for w in vocabulary.unknown(text)})
+
+
+def as_json(report: dict[str, Any]) -> str:
+    return json.dumps(report, indent=2, ensure_ascii=False)
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """The report for people."""
+    todo = report["to_render"]
+    console.print(f"[bold]{report['name']}[/]  {_count(report['jobs'], 'job')}  in {report['folder']}", highlight=False)
+    _states(report, console)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    partly = 0 < sum(v["done"] for v in report["axes"][0]["values"].values()) < report["jobs"]
+    for axis in report["axes"]:
+        names = [f"{v} ({n['done']}/{n['jobs']})" if partly else v for v, n in list(axis["values"].items())[:SHOWN]]
+        more = [f"… ({len(axis['values'])})"] if len(axis["values"]) > SHOWN else []
+        table.add_row(_plain(axis["axis"]), _plain(", ".join(names + more)))
+    console.print(table)
+    if todo["jobs"]:
+        counts = ", ".join(_count(todo[k], k[:-1]) for k in ("jobs", "shots", "evaluations", "rows"))
+        seconds = report["estimated_seconds"]
+        time = f"about {duration(seconds)}" if seconds else "no estimate before a first run"
+        console.print(f"to render: {counts}; {time}", highlight=False, soft_wrap=True)
+    _warnings(report, console)
+    for path in report["writes"][:SHOWN]:
+        console.print(f"  {path}", highlight=False, markup=False, soft_wrap=True)
+    if todo["jobs"] > SHOWN:
+        console.print(f"  … and {todo['jobs'] - SHOWN:,} more", highlight=False)
+
+
+def _states(report: dict[str, Any], console: Console) -> None:
+    words = [f"{n:,} {state.replace('_', ' ')}" for state, n in report["states"].items() if n]
+    shard = report["shard"]
+    if shard["count"] > 1:
+        words.append(f"shard {shard['index']} of {shard['count']}: {shard['jobs']:,} jobs")
+    words += [
+        f"{report[k]:,} {text}"
+        for k, text in (("skipped", "skipped by rules"), ("duplicates", "duplicates left out"))
+        if report[k]
+    ]
+    console.print("  ".join(words), highlight=False)
+
+
+def _warnings(report: dict[str, Any], console: Console) -> None:
+    for text in report["texts"][:SHOWN]:
+        where = "; ".join(text["cuts"][:3]) or "BREAK"
+        console.print(
+            f"[yellow]long text[/] {_plain(text['text'])}: {text['chunks']} chunks, cut at {_plain(where)}",
+            highlight=False,
+        )
+    if marks := report["plain_words"]:
+        console.print(
+            f"[yellow]not read here, taken as plain words:[/] {_plain(', '.join(marks[:SHOWN]))}", highlight=False
+        )
+    if words := report["unknown_words"]:
+        more = ", …" if len(words) > 3 * SHOWN else ""
+        console.print(
+            f"[yellow]words that the model does not know:[/] {_plain(', '.join(words[: 3 * SHOWN]))}{more}",
+            highlight=False,
+        )
+
+
+def _plain(text: str) -> str:
+    """Text of people, safe for rich's markup."""
+    return text.replace("[", r"\[")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" + ("" if n == 1 else "s")
+
+
+def duration(seconds: float) -> str:
+    """``95`` s as ``1 min 35 s``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _places(plan: Plan, store: Store) -> list[tuple[str, Path]]:
+    """What there is to look at: folders (of a single job its file), and the page."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for i in plan.shard()[:20000]:
+        kinds[(path := plan[i].path).split("/")[0]].append(path)
+    found = [(kind, store.root / (paths[0] if len(paths) == 1 else kind)) for kind, paths in sorted(kinds.items())]
+    page = [("gallery", store.gallery)] if plan.resolved.experiment.gallery.enabled else []
+    return [(kind, path) for kind, path in found + page if path.exists()]
+
+
+def _without_frames(plan: Plan, store: Store) -> int:
+    """Films whose frames were asked for, but that were composed without."""
+    if not plan.resolved.experiment.output.frames:
+        return 0
+    films = (job for job in plan if job.film is not None)
+    return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in films)
+
+
+def finished(outcome: Outcome, plan: Plan, store: Store, console: Console) -> int:
+    """Say what a run did and where its files are; the exit code."""
+    words = [f"{outcome.done:,} rendered", f"{outcome.skipped:,} done before", f"{outcome.failed:,} failed"]
+    shown = [w for w in words if not w.startswith("0 ")]
+    if shown or not outcome.interrupted:
+        console.print(f"{plan.resolved.experiment.name}: {', '.join(shown) or 'nothing to do'}", highlight=False)
+    for job_id, error in outcome.errors[:SHOWN]:
+        console.print(f"  [red]failed[/] {job_id}: {_plain(error)}", highlight=False, soft_wrap=True)
+    if outcome.garbage:
+        console.print(f"  {outcome.garbage} damaged manifest lines were passed over", highlight=False)
+    for kind, path in _places(plan, store):
+        console.print(f"  {kind}: {path}", highlight=False, markup=False, soft_wrap=True)
+    if without := _without_frames(plan, store):
+        text = f"  films finished before, without frames: {without:,} (remove their files in videos/ and run again)"
+        console.print(text, highlight=False, soft_wrap=True)
+    if outcome.interrupted:
+        console.print(f"interrupted with {outcome.left:,} left; the same command goes on", highlight=False)
+        return 130
+    return 1 if outcome.failed or outcome.left else 0

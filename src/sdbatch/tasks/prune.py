@@ -1,0 +1,125 @@
+"""``task=prune``: what no kept plan wants any more. Shows it; removes it only when told to.
+
+    orphan    a record, and its files, of a job that is in no kept plan
+    stray     a file in images/ or videos/ that no record names
+    shot      a picture in shots/ that no film of a kept plan needs (prune.shots: any)
+    frame     a picture in frames/ of a film that is in no kept plan
+    thumb     a small picture in gallery/ of a job that no record names
+    plan      a plan before the present one (prune.plans)
+    profile   a file in profiles/ that no record and no shot names
+
+Records go before files: what a crash leaves is a stray, which the next prune finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdbatch import files, motion
+from sdbatch.config.experiment import PruneSettings
+from sdbatch.errors import StoreError
+from sdbatch.spec.jobs import Job
+from sdbatch.store import Ledger, Store
+from sdbatch.store.plan_file import Plan, kept_ids
+from sdbatch.tasks import kept_plan
+from sdbatch.tasks.verify.repair import order
+
+
+@dataclass(slots=True)
+class Unwanted:
+    """What would go: ``paths`` by kind, and ids whose records go."""
+
+    paths: dict[str, list[Path]] = field(default_factory=dict)
+    records: list[str] = field(default_factory=list)
+    size: int = 0  # bytes on disk
+
+    def __bool__(self) -> bool:
+        return bool(self.records) or any(self.paths.values())
+
+
+def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwanted:
+    """Find it. ``plan`` is the experiment's present plan (None: only what the folder keeps counts)."""
+    ledger = store.ledger()
+    plans = kept_plan.plan_files(store)
+    old = [p for p in plans if p != store.plan or plan is not None] if settings.plans else []
+    wanted = set(plan.ids) if plan is not None else set()
+    for path in [p for p in plans if p not in old]:
+        wanted |= set(kept_ids(path))
+    found = Unwanted(records=sorted(i for i in ledger if i not in wanted))
+    gone = set(found.records)
+    found.paths = {
+        "orphan": sorted({p for i in gone for p in _files(store, ledger, i)} - _kept_files(store, ledger, gone)),
+        "stray": list(store.strays(ledger)),
+        "shot": sorted(_shots(store, plan, [p for p in plans if p not in old], settings.shots)),
+        "frame": sorted(p for p in store.root.glob("frames/*/*.png") if p.parent.name not in wanted),
+        "thumb": sorted(p for p in store.root.glob("gallery/thumbs/*") if p.stem not in ledger or p.stem in gone),
+        "plan": [p for p in old if p != store.plan],
+    }
+    found.paths["profile"] = sorted(_profiles(store, ledger, gone, set(found.paths["shot"])))
+    found.size = sum(_size(p) for paths in found.paths.values() for p in paths)
+    return found
+
+
+def _files(store: Store, ledger: Ledger, job_id: str) -> Iterator[Path]:
+    record = ledger.get(job_id)
+    if record is not None and record.done:
+        path = store.file(record)
+        beside = [path.with_suffix(s) for s in (".json", ".png")] if path.suffix != ".png" else []
+        yield from (p for p in (path, *beside) if p.is_file())
+
+
+def _kept_files(store: Store, ledger: Ledger, gone: set[str]) -> set[Path]:
+    """A manifest may have been tampered with: no record makes another one's file go."""
+    return {p for i in ledger if i not in gone for p in _files(store, ledger, i)} if gone else set()
+
+
+def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -> Iterator[Path]:
+    """Shots that no kept film needs; with ``finished`` also those that only finished films would use again."""
+    there = [p for p in store.root.glob("shots/*/*.png") if p.is_file()]
+    jobs = [job for path in plans for job in kept_plan.jobs(path)] if there else []
+    if {i for path in plans for i in kept_ids(path)} - {job.id for job in jobs}:
+        return  # a plan of another version, or a damaged one: what it needs is not known
+    jobs += [plan[i] for i in range(len(plan))] if there and plan is not None else []
+    ledger = store.ledger()
+
+    def needs(job: Job) -> bool:
+        record = ledger.get(job.id)
+        return job.film is not None and not (finished and record and record.done and store.intact(record))
+
+    wanted = {shot.id for job in jobs if needs(job) for shot in motion.shots(job)}
+    yield from (p for p in there if p.stem not in wanted)
+
+
+def _profiles(store: Store, ledger: Ledger, gone: set[str], shots: set[Path]) -> Iterator[Path]:
+    named = {r.profile for r in ledger.records() if r.id not in gone}
+    named |= {p.parent.name for p in store.root.glob("shots/*/*.png") if p not in shots}
+    yield from (p for p in store.root.glob("profiles/*.json") if p.stem not in named)
+
+
+def remove(store: Store, plan: Plan | None, found: Unwanted, settings: PruneSettings) -> None:
+    """Remove what was ``found``. Raises StoreError, also if another process writes here."""
+    if store.living():
+        raise StoreError(f"{store.root}: another process renders here; prune when it is done")
+    with store.worker() as worker:
+        if settings.plans and plan is not None:
+            store.keep_plan(worker, plan)
+            found.paths["plan"] = [p for p in kept_plan.plan_files(store) if p != store.plan]
+        store.compact(worker, order(store), set(found.records))
+    for paths in found.paths.values():
+        for path in paths:
+            with files.in_words(path):
+                path.unlink(missing_ok=True)
+    names = ("shots", "frames", "plans", "videos", "images")
+    for folder in [*store.root.glob("shots/*"), *store.root.glob("frames/*"), *(store.root / name for name in names)]:
+        if folder.is_dir() and not any(folder.iterdir()):
+            with files.in_words(folder):
+                folder.rmdir()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

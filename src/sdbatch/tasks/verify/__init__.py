@@ -1,0 +1,1 @@
+"""``task=verify``: check files against their records, render again and compare, repair."""

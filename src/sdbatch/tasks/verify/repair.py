@@ -1,0 +1,59 @@
+"""Files that were damaged, put right from what was rendered again: files first, then their records, then in order."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from sdbatch import files
+from sdbatch.spec.renderer import Profile
+from sdbatch.store import Record, Store, Worker
+from sdbatch.store.plan_file import kept_ids
+from sdbatch.tasks.rerender import Listed
+
+
+def put_right(store: Store, made: Store, records: Iterable[Record]) -> None:
+    """Bring the jobs of ``records`` from ``made`` to ``store``. Raises StoreError; what is done stays done."""
+    with store.worker() as worker:
+        for record in records:
+            for path in belongings(made.file(record)):
+                bring(path, store.root / path.relative_to(made.root), worker)
+            if (profile := made.profile(record.profile)) is not None:
+                store.keep_profile(worker, profile)
+            worker.record(record)
+        store.compact(worker, order(store))
+
+
+def put_back(store: Store, profile: Profile) -> None:
+    """A profile whose file is missing or was changed. Raises StoreError."""
+    with store.worker() as worker:
+        store.keep_profile(worker, profile)
+        store.compact(worker, order(store))
+
+
+def belongings(path: Path) -> Iterator[Path]:
+    """A finished file and, before it, what lies beside a film: its poster and its metadata."""
+    beside = (path.with_suffix(s) for s in (".json", ".png"))
+    yield from (p for p in beside if path.suffix != ".png" and p.is_file())
+    yield path
+
+
+def bring(path: Path, to: Path, worker: Worker) -> None:
+    """Copy ``path``: it appears whole, or not at all."""
+    files.make_folder(to.parent)
+    part = worker.temporary(to)
+    try:
+        with files.in_words(to):
+            shutil.copyfile(path, part)
+        worker.publish(part, to)
+    finally:
+        files.remove(part)
+
+
+def order(store: Store) -> Listed:
+    """The order that the kept plan gives to records."""
+    with suppress(OSError):
+        return Listed.named(kept_ids(store.plan))
+    return Listed.named([])

@@ -1,0 +1,120 @@
+"""task=final: favourites of a draft, made well; each record says from which job it came."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdbatch.media import metadata, png, video_reader
+from sdbatch.store import Store
+from tests.tasks.conftest import Folder
+
+
+def _ids(store: Store) -> list[str]:
+    return [r.id for r in store.ledger().records()]
+
+
+def _final(folder: Folder) -> Store:
+    return Store(folder.root / "outputs/little-final")
+
+
+def test_a_final_says_where_it_comes_from(stills: Folder) -> None:
+    draft = _ids(stills.store)
+    before = stills.tree()
+    change = {"sampling.steps": 50, "sampling.guidance": 9, "canvas": "96x64"}
+    assert stills.run(task="final", final={"jobs": draft[1:3], "set": change}) == 0
+    assert "outputs/little-final: 2 rendered" in stills.out
+    made = list(_final(stills).ledger().records())
+    assert [r.origin for r in made] == draft[1:3]
+    for record in made:
+        said = metadata.read(_final(stills).file(record))
+        assert said["origin"] == record.origin
+        assert (said["job"]["shot"]["steps"], said["job"]["shot"]["guidance"]) == (50, 9.0)
+        assert png.decode(_final(stills).file(record)).shape == (64, 96, 3)
+    assert stills.tree() == before
+    assert stills.run(task="final", final={"jobs": draft[1:3], "set": change}) == 0
+    assert "2 done before" in stills.out
+
+
+def test_names_of_files_and_lists_of_them(stills: Folder) -> None:
+    draft = _ids(stills.store)
+    Path("favourites.txt").write_text(f"# the best\n{draft[3]}\noutputs/x/a-s0-{draft[0]}.png good\n")
+    name = str(stills.path("images/*", 1))
+    assert stills.run(task="final", final={"jobs": ["favourites.txt", name], "set": {"negative": "fog"}}) == 0
+    origins = [r.origin for r in _final(stills).ledger().records()]
+    assert origins[:2] == [draft[3], draft[0]]
+    assert len(origins) == 3
+    assert stills.run(task="final", final={"jobs": draft[0], "name": "best", "set": {"sampling.steps": 9}}) == 0
+    assert (stills.root / "outputs/best/manifest.jsonl").is_file()
+
+
+def test_a_picture_becomes_a_film_and_a_film_another(folder: Folder, films) -> None:
+    films("feedback")
+    film = _ids(folder.store)[0]
+    assert folder.run(task="final", final={"jobs": film, "set": {"motion.fps": 4, "encoding.quality": 30}}) == 0
+    (record,) = _final(folder).ledger().records()
+    assert video_reader.probe(_final(folder).file(record)).fps == 4
+    assert folder.run(seeds=[9]) == 0
+    still = next(r.id for r in folder.store.ledger().records() if r.path.startswith("images/"))
+    change = {"motion.mode": "zoom", "motion.frames": 6, "motion.zoom": [[0, 1], ["end", 2]]}
+    assert folder.run(task="final", final={"jobs": still, "set": change, "name": "moving"}) == 0
+    (record,) = Store(folder.root / "outputs/moving").ledger().records()
+    assert record.path.endswith(".mp4")
+    assert record.origin == still
+
+
+def test_the_draft_may_have_changed_since(stills: Folder) -> None:
+    first = _ids(stills.store)[0]
+    assert stills.run(seeds=[40]) == 0
+    assert stills.run(task="final", seeds=[41], final={"jobs": first, "set": {"sampling.steps": 9}}) == 0
+    assert "1 rendered" in stills.out
+
+
+def test_finals_can_be_verified_and_keep_their_origin(stills: Folder) -> None:
+    draft = _ids(stills.store)
+    assert stills.run(task="final", final={"jobs": draft, "set": {"sampling.steps": 9}}) == 0
+    assert stills.run(task="verify", name="little-final", prompts=[]) == 0
+    assert "4 bit-equal" in stills.out
+    before = stills.tree("outputs/little-final/**/*")
+    next((stills.root / "outputs/little-final/images").glob("*")).unlink()
+    assert stills.run(task="verify", name="little-final", prompts=[], verify={"repair": True}) == 0
+    assert stills.tree("outputs/little-final/**/*") == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, "final.jobs: is empty"),
+        ({"jobs": "nothing.txt"}, "is no id and no file"),
+        ({"jobs": "j0123456789abcdef"}, "j0123456789abcdef is no job of"),
+        ({"set": {"sampling.stepps": 9}}, "did you mean 'sampling.steps'"),
+        ({"set": None}, "final.set: changes nothing of these jobs"),
+        ({"set": {"sampling.steps": 4}}, "final.set: changes nothing of these jobs"),
+        ({"set": {"seeds": 9}}, "final.set.seeds: cannot be changed"),
+        ({"set": {"sampling.steps": 0}}, "final.set.sampling.steps: 0 is out of range"),
+        ({"set": {"sampling.sampler": "eulr"}}, "did you mean 'euler"),
+        ({"set": {"canvas": 969}}, 'quote the ratio: "16:9"'),
+        ({"set": {"negative": 3}}, "final.set.negative: 3 is not text"),
+        ({"set": {"motion.mode": "zoom"}}, "needs a length"),
+        ({"set": {"sampling.sampler": "lcm", "sampling.steps": 200}}, "for sampler lcm"),
+    ],
+)
+def test_what_is_wrong_is_named(stills: Folder, settings: dict, says: str) -> None:
+    first = _ids(stills.store)[0]
+    wish = settings if "jobs" in settings or not settings else {"jobs": first} | settings
+    assert says in stills.wrong(task="final", final=wish)
+
+
+def test_everything_that_is_wrong_at_once(stills: Folder) -> None:
+    wish = {"jobs": [_ids(stills.store)[0], "j0123456789abcdef", "zzz"], "set": {"steps": 9, "sampling.guidance": 99}}
+    said = stills.wrong(task="final", final=wish).splitlines()
+    assert [line.partition(": ")[0] for line in said] == [
+        *("final.jobs", "final.set.steps", "final.jobs", "final.set.sampling.guidance")
+    ]
+
+
+def test_an_id_that_is_nearly_right(stills: Folder) -> None:
+    first = _ids(stills.store)[0]
+    wrong = first[:-1] + ("0" if first[-1] != "0" else "1")
+    assert f"did you mean '{first}'" in stills.wrong(task="final", final={"jobs": wrong})

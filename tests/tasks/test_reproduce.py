@@ -1,0 +1,229 @@
+"""task=reproduce: a file makes itself again, and what it cannot say is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from sdbatch.engine import fake
+from sdbatch.media import infotext, png
+from sdbatch.spec.jobs import Model
+from sdbatch.tasks import foreign
+from tests.tasks.conftest import FILMS, Folder
+
+A1111 = """a castle in the sea <lora:blue:0.7>
+Negative prompt: clouds
+Steps: 12, Sampler: DPM++ 2M Karras, CFG scale: 6.5, Seed: 77, Size: 64x48, Model: dream, Hires steps: 2, Version: v1"""
+
+
+LINE = "a castle\nSteps: 5, Sampler: {}, Schedule type: {}, CFG scale: 7, Seed: 1, Size: 32x32"
+
+
+def _again(folder: Folder, source: Path | str, **more: Any) -> int:
+    return folder.run(task="reproduce", source=str(source), **more)
+
+
+def test_a_picture_bit_for_bit(stills: Folder) -> None:
+    before = stills.tree()
+    path = stills.path("images/*", 2)
+    assert _again(stills, path, prompts=[], model={"kind": "random_sd15"}) == 0, "the model is named by the file"
+    assert f"reproduced/{path.name}: bit-equal" in stills.out
+    assert (stills.root / "reproduced" / path.name).read_bytes() == path.read_bytes()
+    assert stills.tree() == before
+
+
+@pytest.mark.parametrize("mode", FILMS)
+def test_films_of_every_mode(folder: Folder, films: Callable[[str], dict[str, Any]], mode: str) -> None:
+    films(mode)
+    path = folder.path("videos/*.mp4")
+    for source in (path, path.with_suffix(".json")):
+        assert _again(folder, source, reproduce={"folder": "elsewhere"}) == 0
+        assert "bit-equal" in folder.out
+        for suffix in (".mp4", ".png", ".json"):
+            made = folder.root / "elsewhere" / path.with_suffix(suffix).name
+            assert made.read_bytes() == path.with_suffix(suffix).read_bytes()
+            made.unlink()
+
+
+def test_metadata_that_travelled_alone(folder: Folder, films: Callable[[str], dict[str, Any]]) -> None:
+    films("prompt")
+    alone = folder.root / "alone.json"
+    shutil.copy(folder.path("videos/*.json"), alone)
+    assert _again(folder, alone) == 1
+    assert "no film beside it to compare with" in folder.out
+    assert (folder.root / "reproduced/alone.mp4").is_file()
+
+
+def test_a_film_that_was_encoded_again_is_measured(folder: Folder, films) -> None:
+    films("prompt")
+    path = folder.path("videos/*.mp4")
+    other = folder.path("videos/*.mp4", 1)
+    alone = folder.root / path.with_suffix(".json").name
+    shutil.copy(path.with_suffix(".json"), alone)
+    shutil.copy(other, alone.with_suffix(".mp4"))
+    assert _again(folder, alone) == 3
+    assert "PSNR" in folder.out
+    assert "was the file changed?" in folder.out
+
+
+def test_another_profile_is_named(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake, "version", lambda package: "9.9")
+    assert _again(stills, stills.path("images/*")) == 0
+    assert "the profiles differ: numpy" in stills.out
+    real = fake.draw
+    monkeypatch.setattr(fake, "draw", lambda *a: real(*a) ^ 1)
+    assert _again(stills, stills.path("images/*")) == 0
+    assert "likely causes: numpy" in stills.out
+
+
+def test_what_cannot_be_reproduced(stills: Folder) -> None:
+    path = stills.path("images/*")
+    plain, note = stills.root / "plain.png", stills.root / "note.txt"
+    Image.new("RGB", (8, 8)).save(plain)
+    note.write_text("hello")
+    assert "source: is missing" in stills.wrong(task="reproduce")
+    assert f"did you mean '{path.name}'" in stills.wrong(task="reproduce", source=str(path)[:-5] + "x.png")
+    assert "says nothing about how it was made" in stills.wrong(task="reproduce", source="plain.png")
+    assert "damaged film" in stills.wrong(task="reproduce", source="note.txt")
+    Image.new("RGB", (8, 8)).save(stills.root / "photo.jpg")
+    assert "is a JPEG, whose metadata is not read" in stills.wrong(task="reproduce", source="photo.jpg")
+    assert "'outputs' is a folder (name one file in it" in stills.wrong(task="reproduce", source="outputs")
+    assert "is no name of a file" in stills.wrong(task="reproduce", source="a\0b")
+    assert "is no" in stills.wrong(task="reproduce", source="x" * 300)
+    folder = {"folder": str(path.parent)}
+    assert "it would be overwritten" in stills.wrong(task="reproduce", source=str(path), reproduce=folder)
+
+
+def test_files_without_metadata(folder: Folder) -> None:
+    assert folder.run(output={"metadata": "none"}) == 0
+    assert "says nothing" in folder.wrong(task="reproduce", source=str(folder.path("images/*")))
+
+
+def _edited(folder: Folder, edit: Callable[[dict[str, Any]], None]) -> Path:
+    path = folder.path("images/*")
+    data = json.loads(png.read_text(path)["sdbatch"])
+    edit(data)
+    out = folder.root / "edited.png"
+    out.write_bytes(png.encode(png.decode(path), {"sdbatch": json.dumps(data)}))
+    return out
+
+
+def test_weights_that_are_not_here(stills: Folder) -> None:
+    def other(data: dict[str, Any]) -> None:
+        from sdbatch.plan import parse
+
+        data["job"]["shot"]["model"]["weights"] = "b2:feed"
+        data["job"]["id"] = parse.shot(data["job"]["shot"]).id
+
+    said = stills.wrong(task="reproduce", source=str(_edited(stills, other)))
+    assert "model: rendered with the weights b2:feed, which model=fake are not" in said
+    assert "model.path=FOLDER" in said
+
+
+def test_metadata_that_was_changed(stills: Folder) -> None:
+    def steps(data: dict[str, Any]) -> None:
+        data["job"]["shot"]["steps"] += 1
+
+    said = stills.wrong(task="reproduce", source=str(_edited(stills, steps)))
+    assert "source.job.id: is 'j" in said
+    assert "was the file changed?" in said
+
+
+def test_another_tools_picture(folder: Folder) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", A1111)
+    Image.new("RGB", (64, 48)).save(folder.root / "theirs.png", pnginfo=info)
+    assert _again(folder, "theirs.png") == 0
+    text = png.read_text(folder.root / "reproduced/theirs.png")["parameters"]
+    told = infotext.parse(text)
+    assert (told["seed"], told["steps"], told["sampler"], told["guidance"]) == (77, 12, "dpmpp_2m_karras", 6.5)
+    assert (told["width"], told["negative"]) == (64, "clouds")
+    for assumption in ("weights: 'dream' is a name only", "<lora:…>", "not used: Hires steps", "noise: drawn on"):
+        assert assumption in folder.out
+
+
+def test_another_tools_picture_that_says_little(folder: Folder) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a castle\nSteps: 5, Sampler: DPM fast, ENSD: 1")
+    Image.new("RGB", (40, 24)).save(folder.root / "theirs.png", pnginfo=info)
+    assert _again(folder, "theirs.png") == 0
+    for assumption in ("seed: not given, 0 taken", "size: not given, the picture's 40x24", "'DPM fast' is not ours"):
+        assert assumption in folder.out
+    assert png.decode(folder.root / "reproduced/theirs.png").shape == (24, 40, 3)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "schedule", "taken", "says"),
+    [
+        ("DPM++ 2M", "Karras", "dpmpp_2m_karras", ""),
+        ("dpm++ 2m sde", "karras", "dpmpp_2m_sde_karras", ""),
+        ("DPM++ 2M Karras", "Karras", "dpmpp_2m_karras", ""),
+        ("Euler a", "Automatic", "euler_a", ""),
+        ("Heun", "Uniform", "heun", ""),
+        ("DPM++ 2M", "Automatic", "dpmpp_2m_karras", "schedule: 'Automatic' is Karras for DPM++ 2M there"),
+        ("DPM++ 2M SDE", "Automatic", "dpmpp_2m_sde", "schedule: 'Automatic' is Exponential for DPM++ 2M SDE there"),
+        ("DPM++ 2M", "Exponential", "dpmpp_2m", "schedule: 'Exponential' is not ours for this sampler"),
+        ("Euler", "Karras", "euler", "schedule: 'Karras' is not ours for this sampler, that of euler taken"),
+        ("LMS Karras", "Automatic", "lms", "sampler: 'LMS Karras' is not ours, lms taken"),
+        ("Restart", "Automatic", "dpmpp_2m_karras", "sampler: 'Restart' is not ours, dpmpp_2m_karras taken"),
+    ],
+)
+def test_samplers_and_schedules_of_another_tool(sampler: str, schedule: str, taken: str, says: str) -> None:
+    said = infotext.parse(LINE.format(sampler, schedule))
+    job, assumed = foreign.job(said, Model("b2:00"), (32, 32), "source")
+    assert job.shot.sampler == taken
+    about = [a for a in assumed if a.startswith(("sampler", "schedule"))]
+    assert len(about) == bool(says)
+    assert not says or says in about[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a [cat:dog:0.5]", "prompt: [from:to:when] and [a|b] change nothing"),
+        ("cow AND dog", "prompt: AND does not join"),
+        ("a <hypernet:x:1>", "prompt: <lora:…> and <hypernet:…> are text"),
+    ],
+)
+def test_prompts_of_another_tool(text: str, says: str) -> None:
+    _, assumed = foreign.job(infotext.parse(text), Model("b2:00"), (32, 32), "source")
+    assert any(a.startswith(says) for a in assumed)
+    _, assumed = foreign.job(infotext.parse("a [cat], (dog:1.2)"), Model("b2:00"), (32, 32), "source")
+    assert not any(a.startswith("prompt") for a in assumed)
+
+
+def test_a_hostile_prompt_is_read_in_time() -> None:
+    began = time.perf_counter()
+    foreign.job(infotext.parse("[" + ":" * 100_000), Model("b2:00"), (32, 32), "source")
+    assert time.perf_counter() - began < 5
+
+
+def test_what_another_tool_did_besides() -> None:
+    line = LINE.format("Euler", "Automatic") + ", Denoising strength: 0.4, VAE: kl.pt, Clip skip: 2, RNG: CPU"
+    _, assumed = foreign.job(infotext.parse(line), Model("b2:00"), (32, 32), "source")
+    assert assumed == ("weights: not given, b2:00 taken", "not used: Denoising strength, VAE")
+
+
+def test_infotext_out_of_range(folder: Folder) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a castle\nSteps: 50000, Sampler: Euler, CFG scale: 99, Seed: -3, Size: 2x999999")
+    Image.new("RGB", (40, 24)).save(folder.root / "theirs.png", pnginfo=info)
+    said = folder.wrong(task="reproduce", source="theirs.png")
+    for part in ("parameters.seed: -3", "parameters.size", "parameters.steps: 50000", "parameters.guidance: 99"):
+        assert part in said
+
+
+def test_a_picture_that_was_enlarged_afterwards(folder: Folder) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", LINE.format("Euler", "Automatic") + ", Hires upscale: 2")
+    Image.new("RGB", (64, 64)).save(folder.root / "theirs.png", pnginfo=info)
+    assert _again(folder, "theirs.png") == 1
+    assert "rendered, but cannot be compared: of different sizes: 64x64 and 32x32" in folder.out
+    assert "not used: Hires upscale" in folder.out
