@@ -44,7 +44,7 @@ def test_the_motion_of_ten_lines_is_a_motion():
     made: dict = {}
     exec(block("CONTRIBUTING.md", "python"), made)
     plan = planned(motion={"mode": "prompt", "frames": 4, "phrase": "{frame}"})
-    base, motion = plan[0].shot, plan[0].film.motion
+    base, motion = plan[0].shot, plan[0].video.motion
     assert list(made["shots"](base, motion)) == [base, replace(base, seed=base.seed + 1)]
     assert list(made["frames"](base, motion)) == [(Layer(0),), (Layer(0),), (Layer(1),), (Layer(1),)]
 

@@ -11,13 +11,13 @@ import math
 import pytest
 
 from sdbatch.errors import shown
-from tests.config.building import FILM, planned, problems
+from tests.config.building import VIDEO, planned, problems
 
 INF, NAN = math.inf, math.nan
 
 
-def film(**more):
-    return {"motion": FILM | more}
+def video(**more):
+    return {"motion": VIDEO | more}
 
 
 def sweep(*entries, **more):
@@ -160,43 +160,43 @@ PROMPTS = [
     ({"prompts": [{"file": "~nobody-here/a.txt"}]}, "prompts[0].file", "cannot be read"),
     ({"prompts": [{"file": "x" * 3000 + ".txt"}]}, "prompts[0].file", "cannot be read: File name too long"),
 ]
-FILMS = [
+VIDEOS = [
     ({"motion": {"mode": "prompt"}}, "motion.seconds", "needs a length; give seconds or frames"),
-    (film(seconds=2), "motion.frames", "in conflict; give one of them"),
-    (film(frames=1), "motion.frames", "1 is out of range 2–100000"),
-    (film(frames=None, seconds=0.01), "motion.seconds", "0 frames are out of range"),
-    (film(frames=None, seconds=0), "motion.seconds", "0 is out of range >0–3600"),
-    (film(frames=None, seconds=3600, fps=240), "motion.seconds", "864000 frames are out of range"),
-    (film(frames=2.0), "motion.frames", "2.0 is not a whole number"),
-    (film(fps=0), "motion.fps", "0 is out of range 1–240"),
+    (video(seconds=2), "motion.frames", "in conflict; give one of them"),
+    (video(frames=1), "motion.frames", "1 is out of range 2–100000"),
+    (video(frames=None, seconds=0.01), "motion.seconds", "0 frames are out of range"),
+    (video(frames=None, seconds=0), "motion.seconds", "0 is out of range >0–3600"),
+    (video(frames=None, seconds=3600, fps=240), "motion.seconds", "864000 frames are out of range"),
+    (video(frames=2.0), "motion.frames", "2.0 is not a whole number"),
+    (video(fps=0), "motion.fps", "0 is out of range 1–240"),
     *[
-        (film(fps=v), "motion.fps", "is no frame rate; write 24, 23.976 or 24000/1001")
+        (video(fps=v), "motion.fps", "is no frame rate; write 24, 23.976 or 24000/1001")
         for v in ("x", True, None, "1/0", [24], "1e999999999", "9" * 5000)
     ],
-    (film(phrase="{foo}"), "motion.phrase", "{foo} is unknown; a phrase may use t, frame, zoom"),
+    (video(phrase="{foo}"), "motion.phrase", "{foo} is unknown; a phrase may use t, frame, zoom"),
     *[
-        (film(phrase=p), "motion.phrase", "is unknown; a phrase may use")
+        (video(phrase=p), "motion.phrase", "is unknown; a phrase may use")
         for p in ("{}", "{0}", "{zoom.__class__}", "{zoom[0]}", "{zoom!r}", "{a|b}", "{Zoom}")
     ],
     *[
-        (film(phrase=p), "motion.phrase", "is no number format; write for example")
+        (video(phrase=p), "motion.phrase", "is no number format; write for example")
         for p in ("{t:>9999999999}", "{t:.}", "{frame:.2}", "{t:.2f\n}", "{t:.999f}", "{t:x}", "{t:٣}")
     ],
-    (film(phrase="x" * 1001), "motion.phrase", "is longer than 1,000 characters"),
-    (film(zoom="x"), "motion.zoom", "'x' is no schedule; write a number or a list"),
-    (film(zoom=[]), "motion.zoom", "is no schedule"),
-    (film(zoom=True), "motion.zoom", "true is no schedule"),
-    (film(zoom={"0": 1}), "motion.zoom", "is no schedule"),
-    (film(zoom=[0, 1]), "motion.zoom", "0 is no keyframe; write [time, value]"),
-    (film(zoom=0), "motion.zoom", "0 is out of range 0.001–10000"),
-    (film(zoom=[[0, None]]), "motion.zoom", "null in [0, None] is no number"),
-    (film(zoom=[[2, 1], [1, 2]]), "motion.zoom", "times must rise"),
-    (film(zoom=[[0, 1], [3, 2]]), "motion.zoom", "3 is beyond the end (frame 2"),
-    (film(zoom=[[0, 1], ["9s", 2]]), "motion.zoom", "'9s' is beyond the end"),
-    (film(zoom=[[0, 1], ["ende", 2]]), "motion.zoom", "'ende' is no time"),
-    (film(zoom=[[-1, 1]]), "motion.zoom", "-1 is no time"),
-    (film(zoom=[[0, 1], ["end", 2, "in_out_sin"]]), "motion.zoom", "did you mean 'in_out_sine'?"),
-    (film(zoom=10**400), "motion.zoom", "bits is too large"),
+    (video(phrase="x" * 1001), "motion.phrase", "is longer than 1,000 characters"),
+    (video(zoom="x"), "motion.zoom", "'x' is no schedule; write a number or a list"),
+    (video(zoom=[]), "motion.zoom", "is no schedule"),
+    (video(zoom=True), "motion.zoom", "true is no schedule"),
+    (video(zoom={"0": 1}), "motion.zoom", "is no schedule"),
+    (video(zoom=[0, 1]), "motion.zoom", "0 is no keyframe; write [time, value]"),
+    (video(zoom=0), "motion.zoom", "0 is out of range 0.001–10000"),
+    (video(zoom=[[0, None]]), "motion.zoom", "null in [0, None] is no number"),
+    (video(zoom=[[2, 1], [1, 2]]), "motion.zoom", "times must rise"),
+    (video(zoom=[[0, 1], [3, 2]]), "motion.zoom", "3 is beyond the end (frame 2"),
+    (video(zoom=[[0, 1], ["9s", 2]]), "motion.zoom", "'9s' is beyond the end"),
+    (video(zoom=[[0, 1], ["ende", 2]]), "motion.zoom", "'ende' is no time"),
+    (video(zoom=[[-1, 1]]), "motion.zoom", "-1 is no time"),
+    (video(zoom=[[0, 1], ["end", 2, "in_out_sin"]]), "motion.zoom", "did you mean 'in_out_sine'?"),
+    (video(zoom=10**400), "motion.zoom", "bits is too large"),
 ]
 SWEEPS = [
     (sweep({}), "sweep[0]", "is empty (write for example {sampling.steps: [12, 24]})"),
@@ -245,8 +245,8 @@ SWEEPS = [
     (sweep({"negative": ["a", None]}), "sweep[0].negative", "null is not text"),
     (sweep({"motion.mode": ["still", ["x"]]}), "sweep[0].motion.mode", "is not text"),
     (sweep({"motion.mode": ["still", "prompt"]}), "motion.seconds", "needs a length"),
-    (sweep({"motion.seconds": [1, 2]}, motion=FILM), "motion.frames", "in conflict"),
-    (sweep({"motion.phrase": ["{bad}"]}, motion=FILM), "sweep[0].motion.phrase", "{bad} is unknown"),
+    (sweep({"motion.seconds": [1, 2]}, motion=VIDEO), "motion.frames", "in conflict"),
+    (sweep({"motion.phrase": ["{bad}"]}, motion=VIDEO), "sweep[0].motion.phrase", "{bad} is unknown"),
 ]
 SKIPS = [
     ({"skip": [{}]}, "skip[0]", "is empty (write for example {sampling.steps: 12})"),
@@ -287,7 +287,7 @@ MODELS = [
     ],
     ({"model": {"kind": "fake", "vae": "x"}}, "model.vae", "'x' is no diffusers folder and no .safetensors file"),
 ]
-TABLE = [*UNKNOWN, *TYPES, *RANGES, *NAMES, *SEEDS, *CANVAS, *PROMPTS, *FILMS, *SWEEPS, *SKIPS, *MODELS]
+TABLE = [*UNKNOWN, *TYPES, *RANGES, *NAMES, *SEEDS, *CANVAS, *PROMPTS, *VIDEOS, *SWEEPS, *SKIPS, *MODELS]
 
 
 def _name(row: object) -> str:

@@ -20,7 +20,7 @@ from sdbatch.plan import parse
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Feed, Pixels
 from sdbatch.tasks import rerender
-from tests.tasks.conftest import FILMS, Folder
+from tests.tasks.conftest import VIDEOS, Folder
 
 DRAW = fake.draw
 
@@ -41,15 +41,15 @@ def test_what_holds_is_found_to_hold(stills: Folder) -> None:
     assert "4 bit-equal" in stills.out
 
 
-@pytest.mark.parametrize("mode", FILMS)
-def test_films_of_every_mode(folder: Folder, films: Callable[[str], dict[str, Any]], mode: str) -> None:
-    more = films(mode)
+@pytest.mark.parametrize("mode", VIDEOS)
+def test_videos_of_every_mode(folder: Folder, videos: Callable[[str], dict[str, Any]], mode: str) -> None:
+    more = videos(mode)
     assert folder.run(task="verify", **more) == 0
     assert "2 bit-equal" in folder.out
 
 
-def test_every_film_mode_is_tried() -> None:
-    assert set(FILMS) == motion.MODES.keys() - {"still"}
+def test_every_video_mode_is_tried() -> None:
+    assert set(VIDEOS) == motion.MODES.keys() - {"still"}
 
 
 def test_order_neighbours_and_samples(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +126,8 @@ def test_damage_is_found_without_rendering(stills: Folder, monkeypatch: pytest.M
     }
 
 
-def test_repair_gives_the_same_bytes(folder: Folder, films: Callable[[str], dict[str, Any]]) -> None:
-    more = films("feedback")
+def test_repair_gives_the_same_bytes(folder: Folder, videos: Callable[[str], dict[str, Any]]) -> None:
+    more = videos("feedback")
     before = folder.tree()
     folder.path("videos/*.mp4").write_bytes(b"no film")
     folder.path("videos/*.png", 1).unlink()
@@ -162,16 +162,16 @@ def test_different_bits_under_another_profile(stills: Folder, monkeypatch: pytes
     assert f"numpy {np.__version__} then, 9.9 now" in stills.out
 
 
-def test_equal_bits_under_another_profile(folder: Folder, films, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_bits_under_another_profile(folder: Folder, videos, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files differ (they name their profile), the pixels do not."""
-    more = films("prompt")
+    more = videos("prompt")
     monkeypatch.setattr(fake, "version", lambda package: "9.9")
     assert folder.run(task="verify", **more) == 0
     assert "2 bit-equal" in folder.out
 
 
-def test_films_that_differ_name_the_frames(folder: Folder, films, monkeypatch: pytest.MonkeyPatch) -> None:
-    more = films("prompt")
+def test_videos_that_differ_name_the_frames(folder: Folder, videos, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = videos("prompt")
 
     def late(shot: Shot, feed: Feed | None = None) -> Pixels:
         return 255 - DRAW(shot, feed) if "at 1.00" in shot.prompt else DRAW(shot, feed)
@@ -243,8 +243,8 @@ def test_a_profile_that_nothing_says(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "what"), [(".json", "metadata"), (".png", "poster")])
-def test_what_lies_beside_a_film(folder: Folder, films, suffix: str, what: str) -> None:
-    more = films("prompt")
+def test_what_lies_beside_a_video(folder: Folder, videos, suffix: str, what: str) -> None:
+    more = videos("prompt")
     before = folder.tree()
     one, two = (folder.path("videos/*.mp4", n).with_suffix(suffix) for n in range(2))
     one.unlink()

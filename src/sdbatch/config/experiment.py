@@ -112,7 +112,7 @@ class Sampling(Section):
 
 
 class EncodingSettings(Section):
-    """How a film's frames become a file."""
+    """How a video's frames become a file."""
 
     codec: Literal["h264", "av1", "vp9", "webp", "gif"] = Field(
         "h264", description="h264: MP4, yuv420p, fast-start; av1 and vp9: WebM; webp and gif: animated pictures"
@@ -188,7 +188,7 @@ class Output(Section):
 
     folder: FilePath = Field("outputs", description="folder that holds <name>/")
     metadata: Literal["full", "none"] = Field("full", description="what the files say about themselves")
-    frames: bool = Field(False, description="keep the frames of films as PNGs, in frames/<id of the job>/")
+    frames: bool = Field(False, description="keep the frames of videos as PNGs, in frames/<id of the job>/")
 
 
 class Shard(Section):
@@ -209,7 +209,7 @@ class PlanSettings(Section):
 
     format: Literal["table", "json"] = Field("table", description="for people or for programs")
     limit: int = Field(100_000, ge=1, le=100_000_000, description="a larger plan is refused")
-    preview: bool = Field(False, description="draw every film's curves, and its camera over a test card")
+    preview: bool = Field(False, description="draw every video's curves, and its camera over a test card")
 
 
 def _names(value: Any) -> Any:
@@ -249,7 +249,7 @@ class ReproduceSettings(Section):
 class FinalSettings(Section):
     """Chosen jobs with other settings (task=final): a final from a cheap draft."""
 
-    jobs: Names = Field((), description="ids, file names of pictures and films, or text files that hold them")
+    jobs: Names = Field((), description="ids, file names of pictures and videos, or text files that hold them")
     set: dict[str, Any] | None = Field(
         None, description="what changes: negative, canvas, sampling.*, motion.*, encoding.*"
     )
@@ -273,7 +273,7 @@ class PruneSettings(Section):
 
     apply: bool = Field(False, description="false only shows what would go")
     plans: bool = Field(False, description="also earlier plans, and what only they want")
-    shots: bool = Field(False, description="also the shots of finished films (re-encoding renders them again)")
+    shots: bool = Field(False, description="also the shots of finished videos (re-encoding renders them again)")
 
 
 class Experiment(Section):

@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sdbatch.config.experiment import GROUPS
 from sdbatch.config.hydra_errors import KEYS, translate
-from sdbatch.config.untrusted import dangers
+from sdbatch.config.untrusted import forbidden_keys
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, shown
 
@@ -113,7 +113,9 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
         if data and not isinstance(data.get("hydra", {}), dict):
             raise ConfigError.one("hydra", f"{shown(data['hydra'])} is not a mapping of keys")
         theirs = not Path(self.path).samefile(conf_dir())
-        if theirs and (problems := dangers(config_path.removesuffix(".yaml"), data or {}, header.get("package") or "")):
+        if theirs and (
+            problems := forbidden_keys(config_path.removesuffix(".yaml"), data or {}, header.get("package") or "")
+        ):
             raise ConfigError(problems)
         return ConfigResult(f"file://{self.path}", self.provider, OmegaConf.create(_marked(data or {})), header)
 

@@ -70,7 +70,7 @@ def validate(data: Mapping[str, Any]) -> Experiment:
 
 
 def _first_moves(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The first value of every swept ``motion.`` key: a film may get its length from the sweep alone."""
+    """The first value of every swept ``motion.`` key: a video may get its length from the sweep alone."""
     entries = data.get("sweep")
     if not isinstance(entries, list) or not isinstance(data.get("motion", {}), dict):
         return {}

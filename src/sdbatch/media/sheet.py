@@ -22,7 +22,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One field: ``picture`` loads it (a film's first frame), or None with the ``reason`` that there is none."""
+    """One field: ``picture`` loads it (a video's first frame), or None with the ``reason`` that there is none."""
 
     picture: Callable[[], Pixels] | None = None
     reason: str = ""

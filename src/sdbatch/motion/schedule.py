@@ -1,4 +1,4 @@
-"""Typed schedules: lists of ``[time, value, ease]`` over the frames of a film. Pure; no expressions are evaluated.
+"""Typed schedules: lists of ``[time, value, ease]`` over the frames of a video. Pure; no expressions are evaluated.
 
 Times are frames (``24``), seconds (``"1.5s"``), shares (``"50%"``) or ``"end"`` (the last frame). The ease of a
 keyframe shapes the way *to* it. Zoom is interpolated in log space (constant perceived speed). Easings are Penner's
@@ -72,7 +72,7 @@ class Key(Generic[Value]):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The length of a film: ``frames`` at ``fps``."""
+    """The length of a video: ``frames`` at ``fps``."""
 
     frames: int
     fps: Fraction
@@ -91,7 +91,7 @@ class Clock:
             raise ValueError(f"{shown(time)} is no time; write a frame (24), seconds (1.5s), a share (50%) or end")
         number, unit = float(m[1]), m[2]
         frame = number * float(self.fps) if unit == "s" else number / 100 * self.end if unit == "%" else number
-        if frame > self.end + (1.0 if unit == "s" else 1e-9):  # 4s of a 4 s film is the end of its last frame
+        if frame > self.end + (1.0 if unit == "s" else 1e-9):  # 4s of a 4 s video is the end of its last frame
             raise ValueError(f"{shown(time)} is beyond the end (frame {self.end}, {self.frames / float(self.fps):g}s)")
         return min(frame, float(self.end))
 

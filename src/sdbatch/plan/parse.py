@@ -16,7 +16,7 @@ from sdbatch.errors import ConfigError, shown
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import SIDE
-from sdbatch.spec.jobs import Encoding, Job, Model, Shot, Start, Toward, sampler_spec
+from sdbatch.spec.jobs import Encoding, Job, Model, PromptBlend, Shot, Start, sampler_spec
 from sdbatch.spec.ranges import SEED_RANGE, slug
 from sdbatch.spec.renderer import Profile
 
@@ -53,7 +53,7 @@ class ShotSpec(_Strict):
     steps: int = Field(ge=1, le=1000)
     guidance: float = Field(ge=1, le=30)
     guidance_interval: tuple[float, float] = (0.0, 1.0)
-    toward: Toward | None = None
+    toward: PromptBlend | None = None
     start: Start | None = None
 
 

@@ -117,11 +117,11 @@ def _section(section: str, job: Job, changes: dict[str, Any], at: str) -> Any:
     if section == "sampling":
         values = {k: getattr(job.shot, k) for k in SECTIONS[section].model_fields}
     elif section == "motion":
-        values = (job.film.motion if job.film else Motion()).model_dump(mode="json", exclude_defaults=True)
+        values = (job.video.motion if job.video else Motion()).model_dump(mode="json", exclude_defaults=True)
         if new.keys() & {"frames", "seconds"}:
             values = {k: v for k, v in values.items() if k not in ("frames", "seconds")}
     else:
-        values = EncodingSettings(**_values(job.film.encoding)).model_dump() if job.film else {}
+        values = EncodingSettings(**_values(job.video.encoding)).model_dump() if job.video else {}
     return check(SECTIONS[section], values | new, f"{at}.{section}")
 
 

@@ -63,7 +63,7 @@ def _paid(jobs: Iterable[Job]) -> dict[str, Any]:
     seen: set[str] = set()
     for job in jobs:
         for shot in motion.shots(job):
-            if job.film is not None:  # stills are distinct already
+            if job.video is not None:  # stills are distinct already
                 if (shot_id := shot.id) in seen:
                     continue
                 seen.add(shot_id)
@@ -87,7 +87,7 @@ def _by_axis(plan: Plan, states: States) -> list[dict[str, Any]]:
 
 
 def _all_texts(plan: Plan) -> dict[str, str]:
-    """Every text with a name for it: prompts (of a film with its words and its last motion phrase) and negatives."""
+    """Every text with a name for it: prompts (of a video with its words and its last motion phrase) and negatives."""
     experiment = plan.resolved.experiment
     phrase = experiment.motion.phrases()[-1] if experiment.motion.mode != "still" else ""
     words = [key.value for key in experiment.motion.prompts] or [""]
@@ -215,11 +215,11 @@ def _places(plan: Plan, store: Store) -> list[tuple[str, Path]]:
 
 
 def _without_frames(plan: Plan, store: Store) -> int:
-    """Films whose frames were asked for, but that were composed without."""
+    """Videos whose frames were asked for, but that were composed without."""
     if not plan.resolved.experiment.output.frames:
         return 0
-    films = (job for job in plan if job.film is not None)
-    return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in films)
+    videos = (job for job in plan if job.video is not None)
+    return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in videos)
 
 
 def finished(outcome: Outcome, plan: Plan, store: Store, console: Console) -> int:
@@ -235,7 +235,7 @@ def finished(outcome: Outcome, plan: Plan, store: Store, console: Console) -> in
     for kind, path in _places(plan, store):
         console.print(f"  {kind}: {path}", highlight=False, markup=False, soft_wrap=True)
     if without := _without_frames(plan, store):
-        text = f"  films finished before, without frames: {without:,} (remove their files in videos/ and run again)"
+        text = f"  videos finished before, without frames: {without:,} (remove their files in videos/ and run again)"
         console.print(text, highlight=False, soft_wrap=True)
     if outcome.interrupted:
         console.print(f"interrupted with {outcome.left:,} left; the same command goes on", highlight=False)

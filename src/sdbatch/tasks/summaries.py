@@ -26,7 +26,7 @@ _WORDS = {
 }
 
 
-def verified(found: Verified, name: str, console: Console) -> None:
+def show_verify(found: Verified, name: str, console: Console) -> None:
     """The table of ``task=verify``."""
 
     def say(text: str) -> None:
@@ -60,7 +60,7 @@ def _profiles(found: Verified) -> Iterator[str]:
             yield f"profile {digest} is the present one: the cause is no version or setting (code? hardware?)"
 
 
-def reproduced(made: Reproduced, console: Console) -> None:
+def show_reproduce(made: Reproduced, console: Console) -> None:
     """What became of ``task=reproduce``."""
 
     def say(text: str) -> None:
@@ -81,7 +81,7 @@ def _differences(differs: list[dict[str, str]]) -> str:
     return escape("; ".join(parts))
 
 
-def finalled(outcome: Outcome, store: Store, console: Console) -> int:
+def show_final(outcome: Outcome, store: Store, console: Console) -> int:
     """What became of ``task=final``; the exit code."""
     counts = ((outcome.done, "rendered"), (outcome.skipped, "done before"), (outcome.failed, "failed"))
     words = ", ".join(f"{n:,} {what}" for n, what in counts if n)
@@ -94,7 +94,7 @@ def finalled(outcome: Outcome, store: Store, console: Console) -> int:
     return 1 if outcome.failed or outcome.left else 0
 
 
-def pruned(found: Unwanted, store: Store, applied: bool, console: Console) -> None:
+def show_prune(found: Unwanted, store: Store, applied: bool, console: Console) -> None:
     """What ``task=prune`` removed, or would."""
 
     def say(text: str) -> None:

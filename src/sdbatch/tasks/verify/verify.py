@@ -86,7 +86,7 @@ class _Verifier:
         for digest, theirs in records.items():
             out[digest], finding = check.profile(self.case.store, digest, theirs)
             if finding is not None and (found := out[digest]) and self.case.experiment.verify.repair:
-                repair.put_back(self.case.store, found)
+                repair.restore_profile(self.case.store, found)
                 finding = replace(finding, status=Status.REPAIRED)
             self.found.findings += [finding] if finding else []
         return out
@@ -130,7 +130,7 @@ class _Verifier:
             else:
                 self.found.findings.append(finding)
         if right:
-            repair.put_right(self.case.store, made, right)
+            repair.restore_jobs(self.case.store, made, right)
 
     def _say(self, i: int, status: Status, note: str) -> None:
         record = self._record(i)
