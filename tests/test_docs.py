@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sdbatch import motion
 from sdbatch.errors import nearest
 from sdbatch.spec.jobs import Layer
 from tests.config.building import ROOT, planned, problems
@@ -40,13 +41,13 @@ def test_the_mistakes_of_the_readme_are_said_so():
     assert f"  {third}\n" in text
 
 
-def test_the_motion_of_ten_lines_is_a_motion():
+def test_the_motion_of_ten_lines_is_a_motion(monkeypatch: pytest.MonkeyPatch):
     made: dict = {}
     exec(block("CONTRIBUTING.md", "python"), made)
-    plan = planned(motion={"mode": "prompt", "frames": 4, "phrase": "{frame}"})
-    base, motion = plan[0].shot, plan[0].video.motion
-    assert list(made["shots"](base, motion)) == [base, replace(base, seed=base.seed + 1)]
-    assert list(made["frames"](base, motion)) == [(Layer(0),), (Layer(0),), (Layer(1),), (Layer(1),)]
+    monkeypatch.setitem(motion.MODES, "cut", made["MODE"])
+    (job,) = planned(motion={"mode": "cut", "frames": 4})
+    assert motion.shots(job) == (job.shot, replace(job.shot, seed=job.shot.seed + 1))
+    assert motion.frames(job) == ((Layer(0),), (Layer(0),), (Layer(1),), (Layer(1),))
 
 
 def test_every_module_has_a_row():

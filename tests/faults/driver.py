@@ -32,7 +32,7 @@ def make_plan(wish: dict[str, Any]) -> LittlePlan:
         base = replace(BASE, **wish.get("size", {}))
         length = {"frames": wish["frames"]} if "frames" in wish else {}
         return plan(*(moving(name, base, **length) for name in motions))
-    motion.MODES["chain"] = CHAIN  # type: ignore[assignment]
+    motion.MODES["chain"] = CHAIN
     stills, videos, frames = wish.get("stills", 0), wish.get("films", 0), wish.get("frames", 8)
     jobs = [video(frames, seed=1000 + i, mode=("prompt", "chain")[i % 2]) for i in range(videos)]
     return LittlePlan(lambda i: still(i) if i < stills else jobs[i - stills], stills + videos)

@@ -161,7 +161,7 @@ class TestZoom:
         assert shots[-1].start.inlay is not None
         assert shots[-1].start.inlay.shot == shots[0].id
         assert set(shots[-1].parents) == {shots[0].id, shots[1].id}
-        every = [*motion.MODES["zoom"].frames(job.shot, job.video.motion)]  # type: ignore[union-attr]
+        every = [*motion.MODES["zoom"].frames(job.shot, job.video.motion)]
         assert len(every[0]) == len(every[-1])
         for a, b in zip(every[0], every[-1], strict=True):
             assert (a.shot, a.weight, a.seam) == (b.shot, b.weight, b.seam)

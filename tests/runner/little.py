@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 from sdbatch import motion
 from sdbatch.engine.fake import FakeRenderer, Faults
+from sdbatch.motion.mode import Mode
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Encoding, Frame, Job, Layer, Model, Shot, Start
 from sdbatch.store import Store
@@ -66,7 +66,7 @@ def _chain_frames(base: Shot, settings: Motion) -> Iterator[Frame]:
     yield from ((Layer(k),) for k in range(settings.count))
 
 
-CHAIN = SimpleNamespace(USES=frozenset(), shots=_chain_shots, frames=_chain_frames)
+CHAIN = Mode(frozenset(), _chain_shots, _chain_frames)
 
 
 class Opener:

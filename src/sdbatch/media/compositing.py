@@ -75,7 +75,7 @@ def assemble(  # noqa: PLR0913
     """
     if job.video is None:
         raise ValueError(f"{job.id} is no film")
-    ids = [shot.id for shot in motion.shots(job)]
+    ids = motion.shot_ids(job)
     video, size = job.video, (job.shot.width, job.shot.height)
     cycle = motion.count(job) if video.motion.loop else 0
     with VideoWriter(path, size, video.motion.fps, video.encoding, metadata, cycle=cycle) as writer:

@@ -1,29 +1,29 @@
-"""Motion: which shots a video needs and which frames it makes of them. Pure; one file per mode.
+"""Motion: which shots a video needs and which frames it makes of them. Pure; one module per mode.
 
-A mode is a module with
-
-    USES                        the ``motion:`` keys it takes beyond mode, length and fps
-    shots(base, motion)         the shots, parents before children
-    frames(base, motion)        every frame as layers that index into the shots
-    check(motion)               optional: yields ``fields.wrong`` for what does not hold between its keys
-    DEPTHS, CLOSES              optional: keys that go by depth instead of time; keys whose loop it checks itself
-
-Adding one: write the file, name it in ``MODES``.
+Knows no files, pixels, models or plans. To add a mode, write its module and name it in ``MODES`` below
+(CONTRIBUTING.md has an example); ``mode.Mode`` says what a mode consists of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from sdbatch.motion import feedback, prompt, still, walk, zoom
+from sdbatch.motion.mode import MODES, Mode
 from sdbatch.motion.settings import Motion
+from sdbatch.motion.timeline import looped, timeline
 from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Frame, Job, Shot, Video, digest, spec
 
-T = TypeVar("T")
-MODES: dict[str, ModuleType] = {"still": still, "prompt": prompt, "walk": walk, "zoom": zoom, "feedback": feedback}
+__all__ = ["MODES", "Mode", "count", "frames", "identify", "job_spec", "looped", "make", "shot_ids", "shots"]
+
+MODES |= {
+    "still": still.MODE,
+    "prompt": prompt.MODE,
+    "walk": walk.MODE,
+    "zoom": zoom.MODE,
+    "feedback": feedback.MODE,
+}
 
 
 def make(
@@ -41,27 +41,22 @@ def identify(job: Job) -> str:
 
 def shots(job: Job) -> tuple[Shot, ...]:
     """The shots that ``job`` needs, parents before children."""
-    if job.video is None:
-        return (job.shot,)
-    return tuple(MODES[job.video.motion.mode].shots(job.shot, job.video.motion))
+    return (job.shot,) if job.video is None else timeline(job.shot, job.video.motion).shots
 
 
-def frames(job: Job) -> Iterator[Frame]:
-    """The frames of a video job, in order; layers index into ``shots(job)``."""
-    if job.video is not None:
-        yield from looped(list(MODES[job.video.motion.mode].frames(job.shot, job.video.motion)), job.video.motion)
+def shot_ids(job: Job) -> tuple[str, ...]:
+    """Their ids, in the same order."""
+    return (job.shot.id,) if job.video is None else timeline(job.shot, job.video.motion).ids
+
+
+def frames(job: Job) -> tuple[Frame, ...]:
+    """The frames of a video job, in the order shown; layers index into ``shots(job)``. A picture has none."""
+    return () if job.video is None else timeline(job.shot, job.video.motion).frames
 
 
 def count(job: Job) -> int:
-    """How many frames a video job shows; 0 of a picture."""
+    """How many frames a video job composes (before interpolation); 0 of a picture."""
     return 0 if job.video is None else len(looped(list(range(job.video.motion.count)), job.video.motion))
-
-
-def looped(every: list[T], motion: Motion) -> list[T]:
-    """Without the last frame where that is the first again; and back, without showing either end twice."""
-    if motion.loop == "pingpong":
-        return every + every[-2:0:-1]
-    return every[:-1] if motion.loop else every
 
 
 def job_spec(job: Job) -> dict[str, Any]:
@@ -76,12 +71,12 @@ def job_spec(job: Job) -> dict[str, Any]:
 
 
 def _video_spec(base: Shot, video: Video) -> dict[str, Any]:
-    mode = MODES[video.motion.mode]
+    made = timeline(base, video.motion)
     return {
         "v": SPEC_VERSION,
         "film": video.motion.mode,
-        "shots": [s.id for s in mode.shots(base, video.motion)],
-        "frames": [[spec(layer) for layer in f] for f in looped(list(mode.frames(base, video.motion)), video.motion)],
+        "shots": list(made.ids),
+        "frames": [[spec(layer) for layer in frame] for frame in made.frames],
         "fps": str(video.motion.fps),
         "encoding": spec(video.encoding),
     }

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
 from sdbatch.motion.fields import together, wrong
+from sdbatch.motion.keys import CURVES, FRAMES, TRACKS, variables
+from sdbatch.motion.mode import MODES
 from sdbatch.motion.schedule import points
-from sdbatch.motion.settings import CURVES, FRAMES, TRACKS, Motion, variables
+
+if TYPE_CHECKING:
+    from sdbatch.motion.settings import Motion
 
 
 def check(motion: Motion) -> None:
     """Raises with every mistake; what builds on the length, or on times, is asked only when those are right."""
-    from sdbatch.motion import MODES
-
     mode = MODES[motion.mode]
     _length(motion)
-    timed = [name for name in (*CURVES, *TRACKS) if name not in getattr(mode, "DEPTHS", ()) and getattr(motion, name)]
+    timed = [name for name in (*CURVES, *TRACKS) if name not in mode.by_depth and getattr(motion, name)]
     _raise(_times(motion, timed))
-    closed = [name for name in timed if name not in getattr(mode, "CLOSES", ())] if motion.loop is True else []
-    _raise([*getattr(mode, "check", lambda _: ())(motion), *_open(motion, closed)])
+    closed = [name for name in timed if name not in mode.own_loop] if motion.loop is True else []
+    _raise([*mode.check(motion), *_open(motion, closed)])
 
 
 def _raise(found: Iterable[PydanticCustomError]) -> None:

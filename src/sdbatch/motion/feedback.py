@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from sdbatch.motion.chains import between, joined, next_seed
 from sdbatch.motion.fields import wrong
+from sdbatch.motion.mode import Mode
 from sdbatch.motion.poses import poses, seen
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Frame, Layer, Shot, Start
@@ -81,3 +82,6 @@ def _every(base: Shot, motion: Motion) -> list[Shot]:
         replace(between(base, (joined(a, p), joined(b, p), share), same), guidance=round(g, 6))
         for (a, b, share), p, g in zip(words, phrases, guidance, strict=True)
     ]
+
+
+MODE = Mode(USES, shots, frames, check)

@@ -13,7 +13,9 @@ from pydantic_core import PydanticCustomError
 
 from sdbatch.motion.chains import distinct, guided, joined, whole
 from sdbatch.motion.fields import wrong
-from sdbatch.motion.settings import Motion, variables
+from sdbatch.motion.keys import variables
+from sdbatch.motion.mode import Mode
+from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Frame, Shot
 
 WORDS = ("zoom", "x", "y", "roll", "weight")
@@ -39,3 +41,6 @@ def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
 
 def _every(base: Shot, motion: Motion) -> list[Shot]:
     return guided([replace(base, prompt=joined(base.prompt, phrase)) for phrase in motion.phrases()], motion)
+
+
+MODE = Mode(USES, shots, frames, check)

@@ -1,4 +1,4 @@
-"""The ``motion:`` keys of an experiment, for all modes; each mode says in its ``USES`` which of them it takes."""
+"""The ``motion:`` keys of an experiment, for all modes; each mode says in ``Mode.uses`` which of them it takes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sdbatch.errors import nearest
+from sdbatch.motion.checks import check
 from sdbatch.motion.fields import Rate, Schedule, Seeds, Texts
+from sdbatch.motion.keys import CURVES, FIELD, FRAMES, VARIABLES, variables
+from sdbatch.motion.mode import MODES
 from sdbatch.motion.schedule import Clock, Key, curve, points, span
 
-FRAMES = (2, 100_000)
-CURVES = ("zoom", "x", "y", "roll", "weight", "strength", "guidance")  # numbers
-TRACKS = ("prompts", "seeds")  # words and whole numbers
-VARIABLES = ("t", "frame", "zoom", "x", "y", "roll", "weight")
-_FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 _FORMAT = re.compile(r"[0-9]{0,2}|[0-9]{0,2}(\.[0-9]{1,2})?[fg%]")
 _RANGES = {
     "zoom": (0.001, 10_000),
@@ -30,8 +28,6 @@ _RANGES = {
 
 
 def _modes(schema: dict[str, Any]) -> None:
-    from sdbatch.motion import MODES  # the modes' own modules import these settings
-
     schema["enum"] = list(MODES)
 
 
@@ -78,8 +74,6 @@ class Motion(BaseModel):
     @field_validator("mode")
     @classmethod
     def _known(cls, mode: str) -> str:
-        from sdbatch.motion import MODES  # the modes' own modules import these settings
-
         if mode not in MODES:
             hint = nearest(mode, MODES)
             raise ValueError(f"{mode!r} is no mode; allowed are {', '.join(MODES)}" + (f"; {hint}" if hint else ""))
@@ -104,7 +98,7 @@ class Motion(BaseModel):
     @field_validator("phrase")
     @classmethod
     def _template(cls, text: str) -> str:
-        for name, form in _FIELD.findall(text):
+        for name, form in FIELD.findall(text):
             if name not in VARIABLES:
                 raise ValueError(f"{{{name}}} is unknown; a phrase may use {', '.join(VARIABLES)}")
             if not _FORMAT.fullmatch(form):
@@ -113,8 +107,6 @@ class Motion(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Motion:
-        from sdbatch.motion.checks import check  # it asks the modes
-
         if self.mode != "still":
             check(self)
         return self
@@ -147,9 +139,4 @@ class Motion(BaseModel):
 
 
 def _filled(phrase: str, values: dict[str, float]) -> str:
-    return _FIELD.sub(lambda m: format(values[m[1]], m[2] or ""), phrase)
-
-
-def variables(phrase: str) -> set[str]:
-    """The names in braces."""
-    return {name for name, _ in _FIELD.findall(phrase)}
+    return FIELD.sub(lambda m: format(values[m[1]], m[2] or ""), phrase)

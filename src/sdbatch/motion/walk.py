@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from sdbatch.motion.chains import between, distinct, guided, whole
 from sdbatch.motion.fields import wrong
+from sdbatch.motion.mode import Mode
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Frame, Shot
 
@@ -40,3 +41,6 @@ def _every(base: Shot, motion: Motion) -> list[Shot]:
     words = motion.track("prompts") if motion.prompts else still
     seeds = motion.track("seeds") if motion.seeds else [(base.seed, base.seed, 0.0)] * motion.count
     return guided([between(base, w, s) for w, s in zip(words, seeds, strict=True)], motion)
+
+
+MODE = Mode(USES, shots, frames, check)

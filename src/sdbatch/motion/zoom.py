@@ -25,19 +25,19 @@ from pydantic_core import PydanticCustomError
 from sdbatch.motion.chains import between, next_seed
 from sdbatch.motion.fields import wrong
 from sdbatch.motion.levels import SEAM, at_depth, number_at, place, reach, repeats, stack
+from sdbatch.motion.mode import Mode
 from sdbatch.motion.poses import poses, seen
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Camera, Frame, Layer, Overlay, Shot, Start
 
-DEPTHS = frozenset({"prompts", "strength", "guidance"})
-CLOSES = frozenset({"zoom"})
-USES = frozenset({"zoom", "x", "y", "roll", "loop", "factor", "target", *DEPTHS})
+BY_DEPTH = frozenset({"prompts", "strength", "guidance"})
+USES = frozenset({"zoom", "x", "y", "roll", "loop", "factor", "target", *BY_DEPTH})
 STRENGTH = 0.5  # of refining, unless the settings say so
 
 
 def check(motion: Motion) -> Iterator[PydanticCustomError]:
     """Depths must be zooms and rise; a loop must close on a keyframe."""
-    for name in sorted(DEPTHS):
+    for name in sorted(BY_DEPTH):
         yield from _depths(motion, name)
     try:
         repeats(motion)
@@ -119,3 +119,6 @@ def _painted(base: Shot, motion: Motion, level: int, made: dict[int, Shot]) -> S
 def _step(base: Shot, motion: Motion, other: int, level: int) -> Camera:
     """What a level shows of another one."""
     return seen(place(motion, level), place(motion, other), base.width / base.height)
+
+
+MODE = Mode(USES, shots, frames, check, by_depth=BY_DEPTH, own_loop=frozenset({"zoom"}))

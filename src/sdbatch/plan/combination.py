@@ -97,7 +97,7 @@ def _unused(found: list[Motion]) -> list[Problem]:
     if not videos:
         return []
     always = {"mode", "seconds", "frames", "fps"}
-    used = always.union(*(motion.MODES[m.mode].USES for m in videos))
+    used = always.union(*(motion.MODES[m.mode].uses for m in videos))
     modes = ", ".join(sorted({m.mode for m in videos}))
     extra = sorted({k for m in videos for k in m.model_dump(exclude_defaults=True)} - used)
     return [Problem(f"motion.{k}", f"is not used by mode {modes}", f"takes {', '.join(sorted(used))}") for k in extra]

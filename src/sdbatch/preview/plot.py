@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from sdbatch.motion import MODES
+from sdbatch.motion.keys import CURVES, TRACKS
 from sdbatch.motion.levels import at_depth, number_at
 from sdbatch.motion.schedule import points
-from sdbatch.motion.settings import CURVES, TRACKS, Motion
+from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Job
 
 PAPER, INK, FAINT, LINE, DOT = "#fbfbf9", "#1c1c1e", "#d9d9d6", "#2456a6", "#b3261e"
@@ -56,13 +57,13 @@ def curves(job: Job) -> Image.Image:
 
 def _moves(motion: Motion, name: str) -> bool:
     keys = getattr(motion, name)
-    taken = name in MODES[motion.mode].USES
+    taken = name in MODES[motion.mode].uses
     return bool(taken and keys and (len(keys) > 1 or keys != type(motion).model_fields[name].default))
 
 
 def _row(motion: Motion, name: str) -> Row:
     keys, words = getattr(motion, name), name in TRACKS
-    if name not in getattr(MODES[motion.mode], "DEPTHS", ()):
+    if name not in MODES[motion.mode].by_depth:
         dots = [frame for frame, _ in points(keys, motion.clock)]
         return Row(name, motion.track(name) if words else motion.curve(name), dots, False)
     zoom = motion.curve("zoom")

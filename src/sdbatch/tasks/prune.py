@@ -88,7 +88,7 @@ def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -
         record = ledger.get(job.id)
         return job.video is not None and not (finished and record and record.done and store.intact(record))
 
-    wanted = {shot.id for job in jobs if needs(job) for shot in motion.shots(job)}
+    wanted = {shot_id for job in jobs if needs(job) for shot_id in motion.shot_ids(job)}
     yield from (p for p in there if p.stem not in wanted)
 
 

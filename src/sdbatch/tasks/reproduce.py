@@ -1,4 +1,4 @@
-"""``task=reproduce``: one picture or video made again from what the file says of itself, beside nothing of the original.
+"""``task=reproduce``: one picture or video made again from what the file says of itself; the original stays as it is.
 
 Ours say everything. Other tools' infotext says less: what had to be assumed is named. Files come from anywhere, so
 nothing that they say is believed before it is checked.

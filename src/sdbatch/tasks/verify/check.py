@@ -89,7 +89,7 @@ def _said(store: Store, record: Record) -> Profile | None:
 
 def _shots(job: Job, before: Held, again: Held) -> compare.Distance | None:
     """How far apart the shots of a video are, where both are still there: a codec blurs over its frames."""
-    ids = [shot.id for shot in motion.shots(job)] if job.video else []
+    ids = motion.shot_ids(job) if job.video else ()
     caches = [ShotCache(store, record.profile, store.ledger()) for store, record in (before, again)]
     paths = [[path for i in ids if (path := cache.path(i))] for cache in caches]
     if not ids or any(len(found) < len(ids) for found in paths):
