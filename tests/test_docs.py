@@ -50,7 +50,7 @@ def test_the_motion_of_ten_lines_is_a_motion(monkeypatch: pytest.MonkeyPatch):
     assert motion.frames(job) == ((Layer(0),), (Layer(0),), (Layer(1),), (Layer(1),))
 
 
-def test_every_module_has_a_row():
+def test_every_package_has_a_row():
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     rows = re.findall(r"^\| (`.*?) \|", text, re.M)
     named = {name.rstrip("/") for row in rows for name in re.findall("`(.*?)`", row)}

@@ -17,7 +17,6 @@ from sdbatch.motion.settings import Motion
 from sdbatch.spec.ranges import is_range, parse_range
 
 M = TypeVar("M", bound=BaseModel)
-_ECHO = "is empty"  # of a list: said by pydantic also when every element of it was wrong
 _KINDS = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -117,10 +116,14 @@ def _not_json(data: Any, key: str) -> list[Problem]:
 
 def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> list[Problem]:
     found: dict[str, Problem] = {}
+    short: set[str] = set()
     for detail in error.errors(include_url=False):
         for problem in (_problem(detail, model, prefix), *_more(detail, prefix)):
             found.setdefault(problem.key, problem)  # a union reports once per member
-    return [p for key, p in found.items() if not (p.message == _ECHO and any(k.startswith(f"{key}[") for k in found))]
+        if detail["type"] == "too_short":
+            short.add(_dotted(_named(detail["loc"]), prefix))
+    # pydantic also reports a list as too short when every element of it was wrong
+    return [p for key, p in found.items() if not (key in short and any(k.startswith(f"{key}[") for k in found))]
 
 
 def _more(detail: ErrorDetails, prefix: str) -> list[Problem]:
@@ -146,7 +149,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
         what, how = _PATTERNS[str(loc[-1])]
         return Problem(key, f"{shown(value)} is {what}", how)
     if kind == "too_short":
-        return Problem(key, _ECHO)
+        return Problem(key, "is empty")
     if kind == "missing":  # a position of a list of fixed length; or a key of what a file says of itself
         short = isinstance(detail["loc"][-1], int)
         return Problem(key.rpartition("[")[0], f"{shown(value)} is too short") if short else Problem(key, "is missing")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sdbatch.errors import RenderError
 from sdbatch.runner import timings
-from sdbatch.runner.outputs import Output
+from sdbatch.runner.outputs import Outputs
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
@@ -22,7 +22,7 @@ MAX_CRASHES = 16  # of the renderer in a row, with no result in between
 class Loop:
     """Takes ``work`` through ``renderer``; ``output`` writes what it gives, in ``writers``."""
 
-    def __init__(self, renderer: Renderer, work: Work, output: Output, writers: Writers) -> None:
+    def __init__(self, renderer: Renderer, work: Work, output: Outputs, writers: Writers) -> None:
         self._renderer = renderer
         self._profile = renderer.profile
         self._work = work

@@ -16,7 +16,7 @@ from sdbatch.spec.renderer import Picture, Pixels, Profile
 from sdbatch.store import Record
 
 
-class Output:
+class Outputs:
     """Writes what was rendered under one profile."""
 
     def __init__(self, context: RunContext, cache: ShotCache, profile: Profile) -> None:

@@ -12,7 +12,7 @@ from sdbatch import motion
 from sdbatch.runner.context import ResultLog, RunContext
 from sdbatch.runner.loop import Loop
 from sdbatch.runner.observer import Observer
-from sdbatch.runner.outputs import Output
+from sdbatch.runner.outputs import Outputs
 from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.work import Work
@@ -137,7 +137,7 @@ class _Run:
         returns the rest."""
         known = [p for name in self.store.shot_profiles() if (p := self.store.profile(name)) is not None]
         caches = [(ShotCache(self.store, p.digest, self.ledger), p) for p in known]
-        outputs = [(cache, Output(self.context, cache, p)) for cache, p in caches]
+        outputs = [(cache, Outputs(self.context, cache, p)) for cache, p in caches]
         rest = []
         for i in pending if outputs else []:
             ids = [shot.id for shot in motion.shots(self.plan[i])]
@@ -148,7 +148,7 @@ class _Run:
                 self._finish(found, i)
         return rest if outputs else pending
 
-    def _finish(self, output: Output, i: int) -> None:
+    def _finish(self, output: Outputs, i: int) -> None:
         self.writers.check()
         self.writers.put(partial(output.video if self.plan[i].video is not None else output.copy, i))
 
@@ -178,7 +178,7 @@ class _Run:
 
     def _loop(self, renderer: Renderer, pending: list[int]) -> bool:
         cache = ShotCache(self.store, renderer.profile.digest, self.ledger)
-        output = Output(self.context, cache, renderer.profile)
+        output = Outputs(self.context, cache, renderer.profile)
         others, strict = self.store.other_workers(self.worker), self.options.retry == "profile"
 
         def news() -> Iterator[Record]:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, get_type_hints
 
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
 
@@ -23,9 +23,9 @@ SPEC_VERSION = 1
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
-def digest(value: Any) -> str:
-    """An id: ``j`` + 16 hex digits (YAML reads bare hex such as ``123e4567`` as a number, hence the letter)."""
-    return "j" + blake2b(_canonical(value).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+def digest(value: Any, prefix: str = "j") -> str:
+    """An id: a letter + 16 hex digits (YAML reads bare hex such as ``123e4567`` as a number, hence the letter)."""
+    return prefix + blake2b(_canonical(value).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def spec(value: Any) -> dict[str, Any]:
@@ -39,8 +39,14 @@ def spec(value: Any) -> dict[str, Any]:
             else (f.default_factory() if f.default_factory is not MISSING else MISSING)
         )
         if default is MISSING or v != default:
-            out[f.name] = spec(v) if hasattr(v, "__dataclass_fields__") else float(v) if f.type == "float" else v
+            out[f.name] = spec(v) if is_dataclass(v) else float(v) if f.name in _floats(type(value)) else v  # type: ignore[arg-type]
     return out
+
+
+@lru_cache(maxsize=64)
+def _floats(kind: type) -> frozenset[str]:
+    """The fields of a dataclass that hold floats (or None): an integer in one of them enters ids as a float."""
+    return frozenset(name for name, hint in get_type_hints(kind).items() if hint in (float, float | None))
 
 
 @dataclass(frozen=True, slots=True)

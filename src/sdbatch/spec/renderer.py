@@ -49,7 +49,7 @@ class Profile:
 
     @property
     def digest(self) -> str:
-        return "p" + digest(asdict(self))[1:]
+        return digest(asdict(self), "p")
 
     def asdict(self) -> dict[str, Any]:
         return {**asdict(self), "versions": dict(self.versions)}
