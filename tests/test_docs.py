@@ -36,7 +36,7 @@ def test_the_mistakes_of_the_readme_are_said_so():
     text = (ROOT / "README.md").read_text("utf-8")
     first, second, third = (str(p) for p in found)
     assert f"  {first}\n" in text
-    assert second.startswith("sampling.sampler: 'euler_b' is no sampler; allowed are ddim, ")
+    assert second.startswith("sampling.sampler: unknown sampler 'euler_b'; allowed: ddim, ")
     assert nearest("euler_b", ["euler_a"]) in second
     assert f"  {third}\n" in text
 

@@ -1,4 +1,4 @@
-"""What the dry run and a run say at the end, in words for people."""
+"""What the dry run and a run say at the end, in words for users."""
 
 from __future__ import annotations
 

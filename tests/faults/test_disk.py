@@ -23,7 +23,7 @@ def test_a_full_disk(disk: Disk, reference: dict[str, bytes], size: str) -> None
     root = disk.path / "x"
     code, said = render(root, **WISH)
     assert code == 1
-    assert "no room left on the disk; make room and run the same command again" in said["error"]
+    assert "no space left on the disk; make room and run the same command again" in said["error"]
     done = check_whole(root, reference)
     disk.remount("size=100m")
     code, said = render(root, **WISH)

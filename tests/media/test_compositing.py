@@ -108,7 +108,7 @@ def test_a_poster_that_cannot_be_written_is_a_store_error(video_job: Job, scene:
 
 
 def test_a_picture_is_no_video(video_job: Job, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no film"):
+    with pytest.raises(ValueError, match="not a video"):
         compositing.assemble(
             replace(video_job, video=None), lambda _: np.zeros((1, 1, 3), np.uint8), tmp_path / "a", None
         )

@@ -99,7 +99,7 @@ def test_what_is_no_time(time: object) -> None:
     if time == "٣":  # Arabic digits are digits to Python; they must not end up somewhere else
         assert CLOCK.frame(str(time)) == 3
         return
-    with pytest.raises(ValueError, match="is no time; write a frame"):
+    with pytest.raises(ValueError, match="is not a time; write a frame"):
         CLOCK.frame(time)  # type: ignore[arg-type]
 
 

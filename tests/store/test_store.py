@@ -201,7 +201,7 @@ def test_a_kept_plan_moves_aside(store: Store) -> None:
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (errno.ENOSPC, "no room left on the disk; make room and run the same command again"),
+        (errno.ENOSPC, "no space left on the disk; make room and run the same command again"),
         (errno.EDQUOT, "no room left"),
         (errno.EROFS, "may not be written"),
         (errno.EACCES, "may not be written"),

@@ -86,8 +86,8 @@ def test_finals_can_be_verified_and_keep_their_origin(stills: Folder) -> None:
     ("settings", "says"),
     [
         ({}, "final.jobs: is empty"),
-        ({"jobs": "nothing.txt"}, "is no id and no file"),
-        ({"jobs": "j0123456789abcdef"}, "j0123456789abcdef is no job of"),
+        ({"jobs": "nothing.txt"}, "is neither an id nor a readable file"),
+        ({"jobs": "j0123456789abcdef"}, "j0123456789abcdef is not a job of"),
         ({"set": {"sampling.stepps": 9}}, "did you mean 'sampling.steps'"),
         ({"set": None}, "final.set: changes nothing of these jobs"),
         ({"set": {"sampling.steps": 4}}, "final.set: changes nothing of these jobs"),

@@ -95,7 +95,7 @@ def test_what_cannot_be_reproduced(stills: Folder) -> None:
     Image.new("RGB", (8, 8)).save(stills.root / "photo.jpg")
     assert "is a JPEG, whose metadata is not read" in stills.wrong(task="reproduce", source="photo.jpg")
     assert "'outputs' is a folder (name one file in it" in stills.wrong(task="reproduce", source="outputs")
-    assert "is no name of a file" in stills.wrong(task="reproduce", source="a\0b")
+    assert "is not a name of a file" in stills.wrong(task="reproduce", source="a\0b")
     assert "is no" in stills.wrong(task="reproduce", source="x" * 300)
     folder = {"folder": str(path.parent)}
     assert "it would be overwritten" in stills.wrong(task="reproduce", source=str(path), reproduce=folder)

@@ -93,7 +93,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("model", {"weights": "x", "schedule": {"prediction": "odd"}}, "prediction"),
     ("prompt", "a" * 300_000, "longer than"),
     ("prompt", "\ud800", "no UTF-8"),
-    ("v", 2, "allowed are 1"),
+    ("v", 2, "allowed: 1"),
     ("extra", 1, "unknown key"),
     ("start", {"parent": "x", "strength": "1"}, "strength"),
 ]

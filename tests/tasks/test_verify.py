@@ -1,4 +1,4 @@
-"""task=verify: bits that hold are found to hold, and whatever was changed is found, named and put right."""
+"""task=verify: bits that hold are found to hold, and whatever was changed is found, named and repair."""
 
 from __future__ import annotations
 
@@ -129,12 +129,12 @@ def test_damage_is_found_without_rendering(stills: Folder, monkeypatch: pytest.M
 def test_repair_gives_the_same_bytes(folder: Folder, videos: Callable[[str], dict[str, Any]]) -> None:
     more = videos("feedback")
     before = folder.tree()
-    folder.path("videos/*.mp4").write_bytes(b"no film")
+    folder.path("videos/*.mp4").write_bytes(b"not a video")
     folder.path("videos/*.png", 1).unlink()
     assert folder.run(task="verify", **more) == 3
-    assert "verify.repair=true puts 2 files right" in folder.out
+    assert "verify.repair=true repairs 2 files" in folder.out
     assert folder.run(task="verify", verify={"repair": True}, **more) == 0
-    assert "2 put right" in folder.out
+    assert "2 repair" in folder.out
     assert folder.tree() == before
 
 
@@ -148,7 +148,7 @@ def test_different_bits_within_a_profile(stills: Folder, monkeypatch: pytest.Mon
     assert distance["psnr"] == pytest.approx(10 * np.log10(255**2 * 48 * 32 * 3), abs=0.01)
     assert stills.tree() == before
     assert stills.run(task="verify") == 3
-    assert "is the present one: the cause is no version or setting" in stills.out
+    assert "is the present one: no version or setting explains it" in stills.out
 
 
 def test_different_bits_under_another_profile(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +270,7 @@ def test_damaged_lines_are_told(stills: Folder) -> None:
     code, said = stills.json()
     assert (code, said["recorded"], said["damaged_lines"]) == (0, 3, 1)
     assert stills.run(task="verify") == 0
-    assert "1 damaged manifest lines were passed over" in stills.out
+    assert "1 damaged manifest lines were skipped" in stills.out
     assert stills.run() == 0
     assert stills.json()[1]["damaged_lines"] == 0
 

@@ -27,7 +27,7 @@ GROUPS = ("experiment", "prompt_set", "motion_preset")  # folders of conf/ that 
 def _one_of(names: Sequence[str], what: str) -> AfterValidator:
     def check(value: str) -> str:
         if value not in names:
-            raise ValueError(f"{shown(value)} is no {what}; allowed are {', '.join(names)}{_hint(value, names)}")
+            raise ValueError(f"unknown {what} {shown(value)}; allowed: {', '.join(names)}{_hint(value, names)}")
         return value
 
     return AfterValidator(check)
@@ -60,7 +60,7 @@ def _prompt(value: Any) -> Any:
     if isinstance(value, bool | int | float):
         raise ValueError(f"{shown(value)} is not text; quote the prompt")
     if not isinstance(value, str | dict):
-        raise ValueError(f"{shown(value)} is no prompt; write a text or {{id, text, negative}}")
+        raise ValueError(f"{shown(value)} is not a prompt; write a text or {{id, text, negative}}")
     return {"text": value} if isinstance(value, str) else value
 
 
@@ -107,7 +107,7 @@ class Sampling(Section):
     @classmethod
     def _interval(cls, value: tuple[float, float]) -> tuple[float, float]:
         if not 0 <= value[0] < value[1] <= 1:
-            raise ValueError(f"{list(value)} is no interval; write [from, to] with 0 ≤ from < to ≤ 1")
+            raise ValueError(f"{list(value)} is not an interval; write [from, to] with 0 ≤ from < to ≤ 1")
         return value
 
 
@@ -163,7 +163,7 @@ class ModelSettings(Section):
     def _used(self) -> ModelSettings:
         """Weights that are named are the weights that are used."""
         if self.path is not None and self.kind != "local":
-            raise wrong("path", f"{shown(self.path)} would be ignored: this is no model=local (add model=local)")
+            raise wrong("path", f"{shown(self.path)} would be ignored: model.kind is not local (add model=local)")
         for key in ("repo", "revision"):
             if getattr(self, key) is not None and self.kind != "hub":
                 raise wrong(key, f"{shown(getattr(self, key))} would be ignored: model.kind is {self.kind}, not hub")
@@ -176,7 +176,7 @@ def _path(value: str) -> str:
     except RuntimeError:
         raise ValueError(f"{shown(value)}: there is no such user") from None
     if long or "\0" in value:
-        raise ValueError(f"{shown(value)} is no name of a file or folder")
+        raise ValueError(f"{shown(value)} is not a name of a file or folder")
     return value
 
 
@@ -207,7 +207,7 @@ class Shard(Section):
 class PlanSettings(Section):
     """The dry run."""
 
-    format: Literal["table", "json"] = Field("table", description="for people or for programs")
+    format: Literal["table", "json"] = Field("table", description="for users or for programs")
     limit: int = Field(100_000, ge=1, le=100_000_000, description="a larger plan is refused")
     preview: bool = Field(False, description="draw every video's curves, and its camera over a test card")
 
@@ -237,7 +237,7 @@ class VerifySettings(Section):
     )
     seed: int = Field(0, ge=0, le=2**63 - 1, description="decides which jobs, and in which order")
     repair: bool = Field(False, description="render damaged and missing files again and put them back")
-    format: Literal["table", "json"] = Field("table", description="for people or for programs")
+    format: Literal["table", "json"] = Field("table", description="for users or for programs")
 
 
 class ReproduceSettings(Section):

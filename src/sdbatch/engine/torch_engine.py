@@ -33,7 +33,7 @@ from sdbatch.spec.cost import chunks_of, table_of
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
 
-INEXACT = "rendered with runtime.exact=false: bits may depend on company"
+INEXACT = "rendered with runtime.exact=false: the result may depend on batch composition"
 log = logging.getLogger(__name__)
 
 

@@ -141,5 +141,5 @@ def _listed(axis: Axis) -> dict[str, int]:
 
 
 def title(key: str) -> str:
-    """An axis' key for people: ``sampling.guidance`` is ``guidance``."""
+    """An axis' key for users: ``sampling.guidance`` is ``guidance``."""
     return TITLES.get(key, key.rpartition(".")[2])

@@ -28,7 +28,7 @@ class StatusTable:
                 self.update(record)
 
     def update(self, record: Record) -> None:
-        """Take in one record; other plans' are passed over."""
+        """Take in one record; other plans' are skipped."""
         i = self._at.get(record.id)
         if i is None:
             return

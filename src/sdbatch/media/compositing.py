@@ -74,7 +74,7 @@ def assemble(  # noqa: PLR0913
     ``each`` raise passes through and leaves no video; StoreError if a file cannot be written.
     """
     if job.video is None:
-        raise ValueError(f"{job.id} is no film")
+        raise ValueError(f"{job.id} is not a video")
     ids = motion.shot_ids(job)
     video, size = job.video, (job.shot.width, job.shot.height)
     cycle = motion.count(job) if video.motion.loop else 0

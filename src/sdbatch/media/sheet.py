@@ -1,4 +1,4 @@
-"""Contact sheets: a sweep at a glance, labelled for people. Knows pictures and words, no jobs."""
+"""Contact sheets: a sweep at a glance, labelled for users. Knows pictures and words, no jobs."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Facts(NamedTuple):
 
 
 def probe(path: Path | str) -> Facts:
-    """Size, rate and number of frames, counted packet by packet without decoding. ValueError if it is no video."""
+    """Size, rate and number of frames, counted packet by packet without decoding. ValueError if it is not a video."""
     text = ffmpeg.read(path, "-map", "0:v:0", "-c", "copy", "-f", "framecrc").decode("ascii", "replace")
     clock = re.search(r"^#tb 0: (\d+)/(\d+)$", text, re.MULTILINE)
     size = re.search(r"^#dimensions 0: (\d+)x(\d+)$", text, re.MULTILINE)
@@ -50,7 +50,7 @@ def probe(path: Path | str) -> Facts:
 
 
 def read_metadata(path: Path | str) -> str | None:
-    """The text that VideoWriter put in, or None. ValueError if the file is no video."""
+    """The text that VideoWriter put in, or None. ValueError if the file is not a video."""
     text = ffmpeg.read(path, "-map_metadata", "0", "-f", "ffmetadata").decode("utf-8", "replace")
     for line in _LINE.finditer(text):
         if line[0].startswith("["):  # streams and chapters have comments of their own

@@ -35,7 +35,7 @@ SEAM = 0.12  # how softly the next shot lies over the last, where its edge is in
 def check(motion: Motion) -> Iterator[PydanticCustomError]:
     """A chain never comes back to where it began."""
     if motion.loop is True:
-        yield wrong("loop", "a chain of pictures does not return to its first; allowed are false and pingpong")
+        yield wrong("loop", "a chain of pictures does not return to its first; allowed: false and pingpong")
 
 
 def keys(motion: Motion) -> list[int]:

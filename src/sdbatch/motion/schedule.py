@@ -88,7 +88,7 @@ class Clock:
             return float(self.end)
         m = _TIME.match(str(time).strip())
         if isinstance(time, bool) or not m:
-            raise ValueError(f"{shown(time)} is no time; write a frame (24), seconds (1.5s), a share (50%) or end")
+            raise ValueError(f"{shown(time)} is not a time; write a frame (24), seconds (1.5s), a share (50%) or end")
         number, unit = float(m[1]), m[2]
         frame = number * float(self.fps) if unit == "s" else number / 100 * self.end if unit == "%" else number
         if frame > self.end + (1.0 if unit == "s" else 1e-9):  # 4s of a 4 s video is the end of its last frame
@@ -99,9 +99,7 @@ class Clock:
 def check_ease(name: str) -> str:
     if name not in EASINGS:
         hint = nearest(name, EASINGS)
-        raise ValueError(
-            f"{shown(name)} is no easing; allowed are {', '.join(EASINGS)}" + (f"; {hint}" if hint else "")
-        )
+        raise ValueError(f"unknown easing {shown(name)}; allowed: {', '.join(EASINGS)}" + (f"; {hint}" if hint else ""))
     return name
 
 

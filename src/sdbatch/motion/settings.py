@@ -76,7 +76,7 @@ class Motion(BaseModel):
     def _known(cls, mode: str) -> str:
         if mode not in MODES:
             hint = nearest(mode, MODES)
-            raise ValueError(f"{mode!r} is no mode; allowed are {', '.join(MODES)}" + (f"; {hint}" if hint else ""))
+            raise ValueError(f"unknown mode {mode!r}; allowed: {', '.join(MODES)}" + (f"; {hint}" if hint else ""))
         return mode
 
     @field_validator(*_RANGES)
@@ -102,7 +102,7 @@ class Motion(BaseModel):
             if name not in VARIABLES:
                 raise ValueError(f"{{{name}}} is unknown; a phrase may use {', '.join(VARIABLES)}")
             if not _FORMAT.fullmatch(form):
-                raise ValueError(f"{{{name}:{form}}} is no number format; write for example {{{name}:.2f}}")
+                raise ValueError(f"{{{name}:{form}}} is not a number format; write for example {{{name}:.2f}}")
         return text
 
     @model_validator(mode="after")

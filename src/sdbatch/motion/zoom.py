@@ -51,7 +51,7 @@ def _depths(motion: Motion, name: str) -> Iterator[PydanticCustomError]:
         if key.time == 0 and len(getattr(motion, name)) == 1:
             return  # a plain number
         if isinstance(key.time, str) or key.time <= 0:
-            yield wrong(name, f"{key.time!r} is no zoom; in mode zoom they go by depth: [1, …], [4, …]")
+            yield wrong(name, f"{key.time!r} is not a zoom; in mode zoom they go by depth: [1, …], [4, …]")
             return
         if key.time <= before:
             yield wrong(name, f"zooms must rise: {key.time:g} comes after {before:g}")

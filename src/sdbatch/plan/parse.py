@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 
 def _sampler(value: dict[str, Any]) -> dict[str, Any]:
     if not any(value == sampler_spec(name) for name in SAMPLERS):
-        raise ValueError(f"{shown(value)} is no sampler of this version")
+        raise ValueError(f"{shown(value)} is not a sampler of this version")
     return value
 
 
@@ -87,7 +87,7 @@ def shot(data: Any, key: str = "shot") -> Shot:
 def job(data: Any, key: str = "job", name: str = "") -> Job:
     """The job whose ``motion.job_spec`` is in ``data`` beside its ``id``; ``name`` is its slug."""
     if not isinstance(data, dict):
-        raise ConfigError.one(key, "is no mapping")
+        raise ConfigError.one(key, "is not a mapping")
     base = shot(data.get("shot"), f"{key}.shot")
     moves, encoding = Motion(), EncodingSettings()
     if "motion" in data:
@@ -109,7 +109,7 @@ def profile(data: Any, key: str = "profile") -> Profile:
 
 def _checked(model: type[M], data: Any, key: str) -> M:
     if not isinstance(data, dict):
-        raise ConfigError.one(key, "is missing" if data is None else "is no mapping")
+        raise ConfigError.one(key, "is missing" if data is None else "is not a mapping")
     try:
         return check(model, data, key)
     except RecursionError:

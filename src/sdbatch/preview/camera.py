@@ -44,7 +44,7 @@ def camera_preview(job: Job, side: int = 320) -> tuple[list[Frame], Callable[[in
 def camera_of(job: Job) -> Motion:
     """The video's motion in mode zoom with nothing but its camera."""
     if job.video is None:
-        raise ValueError(f"{job.id} is no film")
+        raise ValueError(f"{job.id} is not a video")
     motion: Motion = job.video.motion
     if motion.mode == "zoom":
         return motion

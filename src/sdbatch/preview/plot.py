@@ -39,7 +39,7 @@ class Row(NamedTuple):
 def curves(job: Job) -> Image.Image:
     """A panel for each schedule that moves."""
     if job.video is None:
-        raise ValueError(f"{job.id} is no film")
+        raise ValueError(f"{job.id} is not a video")
     motion: Motion = job.video.motion
     rows = [_row(motion, name) for name in (*CURVES, *TRACKS) if _moves(motion, name)]
     image = Image.new("RGB", (WIDTH, HEAD + sum(r.height for r in rows) + 44), PAPER)

@@ -220,7 +220,7 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One picture or one video. ``slug``, ``labels`` and ``origin`` are for people: they are not in the id."""
+    """One picture or one video. ``slug``, ``labels`` and ``origin`` are for users: they are not in the id."""
 
     id: str
     shot: Shot  # the picture; for a video what its shots derive from

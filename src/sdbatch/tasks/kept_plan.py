@@ -49,7 +49,7 @@ def ids(store: Store) -> list[str]:
 
 
 def jobs(path: Path, wanted: Container[str] | None = None) -> Iterator[Job]:
-    """The jobs of one kept plan (only ``wanted`` ids); lines that are no whole job are passed over."""
+    """The jobs of one kept plan (only ``wanted`` ids); lines that are not whole job are skipped."""
     with path.open("rb") as f:
         while line := f.readline(MAX_LINE):
             head = _HEAD.match(line)

@@ -24,7 +24,7 @@ from sdbatch.spec.jobs import Job
 from sdbatch.store import State, States, Store
 
 TO_RENDER = (State.NEW, State.FAILED, State.STALE)
-SHOWN = 12  # values, paths and texts listed for people; programs get more
+SHOWN = 12  # values, paths and texts listed for users; programs get more
 
 
 def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def as_json(report: dict[str, Any]) -> str:
 
 
 def show(report: dict[str, Any], console: Console) -> None:
-    """The report for people."""
+    """The report for users."""
     todo = report["to_render"]
     console.print(f"[bold]{report['name']}[/]  {_count(report['jobs'], 'job')}  in {report['folder']}", highlight=False)
     _states(report, console)
@@ -188,7 +188,7 @@ def _warnings(report: dict[str, Any], console: Console) -> None:
 
 
 def _plain(text: str) -> str:
-    """Text of people, safe for rich's markup."""
+    """Text of users, safe for rich's markup."""
     return text.replace("[", r"\[")
 
 
@@ -231,13 +231,13 @@ def finished(outcome: Outcome, plan: Plan, store: Store, console: Console) -> in
     for job_id, error in outcome.errors[:SHOWN]:
         console.print(f"  [red]failed[/] {job_id}: {_plain(error)}", highlight=False, soft_wrap=True)
     if outcome.garbage:
-        console.print(f"  {outcome.garbage} damaged manifest lines were passed over", highlight=False)
+        console.print(f"  {outcome.garbage} damaged manifest lines were skipped", highlight=False)
     for kind, path in _places(plan, store):
         console.print(f"  {kind}: {path}", highlight=False, markup=False, soft_wrap=True)
     if without := _without_frames(plan, store):
         text = f"  videos finished before, without frames: {without:,} (remove their files in videos/ and run again)"
         console.print(text, highlight=False, soft_wrap=True)
     if outcome.interrupted:
-        console.print(f"interrupted with {outcome.left:,} left; the same command goes on", highlight=False)
+        console.print(f"interrupted with {outcome.left:,} left; run the same command again to resume", highlight=False)
         return 130
     return 1 if outcome.failed or outcome.left else 0

@@ -101,7 +101,7 @@ def _source(experiment: Experiment) -> Path:
         )
     if not there:
         beside = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise ConfigError.one(KEY, f"{experiment.source!r} is no file", nearest(path.name, beside))
+        raise ConfigError.one(KEY, f"{experiment.source!r} is not a file", nearest(path.name, beside))
     return path
 
 

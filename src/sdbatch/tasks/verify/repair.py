@@ -1,4 +1,4 @@
-"""Files that were damaged, put right from what was rendered again: files first, then their records, then in order."""
+"""Files that were damaged, repair from what was rendered again: files first, then their records, then in order."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class _Verifier:
         return sound
 
     def _profiles(self, positions: Sequence[int]) -> dict[str, Profile | None]:
-        """The profiles of all records; what is wrong with their files is found, and put right if asked to."""
+        """The profiles of all records; what is wrong with their files is found, and repair if asked to."""
         records: dict[str, list[Record]] = {}
         for i in positions:
             records.setdefault(self._record(i).profile, []).append(self._record(i))
@@ -115,7 +115,7 @@ class _Verifier:
         self.found.profiles[digest] = None if recorded is None else compare.profiles(recorded, renderer.profile)
 
     def _judge(self, part: list[int], made: Store) -> None:
-        """Compare what was ``made`` with what is there; put right what is broken."""
+        """Compare what was ``made`` with what is there; repair what is broken."""
         ledger, right, mend = made.ledger(), [], self.case.experiment.verify.repair
         for i in part:
             record, new = self._record(i), ledger.get(self.case.plan.ids[i])
