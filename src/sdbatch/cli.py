@@ -1,6 +1,7 @@
 """The command line: the only place that turns errors into exit codes.
 
-0 all done · 1 some jobs failed or a file cannot be written · 2 the configuration is wrong · 3 verify found a difference ·
+0 all done · 1 some jobs failed or a file cannot be written · 2 the configuration is wrong · 3 verify found a
+difference ·
 130 interrupted. Under ``-m`` every job validates itself and the worst code wins.
 """
 

@@ -1,4 +1,4 @@
-"""Hydra's and OmegaConf's error texts as user-facing messages: one Problem with the key, what is wrong and what to write instead.
+"""Error texts of Hydra and OmegaConf as one Problem each: the key, what is wrong, and what to write instead.
 
 Knows their wording (Hydra 1.3, OmegaConf 2.3), not their code. What it does not recognise it hands on, shortened.
 """

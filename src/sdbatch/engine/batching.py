@@ -2,7 +2,7 @@
 
 A *lane* holds the shots in flight of one bucket and a queue of their rows. Every call takes exactly R rows from one
 lane; a shot whose rows are all answered takes its next step and queues new rows; when it ends, its latent goes to the
-VAE and the next shot enters. Since the call shape never changes, neither do a shot's bits, whatever else is in the batch.
+VAE and the next shot enters. The call shape never changes, so a shot's bits do not depend on batch composition.
 
 Rows are only padded when nothing ready can fill a call. To make that rare, what has the longest way to go is asked
 first: the requests of a lane then end together. Shots that start from a picture go before all, others wait for them.

@@ -1,4 +1,4 @@
-"""Do bits depend on batch composition here? A probe row is sent through the denoiser in several slots, among other neighbours.
+"""Does the result depend on batch composition here? A probe row is sent in several slots, among other neighbours.
 
 The verdict goes into the profile: a device that fails still renders, and every record says so.
 """

@@ -62,7 +62,8 @@ class Outcome:
 def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options: Options | None = None) -> Outcome:
     """Render what is missing of ``plan`` into ``store``. The renderer is opened only if something must be rendered.
 
-    Raises StoreError if a file cannot be written and RenderError if the renderer fails at everything; what is done stays done.
+    Raises StoreError if a file cannot be written and RenderError if the renderer fails at every shot; what is done
+    stays done.
     """
     options = options or Options()
     part = range(options.shard[0], len(plan), options.shard[1])
