@@ -1,6 +1,6 @@
-"""Films as they come out of the encoder: the camera found in them against the schedule, jitter, flicker, detail, cost.
+"""Videos as they come out of the encoder: the camera found in them against the schedule, jitter, flicker, detail, cost.
 
-Every mode makes the same film (one prompt, a four-fold zoom in four seconds); beside them the same zoom by integer
+Every mode makes the same video (one prompt, a four-fold zoom in four seconds); beside them the same zoom by integer
 crops of one picture, the thing to beat. ``card``: the camera over a test card of 512², no model.
 
     python -m benchmarks motion [--quick] [--model tiny|fake]        (needs the ``bench`` extra: OpenCV)
@@ -29,7 +29,7 @@ from sdbatch.config.runtime import Runtime
 from sdbatch.engine.renderers import open_renderer
 from sdbatch.media import video_reader
 from sdbatch.media.compositing import assemble
-from sdbatch.media.video_writer import FilmWriter
+from sdbatch.media.video_writer import VideoWriter
 from sdbatch.motion import zoom
 from sdbatch.motion.levels import stack
 from sdbatch.motion.poses import poses, seen
@@ -49,17 +49,17 @@ SECONDS = 4
 
 def run(arguments: Namespace) -> dict[str, Any]:
     fps = 6 if arguments.quick else 24
-    out: dict[str, Any] = {"model": arguments.model, "seconds_of_film": SECONDS, "fps": fps}
+    out: dict[str, Any] = {"model": arguments.model, "seconds_of_video": SECONDS, "fps": fps}
     out["card"] = {"zoom": _card(fps, 256 if arguments.quick else 512), "integer crops": _cropped_card(fps)}
     settings = ModelSettings(kind=arguments.model)
     renderer = open_renderer(work.source_of(arguments.model), settings, Runtime())
-    films: dict[str, Any] = {}
+    videos: dict[str, Any] = {}
     for name, settings in _modes(fps).items():
-        films[name] = _rendered(renderer, settings, arguments.model)
-    films["integer crops"] = films["zoom"].pop("crop")
+        videos[name] = _rendered(renderer, settings, arguments.model)
+    videos["integer crops"] = videos["zoom"].pop("crop")
     renderer.close()
-    out["films"] = films
-    prompt, own = films["prompt"], films["zoom"]
+    out["films"] = videos
+    prompt, own = videos["prompt"], videos["zoom"]
     out["zoom_against_prompt"] = {
         "flicker": _short(own["flicker"]["mean"] / prompt["flicker"]["mean"]),
         "shots": _short(own["shots"] / prompt["shots"]),
@@ -102,17 +102,17 @@ def _crops(picture: Pixels, settings: Motion) -> dict[str, Any]:
     height, width, _ = picture.shape
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "crops.mp4"
-        with FilmWriter(path, (width, height), settings.fps, Encoding()) as film:
+        with VideoWriter(path, (width, height), settings.fps, Encoding()) as video:
             for z in settings.curve("zoom"):
                 w, h = round(width / z), round(height / z)
                 left, top = (width - w) // 2, (height - h) // 2
                 box = Image.fromarray(picture).crop((left, top, left + w, top + h))
-                film.add(np.asarray(box.resize((width, height), Image.Resampling.LANCZOS)))
+                video.add(np.asarray(box.resize((width, height), Image.Resampling.LANCZOS)))
         return _measured(path, settings)
 
 
 def _rendered(renderer: Renderer, settings: Motion, model: str) -> dict[str, Any]:
-    """One film through the runner, measured in its file; for mode zoom also the crops of its first picture."""
+    """One video through the runner, measured in its file; for mode zoom also the crops of its first picture."""
     job = _job(settings, None, model)
     with tempfile.TemporaryDirectory() as folder:
         store, start = Store(Path(folder)), time.perf_counter()
@@ -125,7 +125,7 @@ def _rendered(renderer: Renderer, settings: Motion, model: str) -> dict[str, Any
         if settings.mode == "zoom":
             found["crop"] = _crops(next(video_reader.decode(path)), settings)
     count = len(motion.shots(job))
-    cost = {"seconds_per_second_of_film": _short(seconds / SECONDS), "shots_per_second_of_film": count / SECONDS}
+    cost = {"seconds_per_second_of_video": _short(seconds / SECONDS), "shots_per_second_of_video": count / SECONDS}
     return {"shots": count, **cost, **found}
 
 

@@ -1,4 +1,4 @@
-"""What a film does, found in its finished file: the camera, jitter, flicker, detail, drift. The only user of OpenCV.
+"""What a video does, found in its finished file: the camera, jitter, flicker, detail, drift. The only user of OpenCV.
 
 The camera between two frames is found by dense optical flow (DIS), a robust similarity fitted to it (iteratively
 re-weighted least squares), and Gauss-Newton on the pictures themselves; the warp there is scipy's cubic spline, not
@@ -28,7 +28,7 @@ SMOOTH = 1.0  # pixels: what is compared is blurred so much, since the next fram
 
 @dataclass(slots=True)
 class Found:
-    """Per pair of frames: (log zoom, roll in radians, x, y in pixels of the middle), and what the film looks like."""
+    """Per pair of frames: (log zoom, roll in radians, x, y in pixels of the middle), and what the video looks like."""
 
     moves: list[Plane] = field(default_factory=list)
     flicker: list[float] = field(default_factory=list)  # mean absolute difference, of 255

@@ -15,7 +15,7 @@ import numpy as np
 
 from sdbatch.config.validation import validate
 from sdbatch.gallery import Site
-from sdbatch.gallery.status import Board
+from sdbatch.gallery.status import StatusTable
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
 from sdbatch.store import Record, Store
@@ -46,8 +46,8 @@ def main() -> None:
             records = [Record(i, "done", f"images/{i}.png", "b2:0") for i in plan.ids[:50]]
             spent = cost(lambda n: site.thumb(records[n], pixels), 50)  # noqa: B023
             lines.append(f"a picture of {side} x {side}: {spent:.2f} ms")
-        board = Board(plan.ids)
-        spent = cost(lambda n: (board.enter(records[n]), site.publish(board, HOW)), 50)
+        status = StatusTable(plan.ids)
+        spent = cost(lambda n: (status.update(records[n]), site.publish(status, HOW)), 50)
         lines.append(f"a look, every 0.7 s: {spent:.2f} ms")
         lines.append(f"in the end, with its thumbnails there: {cost(lambda n: site.finish(), 1):.0f} ms")
     sys.stdout.write("\n".join(lines) + "\n")

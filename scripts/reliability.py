@@ -19,18 +19,21 @@ DOC = Path("docs/reliability.md")
 BEGIN, END = "<!-- made by make faults: begin -->", "<!-- end -->"
 # What goes wrong, and the tests (by the words in their names, with file) that make it go wrong.
 FAULTS: dict[str, tuple[str, ...]] = {
-    "SIGKILL at random moments, stills and films, then resume: {kills} kills": ("test_kill.test_killed_again",),
-    "SIGKILL at random moments of one film, then resume: each of {films} films of all modes, {each} kills": (
+    "SIGKILL at random moments, stills and videos, then resume: {kills} kills": ("test_kill.test_killed_again",),
+    "SIGKILL at random moments of one video, then resume: each of {videos} videos of all modes, {each} kills": (
         "test_resume.test_killed",
     ),
     "SIGKILL while the embedded model renders, then resume and verify": ("test_embedded.",),
     "Ctrl-C and SIGTERM, once and twice": ("test_signals.",),
-    "a full disk (tmpfs), also while a film is encoded; then room": ("test_disk.test_a_full", "test_disk.test_a_limit"),
+    "a full disk (tmpfs), also while a video is encoded; then room": (
+        "test_disk.test_a_full",
+        "test_disk.test_a_limit",
+    ),
     "a read-only disk; a file in place of the folder": ("test_disk.test_a_read", "test_disk.test_a_file"),
     "two and three processes on one experiment, one of them killed": ("test_together.",),
     "a manifest with a torn last line, garbage in the middle": ("test_kill.test_a_manifest", "test_records.test_torn"),
     "a clock that goes backwards": ("test_kill.test_a_clock",),
-    "a picture, film, shot, profile or poster truncated, changed, exchanged or removed": (
+    "a picture, video, shot, profile or poster truncated, changed, exchanged or removed": (
         "test_run.test_a_damaged",
         "test_run.test_a_shot",
         "test_run.test_all_damaged",
@@ -39,7 +42,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "test_verify.test_a_profile_that_was",
         "test_verify.test_what_lies_beside",
     ),
-    "an encoder that fails in a writer thread": ("test_run.test_an_encoder", "test_run.test_a_film_encoder"),
+    "an encoder that fails in a writer thread": ("test_run.test_an_encoder", "test_run.test_a_video_encoder"),
     "out of memory, NaN, crashes and hangs of the renderer": (
         "test_run.test_what_fails",
         "test_run.test_a_renderer_that",
@@ -48,7 +51,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
     ),
     "bits that differ, within a profile and between profiles": ("test_verify.test_different", "test_verify.test_equal"),
     "a manifest that was forged to fit": ("test_verify.test_another_picture", "test_verify.test_a_manifest"),
-    "hostile pictures, films, manifests, plans and profiles": ("test_hostile.", "test_specs."),
+    "hostile pictures, videos, manifests, plans and profiles": ("test_hostile.", "test_specs."),
     "a crash while pruning; pruning while another process renders": (
         "test_prune.test_a_crash",
         "test_prune.test_not_while",
@@ -82,7 +85,7 @@ def main() -> int:
 
 
 def _each(kills: int) -> int:
-    """Kills of every single film."""
+    """Kills of every single video."""
     return max(2, kills // 10)
 
 
@@ -102,12 +105,12 @@ def _table(results: dict[str, Counter[str]], kills: int) -> str:
         total: Counter[str] = sum((n for name, n in results.items() if name.startswith(tests)), Counter())
         skipped = f" ({total['skipped']} skipped)" if total["skipped"] else ""
         count, held = total.total() - total["skipped"], total["passed"]
-        films, each = count, _each(kills)
+        videos, each = count, _each(kills)
         if "{kills}" in fault:  # one test kills many times
             count, held = kills, kills if held == count else 0
         elif "{each}" in fault:
             count, held = count * each, held * each
-        rows.append(f"| {fault.format(kills=kills, films=films, each=each)} | {count:,}{skipped} | {held:,} |")
+        rows.append(f"| {fault.format(kills=kills, videos=videos, each=each)} | {count:,}{skipped} | {held:,} |")
     machine = f"{platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     return "\n".join([*rows, "", f"Last made on: {machine}; {kills} kills.", ""])
 

@@ -35,7 +35,7 @@ def test_the_mistakes_of_the_readme_are_said_so():
     text = (ROOT / "README.md").read_text("utf-8")
     first, second, third = (str(p) for p in found)
     assert f"  {first}\n" in text
-    assert second.startswith("sampling.sampler: 'euler_b' is no sampler; allowed are ddim, ")
+    assert second.startswith("sampling.sampler: unknown sampler 'euler_b'; allowed: ddim, ")
     assert nearest("euler_b", ["euler_a"]) in second
     assert f"  {third}\n" in text
 
@@ -44,7 +44,7 @@ def test_the_motion_of_ten_lines_is_a_motion():
     made: dict = {}
     exec(block("CONTRIBUTING.md", "python"), made)
     plan = planned(motion={"mode": "prompt", "frames": 4, "phrase": "{frame}"})
-    base, motion = plan[0].shot, plan[0].film.motion
+    base, motion = plan[0].shot, plan[0].video.motion
     assert list(made["shots"](base, motion)) == [base, replace(base, seed=base.seed + 1)]
     assert list(made["frames"](base, motion)) == [(Layer(0),), (Layer(0),), (Layer(1),), (Layer(1),)]
 

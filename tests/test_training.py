@@ -115,7 +115,7 @@ def test_tokenizer_gives_one_token_per_known_word(tmp_path: Path) -> None:
     for word in captions.vocabulary():
         assert tokenizer.tokenize(word) == [word + "</w>"]
     assert len(tokenizer.tokenize("quokka")) > 1
-    ids = tokenizer("a red torii gate", padding="max_length", truncation=True).input_ids
+    ids = tokenizer("a red torii signals", padding="max_length", truncation=True).input_ids
     assert len(ids) == words.LENGTH
     assert ids[0] == tokenizer.bos_token_id
     assert set(ids[5:]) == {tokenizer.eos_token_id} == {tokenizer.pad_token_id}
@@ -147,14 +147,14 @@ def test_denoiser_trains_on_cached_latents_and_goes_on_bit_for_bit(
     torch.manual_seed(0)
     vae = normalise(autoencoder.build(), 4)
     latents.prepare(vae, tmp_path / "latents", 3, 0, device=CPU, workers=2, say=lambda _: None)
-    shelf = latents.Shelf(tmp_path / "latents", 3, 0)
+    cache = latents.ShotCache(tmp_path / "latents", 3, 0)
     tokenizer = words.write_tokenizer(tmp_path / "tokenizer")
     for name, stops in (("once", (4,)), ("twice", (2, 4))):
         for stop in stops:
             denoiser.train(
                 tmp_path / name,
                 replace(SHORT, steps=stop),
-                shelf=shelf,
+                cache=cache,
                 tokenizer=tokenizer,
                 device=CPU,
                 parts=2,

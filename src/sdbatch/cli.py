@@ -1,6 +1,6 @@
 """The command line: the only place that turns errors into exit codes.
 
-0 all done · 1 some jobs failed or the disk said no · 2 the configuration is wrong · 3 verify found a difference ·
+0 all done · 1 some jobs failed or a file cannot be written · 2 the configuration is wrong · 3 verify found a difference ·
 130 interrupted. Under ``-m`` every job validates itself and the worst code wins.
 """
 
@@ -16,7 +16,7 @@ from sdbatch.errors import ConfigError, Interrupted, RenderError, StoreError
 if TYPE_CHECKING:
     from sdbatch.config.hydra_source import Composed
 
-AGAIN = "interrupted; the same command goes on"
+AGAIN = "interrupted; run the same command again to resume"
 SHOWN = 40  # mistakes; a wrong prompt file may hold thousands
 
 
@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> int:
     codes: list[int] = []
     try:
         from sdbatch.config.hydra_source import (
-            compose,  # here: Ctrl-C while the program is loaded is no traceback either
+            compose,  # here: Ctrl-C while the program is loaded must not print a traceback either
         )
 
         compose(arguments, lambda read: codes.append(_carry_out(read, len(codes) + 1 if several else 0)))

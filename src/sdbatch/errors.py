@@ -3,7 +3,7 @@
     SdbatchError
     ├── ConfigError        exit 2: one or more Problems, all shown at once, nothing written
     ├── RenderError        one shot cannot be made (recorded; the others go on)
-    ├── StoreError         exit 1: the disk said no (full, read-only); what is done stays done
+    ├── StoreError         exit 1: a file cannot be written (full, read-only); what is done stays done
     └── Interrupted        exit 130: Ctrl-C or SIGTERM; the same command goes on
 
 Jobs raise; only ``cli`` turns an error into an exit code.

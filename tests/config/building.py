@@ -14,7 +14,7 @@ from sdbatch.plan.plan import Plan, plan
 from sdbatch.plan.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
-FILM = {"mode": "prompt", "frames": 3, "phrase": "frame {frame}"}
+VIDEO = {"mode": "prompt", "frames": 3, "phrase": "frame {frame}"}
 
 
 def planned(data: dict[Any, Any] | None = None, **more: Any) -> Plan:

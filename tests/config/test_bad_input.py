@@ -11,13 +11,13 @@ import math
 import pytest
 
 from sdbatch.errors import shown
-from tests.config.building import FILM, planned, problems
+from tests.config.building import VIDEO, planned, problems
 
 INF, NAN = math.inf, math.nan
 
 
-def film(**more):
-    return {"motion": FILM | more}
+def video(**more):
+    return {"motion": VIDEO | more}
 
 
 def sweep(*entries, **more):
@@ -25,22 +25,22 @@ def sweep(*entries, **more):
 
 
 UNKNOWN = [
-    ({"foo": 1}, "foo", "unknown key (known are name, task, prompts"),
+    ({"foo": 1}, "foo", "unknown key (known: name, task, prompts"),
     ({"smapling": {"steps": 3}}, "smapling", "unknown key (did you mean 'sampling'?)"),
     ({"steps": 12}, "steps", "did you mean 'sampling.steps'?"),
     ({"seed": 7}, "seed", "did you mean 'seeds'?"),
     ({"fps": 24}, "fps", "did you mean 'motion.fps'?"),
     ({"experimnt": "x"}, "experimnt", "did you mean +experiment=NAME?"),
     ({"sampling": {"setps": 2}}, "sampling.setps", "did you mean 'steps'?"),
-    ({"sampling": {"a.b": 2}}, "sampling.a.b", "unknown key (known are sampler, steps"),
+    ({"sampling": {"a.b": 2}}, "sampling.a.b", "unknown key (known: sampler, steps"),
     ({"int": 1}, "int", "unknown key"),
     ({"a[0]": 1}, "a[0]", "unknown key"),
     ({"": 1}, "", "unknown key"),
     ({"prompts": [{"txt": "a"}]}, "prompts[0].txt", "did you mean 'text'?"),
     ({"motion": {"zomm": 2}}, "motion.zomm", "did you mean 'zoom'?"),
     ({"model": {"kind": "fake", "fake": {"dealy": 1}}}, "model.fake.dealy", "did you mean 'delay'?"),
-    ({"sampling": {1: 2}}, "sampling.1", "the key 1 is no text (quote it)"),
-    ({None: 2}, "None", "the key null is no text"),
+    ({"sampling": {1: 2}}, "sampling.1", "the key 1 is not text (quote it)"),
+    ({None: 2}, "None", "the key null is not text"),
 ]
 TYPES = [
     ({"sampling": {"steps": True}}, "sampling.steps", "true is not a whole number"),
@@ -93,30 +93,30 @@ NAMES = [
     ({"sampling": {"sampler": "dpmpp2m"}}, "sampling.sampler", "did you mean 'dpmpp_2m'?"),
     ({"sampling": {"sampler": "DPM++ 2M Karras"}}, "sampling.sampler", "did you mean 'dpmpp_2m_karras'?"),
     ({"sampling": {"sampler": "Euler a"}}, "sampling.sampler", "did you mean 'euler_a'?"),
-    ({"sampling": {"sampler": ""}}, "sampling.sampler", "'' is no sampler; allowed are ddim"),
+    ({"sampling": {"sampler": ""}}, "sampling.sampler", "unknown sampler ''; allowed: ddim"),
     ({"motion": {"mode": "promt"}}, "motion.mode", "did you mean 'prompt'?"),
-    ({"task": "rendr"}, "task", "'rendr' is no task; allowed are render, plan"),
-    ({"runtime": {"device": "gpu"}}, "runtime.device", "allowed are auto, cuda, mps, cpu"),
+    ({"task": "rendr"}, "task", "unknown task 'rendr'; allowed: render, plan"),
+    ({"runtime": {"device": "gpu"}}, "runtime.device", "allowed: auto, cuda, mps, cpu"),
     ({"runtime": {"dtype": "fp16"}}, "runtime.dtype", "did you mean 'float16'?"),
     ({"encoding": {"preset": "fst"}}, "encoding.preset", "did you mean 'fast'?"),
-    ({"output": {"metadata": "non"}}, "output.metadata", "allowed are full, none (did you mean 'none'?)"),
+    ({"output": {"metadata": "non"}}, "output.metadata", "allowed: full, none (did you mean 'none'?)"),
     ({"model": {"kind": "tny"}}, "model.kind", "did you mean 'tiny'?"),
     *[
-        ({"name": name}, "name", "is no name (a folder, not a path: a-z")
+        ({"name": name}, "name", "is not a name (a folder, not a path: a-z")
         for name in ("", "..", "../x", "a/b", "A", "a b", "ok\n", "😀", "x" * 65, "-x", "con:", "a\0")
     ],
-    ({"prompts": [{"text": "a", "id": "a/b"}]}, "prompts[0].id", "'a/b' is no id (letters, digits"),
+    ({"prompts": [{"text": "a", "id": "a/b"}]}, "prompts[0].id", "'a/b' is not an id (letters, digits"),
     ({"output": {"folder": ""}}, "output.folder", "is empty"),
     ({"output": {"folder": "~nobody-here/x"}}, "output.folder", "there is no such user"),
-    ({"output": {"folder": "a\0"}}, "output.folder", "is no name of a file or folder"),
-    ({"output": {"folder": "x" * 300}}, "output.folder", "is no name of a file or folder"),
+    ({"output": {"folder": "a\0"}}, "output.folder", "is not a name of a file or folder"),
+    ({"output": {"folder": "x" * 300}}, "output.folder", "is not a name of a file or folder"),
 ]
 SEEDS = [
     *[
-        ({"seeds": v}, "seeds", "is no seed; write 7, [1, 5, 9] or 0..3")
+        ({"seeds": v}, "seeds", "is not a seed; write 7, [1, 5, 9] or 0..3")
         for v in (True, None, 1.5, "7", "", "0...3", "range(0,3)")
     ],
-    *[({"seeds": [1, v]}, "seeds", "is no seed; write") for v in (None, [2], {"a": 1}, "x", False)],
+    *[({"seeds": [1, v]}, "seeds", "is not a seed; write") for v in (None, [2], {"a": 1}, "x", False)],
     ({"seeds": []}, "seeds", "no seeds; write 7, [1, 5, 9] or 0..3"),
     ({"seeds": -1}, "seeds", "-1 is out of range 0–9223372036854775807"),
     ({"seeds": 2**63}, "seeds", "is out of range 0–9223372036854775807"),
@@ -124,17 +124,17 @@ SEEDS = [
     ({"seeds": "0..4..0"}, "seeds", "by a positive step"),
     ({"seeds": "0.5..3"}, "seeds", "numbers that are not whole"),
     ({"seeds": "0..99999999999999"}, "seeds", "100,000,000,000,000 values, more than 10,000,000"),
-    ({"seeds": "9" * 5000 + "..1"}, "seeds", "is no seed"),
+    ({"seeds": "9" * 5000 + "..1"}, "seeds", "is not a seed"),
     ({"seeds": ["0..9999999"] * 30}, "seeds", "300,000,000 seeds are more than 10,000,000"),
 ]
 CANVAS = [
     ({"canvas": [969]}, "canvas[0]", '969 is a number; quote the ratio: "16:9"'),
     ({"canvas": [556]}, "canvas[0]", 'quote the ratio: "9:16"'),
     ({"canvas": [640, 360]}, "canvas[1]", '360 is a number; write "16:9" or 640x360'),
-    ({"canvas": [True]}, "canvas[0]", "true is no ratio and no size"),
-    ({"canvas": [None]}, "canvas[0]", "null is no ratio and no size"),
-    ({"canvas": [["16:9"]]}, "canvas[0]", "is no ratio and no size"),
-    ({"canvas": ["17:9"]}, "canvas[0]", "'17:9' is no ratio (1:1, 3:4"),
+    ({"canvas": [True]}, "canvas[0]", "true is neither a ratio nor a size"),
+    ({"canvas": [None]}, "canvas[0]", "null is neither a ratio nor a size"),
+    ({"canvas": [["16:9"]]}, "canvas[0]", "is neither a ratio nor a size"),
+    ({"canvas": ["17:9"]}, "canvas[0]", "'17:9' is neither a ratio (1:1, 3:4"),
     ({"canvas": ["169"]}, "canvas[0]", "did you mean '16:9'?"),
     ({"canvas": ["16x9"]}, "canvas[0]", "sides are 16–8192 pixels"),
     ({"canvas": ["9999x100"]}, "canvas[0]", "sides are 16–8192 pixels"),
@@ -145,64 +145,64 @@ PROMPTS = [
     ({"prompts": []}, "prompts", "is empty (write at least one prompt;"),
     ({"prompts": ["a", "  "]}, "prompts[1]", "makes an empty prompt"),
     ({"prompts": [1]}, "prompts[0]", "1 is not text; quote the prompt"),
-    ({"prompts": [None]}, "prompts[0]", "null is no prompt; write a text or {id, text, negative}"),
-    ({"prompts": [["a"]]}, "prompts[0]", "['a'] is no prompt"),
+    ({"prompts": [None]}, "prompts[0]", "null is not a prompt; write a text or {id, text, negative}"),
+    ({"prompts": [["a"]]}, "prompts[0]", "['a'] is not a prompt"),
     ({"prompts": [{}]}, "prompts[0]", "give text or file, one of them"),
     ({"prompts": [{"text": "a", "file": "b.txt"}]}, "prompts[0]", "give text or file, one of them"),
     ({"prompts": [{"text": 5}]}, "prompts[0].text", "5 is not text (quote it)"),
     ({"prompts": ["x" * 100_001]}, "prompts[0].text", "is longer than 100,000 characters"),
     ({"prompts": ["{a|b}" * 30]}, "prompts[0]", "more than 10,000 variants"),
-    ({"prompts": ["a\ud800"]}, "prompts[0]", "holds a byte that is no UTF-8 text"),
+    ({"prompts": ["a\ud800"]}, "prompts[0]", "holds a byte that is not UTF-8 text"),
     ({"prompts": [{"file": "none.txt"}]}, "prompts[0].file", "'none.txt' cannot be read: No such file"),
-    ({"prompts": [{"file": "none"}]}, "prompts[0].file", "is no .yaml, .yml, .csv, .txt file"),
-    ({"prompts": [{"file": ""}]}, "prompts[0].file", "is no .yaml"),
+    ({"prompts": [{"file": "none"}]}, "prompts[0].file", "is not a .yaml, .yml, .csv, .txt file"),
+    ({"prompts": [{"file": ""}]}, "prompts[0].file", "is not a .yaml"),
     ({"prompts": [{"file": "a\0.txt"}]}, "prompts[0].file", "cannot be read: embedded null byte"),
     ({"prompts": [{"file": "~nobody-here/a.txt"}]}, "prompts[0].file", "cannot be read"),
     ({"prompts": [{"file": "x" * 3000 + ".txt"}]}, "prompts[0].file", "cannot be read: File name too long"),
 ]
-FILMS = [
+VIDEOS = [
     ({"motion": {"mode": "prompt"}}, "motion.seconds", "needs a length; give seconds or frames"),
-    (film(seconds=2), "motion.frames", "in conflict; give one of them"),
-    (film(frames=1), "motion.frames", "1 is out of range 2–100000"),
-    (film(frames=None, seconds=0.01), "motion.seconds", "0 frames are out of range"),
-    (film(frames=None, seconds=0), "motion.seconds", "0 is out of range >0–3600"),
-    (film(frames=None, seconds=3600, fps=240), "motion.seconds", "864000 frames are out of range"),
-    (film(frames=2.0), "motion.frames", "2.0 is not a whole number"),
-    (film(fps=0), "motion.fps", "0 is out of range 1–240"),
+    (video(seconds=2), "motion.frames", "in conflict; give one of them"),
+    (video(frames=1), "motion.frames", "1 is out of range 2–100000"),
+    (video(frames=None, seconds=0.01), "motion.seconds", "0 frames are out of range"),
+    (video(frames=None, seconds=0), "motion.seconds", "0 is out of range >0–3600"),
+    (video(frames=None, seconds=3600, fps=240), "motion.seconds", "864000 frames are out of range"),
+    (video(frames=2.0), "motion.frames", "2.0 is not a whole number"),
+    (video(fps=0), "motion.fps", "0 is out of range 1–240"),
     *[
-        (film(fps=v), "motion.fps", "is no frame rate; write 24, 23.976 or 24000/1001")
+        (video(fps=v), "motion.fps", "is not a frame rate; write 24, 23.976 or 24000/1001")
         for v in ("x", True, None, "1/0", [24], "1e999999999", "9" * 5000)
     ],
-    (film(phrase="{foo}"), "motion.phrase", "{foo} is unknown; a phrase may use t, frame, zoom"),
+    (video(phrase="{foo}"), "motion.phrase", "{foo} is unknown; a phrase may use t, frame, zoom"),
     *[
-        (film(phrase=p), "motion.phrase", "is unknown; a phrase may use")
+        (video(phrase=p), "motion.phrase", "is unknown; a phrase may use")
         for p in ("{}", "{0}", "{zoom.__class__}", "{zoom[0]}", "{zoom!r}", "{a|b}", "{Zoom}")
     ],
     *[
-        (film(phrase=p), "motion.phrase", "is no number format; write for example")
+        (video(phrase=p), "motion.phrase", "is not a number format; write for example")
         for p in ("{t:>9999999999}", "{t:.}", "{frame:.2}", "{t:.2f\n}", "{t:.999f}", "{t:x}", "{t:٣}")
     ],
-    (film(phrase="x" * 1001), "motion.phrase", "is longer than 1,000 characters"),
-    (film(zoom="x"), "motion.zoom", "'x' is no schedule; write a number or a list"),
-    (film(zoom=[]), "motion.zoom", "is no schedule"),
-    (film(zoom=True), "motion.zoom", "true is no schedule"),
-    (film(zoom={"0": 1}), "motion.zoom", "is no schedule"),
-    (film(zoom=[0, 1]), "motion.zoom", "0 is no keyframe; write [time, value]"),
-    (film(zoom=0), "motion.zoom", "0 is out of range 0.001–10000"),
-    (film(zoom=[[0, None]]), "motion.zoom", "null in [0, None] is no number"),
-    (film(zoom=[[2, 1], [1, 2]]), "motion.zoom", "times must rise"),
-    (film(zoom=[[0, 1], [3, 2]]), "motion.zoom", "3 is beyond the end (frame 2"),
-    (film(zoom=[[0, 1], ["9s", 2]]), "motion.zoom", "'9s' is beyond the end"),
-    (film(zoom=[[0, 1], ["ende", 2]]), "motion.zoom", "'ende' is no time"),
-    (film(zoom=[[-1, 1]]), "motion.zoom", "-1 is no time"),
-    (film(zoom=[[0, 1], ["end", 2, "in_out_sin"]]), "motion.zoom", "did you mean 'in_out_sine'?"),
-    (film(zoom=10**400), "motion.zoom", "bits is too large"),
+    (video(phrase="x" * 1001), "motion.phrase", "is longer than 1,000 characters"),
+    (video(zoom="x"), "motion.zoom", "'x' is not a schedule; write a number or a list"),
+    (video(zoom=[]), "motion.zoom", "is not a schedule"),
+    (video(zoom=True), "motion.zoom", "true is not a schedule"),
+    (video(zoom={"0": 1}), "motion.zoom", "is not a schedule"),
+    (video(zoom=[0, 1]), "motion.zoom", "0 is not a keyframe; write [time, value]"),
+    (video(zoom=0), "motion.zoom", "0 is out of range 0.001–10000"),
+    (video(zoom=[[0, None]]), "motion.zoom", "null in [0, None] is not a number"),
+    (video(zoom=[[2, 1], [1, 2]]), "motion.zoom", "times must rise"),
+    (video(zoom=[[0, 1], [3, 2]]), "motion.zoom", "3 is beyond the end (frame 2"),
+    (video(zoom=[[0, 1], ["9s", 2]]), "motion.zoom", "'9s' is beyond the end"),
+    (video(zoom=[[0, 1], ["ende", 2]]), "motion.zoom", "'ende' is not a time"),
+    (video(zoom=[[-1, 1]]), "motion.zoom", "-1 is not a time"),
+    (video(zoom=[[0, 1], ["end", 2, "in_out_sin"]]), "motion.zoom", "did you mean 'in_out_sine'?"),
+    (video(zoom=10**400), "motion.zoom", "bits is too large"),
 ]
 SWEEPS = [
     (sweep({}), "sweep[0]", "is empty (write for example {sampling.steps: [12, 24]})"),
     (sweep([]), "sweep[0]", "[] is not a mapping"),
     *[
-        (sweep({"sampling.steps": v}), "sweep[0].sampling.steps", "is no list of values (write for example")
+        (sweep({"sampling.steps": v}), "sweep[0].sampling.steps", "is not a list of values (write for example")
         for v in ([], 5, None, "12,24", {"a": 1})
     ],
     (sweep({"sampling.stps": [1]}), "sweep[0].sampling.stps", "did you mean 'sampling.steps'?"),
@@ -238,20 +238,24 @@ SWEEPS = [
     (sweep({"seeds": [1, 2]}, seeds=[1, 2]), "sweep[0].seeds", "is an axis already: seeds has 2 values"),
     (sweep({"prompts": ["a", "b"]}, prompts=["x", "y"]), "sweep[0].prompts", "is an axis already"),
     (sweep({"canvas": ["1:1", 969]}), "sweep[0].canvas[1]", 'quote the ratio: "16:9"'),
-    (sweep({"canvas": [None]}), "sweep[0].canvas[0]", "null is no ratio and no size"),
-    (sweep({"seeds": [[1, 2]]}), "sweep[0].seeds", "[1, 2] is no seed"),
+    (sweep({"canvas": [None]}), "sweep[0].canvas[0]", "null is neither a ratio nor a size"),
+    (sweep({"seeds": [[1, 2]]}), "sweep[0].seeds", "[1, 2] is not a seed"),
     (sweep({"prompts": ["a", 5]}), "sweep[0].prompts[1]", "5 is not text; quote the prompt"),
     (sweep({"prompts": [{"file": "no.txt"}]}), "sweep[0].prompts[0].file", "cannot be read"),
     (sweep({"negative": ["a", None]}), "sweep[0].negative", "null is not text"),
     (sweep({"motion.mode": ["still", ["x"]]}), "sweep[0].motion.mode", "is not text"),
     (sweep({"motion.mode": ["still", "prompt"]}), "motion.seconds", "needs a length"),
-    (sweep({"motion.seconds": [1, 2]}, motion=FILM), "motion.frames", "in conflict"),
-    (sweep({"motion.phrase": ["{bad}"]}, motion=FILM), "sweep[0].motion.phrase", "{bad} is unknown"),
+    (sweep({"motion.seconds": [1, 2]}, motion=VIDEO), "motion.frames", "in conflict"),
+    (sweep({"motion.phrase": ["{bad}"]}, motion=VIDEO), "sweep[0].motion.phrase", "{bad} is unknown"),
 ]
 SKIPS = [
     ({"skip": [{}]}, "skip[0]", "is empty (write for example {sampling.steps: 12})"),
     ({"skip": [5]}, "skip[0]", "5 is not a mapping"),
-    ({"skip": [{"sampling.steps": 12}]}, "skip[0].sampling.steps", "is no axis of this experiment (axes are prompts"),
+    (
+        {"skip": [{"sampling.steps": 12}]},
+        "skip[0].sampling.steps",
+        "is not an axis of this experiment (axes are prompts",
+    ),
     ({"skip": [{"seed": 0}]}, "skip[0].seed", "did you mean 'seeds'?"),
     ({"skip": [{"seeds": 7}], "seeds": "0..1"}, "skip[0].seeds", "7 matches no value (values are 0, 1)"),
     ({"skip": [{"seeds": False}], "seeds": "0..1"}, "skip[0].seeds", "false matches no value"),
@@ -265,7 +269,7 @@ MODELS = [
         "model.path",
         "'/nowhere' does not exist (model=tiny is built in",
     ),
-    ({"model": {"path": "x.safetensors"}}, "model.path", "would be ignored: this is no model=local (add model=local)"),
+    ({"model": {"path": "x.safetensors"}}, "model.path", "would be ignored: model.kind is not local (add model=local)"),
     ({"model": {"repo": "a/b"}}, "model.repo", "would be ignored: model.kind is tiny, not hub"),
     ({"model": {"kind": "local", "path": "x.ckpt"}}, "model.path", "is a pickle file, which can run code"),
     ({"model": {"kind": "local", "path": "~nobody-here/x"}}, "model.path", "cannot be read"),
@@ -275,19 +279,19 @@ MODELS = [
     (
         {"model": {"kind": "hub", "repo": "a/b", "revision": "main"}},
         "model.revision",
-        "'main' is no commit (40 hex digits",
+        "'main' is not a commit (40 hex digits",
     ),
     *[
         (
             {"model": {"kind": "hub", "repo": r, "revision": "0" * 40}},
             "model.repo",
-            "is no repository (write owner/name)",
+            "is not a repository (write owner/name)",
         )
         for r in ("", "a@b", "../etc", "a/b/c", "https://x.y/z")
     ],
-    ({"model": {"kind": "fake", "vae": "x"}}, "model.vae", "'x' is no diffusers folder and no .safetensors file"),
+    ({"model": {"kind": "fake", "vae": "x"}}, "model.vae", "'x' is neither a diffusers folder nor a .safetensors file"),
 ]
-TABLE = [*UNKNOWN, *TYPES, *RANGES, *NAMES, *SEEDS, *CANVAS, *PROMPTS, *FILMS, *SWEEPS, *SKIPS, *MODELS]
+TABLE = [*UNKNOWN, *TYPES, *RANGES, *NAMES, *SEEDS, *CANVAS, *PROMPTS, *VIDEOS, *SWEEPS, *SKIPS, *MODELS]
 
 
 def _name(row: object) -> str:
@@ -362,7 +366,7 @@ FILES = [
     ("p.csv", b"prompt\na\n", ["has no column named text"]),
     ("p.csv", b"id;text\n1;a\n", ["with commas between"]),
     ("p.csv", b"text\n" + b'"' + b"x" * 200_000 + b'"\n', ["is not CSV: field larger than field limit"]),
-    ("p.csv", b"id,text\na b,c\n", ["'a b' is no id"]),
+    ("p.csv", b"id,text\na b,c\n", ["'a b' is not an id"]),
     ("p.csv", b"id,text\na,\n", ["makes an empty prompt"]),
 ]
 

@@ -52,7 +52,7 @@ def test_compile_that_does_not_work_either(
 
 def test_a_finished_experiment_asks_nothing_of_the_machine(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(app, "choosy", lambda *_: True)
+    monkeypatch.setattr(app, "needs_device_check", lambda *_: True)
     monkeypatch.setattr(app, "check_runtime", asked.append)
     for _ in range(2):
         assert cli.run(["name=x", "model=fake", "prompts=[a sea]", "canvas=[48x32]"]) == 0

@@ -1,4 +1,4 @@
-"""What the dry run and a run say at the end, in words for people."""
+"""What the dry run and a run say at the end, in words for users."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def test_durations(seconds, words):
     assert duration(seconds) == words
 
 
-def test_frames_of_a_finished_film_are_missed(sdbatch, tmp_path):
+def test_frames_of_a_finished_video_are_missed(sdbatch, tmp_path):
     """They are made while it is composed; its shots are there still."""
-    film = ["model=fake", "name=f", "prompts=[a]", "canvas=[48x32]", "motion.mode=zoom", "motion.frames=3"]
-    sdbatch(*film)
-    said = sdbatch(*film, "output.frames=true")
-    assert "films finished before, without frames: 1 (remove" in said.out
+    video = ["model=fake", "name=f", "prompts=[a]", "canvas=[48x32]", "motion.mode=zoom", "motion.frames=3"]
+    sdbatch(*video)
+    said = sdbatch(*video, "output.frames=true")
+    assert "videos finished before, without frames: 1 (remove" in said.out
     for path in tmp_path.glob("outputs/f/videos/*.mp4"):
         path.unlink()
-    assert "without frames" not in sdbatch(*film, "output.frames=true").out
+    assert "without frames" not in sdbatch(*video, "output.frames=true").out
     assert len(list(tmp_path.glob("outputs/f/frames/*/*.png"))) == 3

@@ -29,12 +29,12 @@ def test_the_embedded_model_knows_their_words(sdbatch: Callable[..., Any], name:
     assert json.loads(said.out)["unknown_words"] == []
 
 
-def test_the_plan_of_a_film_names_the_preview(sdbatch: Callable[..., Any]) -> None:
+def test_the_plan_of_a_video_names_the_preview(sdbatch: Callable[..., Any]) -> None:
     assert "plan.preview=true" in sdbatch("+experiment=anime_zoom", "model=fake", "task=plan").err
     assert not sdbatch("+experiment=anime_zoom", "model=fake", "task=plan", "plan.format=json").err
 
 
-def test_the_words_of_a_film_are_looked_at(sdbatch: Callable[..., Any]) -> None:
+def test_the_words_of_a_video_are_looked_at(sdbatch: Callable[..., Any]) -> None:
     keys = ["motion.loop=false", "motion.seeds=[]", "motion.prompts=[[0,dawn],[end,bamboo]]"]
     said = sdbatch("+experiment=prompt_walk", *keys, "task=plan", "plan.format=json")
     assert json.loads(said.out)["unknown_words"] == ["bamboo"]

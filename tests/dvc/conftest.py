@@ -16,7 +16,7 @@ import yaml
 HERE = Path(__file__).parents[2]
 LITTLE = """\
 # @package _global_
-# Two pictures and a film.
+# Two pictures and a video.
 name: {name}
 prompts: ["a torii gate", "a lighthouse"]
 seeds: 0..1

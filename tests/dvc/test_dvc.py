@@ -87,7 +87,7 @@ def test_experiments_ad_hoc_results_and_a_remote(repository: Repository) -> None
     assert "4 rendered, 8 done before" in said
     text = (repository.root / YAML).read_text()
     assert "seeds: 0..2" in text
-    assert "# Two pictures and a film." in text
+    assert "# Two pictures and a video." in text
     repository.commit("the experiment")
 
     repository.sdbatch("-m", "+experiment=little", "model=fake", "name=wide,tall", "seeds=5")

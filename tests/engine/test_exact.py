@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine.batching import Asked, Flight, Lane
+from sdbatch.engine.batching import Asked, Lane, Request
 from sdbatch.engine.denoise import Row
 from sdbatch.engine.policy import TAILS
 from sdbatch.engine.selftest import probe
 from sdbatch.samplers import SAMPLERS
-from sdbatch.spec.jobs import Shot, Start, Toward
+from sdbatch.spec.jobs import PromptBlend, Shot, Start
 from sdbatch.spec.renderer import Bucket, Picture
 from tests.engine.models import render, shot, source
 
@@ -93,7 +93,7 @@ def plan() -> list[Shot]:
     """A bit of everything, chains included (their parents come later in the list: the feed holds them back)."""
     parent = shot(seed=3, steps=2)
     child = shot(seed=4, sampler="euler_a", start=Start(parent.id, 0.6, replace(Start("", 1).camera, zoom=1.2)))
-    blend = shot(seed=6, toward=Toward("red boat", "", 7, 0.3), guidance=3.0)
+    blend = shot(seed=6, toward=PromptBlend("red boat", "", 7, 0.3), guidance=3.0)
     mixed = [shot(seed=i, sampler=s, steps=2 + i % 4, guidance=1.0 + i % 3) for i, s in enumerate(sorted(SAMPLERS))]
     return [child, blend, *mixed, parent]
 
@@ -144,7 +144,7 @@ def test_a_lane_that_is_padded_often_takes_smaller_calls(count: int, sizes: list
     lane = Lane(16, 1, prove=lambda: asked.append(1) or (4, 9))  # type: ignore[func-returns-value]
     found = []
     for _ in sizes:
-        flight = Flight(shot(), iter(()), 3, None)  # type: ignore[arg-type]
+        flight = Request(shot(), iter(()), 3, None)  # type: ignore[arg-type]
         lane.queue = [Asked(flight, k, None) for k in range(count)]  # type: ignore[arg-type]
         found.append(lane.take(16)[1])
     assert found == sizes

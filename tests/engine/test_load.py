@@ -213,7 +213,7 @@ def test_other_architectures_are_refused(folder: Path, tmp_path: Path, single: P
     shutil.copytree(folder, sd)
     config = sd / "unet" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"_class_name": "FluxTransformer2DModel"}))
-    refuse("FluxTransformer2DModel is no unet", folder=sd)
+    refuse("FluxTransformer2DModel is not a Stable Diffusion 1 unet", folder=sd)
     refuse("latent channels", folder=folder, model=Model("b2:test", channels=16))
 
 

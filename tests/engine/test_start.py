@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from sdbatch.engine.denoise import Known, Recipe, denoise, slerp
+from sdbatch.engine.denoise import InitLatent, Recipe, denoise, slerp
 from sdbatch.imaging.colour_transfer import match_colours
 from sdbatch.imaging.warp import coverage, warp
 from sdbatch.spec import cost
-from sdbatch.spec.jobs import Camera, Start, Toward
+from sdbatch.spec.jobs import Camera, PromptBlend, Start
 from sdbatch.spec.renderer import Picture
 from tests.engine.models import ListFeed, psnr, render, shot
 
@@ -80,7 +80,7 @@ def test_known_latents_are_imposed_at_every_level_and_end_clean(sampler: str) ->
     mask[:, :, 4:] = 1
     first = torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(one.seed))
     text = torch.zeros(77, 32)
-    steps = denoise(Recipe(one, table, text, None, (4, 8, 8), Known(known, mask)), CPU)
+    steps = denoise(Recipe(one, table, text, None, (4, 8, 8), InitLatent(known, mask)), CPU)
     seen = [next(steps)[0].latent]
     for _ in range(table.evaluations - 1):
         seen.append(steps.send([torch.ones(4, 8, 8)])[0].latent)
@@ -95,7 +95,7 @@ def test_known_latents_are_imposed_at_every_level_and_end_clean(sampler: str) ->
 
 def test_blending_starts_and_ends_at_the_shots_themselves(opened: Any) -> None:
     here, there = shot(prompt="red boat", seed=4), shot(prompt="a cat", negative="fog", seed=5)
-    toward = Toward(there.prompt, there.negative, there.seed, 0.0)
+    toward = PromptBlend(there.prompt, there.negative, there.seed, 0.0)
     blends = [replace(here, toward=replace(toward, amount=a)) for a in (0.0, 0.5, 1.0)]
     found = {key: r.pixels for key, r in render(opened, [here, there, *blends]).items()}
     assert np.array_equal(found[blends[0].id], found[here.id])
@@ -107,7 +107,7 @@ def test_blending_starts_and_ends_at_the_shots_themselves(opened: Any) -> None:
 @pytest.mark.parametrize("sampler", ["euler_a", "lcm"])
 def test_blending_blends_the_noise_of_every_evaluation(opened: Any, sampler: str) -> None:
     here, there = shot(sampler=sampler, seed=4), shot(sampler=sampler, seed=5)
-    end = replace(here, toward=Toward("a cat", "", 5, 1.0))
+    end = replace(here, toward=PromptBlend("a cat", "", 5, 1.0))
     found = {key: r.pixels for key, r in render(opened, [there, end]).items()}
     assert np.array_equal(found[end.id], found[there.id])
 

@@ -18,24 +18,24 @@ from sdbatch import motion
 from sdbatch.engine.fake import FakeRenderer, Faults
 from sdbatch.errors import SdbatchError
 from sdbatch.runner import Options, run
-from sdbatch.runner.shot_cache import Shelf
+from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.spec.renderer import Failure, Feed, Picture
 from sdbatch.store import Store
-from tests.motion.films import BASE
-from tests.motion.films import film as moving
-from tests.runner.little import CHAIN, LittlePlan, film, plan, still
+from tests.motion.videos import BASE
+from tests.motion.videos import video as moving
+from tests.runner.little import CHAIN, LittlePlan, plan, still, video
 
 
 def make_plan(wish: dict[str, Any]) -> LittlePlan:
-    """Stills, films of their own shots, and chains; or the films of these names, of another size and length."""
+    """Stills, videos of their own shots, and chains; or the videos of these names, of another size and length."""
     if motions := wish.get("motions"):
         base = replace(BASE, **wish.get("size", {}))
         length = {"frames": wish["frames"]} if "frames" in wish else {}
         return plan(*(moving(name, base, **length) for name in motions))
     motion.MODES["chain"] = CHAIN  # type: ignore[assignment]
-    stills, films, frames = wish.get("stills", 0), wish.get("films", 0), wish.get("frames", 8)
-    jobs = [film(frames, seed=1000 + i, mode=("prompt", "chain")[i % 2]) for i in range(films)]
-    return LittlePlan(lambda i: still(i) if i < stills else jobs[i - stills], stills + films)
+    stills, videos, frames = wish.get("stills", 0), wish.get("films", 0), wish.get("frames", 8)
+    jobs = [video(frames, seed=1000 + i, mode=("prompt", "chain")[i % 2]) for i in range(videos)]
+    return LittlePlan(lambda i: still(i) if i < stills else jobs[i - stills], stills + videos)
 
 
 class Logged(FakeRenderer):
@@ -73,8 +73,8 @@ def render(root: str, wish: dict[str, Any]) -> int:
         return renderer
 
     if "read_delay" in wish:
-        stored = Shelf._stored
-        Shelf._stored = lambda *a: time.sleep(wish["read_delay"]) or stored(*a)  # type: ignore[method-assign]
+        stored = ShotCache._stored
+        ShotCache._stored = lambda *a: time.sleep(wish["read_delay"]) or stored(*a)  # type: ignore[method-assign]
     say("ready")
     options = Options(shard=tuple(wish.get("shard", (0, 1))))
     try:

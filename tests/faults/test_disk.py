@@ -23,7 +23,7 @@ def test_a_full_disk(disk: Disk, reference: dict[str, bytes], size: str) -> None
     root = disk.path / "x"
     code, said = render(root, **WISH)
     assert code == 1
-    assert "no room left on the disk; make room and run the same command again" in said["error"]
+    assert "no space left on the disk; make room and run the same command again" in said["error"]
     done = check_whole(root, reference)
     disk.remount("size=100m")
     code, said = render(root, **WISH)
@@ -32,7 +32,7 @@ def test_a_full_disk(disk: Disk, reference: dict[str, bytes], size: str) -> None
     assert tree(root) == reference
 
 
-def test_a_full_disk_while_a_film_is_encoded(disk: Disk) -> None:
+def test_a_full_disk_while_a_video_is_encoded(disk: Disk) -> None:
     wish = {"films": 1, "frames": 40}
     root = disk.path / "x"
     render(root, **wish)

@@ -1,4 +1,4 @@
-"""Memory does not grow with what is finished: only ids are kept, and of a film a few frames."""
+"""Memory does not grow with what is finished: only ids are kept, and of a video a few frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_memory_is_flat(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["prompt", "zoom", "feedback"])
-def test_a_film_is_not_held_in_memory(tmp_path: Path, name: str) -> None:
+def test_a_video_is_not_held_in_memory(tmp_path: Path, name: str) -> None:
     size = {"width": 128, "height": 96}  # 36 KB a frame
     children = [Child(tmp_path / str(n), motions=[name], frames=n, size=size) for n in (20, 420)]
     short, long = (child.wait(120)[1]["peak_kb"] for child in children)

@@ -52,7 +52,7 @@ def test_interrupted_work_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     assert tree(root) == reference
 
 
-def test_an_interrupted_film_is_neither_half_nor_failed(tmp_path: Path) -> None:
+def test_an_interrupted_video_is_neither_half_nor_failed(tmp_path: Path) -> None:
     wish = {"films": 1, "frames": 300}
     root = tmp_path / "x"
     child = Child(root, **wish, read_delay=0.03)

@@ -75,7 +75,7 @@ class Writer:
         return st.one_of(own, own, own, JUNK) if self.wild else own
 
     def value(self, part: dict[str, Any]) -> st.SearchStrategy[Any]:
-        """What ``part`` of the schema allows; numbers near their lower end, so that films stay short."""
+        """What ``part`` of the schema allows; numbers near their lower end, so that videos stay short."""
         if "$ref" in part:
             return self.value(SCHEMA["$defs"][part["$ref"].rpartition("/")[2]])
         if "anyOf" in part:

@@ -70,8 +70,8 @@ def land(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures and films of two prompts."""
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures and videos of two prompts."""
     motion = {"mode": "zoom", "frames": 24, "fps": 12, "zoom": [[0, 1.0], ["end", 2.0]]}
     sweep = [{"motion.mode": ["still", "zoom"]}]
     prompts = [{"id": "torii", "text": "a torii"}, {"id": "boat", "text": "a boat"}]

@@ -35,7 +35,7 @@ def go(plan: Plan, store: Store, faults: Faults | None = None, delay: float = 0.
             lambda: FakeRenderer(delay, faults),
             Options(progress=progress, observer=live, **options),
         )
-    assert live.trouble == ""
+    assert live.error == ""
     return outcome
 
 

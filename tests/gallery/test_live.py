@@ -61,12 +61,14 @@ def test_news_come_while_it_renders(browser: Browser, tmp_path: Path):
 
 @pytest.mark.browser
 def test_a_renderer_that_died_is_noticed(browser: Browser, tmp_path: Path):
-    from sdbatch.gallery.status import Board
+    from sdbatch.gallery.status import StatusTable
 
     plan, store = planned("dead", prompts=["a sea"], seeds="0..3"), Store(tmp_path / "dead", durable=False)
     page = site(plan, store)
     page.open()
-    page.publish(Board(plan.ids), {"unit": "pictures", "done": 0, "total": 4, "rate": 0.0, "left": None, "tick": 3})
+    page.publish(
+        StatusTable(plan.ids), {"unit": "pictures", "done": 0, "total": 4, "rate": 0.0, "left": None, "tick": 3}
+    )
     browser.open(store.root)
     browser.js("performance.now = () => 100000; return 1")
     browser.until("return document.querySelector('.status').textContent.includes('The same command goes on')")
@@ -134,4 +136,4 @@ def test_a_page_that_cannot_be_written_costs_no_picture(tmp_path: Path):
     with live.watching():
         outcome = run(plan, store, FakeRenderer, Options(observer=live))
     assert outcome.done == 4
-    assert "gallery" in live.trouble
+    assert "gallery" in live.error

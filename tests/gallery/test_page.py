@@ -178,7 +178,7 @@ def test_small_pictures_are_not_blown_up(browser: Browser, land: Path):
 
 def test_prompts_without_an_id_are_called_by_their_words(browser: Browser, tmp_path: Path):
     prompts = [
-        "été, a red torii gate at the sea, " + "waves, " * 30,
+        "été, a red torii signals at the sea, " + "waves, " * 30,
         "桜の木",
         "夜の海",
         {"id": "boat", "text": "a boat"},
@@ -194,10 +194,10 @@ def test_prompts_without_an_id_are_called_by_their_words(browser: Browser, tmp_p
 
 
 def test_few_pictures_are_large(browser: Browser, tmp_path: Path):
-    browser.open(rendered(tmp_path, "single", prompts=["a red torii gate"]).root)
+    browser.open(rendered(tmp_path, "single", prompts=["a red torii signals"]).root)
     browser.pictures()
     assert browser.one(".cell").size["width"] == 420
-    assert browser.one(".caption").text == "a red torii gate"
+    assert browser.one(".caption").text == "a red torii signals"
     browser.shot("single")
 
 
@@ -314,8 +314,8 @@ def test_csv_in_the_page(browser: Browser, land: Path):
         assert (line["pixels"], line["path"]) == (records[line["id"]].pixels, records[line["id"]].path)
 
 
-def test_films_play_in_place(browser: Browser, films: Path):
-    browser.open(films)
+def test_videos_play_in_place(browser: Browser, videos: Path):
+    browser.open(videos)
     browser.pictures()
     assert browser.texts(".cell .badge") == ["▶ 0:02", "▶ 0:02"]
     browser.js("document.querySelector('.cell .badge').closest('.cell').focus(); return 1")
@@ -329,24 +329,24 @@ def test_films_play_in_place(browser: Browser, films: Path):
     assert browser.js("document.querySelector('.stage video').same")  # goes on
     browser.type("space")
     browser.until("return document.querySelector('.stage video').paused")
-    browser.shot("film-view")
+    browser.shot("video-view")
 
 
-def test_two_films_run_as_one(browser: Browser, tmp_path: Path, films: Path):
-    browser.open(films)
-    assert browser.one(".status").text == "2 pictures · 2 films"
+def test_two_videos_run_as_one(browser: Browser, tmp_path: Path, videos: Path):
+    browser.open(videos)
+    assert browser.one(".status").text == "2 pictures · 2 videos"
     browser.all(".cell .badge")[0].find_element("xpath", "./ancestor::button").click()
     browser.type("c", "down")
     times = "[...document.querySelectorAll('.stage video')].map(v => [v.currentTime, v.paused])"
     browser.until(f"const t = {times}; return t.length === 2 && t[0][0] > 0.3 && !t[1][1]")
     browser.type("space")
     browser.until(f"const [a, b] = {times}; return a[1] && b[1] && Math.abs(a[0] - b[0]) < 0.05")
-    browser.shot("film-compare")
+    browser.shot("video-compare")
     browser.type("w", "space")
     browser.until(f"const t = {times}; return t.length === 2 && t[0][1] === t[1][1]")
 
 
-def test_dark_and_narrow(browser: Browser, land: Path, films: Path):
+def test_dark_and_narrow(browser: Browser, land: Path, videos: Path):
     browser.dark()
     browser.size(360, 740)
     browser.open(land)
@@ -359,7 +359,7 @@ def test_dark_and_narrow(browser: Browser, land: Path, films: Path):
     browser.pictures(".stage img")
     browser.shot("narrow-view")
     browser.size(1280, 800)
-    browser.open(films)
+    browser.open(videos)
     browser.pictures()
     browser.shot("dark")
     for name, colour in (("light", "rgb(251, 251, 249)"), ("dark", "rgb(20, 20, 22)")):

@@ -128,11 +128,11 @@ def test_csv_of_the_records(tmp_path: Path):
 
 
 def test_an_empty_board_knows_other_plans_records_nothing():
-    from sdbatch.gallery.status import Board
+    from sdbatch.gallery.status import StatusTable
 
-    board = Board(["ja", "jb"])
-    board.enter(Record("jz", "failed", error="of another plan"))
-    assert board.data("d0") == {"plan": "d0", "letters": ".."}
-    board.enter(Record("jb", "failed", error="x"))
-    board.enter(Record("jb", "done", path="images/b.png"))
-    assert board.data("d0", {"tick": 1}) == {"plan": "d0", "letters": ".d", "live": {"tick": 1}}
+    status = StatusTable(["ja", "jb"])
+    status.update(Record("jz", "failed", error="of another plan"))
+    assert status.data("d0") == {"plan": "d0", "letters": ".."}
+    status.update(Record("jb", "failed", error="x"))
+    status.update(Record("jb", "done", path="images/b.png"))
+    assert status.data("d0", {"tick": 1}) == {"plan": "d0", "letters": ".d", "live": {"tick": 1}}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sdbatch import motion
-from sdbatch.media.video_writer import FilmWriter
+from sdbatch.media.video_writer import VideoWriter
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Encoding, Job, Model, Shot
 from sdbatch.spec.renderer import Pixels, Profile
@@ -25,7 +25,7 @@ def shot() -> Shot:
 
 
 @pytest.fixture
-def film_job(shot: Shot) -> Job:
+def video_job(shot: Shot) -> Job:
     return motion.make(shot, Motion(mode="prompt", frames=6, phrase="{frame}"), Encoding(), "torii")
 
 
@@ -48,8 +48,8 @@ def scene() -> Scene:
 
 
 @pytest.fixture
-def make_film(tmp_path: Path, scene: Scene) -> MakeFilm:
-    """A finished film of moving bars."""
+def make_video(tmp_path: Path, scene: Scene) -> MakeFilm:
+    """A finished video of moving bars."""
 
     def make(
         name: str = "a.mp4",
@@ -61,9 +61,9 @@ def make_film(tmp_path: Path, scene: Scene) -> MakeFilm:
         metadata: str | None = None,
     ) -> Path:
         path = tmp_path / name
-        with FilmWriter(path, size, fps, Encoding(codec), metadata) as film:
+        with VideoWriter(path, size, fps, Encoding(codec), metadata) as video:
             for i in range(frames):
-                film.add(scene(i, *size))
+                video.add(scene(i, *size))
         return path
 
     return make

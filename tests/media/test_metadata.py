@@ -57,16 +57,16 @@ def test_a_picture_says_job_and_profile(job: Job, profile: Profile, tmp_path: Pa
     assert list(png.read_text(tmp_path / "a.png")) == ["parameters", "sdbatch", png.XMP_KEY]
 
 
-def test_a_film_says_its_motion(film_job: Job, profile: Profile, make_film: Callable[..., Path]) -> None:
-    said = metadata.describe(film_job, profile)
+def test_a_video_says_its_motion(video_job: Job, profile: Profile, make_video: Callable[..., Path]) -> None:
+    said = metadata.describe(video_job, profile)
     assert said["job"]["kind"] == "film"
     assert said["job"]["motion"]["frames"] == 6
-    found = metadata.read(make_film(metadata=metadata.dumps(said)))
+    found = metadata.read(make_video(metadata=metadata.dumps(said)))
     assert found == json.loads(metadata.dumps(said))
 
 
-def test_a_film_without_room_is_read_from_the_file_beside_it(make_film: Callable[..., Path]) -> None:
-    path = make_film("a.gif", codec="gif", metadata='{"a": 1}')
+def test_a_video_without_room_is_read_from_the_file_beside_it(make_video: Callable[..., Path]) -> None:
+    path = make_video("a.gif", codec="gif", metadata='{"a": 1}')
     with pytest.raises(ValueError, match="says nothing"):
         metadata.read(path)
     path.with_suffix(".json").write_text('{"a": 1}')

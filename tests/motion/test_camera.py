@@ -22,7 +22,7 @@ from sdbatch.motion import levels, zoom
 from sdbatch.motion.poses import covers, poses, seen
 from sdbatch.preview.test_card import card
 from sdbatch.spec.jobs import Camera, Layer
-from tests.motion.films import BASE, film, settings
+from tests.motion.videos import BASE, settings, video
 
 SIZE = (96, 64)
 BASE_96 = replace(BASE, width=96, height=64)
@@ -171,9 +171,9 @@ def test_supersampling_averages_what_is_finer() -> None:
 
 def test_every_frame_of_a_zoom_is_the_scene_itself() -> None:
     """Keyframes of a known scene, blended: every frame is what a camera in that scene would see."""
-    job = film("zoom", frames=17, zoom=[[0, 1], ["end", 5]], roll=[[0, 0], ["end", 25]], target=[0.1, -0.05])
-    assert job.film is not None
-    setting = job.film.motion
+    job = video("zoom", frames=17, zoom=[[0, 1], ["end", 5]], roll=[[0, 0], ["end", 25]], target=[0.1, -0.05])
+    assert job.video is not None
+    setting = job.video.motion
     pictures = [np.rint(waves(c)).astype(np.uint8) for c in zoom.cameras(BASE_96, setting)]
     for view, frame in zip(poses(setting), zoom.frames(BASE_96, setting), strict=True):
         off = np.abs(compose(frame, plates(pictures)) - waves(view))
@@ -201,8 +201,8 @@ def test_levels_go_out_of_view_before_they_are_drawn_alone() -> None:
 
 
 def test_a_droste_loop_closes() -> None:
-    job = film("droste", frames=25, base=BASE_96)
-    frames = list(zoom.frames(BASE_96, job.film.motion))  # type: ignore[union-attr]
+    job = video("droste", frames=25, base=BASE_96)
+    frames = list(zoom.frames(BASE_96, job.video.motion))  # type: ignore[union-attr]
     shots = motion.shots(job)
     tones = [card(Camera(1 + i), (96, 64)) for i in range(len(shots))]
     first, last = (compose(f, plates(tones)).astype(int) for f in (frames[0], frames[-1]))

@@ -1,4 +1,4 @@
-"""Which shots a film needs and which frames it makes of them; what re-uses shots and what does not."""
+"""Which shots a video needs and which frames it makes of them; what re-uses shots and what does not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from sdbatch import motion
 from sdbatch.spec.jobs import Camera, Encoding
-from tests.motion.films import BASE, MOTIONS, film, shot_ids
+from tests.motion.videos import BASE, MOTIONS, shot_ids, video
 
 PINNED = {
     "prompt": "jee0e007ac3470d49",
@@ -24,7 +24,7 @@ PINNED = {
 
 @pytest.mark.parametrize("name", MOTIONS)
 def test_parents_come_first_and_frames_use_what_is_there(name: str) -> None:
-    job = film(name)
+    job = video(name)
     shots, seen = motion.shots(job), set[str]()
     for shot in shots:
         assert set(shot.parents) <= seen
@@ -38,7 +38,7 @@ def test_parents_come_first_and_frames_use_what_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", MOTIONS)
 def test_every_frame_is_filled(name: str) -> None:
-    for frame in motion.frames(film(name)):
+    for frame in motion.frames(video(name)):
         assert frame[0].seam == 0
         assert frame[0].weight == 1
         assert all(0 < layer.weight <= 1 and layer.seam > 0 for layer in frame[1:])
@@ -46,7 +46,7 @@ def test_every_frame_is_filled(name: str) -> None:
 
 @pytest.mark.parametrize("name", MOTIONS)
 def test_length_and_loop(name: str) -> None:
-    job = film(name)
+    job = video(name)
     count = MOTIONS[name]["frames"]
     want = {"droste": count - 1, "pingpong": 2 * count - 2}.get(name, count)
     assert len(list(motion.frames(job))) == want
@@ -55,47 +55,47 @@ def test_length_and_loop(name: str) -> None:
 @pytest.mark.parametrize("name", MOTIONS)
 @pytest.mark.parametrize("change", ["fps", "quality", "codec"])
 def test_a_new_rate_or_encoding_keeps_every_shot(name: str, change: str) -> None:
-    old = film(name)
+    old = video(name)
     encoding = {"quality": Encoding(quality=30), "codec": Encoding("webp")}.get(change, Encoding(preset="ultrafast"))
-    new = film(name, encoding=encoding, **({"fps": "30000/1001"} if change == "fps" else {}))
+    new = video(name, encoding=encoding, **({"fps": "30000/1001"} if change == "fps" else {}))
     assert new.id != old.id
     assert shot_ids(new) == shot_ids(old)
 
 
 @pytest.mark.parametrize("name", ["prompt", "walk", "zoom", "feedback"])
 def test_pingpong_keeps_every_shot(name: str) -> None:
-    assert shot_ids(film(name, loop="pingpong")) == shot_ids(film(name))
+    assert shot_ids(video(name, loop="pingpong")) == shot_ids(video(name))
 
 
 def test_a_loop_with_equal_ends_keeps_every_shot() -> None:
     ends = {"zoom": [[0, 1], ["50%", 2], ["end", 1]], "phrase": "zoom {zoom:.2f}"}
-    assert shot_ids(film("prompt", loop=True, **ends)) == shot_ids(film("prompt", **ends))
+    assert shot_ids(video("prompt", loop=True, **ends)) == shot_ids(video("prompt", **ends))
     words = {"seeds": [[0, 1], ["50%", 2], ["end", 1]]}
-    assert shot_ids(film("walk", loop=True, **words)) == shot_ids(film("walk", **words))
+    assert shot_ids(video("walk", loop=True, **words)) == shot_ids(video("walk", **words))
 
 
 def test_seconds_and_frames_are_one_length() -> None:
-    a = film("zoom", frames=None, seconds=0.5)
-    assert a.id == film("zoom", frames=12).id
-    assert a.film is not None
-    assert a.film.motion.count == 12
+    a = video("zoom", frames=None, seconds=0.5)
+    assert a.id == video("zoom", frames=12).id
+    assert a.video is not None
+    assert a.video.motion.count == 12
 
 
 def test_a_shot_of_mode_prompt_is_the_picture_of_that_prompt() -> None:
-    shots = motion.shots(film("prompt"))
+    shots = motion.shots(video("prompt"))
     assert shots[0] == replace(BASE, prompt="a sea, zoom 1.00")
     assert motion.make(shots[0], motion.Motion(), Encoding()).id == shots[0].id
 
 
 def test_frames_that_come_out_alike_are_one_shot() -> None:
-    assert len(motion.shots(film("prompt", frames=40, phrase="zoom {zoom:.1f}"))) == 6
-    still = film("walk", prompts=[[0, "a"], ["75%", "a"], ["end", "b"]], seeds=[], frames=9)
+    assert len(motion.shots(video("prompt", frames=40, phrase="zoom {zoom:.1f}"))) == 6
+    still = video("walk", prompts=[[0, "a"], ["75%", "a"], ["end", "b"]], seeds=[], frames=9)
     assert len(motion.shots(still)) == 3
 
 
 class TestWalk:
     def test_the_ends_are_plain_pictures(self) -> None:
-        shots = motion.shots(film("walk", frames=9))
+        shots = motion.shots(video("walk", frames=9))
         assert shots[0] == replace(BASE, prompt="a sea, a", seed=1)
         assert shots[-1] == replace(BASE, prompt="a sea, a", seed=2)
         half = shots[2].toward
@@ -103,40 +103,40 @@ class TestWalk:
         assert (half.prompt, half.seed, half.amount, half.seed_amount) == ("a sea, b", 2, 0.5, 0.25)
 
     def test_words_and_noise_in_step_need_one_amount(self) -> None:
-        shot = motion.shots(film("walk", frames=5, prompts=[[0, "a"], ["end", "b"]]))[1]
+        shot = motion.shots(video("walk", frames=5, prompts=[[0, "a"], ["end", "b"]]))[1]
         assert shot.toward is not None
         assert (shot.toward.amount, shot.toward.seed_amount) == (0.25, None)
 
     def test_guidance_moves_too(self) -> None:
-        shots = motion.shots(film("walk", frames=5, guidance=[[0, 4], ["end", 8]]))
+        shots = motion.shots(video("walk", frames=5, guidance=[[0, 4], ["end", 8]]))
         assert [s.guidance for s in shots] == [4, 5, 6, 7, 8]
 
 
 class TestZoom:
     def test_a_new_camera_keeps_the_keyframes_that_it_still_needs(self) -> None:
-        ids = shot_ids(film("zoom"))
-        further = shot_ids(film("zoom", zoom=[[0, 1], ["end", 9]]))
+        ids = shot_ids(video("zoom"))
+        further = shot_ids(video("zoom", zoom=[[0, 1], ["end", 9]]))
         assert further[: len(ids)] == ids
         assert len(further) > len(ids)
-        assert shot_ids(film("zoom", zoom=[[0, 3], ["end", 1, "out_cubic"]])) == ids
-        assert shot_ids(film("zoom", frames=200)) == ids
-        moved = shot_ids(film("zoom", x=[[0, 0], ["end", 0.2]], roll=[[0, 0], ["end", 30]]))
+        assert shot_ids(video("zoom", zoom=[[0, 3], ["end", 1, "out_cubic"]])) == ids
+        assert shot_ids(video("zoom", frames=200)) == ids
+        moved = shot_ids(video("zoom", x=[[0, 0], ["end", 0.2]], roll=[[0, 0], ["end", 30]]))
         assert set(ids) <= set(moved)
-        assert set(shot_ids(film("out"))) & set(shot_ids(film("zoom", prompts=[], target=[0.1, 0])))
+        assert set(shot_ids(video("out"))) & set(shot_ids(video("zoom", prompts=[], target=[0.1, 0])))
 
     def test_inwards_refines_and_outwards_paints(self) -> None:
-        inwards, outwards = motion.shots(film("zoom")), motion.shots(film("out"))
+        inwards, outwards = motion.shots(video("zoom")), motion.shots(video("out"))
         assert inwards[0].start is None
         assert all(s.start and not s.start.paint and s.start.camera.zoom == 1.5 for s in inwards[1:])
         assert all(s.start and s.start.paint and s.start.camera.zoom < 1 for s in outwards[1:])
         assert [s.start.parent for s in inwards[1:] if s.start] == [s.id for s in inwards[:-1]]
 
     def test_shots_are_few(self) -> None:
-        assert len(motion.shots(film("zoom", frames=96, zoom=[[0, 1], ["end", 4]]))) <= 96 / 10
-        assert len(motion.shots(film("zoom", frames=96, zoom=1.0))) == 1
+        assert len(motion.shots(video("zoom", frames=96, zoom=[[0, 1], ["end", 4]]))) <= 96 / 10
+        assert len(motion.shots(video("zoom", frames=96, zoom=1.0))) == 1
 
     def test_words_and_strength_go_by_depth(self) -> None:
-        shots = motion.shots(film("zoom", strength=[[1, 0.4], [3.375, 0.7]], guidance=[[1, 5], [3.375, 8]]))
+        shots = motion.shots(video("zoom", strength=[[1, 0.4], [3.375, 0.7]], guidance=[[1, 5], [3.375, 8]]))
         depths = [s.start.strength for s in shots if s.start]
         assert depths[:3] == [0.5, 0.6, 0.7]
         assert set(depths[3:]) <= {0.7}  # deeper than the last key it holds
@@ -147,21 +147,21 @@ class TestZoom:
         assert len({s.seed for s in shots}) == len(shots)
 
     def test_the_target_stays_where_it_is_on_the_screen(self) -> None:
-        job = film("zoom", target=[0.2, -0.1])
+        job = video("zoom", target=[0.2, -0.1])
         for frame in motion.frames(job):
             camera = frame[0].camera
             place = [(v - c) * camera.zoom for v, c in ((0.2, camera.x), (-0.1, camera.y))]
             assert place == pytest.approx([0.2, -0.1], abs=1e-6)
 
     def test_a_loop_that_repeats_its_keyframes_is_closed(self) -> None:
-        job = film("droste")
+        job = video("droste")
         shots = motion.shots(job)
         assert len(shots) == 3
         assert shots[-1].start is not None
         assert shots[-1].start.inlay is not None
         assert shots[-1].start.inlay.shot == shots[0].id
         assert set(shots[-1].parents) == {shots[0].id, shots[1].id}
-        every = [*motion.MODES["zoom"].frames(job.shot, job.film.motion)]  # type: ignore[union-attr]
+        every = [*motion.MODES["zoom"].frames(job.shot, job.video.motion)]  # type: ignore[union-attr]
         assert len(every[0]) == len(every[-1])
         for a, b in zip(every[0], every[-1], strict=True):
             assert (a.shot, a.weight, a.seam) == (b.shot, b.weight, b.seam)
@@ -169,7 +169,7 @@ class TestZoom:
 
     def test_layers_change_smoothly(self) -> None:
         """What a switch would be: a layer that comes or goes while it can be seen."""
-        job = film("zoom", frames=400, zoom=[[0, 1], ["end", 6]])
+        job = video("zoom", frames=400, zoom=[[0, 1], ["end", 6]])
         before: dict[int, float] = {}
         for n, frame in enumerate(motion.frames(job)):
             now = {layer.shot: layer.weight for layer in frame}
@@ -182,18 +182,18 @@ class TestZoom:
 
 class TestFeedback:
     def test_a_chain_with_its_colours(self) -> None:
-        shots = motion.shots(film("feedback"))
+        shots = motion.shots(video("feedback"))
         assert len(shots) == 4  # frames 0, 3, 6 and the last
         assert shots[0].start is None
         for before, shot in pairwise(shots):
             assert shot.start is not None
             assert (shot.start.parent, shot.start.colours) == (before.id, shots[0].id)
         assert len({s.seed for s in shots}) == len(shots)
-        free = motion.shots(film("feedback", colours="free"))
+        free = motion.shots(video("feedback", colours="free"))
         assert all(not s.start.colours for s in free if s.start)
 
     def test_shots_are_shown_as_they_are_and_warped_between(self) -> None:
-        frames = list(motion.frames(film("feedback")))
+        frames = list(motion.frames(video("feedback")))
         for n, at in enumerate((0, 3, 6, 8)):
             assert [(layer.shot, layer.camera) for layer in frames[at]] == [(n, Camera())]
         assert [layer.shot for layer in frames[1]] == [0, 1]
@@ -201,7 +201,7 @@ class TestFeedback:
 
     def test_the_steps_of_the_chain_are_the_camera(self) -> None:
         """Warped on and on, the camera ends where the schedule does."""
-        job = film("feedback", x=0, roll=0)
+        job = video("feedback", x=0, roll=0)
         zoom = 1.0
         for shot in motion.shots(job):
             zoom *= shot.start.camera.zoom if shot.start else 1
@@ -210,5 +210,5 @@ class TestFeedback:
 
 @pytest.mark.parametrize("name", MOTIONS)
 def test_ids_are_what_they_were(name: str) -> None:
-    """Films that people have must be found again: never change these without a new SPEC_VERSION."""
-    assert film(name).id == PINNED[name]
+    """Videos that people have must be found again: never change these without a new SPEC_VERSION."""
+    assert video(name).id == PINNED[name]

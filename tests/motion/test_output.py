@@ -18,7 +18,7 @@ from sdbatch.media.compositing import assemble
 from sdbatch.motion import zoom
 from sdbatch.preview.test_card import Pixels, card
 from sdbatch.spec.jobs import SUFFIXES, Encoding, Job
-from tests.motion.films import BASE, film, settings
+from tests.motion.videos import BASE, settings, video
 
 
 def made(job: Job, folder: Path, picture: Callable[[int], Pixels]) -> Path:
@@ -29,7 +29,7 @@ def made(job: Job, folder: Path, picture: Callable[[int], Pixels]) -> Path:
 
 
 def scene(job: Job) -> Callable[[int], Pixels]:
-    cameras = zoom.cameras(job.shot, job.film.motion)  # type: ignore[union-attr]
+    cameras = zoom.cameras(job.shot, job.video.motion)  # type: ignore[union-attr]
     return lambda i: card(cameras[i], (job.shot.width, job.shot.height))
 
 
@@ -38,26 +38,26 @@ def test_suffixes_are_the_codecs() -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_every_codec_makes_the_film(codec: str, tmp_path: Path) -> None:
-    job = film("zoom", encoding=Encoding(codec, quality=10))
+def test_every_codec_makes_the_video(codec: str, tmp_path: Path) -> None:
+    job = video("zoom", encoding=Encoding(codec, quality=10))
     path = made(job, tmp_path, scene(job))
     frames = list(video_reader.decode(path))
     assert len(frames) == 12
-    first = np.abs(frames[0].astype(int) - card(zoom.cameras(job.shot, job.film.motion)[0], (48, 32)))  # type: ignore[union-attr]
+    first = np.abs(frames[0].astype(int) - card(zoom.cameras(job.shot, job.video.motion)[0], (48, 32)))  # type: ignore[union-attr]
     assert first.mean() < 16
 
 
 def test_odd_sizes_and_odd_rates(tmp_path: Path) -> None:
-    job = film("zoom", replace(BASE, width=51, height=37), fps="24000/1001")
+    job = video("zoom", replace(BASE, width=51, height=37), fps="24000/1001")
     facts = video_reader.probe(made(job, tmp_path, scene(job)))
     assert (facts.width, facts.height, facts.fps, facts.frames) == (52, 38, Fraction(24000, 1001), 12)
 
 
 def test_frames_between_are_motion_compensated(tmp_path: Path) -> None:
-    job = film("zoom", replace(BASE, width=96, height=64), Encoding(interpolate=3, quality=10), frames=12)
+    job = video("zoom", replace(BASE, width=96, height=64), Encoding(interpolate=3, quality=10), frames=12)
     path = made(job, tmp_path, scene(job))
     assert video_reader.probe(path)[2:] == (72, 3 * 11 + 1)
-    plain = made(film("zoom", job.shot, Encoding(quality=10)), tmp_path, scene(job))
+    plain = made(video("zoom", job.shot, Encoding(quality=10)), tmp_path, scene(job))
     for n, (fine, coarse) in enumerate(
         zip(list(video_reader.decode(path))[::3], video_reader.decode(plain), strict=True)
     ):
@@ -84,7 +84,7 @@ def test_the_join_of_a_loop_is_as_smooth_as_the_rest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", [Encoding(), Encoding(interpolate=2), Encoding(supersample=2)], ids=str)
 def test_a_grey_card_comes_back_grey(encoding: Encoding, tmp_path: Path) -> None:
     for grey in (1, 64, 128, 250):
-        job = film("zoom", encoding=encoding)
+        job = video("zoom", encoding=encoding)
         path = made(job, tmp_path, lambda _, v=grey: np.full((32, 48, 3), v, np.uint8))  # type: ignore[misc]
         for pixels in video_reader.decode(path):
             assert np.abs(pixels.mean((0, 1)) - grey).max() <= 1

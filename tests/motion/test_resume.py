@@ -1,4 +1,4 @@
-"""A film that was killed, whenever, is the film of an undisturbed run, to the bit, for every mode."""
+"""A video that was killed, whenever, is the video of an undisturbed run, to the bit, for every mode."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.harness import Child, check_whole, render, tree
-from tests.motion.films import MOTIONS
+from tests.motion.videos import MOTIONS
 
 KILLS = int(os.environ.get("SDBATCH_KILLS", "2"))  # the bar is 20
 
@@ -39,7 +39,7 @@ def test_killed_and_started_again(tmp_path: Path, name: str) -> None:
     assert tree(tmp_path / "killed") == whole
 
 
-def test_films_of_all_modes_render_together_as_alone(tmp_path: Path) -> None:
+def test_videos_of_all_modes_render_together_as_alone(tmp_path: Path) -> None:
     """They share the renderer; none waits for another, none knows of another."""
     code, said = render(tmp_path / "all", motions=list(MOTIONS))
     assert (code, said["done"]) == (0, len(MOTIONS))

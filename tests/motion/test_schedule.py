@@ -47,7 +47,7 @@ def test_without_an_overshoot_a_curve_stays_between_its_keyframes(made: tuple[Cl
 
 
 @given(schedules(), st.integers(2, 5))
-def test_shares_of_the_film_do_not_know_its_frame_rate(made: tuple[Clock, list[Key[float]]], more: int) -> None:
+def test_shares_of_the_video_do_not_know_its_frame_rate(made: tuple[Clock, list[Key[float]]], more: int) -> None:
     clock, keys = made
     last = clock.end
     shares = [Key(f"{100 * int(k.time) / last:.6f}%", k.value, k.ease) for k in keys if k.ease != "hold"]
@@ -99,7 +99,7 @@ def test_what_is_no_time(time: object) -> None:
     if time == "٣":  # Arabic digits are digits to Python; they must not end up somewhere else
         assert CLOCK.frame(str(time)) == 3
         return
-    with pytest.raises(ValueError, match="is no time; write a frame"):
+    with pytest.raises(ValueError, match="is not a time; write a frame"):
         CLOCK.frame(time)  # type: ignore[arg-type]
 
 

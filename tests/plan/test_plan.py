@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.config.building import FILM, planned, problems
+from tests.config.building import VIDEO, planned, problems
 
 
 def values(plan, *keys):
@@ -106,23 +106,23 @@ def test_canvas_is_native_area_or_exact():
     assert [(j.shot.width, j.shot.height) for j in plan] == [(128, 128), (168, 96), (101, 67)]
 
 
-# ---- films
+# ---- videos
 
 
-def test_stills_and_films_in_one_experiment():
-    plan = planned(motion=FILM, sweep=[{"motion.mode": ["still", "prompt"]}])
+def test_stills_and_videos_in_one_experiment():
+    plan = planned(motion=VIDEO, sweep=[{"motion.mode": ["still", "prompt"]}])
     assert [job.path.split("/")[0] for job in plan] == ["images", "videos"]
 
 
-def test_a_film_may_get_its_length_from_the_sweep_alone():
+def test_a_video_may_get_its_length_from_the_sweep_alone():
     plan = planned(motion={"mode": "prompt", "phrase": "{t}"}, sweep=[{"motion.frames": "2..4"}])
-    assert [job.film.motion.count for job in plan] == [2, 3, 4]
+    assert [job.video.motion.count for job in plan] == [2, 3, 4]
 
 
 def test_schedules_and_encodings_can_be_swept():
     zooms = [1, [[0, 1], ["end", 2]]]
-    film = FILM | {"phrase": "zoom {zoom:.1f}"}
-    plan = planned(motion=film, sweep=[{"motion.zoom": zooms}, {"encoding.quality": [18, 28]}])
+    video = VIDEO | {"phrase": "zoom {zoom:.1f}"}
+    plan = planned(motion=video, sweep=[{"motion.zoom": zooms}, {"encoding.quality": [18, 28]}])
     assert values(plan, "motion.zoom", "encoding.quality") == list(
         itertools.product(["0:1", "0:1 end:2"], ["18", "28"])
     )
@@ -257,8 +257,8 @@ def test_what_is_skipped_does_not_count_against_the_limit():
 
 def test_planning_imports_no_torch():
     code = (
-        "import sys, json; from tests.config.building import planned, FILM;"
-        "planned(motion=FILM, seeds='0..3'); import sdbatch.cli, sdbatch.tasks.app;"
+        "import sys, json; from tests.config.building import planned, VIDEO;"
+        "planned(motion=VIDEO, seeds='0..3'); import sdbatch.cli, sdbatch.tasks.app;"
         "import sdbatch.tasks.plan_report, sdbatch.runner;"
         "print(json.dumps([m for m in ('torch', 'diffusers', 'transformers', 'scipy') if m in sys.modules]))"
     )
@@ -287,8 +287,8 @@ def experiments(draw):
         sweep.append({key: AXES[key][:n] for key in group})
     seeds = draw(st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3, unique=True))
     prompts = draw(st.lists(st.sampled_from(["a sea", "a boat", "snow"]), min_size=1, max_size=3, unique=True))
-    film = draw(st.sampled_from([{}, FILM]))
-    return {"sweep": sweep, "seeds": seeds, "prompts": prompts, "motion": film}
+    video = draw(st.sampled_from([{}, VIDEO]))
+    return {"sweep": sweep, "seeds": seeds, "prompts": prompts, "motion": video}
 
 
 @settings(max_examples=60, deadline=None)

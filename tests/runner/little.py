@@ -38,7 +38,7 @@ def still(seed: int, prompt: str = "a sea", size: tuple[int, int] = (32, 24), sl
     return motion.make(shot, Motion(), Encoding(), slug, (("seeds", str(seed)),))
 
 
-def film(frames: int = 6, fps: int = 24, seed: int = 0, mode: str = "prompt", prompt: str = "a sea") -> Job:
+def video(frames: int = 6, fps: int = 24, seed: int = 0, mode: str = "prompt", prompt: str = "a sea") -> Job:
     shot = replace(BASE, seed=seed, prompt=prompt)
     phrase = "frame {frame}" if mode == "prompt" else ""
     return motion.make(shot, Motion(mode=mode, frames=frames, fps=Fraction(fps), phrase=phrase), Encoding(), "film")

@@ -1,4 +1,4 @@
-"""The runner's parts on their own: gate, writers, lanes, needs."""
+"""The runner's parts on their own: signals, writers, lanes, needs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import time
 import pytest
 
 from sdbatch.errors import StoreError
-from sdbatch.runner.dependencies import Needs
-from sdbatch.runner.queue import Lanes
-from sdbatch.runner.signals import Gate
+from sdbatch.runner.dependencies import Dependencies
+from sdbatch.runner.queue import WorkQueue
+from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.writers import Writers
 from sdbatch.spec.renderer import Bucket
 
@@ -21,44 +21,44 @@ SMALL, LARGE = Bucket(4, 4, 1), Bucket(8, 8, 1)
 
 def test_a_signal_leaves_what_is_abandonable_and_keeps_the_rest() -> None:
     before = signal.getsignal(signal.SIGINT)
-    entered = []
+    recorded = []
 
-    def compute(gate: Gate) -> None:
-        with gate.abandonable():
-            entered.append(1)
+    def compute(signals: SignalHandler) -> None:
+        with signals.interruptible():
+            recorded.append(1)
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(5)
 
-    with Gate() as gate:
+    with SignalHandler() as signals:
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
-                compute(gate)
-            assert gate.stopped
-    assert entered == [1]
+                compute(signals)
+            assert signals.stopped
+    assert recorded == [1]
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_bookkeeping_is_finished_before_a_signal_counts() -> None:
     finished = []
 
-    def compute(gate: Gate) -> None:
-        with gate.abandonable():
-            with gate.kept():
+    def compute(signals: SignalHandler) -> None:
+        with signals.interruptible():
+            with signals.uninterruptible():
                 os.kill(os.getpid(), signal.SIGTERM)
                 finished.append(1)
             finished.append(2)
 
-    with Gate() as gate, pytest.raises(KeyboardInterrupt):
-        compute(gate)
+    with SignalHandler() as signals, pytest.raises(KeyboardInterrupt):
+        compute(signals)
     assert finished == [1]
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with Gate() as gate:
+        with SignalHandler() as signals:
             os.kill(os.getpid(), signal.SIGINT)
-            assert not gate.stopped
+            assert not signals.stopped
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -68,7 +68,7 @@ def test_a_gate_in_another_thread_touches_no_handlers() -> None:
     seen = []
 
     def work() -> None:
-        with Gate():
+        with SignalHandler():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
@@ -115,7 +115,7 @@ def test_after_an_error_writers_drop_what_comes() -> None:
 
 
 def test_lanes_give_the_largest_first_and_chains_before_others() -> None:
-    lanes = Lanes()
+    lanes = WorkQueue()
     for unit in range(4):
         lanes.add((SMALL, LARGE)[unit % 2], unit)
     lanes.add(LARGE, 9, ("a", "b"))
@@ -129,15 +129,15 @@ def test_lanes_give_the_largest_first_and_chains_before_others() -> None:
 
 
 def test_backwards_lanes_begin_at_the_end() -> None:
-    lanes = Lanes(backwards=True)
+    lanes = WorkQueue(backwards=True)
     for unit in range(3):
         lanes.add(SMALL, unit)
     assert [lanes.pop(None) for _ in range(4)] == [2, 1, 0, None]
 
 
-def test_needs_count_shots_and_fail_films() -> None:
+def test_needs_count_shots_and_fail_videos() -> None:
     elsewhere: set[int] = set()
-    needs = Needs(elsewhere.__contains__)
+    needs = Dependencies(elsewhere.__contains__)
     assert needs.add(1, ["a", "b"]) == ["a", "b"]
     assert needs.add(2, ["b", "c"]) == ["c"]
     needs.share([("c", 7), ("x", 8)])

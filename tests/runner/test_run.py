@@ -18,7 +18,7 @@ from sdbatch.spec.jobs import Encoding
 from sdbatch.spec.renderer import Picture
 from sdbatch.store import State, Store
 from sdbatch.store.plan_file import plan_digest
-from tests.runner.little import LittlePlan, Opener, digests, film, plan, still, stills, tree
+from tests.runner.little import LittlePlan, Opener, digests, plan, still, stills, tree, video
 
 
 def test_stills_are_files_with_records_and_metadata(store: Store) -> None:
@@ -40,7 +40,7 @@ def test_stills_are_files_with_records_and_metadata(store: Store) -> None:
 
 
 def test_second_run_writes_nothing_and_opens_no_renderer(store: Store) -> None:
-    p = plan(still(0), film(4), still(1))
+    p = plan(still(0), video(4), still(1))
     run(p, store, Opener())
     before = {f: f.stat().st_mtime_ns for f in store.root.rglob("*")}
     again = Opener()
@@ -51,7 +51,7 @@ def test_second_run_writes_nothing_and_opens_no_renderer(store: Store) -> None:
 
 
 def test_two_runs_in_two_places_are_the_same_bytes(tmp_path: Path) -> None:
-    p = plan(*[still(i, size=(16 + 8 * (i % 3), 24)) for i in range(7)], film(5))
+    p = plan(*[still(i, size=(16 + 8 * (i % 3), 24)) for i in range(7)], video(5))
     one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
     run(p, one, Opener(rows=4))
     for part in range(3):
@@ -62,20 +62,20 @@ def test_two_runs_in_two_places_are_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_nothing_but_results_is_left(store: Store) -> None:
-    run(plan(still(0), film(3)), store, Opener())
+    run(plan(still(0), video(3)), store, Opener())
     names = {str(f.relative_to(store.root).parts[0]) for f in store.root.rglob("*")}
     assert names == {"images", "videos", "shots", "profiles", "plan.jsonl", "manifest.jsonl", "summary.json"}
     assert not [f for f in store.root.rglob(".*")]
 
 
 def test_without_metadata_files_say_nothing(store: Store) -> None:
-    p = plan(still(0), film(3))
+    p = plan(still(0), video(3))
     run(p, store, Opener(), Options(metadata=False))
     assert png.read_text(store.root / p[0].path) == {}
-    video = store.root / p[1].path
-    assert not video.with_suffix(".json").exists()
+    file = store.root / p[1].path
+    assert not file.with_suffix(".json").exists()
     with pytest.raises(ValueError, match="says nothing"):
-        metadata.read(video)
+        metadata.read(file)
 
 
 def test_larger_buckets_come_first(store: Store) -> None:
@@ -96,7 +96,7 @@ def test_the_longest_come_first_and_equals_in_order(store: Store) -> None:
 
 def test_out_of_memory_goes_on_under_the_new_profile(store: Store, chain: str) -> None:
     """What was done keeps its profile; what comes after has the new one, and no chain crosses."""
-    p = plan(*(still(i) for i in range(6)), film(4, mode=chain, seed=9))
+    p = plan(*(still(i) for i in range(6)), video(4, mode=chain, seed=9))
 
     class Shrinks(FakeRenderer):
         count = 0
@@ -120,13 +120,13 @@ def test_out_of_memory_goes_on_under_the_new_profile(store: Store, chain: str) -
     assert all((store.root / "shots" / outcome.profile.digest / f"{s.id}.png").exists() for s in motion.shots(p[6]))
 
 
-def test_a_film_is_assembled_from_stored_shots(store: Store) -> None:
-    p = plan(film(6))
+def test_a_video_is_assembled_from_stored_shots(store: Store) -> None:
+    p = plan(video(6))
     run(p, store, Opener())
-    video = store.root / p[0].path
-    assert video_reader.probe(video).frames == 6
-    assert json.loads(video.with_suffix(".json").read_text())["job"]["id"] == p.ids[0]
-    assert video.with_suffix(".png").exists()
+    file = store.root / p[0].path
+    assert video_reader.probe(file).frames == 6
+    assert json.loads(file.with_suffix(".json").read_text())["job"]["id"] == p.ids[0]
+    assert file.with_suffix(".png").exists()
     shots = motion.shots(p[0])
     assert sorted(f.stem for f in store.root.glob("shots/*/*.png")) == sorted(s.id for s in shots)
     record = store.ledger().get(p.ids[0])
@@ -134,10 +134,10 @@ def test_a_film_is_assembled_from_stored_shots(store: Store) -> None:
 
 
 def test_shared_shots_are_rendered_once(store: Store) -> None:
-    a, b = film(6), film(4, fps=12)
+    a, b = video(6), video(4, fps=12)
     assert {s.id for s in motion.shots(b)} < {s.id for s in motion.shots(a)}
     picture = motion.shots(a)[2]
-    p = plan(a, b, motion.make(picture, motion.Motion(), a.film.encoding, "one"))
+    p = plan(a, b, motion.make(picture, motion.Motion(), a.video.encoding, "one"))
     opener = Opener()
     outcome = run(p, store, opener)
     assert outcome.done == 3
@@ -146,17 +146,17 @@ def test_shared_shots_are_rendered_once(store: Store) -> None:
 
 
 def test_a_new_frame_rate_only_encodes(store: Store) -> None:
-    run(plan(film(4, fps=24)), store, Opener())
+    run(plan(video(4, fps=24)), store, Opener())
     again = Opener()
-    p = plan(film(4, fps=12), motion.make(motion.shots(film(4))[1], motion.Motion(), film().film.encoding, "still"))
+    p = plan(video(4, fps=12), motion.make(motion.shots(video(4))[1], motion.Motion(), video().video.encoding, "still"))
     outcome = run(p, store, again)
     assert (outcome.done, again.opened) == (2, 0)
-    assert [f.stem for f in store.root.glob("plans/*")] == [plan_digest(plan(film(4)).ids)]
+    assert [f.stem for f in store.root.glob("plans/*")] == [plan_digest(plan(video(4)).ids)]
     assert store.states(p, store.ledger()).orphans == ()
 
 
 def test_chains_consume_what_is_stored(store: Store, chain: str, tmp_path: Path) -> None:
-    p = plan(film(7, mode=chain), *stills(6))
+    p = plan(video(7, mode=chain), *stills(6))
     assert run(p, store, Opener()).done == 7
     other = Store(tmp_path / "other", durable=False)
     run(p, other, Opener(rows=1), Options(writers=1))
@@ -166,7 +166,7 @@ def test_chains_consume_what_is_stored(store: Store, chain: str, tmp_path: Path)
 
 
 def test_a_chain_goes_on_where_it_stopped(store: Store, chain: str, tmp_path: Path) -> None:
-    p = plan(film(9, mode=chain))
+    p = plan(video(9, mode=chain))
     shots = motion.shots(p[0])
     first = Opener(Faults(fail=(shots[5].id,)))
     outcome = run(p, store, first)
@@ -181,7 +181,7 @@ def test_a_chain_goes_on_where_it_stopped(store: Store, chain: str, tmp_path: Pa
 
 
 def test_a_chain_never_crosses_profiles(store: Store, chain: str) -> None:
-    p = plan(film(4, mode=chain))
+    p = plan(video(4, mode=chain))
     run(p, store, Opener(Faults(fail=(motion.shots(p[0])[2].id,)), rows=2))
     other = Opener(rows=3)
     assert run(p, store, other).done == 1
@@ -189,9 +189,9 @@ def test_a_chain_never_crosses_profiles(store: Store, chain: str) -> None:
 
 
 @pytest.mark.parametrize(("rows", "rendered"), [(4, 3), (2, 4)], ids=["same", "other"])
-def test_a_film_takes_finished_pictures_of_its_own_profile_only(store: Store, rows: int, rendered: int) -> None:
-    moving = film(4)
-    picture = motion.make(motion.shots(moving)[1], motion.Motion(), moving.film.encoding, "picture")
+def test_a_video_takes_finished_pictures_of_its_own_profile_only(store: Store, rows: int, rendered: int) -> None:
+    moving = video(4)
+    picture = motion.make(motion.shots(moving)[1], motion.Motion(), moving.video.encoding, "picture")
     run(plan(picture), store, Opener(rows=rows))
     opener = Opener(rows=4)
     assert run(plan(picture, moving), store, opener).done == 1
@@ -208,7 +208,7 @@ def test_a_film_takes_finished_pictures_of_its_own_profile_only(store: Store, ro
     ],
 )
 def test_what_fails_is_recorded_and_the_others_go_on(store: Store, faults: Faults, message: str) -> None:
-    p = plan(*[still(i, "BAD sea" if i in (1, 4) else "sea") for i in range(8)], film(3), film(3, prompt="BAD"))
+    p = plan(*[still(i, "BAD sea" if i in (1, 4) else "sea") for i in range(8)], video(3), video(3, prompt="BAD"))
     outcome = run(p, store, Opener(faults))
     assert (outcome.done, outcome.failed) == (7, 3)
     ledger = store.ledger()
@@ -227,7 +227,7 @@ def test_a_renderer_that_always_crashes_ends_the_run(store: Store) -> None:
 
 
 def test_an_encoder_that_fails_is_that_jobs_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    p = plan(*stills(6), film(3))
+    p = plan(*stills(6), video(3))
     encode = png.encode
 
     def broken(pixels, text=None, xmp=None):
@@ -242,11 +242,11 @@ def test_an_encoder_that_fails_is_that_jobs_record(store: Store, monkeypatch: py
     assert run(p, store, Opener()).done == 1
 
 
-def test_a_film_encoder_that_fails_is_that_films_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    p = plan(film(3), still(0))
+def test_a_video_encoder_that_fails_is_that_videos_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    p = plan(video(3), still(0))
 
     def broken(*_):
-        raise StoreError("film.mp4: ffmpeg failed: no such luck")
+        raise StoreError("video.mp4: ffmpeg failed: no such luck")
 
     monkeypatch.setattr("sdbatch.media.compositing.assemble", broken)
     outcome = run(p, store, Opener())
@@ -271,9 +271,9 @@ def test_a_damaged_picture_is_stale_and_rendered_again(store: Store, damage: str
     assert tree(store.root) == before
 
 
-def _film_to_make_again(store: Store) -> tuple[LittlePlan, dict[str, bytes]]:
+def _video_to_make_again(store: Store) -> tuple[LittlePlan, dict[str, bytes]]:
     """Its shots are stored, its file is gone; the folder as it was."""
-    p = plan(film(4))
+    p = plan(video(4))
     run(p, store, Opener())
     before = tree(store.root)
     (store.root / p[0].path).unlink()
@@ -281,7 +281,7 @@ def _film_to_make_again(store: Store) -> tuple[LittlePlan, dict[str, bytes]]:
 
 
 def test_a_damaged_shot_is_rendered_again(store: Store) -> None:
-    p, before = _film_to_make_again(store)
+    p, before = _video_to_make_again(store)
     shots = sorted(store.root.glob("shots/*/*.png"))
     shots[0].write_bytes(shots[0].read_bytes()[:-20])
     opener = Opener()
@@ -290,8 +290,8 @@ def test_a_damaged_shot_is_rendered_again(store: Store) -> None:
     assert tree(store.root) == before
 
 
-def test_a_shot_damaged_inside_fails_its_film_once(store: Store) -> None:
-    p = plan(film(4))
+def test_a_shot_damaged_inside_fails_its_video_once(store: Store) -> None:
+    p = plan(video(4))
     run(p, store, Opener())
     (store.root / p[0].path).unlink()
     shot = sorted(store.root.glob("shots/*/*.png"))[0]
@@ -307,7 +307,7 @@ def test_a_shot_damaged_inside_fails_its_film_once(store: Store) -> None:
 @pytest.mark.parametrize("how", ["another shot", "another program's"])
 def test_a_shot_that_was_exchanged_is_noticed(store: Store, how: str) -> None:
     """A whole PNG of the same size where a shot was: no manifest line speaks of shots, the file itself does."""
-    p, before = _film_to_make_again(store)
+    p, before = _video_to_make_again(store)
     one, other = sorted(store.root.glob("shots/*/*.png"))[:2]
     one.write_bytes(other.read_bytes() if how == "another shot" else png.encode(png.decode(one)))
     outcome = run(p, store, Opener())
@@ -319,7 +319,7 @@ def test_a_shot_that_was_exchanged_is_noticed(store: Store, how: str) -> None:
 
 
 def test_all_damaged_shots_are_rendered_by_one_more_run(store: Store) -> None:
-    p, before = _film_to_make_again(store)
+    p, before = _video_to_make_again(store)
     shots = sorted(store.root.glob("shots/*/*.png"))
     first = shots[0].read_bytes()
     for path in shots[1:]:
@@ -342,8 +342,8 @@ def test_retry_profile_renders_what_another_profile_did(store: Store) -> None:
     assert run(p, store, Opener(rows=4), Options(retry="profile")).done == 0
 
 
-def test_warnings_survive_a_resumed_film(store: Store) -> None:
-    p = plan(film(4))
+def test_warnings_survive_a_resumed_video(store: Store) -> None:
+    p = plan(video(4))
     shots = motion.shots(p[0])
     run(p, store, Opener(Faults(warn=(shots[0].id,), fail=(shots[3].id,)), rows=1))
     assert run(p, store, Opener(rows=1)).done == 1
@@ -411,6 +411,6 @@ def test_hostile_renderer_errors_become_short_records(store: Store) -> None:
     assert "\n" not in store.ledger().get(still(0).id).error
 
 
-def test_two_sizes_of_one_film(store: Store) -> None:
-    odd = motion.make(replace(still(0).shot, width=33, height=25), film(3).film.motion, film().film.encoding, "odd")
+def test_two_sizes_of_one_video(store: Store) -> None:
+    odd = motion.make(replace(still(0).shot, width=33, height=25), video(3).video.motion, video().video.encoding, "odd")
     assert run(plan(odd), store, Opener()).done == 1

@@ -19,8 +19,8 @@ from sdbatch import motion
 from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
-from sdbatch.spec.jobs import Camera, Encoding, Model, Shot, Start, Toward, digest, spec
-from tests.config.building import FILM, planned
+from sdbatch.spec.jobs import Camera, Encoding, Model, PromptBlend, Shot, Start, digest, spec
+from tests.config.building import VIDEO, planned
 
 SHOT = Shot(Model("b2:0123456789abcdef"), "a red boat", "clouds", 7, 640, 360, "dpmpp_2m_karras", 24, 6.0)
 ZOOM = (Key(0, 1.0), Key("end", 2.0, "in_out_sine"))
@@ -33,7 +33,7 @@ PINNED = {
         Motion(),
         Encoding(),
     ),
-    "toward": (replace(SHOT, toward=Toward("a blue boat", "", 8, 0.25)), Motion(), Encoding()),
+    "toward": (replace(SHOT, toward=PromptBlend("a blue boat", "", 8, 0.25)), Motion(), Encoding()),
     "start": (replace(SHOT, start=Start("j0", 0.5, Camera(zoom=1.5), paint=True)), Motion(), Encoding()),
     "film": (SHOT, Motion(mode="prompt", frames=5, phrase="zoom {zoom:.2f}", zoom=ZOOM), Encoding()),
     "encoding": (
@@ -65,10 +65,10 @@ def test_a_still_is_its_shot():
     assert [job.id] == [s.id for s in motion.shots(job)]
 
 
-def test_a_frame_of_a_prompt_film_is_the_picture_of_that_prompt():
-    film = motion.make(SHOT, Motion(mode="prompt", frames=3, phrase="frame {frame}"), Encoding())
+def test_a_frame_of_a_prompt_video_is_the_picture_of_that_prompt():
+    video = motion.make(SHOT, Motion(mode="prompt", frames=3, phrase="frame {frame}"), Encoding())
     alone = motion.make(replace(SHOT, prompt="a red boat, frame 1"), Motion(), Encoding())
-    assert motion.shots(film)[1].id == alone.id
+    assert motion.shots(video)[1].id == alone.id
 
 
 @pytest.mark.parametrize("change", ["prompt", "negative", "seed", "width", "height", "sampler", "steps", "guidance"])
@@ -102,10 +102,10 @@ def test_how_and_where_are_not_in_ids(how):
         ({"sampling": {"guidance_interval": [0, 1]}}, {}),
         ({"sampling": {"sampler": "dpmpp_2m_karras"}, "negative": ""}, {}),
         ({"sampling": {"guidance": 4}}, {"sweep": [{"sampling.guidance": [4]}]}),
-        ({"motion": FILM | {"zoom": 1}}, {"motion": FILM | {"zoom": [[0, 1.0]]}}),
-        ({"motion": FILM | {"fps": 24}}, {"motion": FILM | {"fps": "24/1"}}),
-        ({"motion": FILM | {"frames": None, "seconds": 0.125}}, {"motion": FILM}),
-        ({"motion": FILM, "encoding": {"quality": 18}}, {"motion": FILM}),
+        ({"motion": VIDEO | {"zoom": 1}}, {"motion": VIDEO | {"zoom": [[0, 1.0]]}}),
+        ({"motion": VIDEO | {"fps": 24}}, {"motion": VIDEO | {"fps": "24/1"}}),
+        ({"motion": VIDEO | {"frames": None, "seconds": 0.125}}, {"motion": VIDEO}),
+        ({"motion": VIDEO, "encoding": {"quality": 18}}, {"motion": VIDEO}),
     ],
     ids=str,
 )

@@ -162,9 +162,9 @@ def test_strays_are_files_without_a_record(store: Store) -> None:
     with store.worker() as w:
         put(store, w, p[0])
         w.save(store.root / "images/stray.png", [b"x"])
-        w.save(store.root / "videos/film.mp4", [b"x"])
-        w.save(store.root / "videos/film.json", [b"x"])
-        w.record(Record("jfilm", "done", "videos/film.mp4", size=1))
+        w.save(store.root / "videos/video.mp4", [b"x"])
+        w.save(store.root / "videos/video.json", [b"x"])
+        w.record(Record("jfilm", "done", "videos/video.mp4", size=1))
     assert list(store.strays(store.ledger())) == [store.root / "images/stray.png"]
 
 
@@ -172,18 +172,18 @@ def test_rivals_bring_news_once(store: Store) -> None:
     p = stills(4)
     own, other = store.worker(), store.worker()
     put(store, own, p[3])
-    rivals = store.rivals(own)
-    assert list(rivals.news()) == []
+    others = store.other_workers(own)
+    assert list(others.poll()) == []
     put(store, other, p[0])
-    assert [r.id for r in rivals.news()] == [p.ids[0]]
+    assert [r.id for r in others.poll()] == [p.ids[0]]
     other.record(Record(p.ids[1], "failed", error="x"))
     put(store, other, p[2])
     with other.path.open("ab") as f:
         f.write(b'{"torn')
-    assert [r.id for r in rivals.news()] == [p.ids[2]]
+    assert [r.id for r in others.poll()] == [p.ids[2]]
     store.compact(other, p)
-    assert {r.id for r in rivals.news()} >= {p.ids[0], p.ids[2]}
-    assert list(rivals.news()) == []
+    assert {r.id for r in others.poll()} >= {p.ids[0], p.ids[2]}
+    assert list(others.poll()) == []
 
 
 def test_a_kept_plan_moves_aside(store: Store) -> None:
@@ -201,7 +201,7 @@ def test_a_kept_plan_moves_aside(store: Store) -> None:
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (errno.ENOSPC, "no room left on the disk; make room and run the same command again"),
+        (errno.ENOSPC, "no space left on the disk; make room and run the same command again"),
         (errno.EDQUOT, "no room left"),
         (errno.EROFS, "may not be written"),
         (errno.EACCES, "may not be written"),
@@ -285,10 +285,10 @@ def test_without_locks_nothing_is_removed_and_nothing_is_lost(store: Store, monk
 def test_rivals_are_not_believed_without_the_file(store: Store) -> None:
     p = stills(1)
     own, other = store.worker(), store.worker()
-    rivals = store.rivals(own)
+    others = store.other_workers(own)
     put(store, other, p[0])
     (store.root / p[0].path).unlink()
-    assert list(rivals.news()) == []
+    assert list(others.poll()) == []
 
 
 def test_who_waits_for_a_lock_gets_the_file_that_is_there(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from sdbatch.errors import ConfigError
 from sdbatch.store import Store
 from sdbatch.tasks import app
 
-FILMS = ["prompt", "walk", "zoom", "feedback"]
+VIDEOS = ["prompt", "walk", "zoom", "feedback"]
 DATA: dict[str, Any] = {
     "name": "little",
-    "prompts": ["a torii gate", {"id": "light", "text": "a lighthouse", "negative": "clouds"}],
+    "prompts": ["a torii signals", {"id": "light", "text": "a lighthouse", "negative": "clouds"}],
     "seeds": [0, 1],
     "canvas": ["48x32"],
     "sampling": {"steps": 4},
@@ -85,8 +85,8 @@ def stills(folder: Folder) -> Folder:
 
 
 @pytest.fixture
-def films(folder: Folder) -> Callable[[str], dict[str, Any]]:
-    """Renders two films of a mode; gives what to add to later runs."""
+def videos(folder: Folder) -> Callable[[str], dict[str, Any]]:
+    """Renders two videos of a mode; gives what to add to later runs."""
 
     def render(mode: str) -> dict[str, Any]:
         more = {"motion": {"mode": mode} | MOTION | OF_MODE[mode], "seeds": [3]}

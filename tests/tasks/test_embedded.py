@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 SETTINGS = [
-    *("name=embedded", "model=tiny", "gallery.enabled=false", "prompts=[a red torii gate]", "canvas=[64x64]"),
+    *("name=embedded", "model=tiny", "gallery.enabled=false", "prompts=[a red torii signals]", "canvas=[64x64]"),
     *(
         "sampling.steps=3",
         "seeds=0..2",
@@ -52,15 +52,15 @@ def test_killed_resumed_verified_and_reproduced(tmp_path: Path) -> None:
     process.communicate(timeout=300)
     assert process.returncode == 0
 
-    film = next(outputs.glob("videos/*.mp4"))
+    video = next(outputs.glob("videos/*.mp4"))
     tasks = [
         [*SETTINGS, "output.folder=calm"],  # the same, undisturbed
         [*SETTINGS, "task=verify", "verify.format=json"],
-        ["task=reproduce", f"source={film}"],
+        ["task=reproduce", f"source={video}"],
     ]
     said, _ = _start(SEVERAL, tmp_path).communicate(json.dumps(tasks), timeout=300)
     assert said.endswith("[0, 0, 0]\n")
     assert _tree(outputs) == _tree(tmp_path / "calm/embedded")
     assert '"bit_equal": 6' in said
-    assert f"{film.name}: bit-equal" in said
-    assert (tmp_path / "reproduced" / film.name).read_bytes() == film.read_bytes()
+    assert f"{video.name}: bit-equal" in said
+    assert (tmp_path / "reproduced" / video.name).read_bytes() == video.read_bytes()

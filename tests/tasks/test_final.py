@@ -49,10 +49,10 @@ def test_names_of_files_and_lists_of_them(stills: Folder) -> None:
     assert (stills.root / "outputs/best/manifest.jsonl").is_file()
 
 
-def test_a_picture_becomes_a_film_and_a_film_another(folder: Folder, films) -> None:
-    films("feedback")
-    film = _ids(folder.store)[0]
-    assert folder.run(task="final", final={"jobs": film, "set": {"motion.fps": 4, "encoding.quality": 30}}) == 0
+def test_a_picture_becomes_a_video_and_a_video_another(folder: Folder, videos) -> None:
+    videos("feedback")
+    video = _ids(folder.store)[0]
+    assert folder.run(task="final", final={"jobs": video, "set": {"motion.fps": 4, "encoding.quality": 30}}) == 0
     (record,) = _final(folder).ledger().records()
     assert video_reader.probe(_final(folder).file(record)).fps == 4
     assert folder.run(seeds=[9]) == 0
@@ -86,8 +86,8 @@ def test_finals_can_be_verified_and_keep_their_origin(stills: Folder) -> None:
     ("settings", "says"),
     [
         ({}, "final.jobs: is empty"),
-        ({"jobs": "nothing.txt"}, "is no id and no file"),
-        ({"jobs": "j0123456789abcdef"}, "j0123456789abcdef is no job of"),
+        ({"jobs": "nothing.txt"}, "is neither an id nor a readable file"),
+        ({"jobs": "j0123456789abcdef"}, "j0123456789abcdef is not a job of"),
         ({"set": {"sampling.stepps": 9}}, "did you mean 'sampling.steps'"),
         ({"set": None}, "final.set: changes nothing of these jobs"),
         ({"set": {"sampling.steps": 4}}, "final.set: changes nothing of these jobs"),

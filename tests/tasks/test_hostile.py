@@ -1,4 +1,4 @@
-"""Hostile files: whatever a picture, a film, a manifest or a plan holds, there is a message and never a traceback."""
+"""Hostile files: whatever a picture, a video, a manifest or a plan holds, there is a message and never a traceback."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_damaged_pictures(stills: Folder, at: float, piece: bytes, cut: bool) ->
     assert _reproduces(stills, _file(stills, data)) in (None, 0, 1, 3)
 
 
-def test_damaged_films(folder: Folder, films: Callable[[str], dict[str, Any]]) -> None:
-    films("prompt")
+def test_damaged_videos(folder: Folder, videos: Callable[[str], dict[str, Any]]) -> None:
+    videos("prompt")
     data = folder.path("videos/*.mp4").read_bytes()
     for n, at in enumerate((0.0, 0.01, 0.3, 0.6, 0.9, 0.99)):
         path = _file(folder, _damaged(data, at, b"\xff" * 40, n % 2 == 0), "hostile.mp4")

@@ -35,8 +35,8 @@ def test_a_kept_plan_keeps_its_jobs(stills: Folder) -> None:
     assert stills.tree() == before
 
 
-def test_pruned_is_as_if_never_rendered_otherwise(folder: Folder, films) -> None:
-    more = films("feedback")
+def test_pruned_is_as_if_never_rendered_otherwise(folder: Folder, videos) -> None:
+    more = videos("feedback")
     wide = more | {"seeds": [3, 4]}
     reference = folder.tree()
     assert folder.run(**wide) == 0
@@ -50,8 +50,8 @@ def test_pruned_is_as_if_never_rendered_otherwise(folder: Folder, films) -> None
     assert folder.run(task="verify", **more) == 0
 
 
-def test_shots_of_finished_films(folder: Folder, films) -> None:
-    more = films("zoom")
+def test_shots_of_finished_videos(folder: Folder, videos) -> None:
+    more = videos("zoom")
     shots = {p for p in folder.tree() if "/shots/" in p}
     assert shots
     assert "everything" in _prune(folder, **more)
@@ -62,12 +62,12 @@ def test_shots_of_finished_films(folder: Folder, films) -> None:
     assert folder.run(**more) == 0
     folder.path("videos/*.mp4").unlink()
     again = {p for p in folder.tree() if "/shots/" in p}
-    assert 0 < len(again) < len(shots), "of the one film that was rendered again, which is now missing once more"
+    assert 0 < len(again) < len(shots), "of the one video that was rendered again, which is now missing once more"
     assert "everything" in _prune(folder, prune={"shots": True, "apply": True}, **more)
 
 
-def test_plans_that_cannot_be_read_keep_all_shots(folder: Folder, films) -> None:
-    more = films("zoom")
+def test_plans_that_cannot_be_read_keep_all_shots(folder: Folder, videos) -> None:
+    more = videos("zoom")
     kept = folder.store.plan
     kept.write_text(kept.read_text().replace('"factor"', '"factor_of_tomorrow"').replace('"steps":4', '"steps":"?"'))
     before = {p for p in folder.tree() if "/shots/" in p}
@@ -75,8 +75,8 @@ def test_plans_that_cannot_be_read_keep_all_shots(folder: Folder, films) -> None
     assert {p for p in folder.tree() if "/shots/" in p} == before
 
 
-def test_frames_of_films_that_nothing_wants(folder: Folder, films) -> None:
-    more = films("prompt") | {"output": {"frames": True}}
+def test_frames_of_videos_that_nothing_wants(folder: Folder, videos) -> None:
+    more = videos("prompt") | {"output": {"frames": True}}
     assert folder.run(**more | {"seeds": [4]}) == 0
     wanted = {p for p in folder.tree() if "/frames/" in p}
     assert folder.run(**more | {"seeds": [5]}) == 0

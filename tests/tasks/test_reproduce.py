@@ -16,7 +16,7 @@ from sdbatch.engine import fake
 from sdbatch.media import infotext, png
 from sdbatch.spec.jobs import Model
 from sdbatch.tasks import foreign
-from tests.tasks.conftest import FILMS, Folder
+from tests.tasks.conftest import VIDEOS, Folder
 
 A1111 = """a castle in the sea <lora:blue:0.7>
 Negative prompt: clouds
@@ -39,9 +39,9 @@ def test_a_picture_bit_for_bit(stills: Folder) -> None:
     assert stills.tree() == before
 
 
-@pytest.mark.parametrize("mode", FILMS)
-def test_films_of_every_mode(folder: Folder, films: Callable[[str], dict[str, Any]], mode: str) -> None:
-    films(mode)
+@pytest.mark.parametrize("mode", VIDEOS)
+def test_videos_of_every_mode(folder: Folder, videos: Callable[[str], dict[str, Any]], mode: str) -> None:
+    videos(mode)
     path = folder.path("videos/*.mp4")
     for source in (path, path.with_suffix(".json")):
         assert _again(folder, source, reproduce={"folder": "elsewhere"}) == 0
@@ -52,17 +52,17 @@ def test_films_of_every_mode(folder: Folder, films: Callable[[str], dict[str, An
             made.unlink()
 
 
-def test_metadata_that_travelled_alone(folder: Folder, films: Callable[[str], dict[str, Any]]) -> None:
-    films("prompt")
+def test_metadata_that_travelled_alone(folder: Folder, videos: Callable[[str], dict[str, Any]]) -> None:
+    videos("prompt")
     alone = folder.root / "alone.json"
     shutil.copy(folder.path("videos/*.json"), alone)
     assert _again(folder, alone) == 1
-    assert "no film beside it to compare with" in folder.out
+    assert "no video beside it to compare with" in folder.out
     assert (folder.root / "reproduced/alone.mp4").is_file()
 
 
-def test_a_film_that_was_encoded_again_is_measured(folder: Folder, films) -> None:
-    films("prompt")
+def test_a_video_that_was_encoded_again_is_measured(folder: Folder, videos) -> None:
+    videos("prompt")
     path = folder.path("videos/*.mp4")
     other = folder.path("videos/*.mp4", 1)
     alone = folder.root / path.with_suffix(".json").name
@@ -91,11 +91,11 @@ def test_what_cannot_be_reproduced(stills: Folder) -> None:
     assert "source: is missing" in stills.wrong(task="reproduce")
     assert f"did you mean '{path.name}'" in stills.wrong(task="reproduce", source=str(path)[:-5] + "x.png")
     assert "says nothing about how it was made" in stills.wrong(task="reproduce", source="plain.png")
-    assert "damaged film" in stills.wrong(task="reproduce", source="note.txt")
+    assert "damaged video" in stills.wrong(task="reproduce", source="note.txt")
     Image.new("RGB", (8, 8)).save(stills.root / "photo.jpg")
     assert "is a JPEG, whose metadata is not read" in stills.wrong(task="reproduce", source="photo.jpg")
     assert "'outputs' is a folder (name one file in it" in stills.wrong(task="reproduce", source="outputs")
-    assert "is no name of a file" in stills.wrong(task="reproduce", source="a\0b")
+    assert "is not a name of a file" in stills.wrong(task="reproduce", source="a\0b")
     assert "is no" in stills.wrong(task="reproduce", source="x" * 300)
     folder = {"folder": str(path.parent)}
     assert "it would be overwritten" in stills.wrong(task="reproduce", source=str(path), reproduce=folder)

@@ -16,8 +16,8 @@ from sdbatch.media import metadata
 from sdbatch.motion.settings import Motion
 from sdbatch.plan import parse
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
-from sdbatch.spec.jobs import Camera, Encoding, Model, Shot, Start, Toward
-from tests.motion.films import BASE, MOTIONS, film
+from sdbatch.spec.jobs import Camera, Encoding, Model, PromptBlend, Shot, Start
+from tests.motion.videos import BASE, MOTIONS, video
 
 SHARES = st.floats(0.01, 1)
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -42,7 +42,7 @@ SHOTS = st.builds(
     steps=st.integers(2, 50),
     guidance=st.floats(1, 30) | st.integers(1, 30),
     guidance_interval=st.sampled_from([(0.0, 1.0), (0.1, 0.9)]),
-    toward=st.none() | st.builds(Toward, TEXTS, TEXTS, st.integers(0, 2**63 - 1), st.floats(0, 1)),
+    toward=st.none() | st.builds(PromptBlend, TEXTS, TEXTS, st.integers(0, 2**63 - 1), st.floats(0, 1)),
     start=st.none() | st.builds(Start, IDS, SHARES, CAMERAS, st.booleans(), st.just("") | IDS),
 )
 
@@ -64,18 +64,18 @@ def test_jobs_of_every_sampler_and_mode(sampler: str, name: str) -> None:
     from dataclasses import replace
 
     base = replace(BASE, sampler=sampler)
-    made = motion.make(base, Motion(), Encoding()) if name == "still" else film(name, base, Encoding(quality=30))
+    made = motion.make(base, Motion(), Encoding()) if name == "still" else video(name, base, Encoding(quality=30))
     profile = FakeRenderer().profile
     said = _through(metadata.describe(made, profile))
     again = parse.job(said["job"], name=name)
     assert again.id == made.id
     assert motion.shots(again) == motion.shots(made)
     assert list(motion.frames(again)) == list(motion.frames(made))
-    assert again.film == made.film
+    assert again.video == made.video
     assert parse.profile(said["profile"]) == profile
 
 
-def test_every_mode_has_a_film_here() -> None:
+def test_every_mode_has_a_video_here() -> None:
     assert {"still", *(m["mode"] for m in MOTIONS.values())} == motion.MODES.keys()
 
 
@@ -93,7 +93,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("model", {"weights": "x", "schedule": {"prediction": "odd"}}, "prediction"),
     ("prompt", "a" * 300_000, "longer than"),
     ("prompt", "\ud800", "no UTF-8"),
-    ("v", 2, "allowed are 1"),
+    ("v", 2, "allowed: 1"),
     ("extra", 1, "unknown key"),
     ("start", {"parent": "x", "strength": "1"}, "strength"),
 ]
@@ -120,7 +120,7 @@ JSON = st.recursive(
 
 @given(key=st.sampled_from(list(BASE.spec())), value=JSON)
 def test_anything_else_is_a_problem_never_a_traceback(key: str, value: Any) -> None:
-    made = film("prompt")
+    made = video("prompt")
     data = {"id": made.id, **motion.job_spec(made)}
     data["shot"] = {**data["shot"], key: value}
     for where in (data, {**data, "motion": value}, {**data, "encoding": value}, {**data, "shot": value}, value):

@@ -1,4 +1,4 @@
-"""task=verify: bits that hold are found to hold, and whatever was changed is found, named and put right."""
+"""task=verify: bits that hold are found to hold, and whatever was changed is found, named and repair."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sdbatch.plan import parse
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Feed, Pixels
 from sdbatch.tasks import rerender
-from tests.tasks.conftest import FILMS, Folder
+from tests.tasks.conftest import VIDEOS, Folder
 
 DRAW = fake.draw
 
@@ -41,15 +41,15 @@ def test_what_holds_is_found_to_hold(stills: Folder) -> None:
     assert "4 bit-equal" in stills.out
 
 
-@pytest.mark.parametrize("mode", FILMS)
-def test_films_of_every_mode(folder: Folder, films: Callable[[str], dict[str, Any]], mode: str) -> None:
-    more = films(mode)
+@pytest.mark.parametrize("mode", VIDEOS)
+def test_videos_of_every_mode(folder: Folder, videos: Callable[[str], dict[str, Any]], mode: str) -> None:
+    more = videos(mode)
     assert folder.run(task="verify", **more) == 0
     assert "2 bit-equal" in folder.out
 
 
-def test_every_film_mode_is_tried() -> None:
-    assert set(FILMS) == motion.MODES.keys() - {"still"}
+def test_every_video_mode_is_tried() -> None:
+    assert set(VIDEOS) == motion.MODES.keys() - {"still"}
 
 
 def test_order_neighbours_and_samples(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,15 +126,15 @@ def test_damage_is_found_without_rendering(stills: Folder, monkeypatch: pytest.M
     }
 
 
-def test_repair_gives_the_same_bytes(folder: Folder, films: Callable[[str], dict[str, Any]]) -> None:
-    more = films("feedback")
+def test_repair_gives_the_same_bytes(folder: Folder, videos: Callable[[str], dict[str, Any]]) -> None:
+    more = videos("feedback")
     before = folder.tree()
-    folder.path("videos/*.mp4").write_bytes(b"no film")
+    folder.path("videos/*.mp4").write_bytes(b"no video")
     folder.path("videos/*.png", 1).unlink()
     assert folder.run(task="verify", **more) == 3
-    assert "verify.repair=true puts 2 files right" in folder.out
+    assert "verify.repair=true repairs 2 files" in folder.out
     assert folder.run(task="verify", verify={"repair": True}, **more) == 0
-    assert "2 put right" in folder.out
+    assert "2 repair" in folder.out
     assert folder.tree() == before
 
 
@@ -148,7 +148,7 @@ def test_different_bits_within_a_profile(stills: Folder, monkeypatch: pytest.Mon
     assert distance["psnr"] == pytest.approx(10 * np.log10(255**2 * 48 * 32 * 3), abs=0.01)
     assert stills.tree() == before
     assert stills.run(task="verify") == 3
-    assert "is the present one: the cause is no version or setting" in stills.out
+    assert "is the present one: no version or setting explains it" in stills.out
 
 
 def test_different_bits_under_another_profile(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,16 +162,16 @@ def test_different_bits_under_another_profile(stills: Folder, monkeypatch: pytes
     assert f"numpy {np.__version__} then, 9.9 now" in stills.out
 
 
-def test_equal_bits_under_another_profile(folder: Folder, films, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_bits_under_another_profile(folder: Folder, videos, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files differ (they name their profile), the pixels do not."""
-    more = films("prompt")
+    more = videos("prompt")
     monkeypatch.setattr(fake, "version", lambda package: "9.9")
     assert folder.run(task="verify", **more) == 0
     assert "2 bit-equal" in folder.out
 
 
-def test_films_that_differ_name_the_frames(folder: Folder, films, monkeypatch: pytest.MonkeyPatch) -> None:
-    more = films("prompt")
+def test_videos_that_differ_name_the_frames(folder: Folder, videos, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = videos("prompt")
 
     def late(shot: Shot, feed: Feed | None = None) -> Pixels:
         return 255 - DRAW(shot, feed) if "at 1.00" in shot.prompt else DRAW(shot, feed)
@@ -243,8 +243,8 @@ def test_a_profile_that_nothing_says(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "what"), [(".json", "metadata"), (".png", "poster")])
-def test_what_lies_beside_a_film(folder: Folder, films, suffix: str, what: str) -> None:
-    more = films("prompt")
+def test_what_lies_beside_a_video(folder: Folder, videos, suffix: str, what: str) -> None:
+    more = videos("prompt")
     before = folder.tree()
     one, two = (folder.path("videos/*.mp4", n).with_suffix(suffix) for n in range(2))
     one.unlink()
@@ -270,7 +270,7 @@ def test_damaged_lines_are_told(stills: Folder) -> None:
     code, said = stills.json()
     assert (code, said["recorded"], said["damaged_lines"]) == (0, 3, 1)
     assert stills.run(task="verify") == 0
-    assert "1 damaged manifest lines were passed over" in stills.out
+    assert "1 damaged manifest lines were skipped" in stills.out
     assert stills.run() == 0
     assert stills.json()[1]["damaged_lines"] == 0
 

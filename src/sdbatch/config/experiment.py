@@ -27,7 +27,7 @@ GROUPS = ("experiment", "prompt_set", "motion_preset")  # folders of conf/ that 
 def _one_of(names: Sequence[str], what: str) -> AfterValidator:
     def check(value: str) -> str:
         if value not in names:
-            raise ValueError(f"{shown(value)} is no {what}; allowed are {', '.join(names)}{_hint(value, names)}")
+            raise ValueError(f"unknown {what} {shown(value)}; allowed: {', '.join(names)}{_hint(value, names)}")
         return value
 
     return AfterValidator(check)
@@ -60,7 +60,7 @@ def _prompt(value: Any) -> Any:
     if isinstance(value, bool | int | float):
         raise ValueError(f"{shown(value)} is not text; quote the prompt")
     if not isinstance(value, str | dict):
-        raise ValueError(f"{shown(value)} is no prompt; write a text or {{id, text, negative}}")
+        raise ValueError(f"{shown(value)} is not a prompt; write a text or {{id, text, negative}}")
     return {"text": value} if isinstance(value, str) else value
 
 
@@ -107,12 +107,12 @@ class Sampling(Section):
     @classmethod
     def _interval(cls, value: tuple[float, float]) -> tuple[float, float]:
         if not 0 <= value[0] < value[1] <= 1:
-            raise ValueError(f"{list(value)} is no interval; write [from, to] with 0 ≤ from < to ≤ 1")
+            raise ValueError(f"{list(value)} is not an interval; write [from, to] with 0 ≤ from < to ≤ 1")
         return value
 
 
 class EncodingSettings(Section):
-    """How a film's frames become a file."""
+    """How a video's frames become a file."""
 
     codec: Literal["h264", "av1", "vp9", "webp", "gif"] = Field(
         "h264", description="h264: MP4, yuv420p, fast-start; av1 and vp9: WebM; webp and gif: animated pictures"
@@ -163,7 +163,7 @@ class ModelSettings(Section):
     def _used(self) -> ModelSettings:
         """Weights that are named are the weights that are used."""
         if self.path is not None and self.kind != "local":
-            raise wrong("path", f"{shown(self.path)} would be ignored: this is no model=local (add model=local)")
+            raise wrong("path", f"{shown(self.path)} would be ignored: model.kind is not local (add model=local)")
         for key in ("repo", "revision"):
             if getattr(self, key) is not None and self.kind != "hub":
                 raise wrong(key, f"{shown(getattr(self, key))} would be ignored: model.kind is {self.kind}, not hub")
@@ -176,7 +176,7 @@ def _path(value: str) -> str:
     except RuntimeError:
         raise ValueError(f"{shown(value)}: there is no such user") from None
     if long or "\0" in value:
-        raise ValueError(f"{shown(value)} is no name of a file or folder")
+        raise ValueError(f"{shown(value)} is not a name of a file or folder")
     return value
 
 
@@ -188,7 +188,7 @@ class Output(Section):
 
     folder: FilePath = Field("outputs", description="folder that holds <name>/")
     metadata: Literal["full", "none"] = Field("full", description="what the files say about themselves")
-    frames: bool = Field(False, description="keep the frames of films as PNGs, in frames/<id of the job>/")
+    frames: bool = Field(False, description="keep the frames of videos as PNGs, in frames/<id of the job>/")
 
 
 class Shard(Section):
@@ -207,9 +207,9 @@ class Shard(Section):
 class PlanSettings(Section):
     """The dry run."""
 
-    format: Literal["table", "json"] = Field("table", description="for people or for programs")
+    format: Literal["table", "json"] = Field("table", description="for users or for programs")
     limit: int = Field(100_000, ge=1, le=100_000_000, description="a larger plan is refused")
-    preview: bool = Field(False, description="draw every film's curves, and its camera over a test card")
+    preview: bool = Field(False, description="draw every video's curves, and its camera over a test card")
 
 
 def _names(value: Any) -> Any:
@@ -237,7 +237,7 @@ class VerifySettings(Section):
     )
     seed: int = Field(0, ge=0, le=2**63 - 1, description="decides which jobs, and in which order")
     repair: bool = Field(False, description="render damaged and missing files again and put them back")
-    format: Literal["table", "json"] = Field("table", description="for people or for programs")
+    format: Literal["table", "json"] = Field("table", description="for users or for programs")
 
 
 class ReproduceSettings(Section):
@@ -249,7 +249,7 @@ class ReproduceSettings(Section):
 class FinalSettings(Section):
     """Chosen jobs with other settings (task=final): a final from a cheap draft."""
 
-    jobs: Names = Field((), description="ids, file names of pictures and films, or text files that hold them")
+    jobs: Names = Field((), description="ids, file names of pictures and videos, or text files that hold them")
     set: dict[str, Any] | None = Field(
         None, description="what changes: negative, canvas, sampling.*, motion.*, encoding.*"
     )
@@ -273,7 +273,7 @@ class PruneSettings(Section):
 
     apply: bool = Field(False, description="false only shows what would go")
     plans: bool = Field(False, description="also earlier plans, and what only they want")
-    shots: bool = Field(False, description="also the shots of finished films (re-encoding renders them again)")
+    shots: bool = Field(False, description="also the shots of finished videos (re-encoding renders them again)")
 
 
 class Experiment(Section):
@@ -292,7 +292,7 @@ class Experiment(Section):
         ("1:1",), min_length=1, description='quoted ratios ("16:9") or exact sizes (640x360)'
     )
     sampling: Sampling = Field(Sampling(), description="how a shot is denoised")
-    motion: Motion = Field(Motion(), description="how a prompt becomes a film")
+    motion: Motion = Field(Motion(), description="how a prompt becomes a video")
     encoding: EncodingSettings = Field(EncodingSettings(), description="how frames become a file")
     sweep: tuple[dict[str, Any], ...] = Field((), description="keys in one entry go together, entries multiply")
     skip: tuple[dict[str, Any], ...] = Field((), description="jobs that match all keys of a rule are left out")
@@ -307,7 +307,7 @@ class Experiment(Section):
     sheet: SheetSettings = Field(SheetSettings(), description="the contact sheet")
     gallery: GallerySettings = Field(GallerySettings(), description="the page of all pictures")
     verify: VerifySettings = Field(VerifySettings(), description="rendering again and comparing")
-    source: FilePath | None = Field(None, description="task=reproduce: a picture or a film")
+    source: FilePath | None = Field(None, description="task=reproduce: a picture or a video")
     reproduce: ReproduceSettings = Field(ReproduceSettings(), description="one file made again")
     final: FinalSettings = Field(FinalSettings(), description="chosen jobs with other settings")
     prune: PruneSettings = Field(PruneSettings(), description="removing what nothing wants any more")

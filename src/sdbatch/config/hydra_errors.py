@@ -1,4 +1,4 @@
-"""Hydra's and OmegaConf's error texts in our words: one Problem with the key, what is wrong and what to write instead.
+"""Hydra's and OmegaConf's error texts as user-facing messages: one Problem with the key, what is wrong and what to write instead.
 
 Knows their wording (Hydra 1.3, OmegaConf 2.3), not their code. What it does not recognise it hands on, shortened.
 """
@@ -22,7 +22,9 @@ _QUOTE = "quote it, and the whole for the shell: 'key=\"value\"'"
 def translate(texts: Sequence[str], override: str | None = None) -> Problem:
     """``texts``: the error's and those of its causes; ``override``: the argument that could not be parsed, if known."""
     if override is not None and "=" not in override:
-        return Problem("", f"{shown(override)} is no key=value", f"for an experiment write +experiment={override[:40]}")
+        return Problem(
+            "", f"{shown(override)} is not key=value", f"for an experiment write +experiment={override[:40]}"
+        )
     if override is not None:
         key = _key(override)
         return Problem(key, f"{shown(override)} cannot be read", _QUOTE_TEXTS if key == "prompts" else _QUOTE)
@@ -54,7 +56,7 @@ def _unknown(m: re.Match[str], texts: Sequence[str]) -> Problem:
     section, _, name = key.rpartition(".")
     beside = [k.removeprefix(f"{section}.") for k in KEYS if k.rpartition(".")[0] == section]
     hint = nearest(name, beside)
-    return Problem(key, "unknown key", hint or (f"known are {', '.join(beside)}" if beside else ""))
+    return Problem(key, "unknown key", hint or (f"known: {', '.join(beside)}" if beside else ""))
 
 
 def _ambiguous(m: re.Match[str], _: Sequence[str]) -> Problem:
@@ -88,7 +90,7 @@ RULES: tuple[tuple[str, Callable[[re.Match[str], Sequence[str]], Problem]], ...]
             m[1] or m[2], "is chosen already", f"write {m[1] or m[2]}=…, or in a file override /{m[1] or m[2]}: …"
         ),
     ),
-    (r"Incompatible key type|Unsupported key type", lambda *_: Problem("", "a key is no text", "quote it")),
+    (r"Incompatible key type|Unsupported key type", lambda *_: Problem("", "a key is not text", "quote it")),
     (r"Ambiguous value for argument '(.*)'\n1", _ambiguous),
     (
         r"Sweep parameters '(.*)' requires --multirun",

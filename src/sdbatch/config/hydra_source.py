@@ -24,11 +24,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sdbatch.config.experiment import GROUPS
 from sdbatch.config.hydra_errors import KEYS, translate
-from sdbatch.config.untrusted import dangers
+from sdbatch.config.untrusted import forbidden_keys
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, shown
 
-# Texts of people are data: a ${ or ??? in a prompt is not for OmegaConf, so it travels marked.
+# Texts of users are data: a ${ or ??? in a prompt is not for OmegaConf, so it travels marked.
 LITERAL = ("prompts", "negative", "sweep", "skip", "motion.phrase", "motion.prompts", "final.set")
 _NAMES = frozenset(key.split(".")[-1] for key in LITERAL)
 _SECTIONS = frozenset(key.rpartition(".")[0] for key in KEYS)
@@ -78,7 +78,9 @@ def _check_flags(flags: list[str]) -> None:
     wrong = [f for f in flags if f.startswith("-") and f.partition("=")[0] not in known]
     if wrong:
         raise ConfigError(
-            Problem(f, "is no flag", f"keys are written {f.lstrip('-').partition('=')[0]}=…, experiments +experiment=…")
+            Problem(
+                f, "unknown flag", f"keys are written {f.lstrip('-').partition('=')[0]}=…, experiments +experiment=…"
+            )
             for f in wrong
         )
 
@@ -97,7 +99,7 @@ def _forced(argument: str, groups: Collection[str]) -> str:
 
 
 class FileConfigSource(file_config_source.FileConfigSource):  # registered under this name before Hydra's own
-    """Hydra's reader of YAML files, with people's texts marked before OmegaConf sees them."""
+    """Hydra's reader of YAML files, with user text marked before OmegaConf sees them."""
 
     def load_config(self, config_path: str) -> ConfigResult:
         path = Path(self.path) / self._normalize_file_name(config_path)
@@ -109,11 +111,13 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
             raise ConfigError.one("", f"{path.name} cannot be read: {why}") from e
         header = self._get_header_dict(text[:4096])
         if data is not None and not isinstance(data, dict):
-            raise ConfigError.one("", f"{path.name} is no mapping of keys")
+            raise ConfigError.one("", f"{path.name} is not a mapping of keys")
         if data and not isinstance(data.get("hydra", {}), dict):
             raise ConfigError.one("hydra", f"{shown(data['hydra'])} is not a mapping of keys")
         theirs = not Path(self.path).samefile(conf_dir())
-        if theirs and (problems := dangers(config_path.removesuffix(".yaml"), data or {}, header.get("package") or "")):
+        if theirs and (
+            problems := forbidden_keys(config_path.removesuffix(".yaml"), data or {}, header.get("package") or "")
+        ):
             raise ConfigError(problems)
         return ConfigResult(f"file://{self.path}", self.provider, OmegaConf.create(_marked(data or {})), header)
 

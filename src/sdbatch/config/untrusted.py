@@ -16,7 +16,7 @@ SECTIONS = ("launcher", "sweeper", "mode")  # of hydra.*
 _HINT = "give it on the command line"
 
 
-def dangers(path: str, data: Mapping[Any, Any], package: str = "") -> list[Problem]:
+def forbidden_keys(path: str, data: Mapping[Any, Any], package: str = "") -> list[Problem]:
     """What the file at ``path`` (in its configuration folder) must not say. ``package``: from its first line."""
     place = package or path.rpartition("/")[0].replace("/", ".")
     whole = {place: data} if place.startswith("hydra") else {"hydra": data.get("hydra", {})}

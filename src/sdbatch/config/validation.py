@@ -1,4 +1,4 @@
-"""From plain data to an Experiment, or to every mistake at once in words for people."""
+"""From plain data to an Experiment, or to every mistake at once in words for users."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ ELSEWHERE = {
 }
 _BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _PATTERNS = {  # by the last part of the key
-    "name": ("no name", "a folder, not a path: a-z, 0-9, - and _, at most 64"),
-    "id": ("no id", "letters, digits, . - and _, at most 64"),
-    "revision": ("no commit", "40 hex digits; a branch may change"),
-    "repo": ("no repository", "write owner/name"),
+    "name": ("not a name", "a folder, not a path: a-z, 0-9, - and _, at most 64"),
+    "id": ("not an id", "letters, digits, . - and _, at most 64"),
+    "revision": ("not a commit", "40 hex digits; a branch may change"),
+    "repo": ("not a repository", "write owner/name"),
 }
 _LARGEST = 2**64  # beyond it a number is a slip, and not every step downwards can take it
 
@@ -70,7 +70,7 @@ def validate(data: Mapping[str, Any]) -> Experiment:
 
 
 def _first_moves(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The first value of every swept ``motion.`` key: a film may get its length from the sweep alone."""
+    """The first value of every swept ``motion.`` key: a video may get its length from the sweep alone."""
     entries = data.get("sweep")
     if not isinstance(entries, list) or not isinstance(data.get("motion", {}), dict):
         return {}
@@ -94,10 +94,12 @@ def check(model: type[M], data: Mapping[str, Any], prefix: str = "") -> M:
 
 
 def _not_json(data: Any, key: str) -> list[Problem]:
-    """Values that YAML can hold and JSON cannot: infinity, dates, broken characters, keys that are no text."""
+    """Values that YAML can hold and JSON cannot: infinity, dates, broken characters, keys that are not text."""
     if isinstance(data, Mapping):
         bad = [
-            Problem(_join(key, k), f"the key {shown(k)} is no text", "quote it") for k in data if not isinstance(k, str)
+            Problem(_join(key, k), f"the key {shown(k)} is not text", "quote it")
+            for k in data
+            if not isinstance(k, str)
         ]
         bad += [p for k in data if isinstance(k, str) for p in _not_json(k, _join(key, k))]
         return bad + [p for k, v in data.items() for p in _not_json(v, _join(key, k))]
@@ -107,7 +109,7 @@ def _not_json(data: Any, key: str) -> list[Problem]:
         return [Problem(key, f"{data} is not a finite number")]
     if isinstance(data, str):
         broken = not data.isascii() and any("\ud800" <= c <= "\udfff" for c in data)
-        return [Problem(key, f"{shown(data)} holds a byte that is no UTF-8 text")] if broken else []
+        return [Problem(key, f"{shown(data)} holds a byte that is not UTF-8 text")] if broken else []
     if isinstance(data, int) and abs(data) >= _LARGEST:
         return [Problem(key, f"a number of {data.bit_length()} bits is too large")]
     if isinstance(data, int | float | None):
@@ -140,7 +142,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
     if kind.startswith(_BOUNDS):
         return Problem(key, f"{shown(value)} is out of range {_range(model, loc)}", _bound(model, loc, value))
     if kind in ("literal_error", "bool_type") and (allowed := _allowed(_field(model, loc).annotation)):
-        text = f"{shown(value)} is not allowed; allowed are {', '.join(allowed)}"
+        text = f"{shown(value)} is not allowed; allowed: {', '.join(allowed)}"
         return Problem(key, text, nearest(str(value), allowed))
     if kind == "string_pattern_mismatch":
         what, how = _PATTERNS[str(loc[-1])]
@@ -160,7 +162,7 @@ def _extra(loc: list[int | str], value: Any, model: type[BaseModel], prefix: str
         return Problem(str(loc[0]), "its keys stand apart", "begin its file with # @package _global_")
     owner, name = _owner(model, loc[:-1]), str(loc[-1])
     if owner is Prompt and not closest(name, Prompt.model_fields):
-        hint = f"known are {', '.join(Prompt.model_fields)}; quote a text that has a colon in it"
+        hint = f"known: {', '.join(Prompt.model_fields)}; quote a text that has a colon in it"
         return Problem(_dotted(loc, prefix), "unknown key", hint)
     return Problem(_dotted(loc, prefix), "unknown key", _known(name, model, owner))
 
@@ -261,7 +263,7 @@ def _known(wrong: str, model: type[BaseModel], owner: type[BaseModel]) -> str:
         return f"did you mean {meant!r}?"
     if model is owner is Experiment and (group := closest(wrong, GROUPS)):
         return f"did you mean +{group}=NAME?"
-    return nearest(wrong, names) or f"known are {', '.join(names)}"
+    return nearest(wrong, names) or f"known: {', '.join(names)}"
 
 
 def dotted_keys(model: type[BaseModel]) -> list[str]:

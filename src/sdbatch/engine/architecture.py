@@ -65,7 +65,7 @@ def text_config(state: State) -> dict[str, Any]:
 
 
 def unet_config(state: State) -> dict[str, Any]:
-    """Configuration of a denoiser with keys ``input_blocks.…`` (prefix removed). Raises ValueError if it is no SD 1."""
+    """Configuration of a denoiser with keys ``input_blocks.…`` (prefix removed). Raises ValueError if it is not SD 1."""
     if any("attn2.to_k" in key and tensor.shape[1] in (1024, 2048) for key, tensor in state.items()):
         raise ValueError("this is no Stable Diffusion 1 checkpoint (its text encoder is another one: SD 2 or SDXL)")
     if state["input_blocks.0.0.weight"].shape[1] != 4:

@@ -2,10 +2,10 @@
 
 A *lane* holds the shots in flight of one bucket and a queue of their rows. Every call takes exactly R rows from one
 lane; a shot whose rows are all answered takes its next step and queues new rows; when it ends, its latent goes to the
-VAE and the next shot enters. Since the call shape never changes, neither do a shot's bits, whatever its company.
+VAE and the next shot enters. Since the call shape never changes, neither do a shot's bits, whatever else is in the batch.
 
 Rows are only padded when nothing ready can fill a call. To make that rare, what has the longest way to go is asked
-first: the flights of a lane then end together. Shots that start from a picture go before all, others wait for them.
+first: the requests of a lane then end together. Shots that start from a picture go before all, others wait for them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PADDED = 3  # calls of a lane that are padded before it is asked whether smaller
 
 
 @dataclass(slots=True, eq=False)
-class Flight:
+class Request:
     """A shot being denoised. ``finish`` turns the whole decoded grid into the shot's pixels."""
 
     shot: Shot
@@ -47,14 +47,14 @@ class Flight:
 class Asked(NamedTuple):
     """A row with whom it is for, and its place among the rows of that evaluation."""
 
-    flight: Flight
+    request: Request
     place: int
     row: Row
 
 
 @dataclass(slots=True)
 class Lane:
-    """The flights of one bucket: ``queue`` of rows to ask, ``landed`` flights for the VAE.
+    """The requests of one bucket: ``queue`` of rows to ask, ``finished`` requests for the VAE.
 
     ``prove`` finds smaller sizes that give the same bits; it takes some calls itself.
     """
@@ -63,14 +63,14 @@ class Lane:
     vae_rows: int
     prove: Callable[[], tuple[int, ...]] = tuple
     queue: list[Asked] = field(default_factory=list)
-    landed: deque[Flight] = field(default_factory=deque)
-    calls: int = 0  # in flight
+    finished: deque[Request] = field(default_factory=deque)
+    calls: int = 0  # in request
     padded: int = 0
     tails: tuple[int, ...] = ()
 
     def take(self, count: int) -> tuple[list[Asked], int]:
         """``count`` rows at most, what others wait for and what has the longest way to go first; the call's size."""
-        self.queue.sort(key=lambda asked: (asked.flight.shot.start is None, -asked.flight.left))
+        self.queue.sort(key=lambda asked: (asked.request.shot.start is None, -asked.request.left))
         asked, self.queue = self.queue[:count], self.queue[count:]
         size = next((n for n in self.tails if len(asked) <= n), self.rows)
         if len(asked) < size:
@@ -93,9 +93,9 @@ class Nets(NamedTuple):
 
 
 class Server:
-    """One ``render``: takes shots from the feed until it has nothing ready and nothing is in flight.
+    """One ``render``: takes shots from the feed until it has nothing ready and nothing is in request.
 
-    ``prepare(shot, bucket)`` makes a Flight; ``lane(bucket)`` an empty Lane; ``bucket(shot)`` says where it belongs.
+    ``prepare(shot, bucket)`` makes a Request; ``lane(bucket)`` an empty Lane; ``bucket(shot)`` says where it belongs.
     """
 
     def __init__(self, nets: Nets, bucket: Callable[[Shot], Bucket], lane: Callable[[Bucket], Lane]) -> None:
@@ -104,11 +104,11 @@ class Server:
         self._new_lane = lane
         self._lanes: dict[Bucket, Lane] = {}
         self._calls: dict[Future[list[torch.Tensor]], tuple[Lane, list[Asked]]] = {}
-        self._coming: deque[tuple[Flight, Future[list[Decoded]], int]] = deque()
+        self._pending_decodes: deque[tuple[Request, Future[list[Decoded]], int]] = deque()
         self._failed: list[Failure] = []
         self.active: dict[int, Shot] = {}  # by id(shot): what would be lost if the loop stopped now
 
-    def run(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Iterator[Picture | Failure]:
+    def run(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Iterator[Picture | Failure]:
         """Results in the order they get done."""
         while True:
             full = self._launch(feed, prepare)
@@ -118,21 +118,21 @@ class Server:
             if not full:
                 self._launch_padded()
             if self._calls:
-                self._land()
-                yield from self._arrived(WAITING)
-            elif self._coming:
-                yield from self._arrived(0)
+                self._collect()
+                yield from self._decoded(WAITING)
+            elif self._pending_decodes:
+                yield from self._decoded(0)
             elif not failed:
                 return
 
     def rescue(self) -> Iterator[Picture | Failure]:
         """What was already done when the loop broke off; ``active`` then holds what was lost."""
         yield from self._failed
-        yield from self._arrived(0)
+        yield from self._decoded(0)
 
-    def _launch(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> bool:
-        """As many full calls as are worth having in flight; whether there were rows enough for them."""
-        while len(self._calls) < self._begin.worth:
+    def _launch(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> bool:
+        """As many full calls as are worth having in request; whether there were rows enough for them."""
+        while len(self._calls) < self._begin.max_in_flight:
             lane = self._full(feed, prepare)
             if lane is None:
                 return False
@@ -145,7 +145,7 @@ class Server:
             lane = max(self._lanes.values(), key=lambda lane: (lane.worth_asking, len(lane.queue)), default=None)
             if lane is None or not lane.worth_asking:
                 return
-            if self._coming and len(lane.queue) * 2 < lane.rows:
+            if self._pending_decodes and len(lane.queue) * 2 < lane.rows:
                 return  # a picture may make more shots ready
             alone = sum(other.worth_asking for other in self._lanes.values()) == 1
             share = -(-len(lane.queue) // idle) if lane.tails and alone else lane.rows
@@ -156,9 +156,9 @@ class Server:
         lane.calls += 1
         self._calls[self._begin(partial(self._denoiser, [a.row for a in asked], size))] = (lane, asked)
 
-    def _full(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Lane | None:
+    def _full(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
         """A lane that fills a call, after taking what the feed has ready: largest first, but rather one without calls
-        in flight, or a long shot would have less time than the rest of its lane (its steps come one after the other).
+        in request, or a long shot would have less time than the rest of its lane (its steps come one after the other).
         """
         called = {bucket: lane.calls for bucket, lane in self._lanes.items() if lane.calls}
         for bucket in sorted(self._lanes.keys() - called.keys(), key=lambda b: (-b.area, b)):
@@ -171,7 +171,7 @@ class Server:
         filled = (b for b in sorted(called, key=lambda b: (called[b], -b.area, b)) if self._fill(b, feed, prepare))
         return next((self._lanes[b] for b in filled), None)
 
-    def _fill(self, bucket: Bucket, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> bool:
+    def _fill(self, bucket: Bucket, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> bool:
         """Take shots of ``bucket`` until its lane can fill a call; whether it can."""
         lane = self._lanes[bucket]
         while len(lane.queue) < lane.rows:
@@ -182,13 +182,13 @@ class Server:
         return True
 
     @torch.inference_mode()
-    def _enter(self, shot: Shot, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Flight]) -> Bucket | None:
+    def _enter(self, shot: Shot, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Bucket | None:
         """Start ``shot`` in its lane; a shot that cannot start fails alone."""
         self.active[id(shot)] = shot
         try:
             bucket = self._bucket(shot)
-            flight = prepare(shot, bucket, feed)
-            rows = next(flight.steps)
+            request = prepare(shot, bucket, feed)
+            rows = next(request.steps)
         except (SdbatchError, OSError, ValueError, KeyError) as e:
             self._failed.append(Failure(shot, _reason(e)))
             del self.active[id(shot)]
@@ -196,67 +196,67 @@ class Server:
         if bucket not in self._lanes:
             self._lanes[bucket] = self._new_lane(bucket)
         lane = self._lanes[bucket]
-        self._ask(lane, flight, rows)
+        self._ask(lane, request, rows)
         return bucket
 
-    def _ask(self, lane: Lane, flight: Flight, rows: tuple[Row, ...]) -> None:
-        flight.asked = len(rows)
-        flight.answers = {}
-        lane.queue.extend(Asked(flight, place, row) for place, row in enumerate(rows))
+    def _ask(self, lane: Lane, request: Request, rows: tuple[Row, ...]) -> None:
+        request.asked = len(rows)
+        request.answers = {}
+        lane.queue.extend(Asked(request, place, row) for place, row in enumerate(rows))
 
     @torch.inference_mode()
-    def _land(self) -> None:
-        """Take in what is answered, at least one call; flights whose rows are all answered go on or land."""
+    def _collect(self) -> None:
+        """Take in what is answered, at least one call; requests whose rows are all answered go on or land."""
         for call in wait(self._calls, return_when=FIRST_COMPLETED).done:
             lane, asked = self._calls.pop(call)
             lane.calls -= 1
             for a, prediction in zip(asked, call.result(), strict=True):
-                a.flight.answers[a.place] = prediction  # two rows of a flight may be answered in any order
-                self._go_on(lane, a.flight)
+                a.request.answers[a.place] = prediction  # two rows of a request may be answered in any order
+                self._go_on(lane, a.request)
 
-    def _go_on(self, lane: Lane, flight: Flight) -> None:
-        if len(flight.answers) < flight.asked:
+    def _go_on(self, lane: Lane, request: Request) -> None:
+        if len(request.answers) < request.asked:
             return
-        flight.left -= 1
+        request.left -= 1
         try:
-            self._ask(lane, flight, flight.steps.send([flight.answers[k] for k in range(flight.asked)]))
+            self._ask(lane, request, request.steps.send([request.answers[k] for k in range(request.asked)]))
         except StopIteration as end:
-            flight.latent = end.value
-            lane.landed.append(flight)
+            request.latent = end.value
+            lane.finished.append(request)
 
     def _decode(self, whole: bool) -> None:
-        """Decode landed flights, only in ``whole`` VAE calls or all of them."""
+        """Decode finished requests, only in ``whole`` VAE calls or all of them."""
         for lane in self._lanes.values():
-            while len(lane.landed) >= (lane.vae_rows if whole else 1):
-                flights = [lane.landed.popleft() for _ in range(min(lane.vae_rows, len(lane.landed)))]
-                latents = [f.latent for f in flights if f.latent is not None]
+            while len(lane.finished) >= (lane.vae_rows if whole else 1):
+                requests = [lane.finished.popleft() for _ in range(min(lane.vae_rows, len(lane.finished)))]
+                latents = [f.latent for f in requests if f.latent is not None]
                 call = self._begin(partial(self._vae.decode, latents, lane.vae_rows))
-                self._coming.extend((flight, call, k) for k, flight in enumerate(flights))
+                self._pending_decodes.extend((request, call, k) for k, request in enumerate(requests))
 
-    def _arrived(self, waiting: int) -> Iterator[Picture | Failure]:
+    def _decoded(self, waiting: int) -> Iterator[Picture | Failure]:
         """Pictures that are on the host; waits for the oldest while more than ``waiting`` are on their way."""
-        while self._coming and (len(self._coming) > waiting or self._here(*self._coming[0])):
-            flight, call, k = self._coming.popleft()
-            result = self._result(flight, call.result()[k])
-            del self.active[id(flight.shot)]
+        while self._pending_decodes and (len(self._pending_decodes) > waiting or self._here(*self._pending_decodes[0])):
+            request, call, k = self._pending_decodes.popleft()
+            result = self._result(request, call.result()[k])
+            del self.active[id(request.shot)]
             yield result
 
     @staticmethod
-    def _here(_: Flight, call: Future[list[Decoded]], k: int) -> bool:
+    def _here(_: Request, call: Future[list[Decoded]], k: int) -> bool:
         return call.done() and call.result()[k].done
 
     @torch.inference_mode()
-    def _result(self, flight: Flight, decoded: Decoded) -> Picture | Failure:
+    def _result(self, request: Request, decoded: Decoded) -> Picture | Failure:
         pixels, finite, varied = decoded.take()
         notes: tuple[str, ...] = ()
-        if not (finite and varied) and self._vae.half and flight.latent is not None:
-            batch = self._new_lane(self._bucket(flight.shot)).vae_rows
-            pixels, finite, varied = self._vae.decode([flight.latent], batch, full=True)[0].take()
+        if not (finite and varied) and self._vae.half and request.latent is not None:
+            batch = self._new_lane(self._bucket(request.shot)).vae_rows
+            pixels, finite, varied = self._vae.decode([request.latent], batch, full=True)[0].take()
             notes = (AGAIN,)
         if not finite:
-            return Failure(flight.shot, "the picture is not finite (NaN): try another seed, guidance or runtime.dtype")
-        pixels, more = flight.finish(pixels)
-        return Picture(flight.shot, pixels, notes + (() if varied else (FLAT,)) + more)
+            return Failure(request.shot, "the picture is not finite (NaN): try another seed, guidance or runtime.dtype")
+        pixels, more = request.finish(pixels)
+        return Picture(request.shot, pixels, notes + (() if varied else (FLAT,)) + more)
 
 
 def _reason(e: BaseException) -> str:

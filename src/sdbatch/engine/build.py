@@ -75,7 +75,7 @@ def _new_name(key: str) -> str:
 
 
 def empty(name: str, config: dict[str, Any]) -> nn.Module:
-    """A module without memory. Raises ConfigError for a class that is no part of Stable Diffusion 1."""
+    """A module without memory. Raises ConfigError for a class that is not part of Stable Diffusion 1."""
     with torch.device("meta"):
         if name == "text_encoder":
             from transformers.models.clip.configuration_clip import CLIPTextConfig
@@ -95,7 +95,7 @@ def empty(name: str, config: dict[str, Any]) -> nn.Module:
             from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
             return AutoencoderTiny.from_config(config)  # type: ignore[no-any-return]
-    raise ConfigError.one("model", f"{kind} is no {name} of Stable Diffusion 1")
+    raise ConfigError.one("model", f"{kind} is not a Stable Diffusion 1 {name}")
 
 
 def _bare_text(state: State) -> State:

@@ -20,7 +20,7 @@ class Calls:
 
     def __init__(self, workers: int = 1, threads: int = 1) -> None:
         self.workers = workers
-        self.worth = workers + (workers > 1)  # one more, so that nobody waits while answers are taken in
+        self.max_in_flight = workers + (workers > 1)  # one more, so that nobody waits while answers are taken in
         self._threads = threads
         self._pool = ThreadPoolExecutor(workers, "call") if workers > 1 else None
 

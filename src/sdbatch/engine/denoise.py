@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class InitLatent:
     """What a shot starts from: ``latent`` (C, h, w), and where painting ``mask`` (1, h, w), 1 where new is wanted."""
 
     latent: torch.Tensor
@@ -49,7 +49,7 @@ class Recipe:
     cond: torch.Tensor
     uncond: torch.Tensor | None
     shape: tuple[int, int, int]
-    known: Known | None = None
+    known: InitLatent | None = None
 
 
 Steps = Generator[tuple[Row, ...], list[torch.Tensor], torch.Tensor]

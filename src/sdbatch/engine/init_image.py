@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from sdbatch.engine.decode import Vae
-from sdbatch.engine.denoise import Known
+from sdbatch.engine.denoise import InitLatent
 from sdbatch.imaging.colour_transfer import match_colours
 from sdbatch.imaging.warp import coverage, warp
 from sdbatch.spec.canvas import Size, crop, latent
@@ -21,7 +21,7 @@ SEAM = 1 / 24  # of the shorter side: how softly painted and known parts meet
 
 
 @dataclass(frozen=True, slots=True)
-class Begin:
+class InitImage:
     """What a shot starts from: ``pixels`` at its exact size; painting also: ``cover`` (height, width), 1 = known."""
 
     pixels: Pixels
@@ -34,19 +34,19 @@ class Begin:
         share = self.cover[..., None]
         return np.rint(self.pixels * share + picture * (1 - share)).astype(np.uint8)
 
-    def known(self, shot: Shot, vae: Vae, device: torch.device) -> Known:
+    def known(self, shot: Shot, vae: Vae, device: torch.device) -> InitLatent:
         """The latent (and mask, 1 where new) on the shot's latent grid."""
         scale = shot.model.scale
         z = vae.encode(_to_grid(self.pixels, shot))
         if self.cover is None:
-            return Known(z)
+            return InitLatent(z)
         grid = _to_grid(self.cover, shot)
         h, w = grid.shape[0] // scale, grid.shape[1] // scale
         share = grid.reshape(h, scale, w, scale).mean((1, 3))
-        return Known(z, torch.tensor(1 - share, dtype=torch.float32, device=device)[None])
+        return InitLatent(z, torch.tensor(1 - share, dtype=torch.float32, device=device)[None])
 
 
-def begin(shot: Shot, start: Start, feed: Feed) -> Begin:
+def init_image(shot: Shot, start: Start, feed: Feed) -> InitImage:
     """The picture of the shot's parent, seen through its camera at the shot's size; an inlay lies over it."""
     parent = feed.picture(start.parent)
     size = (shot.width, shot.height)
@@ -56,9 +56,9 @@ def begin(shot: Shot, start: Start, feed: Feed) -> Begin:
     if start.inlay is not None:
         inner = feed.picture(start.inlay.shot)
         cover = _cover(inner, start.inlay.camera, size)
-        around = Begin(warp(inner, start.inlay.camera, size), cover)
-        return Begin(around.paste(pixels), cover)
-    return Begin(pixels, _cover(parent, start.camera, size) if start.paint else None)
+        around = InitImage(warp(inner, start.inlay.camera, size), cover)
+        return InitImage(around.paste(pixels), cover)
+    return InitImage(pixels, _cover(parent, start.camera, size) if start.paint else None)
 
 
 def _cover(source: Pixels, camera: Camera, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from sdbatch.models.locate import Source, fetch
 from sdbatch.spec.renderer import Renderer
 
 
-def choosy(settings: ModelSettings, runtime: Runtime) -> bool:
+def needs_device_check(settings: ModelSettings, runtime: Runtime) -> bool:
     """Whether ``runtime`` asks for something that not every machine has."""
     asked = runtime.device not in ("auto", "cpu") or runtime.dtype == "float16" or runtime.attention == "xformers"
     return settings.kind != "fake" and (asked or runtime.compile)

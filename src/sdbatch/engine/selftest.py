@@ -1,4 +1,4 @@
-"""Do bits depend on company here? A probe row is sent through the denoiser in several slots, among other neighbours.
+"""Do bits depend on batch composition here? A probe row is sent through the denoiser in several slots, among other neighbours.
 
 The verdict goes into the profile: a device that fails still renders, and every record says so.
 """

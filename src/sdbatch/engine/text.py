@@ -13,7 +13,7 @@ import torch
 from sdbatch.engine.stats import Stats
 from sdbatch.prompts.syntax import condition
 from sdbatch.prompts.vocabulary import Vocabulary
-from sdbatch.spec.jobs import Shot, Toward
+from sdbatch.spec.jobs import PromptBlend, Shot
 
 KEPT = 256  # texts; one chunk of Stable Diffusion 1.5 in fp16 is 118 kB
 
@@ -32,7 +32,7 @@ class Texts:
 
     def of(self, shot: Shot, chunks: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """(conditional, unconditional) embeddings, both ``chunks`` long; the second is None at guidance 1."""
-        toward = shot.toward or Toward(shot.prompt, shot.negative, shot.seed, 0.0)
+        toward = shot.toward or PromptBlend(shot.prompt, shot.negative, shot.seed, 0.0)
         cond = self._blend(shot.prompt, toward.prompt, toward.amount, chunks)
         if shot.guidance == 1.0:
             return cond, None

@@ -13,14 +13,14 @@ import torch
 
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine import policy
-from sdbatch.engine.batching import Flight, Lane, Nets, Server
+from sdbatch.engine.batching import Lane, Nets, Request, Server
 from sdbatch.engine.build import libraries
 from sdbatch.engine.calls import Calls
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Recipe, Row, denoise
 from sdbatch.engine.denoiser import Denoiser
 from sdbatch.engine.device import failed_to_compile, prepare, versions
-from sdbatch.engine.init_image import begin
+from sdbatch.engine.init_image import init_image
 from sdbatch.engine.load import Components, load
 from sdbatch.engine.safety import Safety
 from sdbatch.engine.selftest import Verdict, probe, same_bits
@@ -33,7 +33,7 @@ from sdbatch.spec.cost import chunks_of, table_of
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
 
-INEXACT = "rendered with runtime.exact=false: bits may depend on company"
+INEXACT = "rendered with runtime.exact=false: the result may depend on batch composition"
 log = logging.getLogger(__name__)
 
 
@@ -100,11 +100,11 @@ class Engine:
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
         """Results in the order they get done. Out of memory halves the rows: another profile, nothing done is lost."""
-        again = Again(feed, self.bucket)
+        again = RetryFeed(feed, self.bucket)
         while True:
             server = Server(Nets(self._denoiser, self._vae, self._calls), self.bucket, self._lane)
             try:
-                yield from server.run(again, self._flight)
+                yield from server.run(again, self._request)
                 return
             except torch.OutOfMemoryError as e:
                 reason = str(e).split(". ")[0]
@@ -143,10 +143,10 @@ class Engine:
             self._proven[bucket, rows] = same_bits(self._uncounted, Row(latent, 500.0, text), rows, smaller)
         return self._proven[bucket, rows]
 
-    def _flight(self, shot: Shot, bucket: Bucket, feed: Feed) -> Flight:
+    def _request(self, shot: Shot, bucket: Bucket, feed: Feed) -> Request:
         """Everything that ``shot`` needs before its first row, and what is done with its decoded picture."""
         model = shot.model
-        start = begin(shot, shot.start, feed) if shot.start else None
+        start = init_image(shot, shot.start, feed) if shot.start else None
         known = start.known(shot, self._vae, self._device.where) if start else None
         cond, uncond = self._texts.of(shot, bucket.chunks)
         shape = (model.channels, bucket.height, bucket.width)
@@ -161,7 +161,7 @@ class Engine:
             picture, blanked = self._safety(picture) if self._safety else (picture, ())
             return picture, blanked + self._notes
 
-        return Flight(shot, denoise(recipe, self._device.where), table.evaluations, finish)
+        return Request(shot, denoise(recipe, self._device.where), table.evaluations, finish)
 
     def _fewer_rows(self, reason: str) -> None:
         rows, vae = self.profile.rows // 2, max(1, self.profile.vae_batch // 2)
@@ -184,7 +184,7 @@ class Engine:
         return probe(self._denoiser, row, rows, () if compiled else (rows * 2,))
 
 
-class Again:
+class RetryFeed:
     """A feed that first hands out shots that were in flight when memory ran out."""
 
     def __init__(self, feed: Feed, bucket: Callable[[Shot], Bucket]) -> None:

@@ -28,9 +28,11 @@ def digest(data: bytes) -> str:
 def trouble(error: OSError, path: Path) -> StoreError:
     """The same in words, with what to do about it."""
     if error.errno in _FULL:
-        return StoreError(f"{path}: no room left on the disk; make room and run the same command again, it goes on")
+        return StoreError(
+            f"{path}: no space left on the disk; free some space, then run the same command again to resume"
+        )
     if error.errno in _DENIED:
-        return StoreError(f"{path}: may not be written ({error.strerror}); check the folder's owner and mount")
+        return StoreError(f"{path}: cannot be written ({error.strerror}); check the folder's owner and mount")
     return StoreError(f"{path}: {error.strerror or error}")
 
 

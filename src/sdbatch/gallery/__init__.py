@@ -2,8 +2,8 @@
 
     live     an observer of the run: keeps the page up to date, from a thread of its own
     site     every file of the page, and which of them are up to date
-    chart    the plan as data: axes, jobs, settings
-    board    what became of each job, as data
+    index    the plan as data: axes, jobs, settings
+    status    what became of each job, as data
     thumbs   small pictures
     command  a job as a command line that makes exactly it
     table    the records as CSV

@@ -9,7 +9,7 @@ from typing import Any
 
 from sdbatch.config.experiment import ModelSettings, Sampling
 from sdbatch.prompts.syntax import variants
-from sdbatch.spec.jobs import Encoding, Film, Job, spec
+from sdbatch.spec.jobs import Encoding, Job, Video, spec
 
 GROUPS = {"hub": "sd15"}  # kinds of models whose group has another name
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -52,13 +52,13 @@ def of_settings(job: Job) -> list[str]:
         value = getattr(shot, key)
         if value != getattr(defaults, key) or key != "guidance_interval":
             out.append(f"sampling.{key}={written(value)}")
-    return out + list(of_film(job.film) if job.film else ())
+    return out + list(of_video(job.video) if job.video else ())
 
 
-def of_film(film: Film) -> Iterator[str]:
-    for key, value in film.motion.model_dump(mode="json", exclude_defaults=True).items():
+def of_video(video: Video) -> Iterator[str]:
+    for key, value in video.motion.model_dump(mode="json", exclude_defaults=True).items():
         yield f"motion.{key}={written(value)}"
-    for key, value in spec(film.encoding).items() if film.encoding != Encoding() else ():
+    for key, value in spec(video.encoding).items() if video.encoding != Encoding() else ():
         yield f"encoding.{key}={written(value)}"
 
 

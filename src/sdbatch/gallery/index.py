@@ -9,7 +9,7 @@ from sdbatch import __version__
 from sdbatch.config.experiment import ModelSettings
 from sdbatch.gallery import command
 from sdbatch.plan.axes import Axis, label
-from sdbatch.spec.jobs import Film, Job
+from sdbatch.spec.jobs import Job, Video
 from sdbatch.spec.ranges import slug
 from sdbatch.store.plan_file import Plan, plan_digest
 
@@ -19,7 +19,7 @@ SAFE = 2**53  # larger whole numbers are text in JavaScript
 TITLES = {"prompts": "prompt", "seeds": "seed"}
 
 
-class Chart:
+class PlanIndex:
     """Told chunk after chunk; ``plan`` holds for all of them and is complete when the last one is made.
 
     ``axes`` says which labels go together and in which order their values are; else labels are axes.
@@ -74,17 +74,17 @@ class _Chunk:
         self._texts: dict[tuple[str, str, str], int] = {}
         self._settings: dict[Any, int] = {}
         self._told: list[dict[str, Any]] = []
-        self._films: list[Film] = []  # alive, so that no other one gets their identity
+        self._videos: list[Video] = []  # alive, so that no other one gets their identity
         self._commands: list[list[str]] = []
 
-    def filled(self, chart: Chart, plan: Plan, part: range) -> dict[str, Any]:
-        rows = [self._row(plan[i], chart) for i in part]
+    def filled(self, index: PlanIndex, plan: Plan, part: range) -> dict[str, Any]:
+        rows = [self._row(plan[i], index) for i in part]
         texts = [
             {"prompt": p, "negative": n, "command": c} for (p, n, _), c in zip(self._texts, self._commands, strict=True)
         ]
         return {"at": self._start, "slugs": list(self._slugs), "texts": texts, "settings": self._told, "rows": rows}
 
-    def _row(self, job: Job, chart: Chart) -> list[Any]:
+    def _row(self, job: Job, index: PlanIndex) -> list[Any]:
         shot = job.shot
         texts = (shot.prompt, shot.negative, dict(job.labels).get("prompts", ""))
         if texts not in self._texts:
@@ -92,17 +92,17 @@ class _Chunk:
             self._commands.append(command.of_texts(job))
         name = self._slugs.setdefault(job.slug or slug(shot.prompt), len(self._slugs))
         seed = shot.seed if shot.seed < SAFE else str(shot.seed)
-        return [job.id, name, self._texts[texts], self._setting(job), seed, *chart.digits(job)]
+        return [job.id, name, self._texts[texts], self._setting(job), seed, *index.digits(job)]
 
     def _setting(self, job: Job) -> int:
-        shot, film = job.shot, job.film
+        shot, video = job.shot, job.video
         how = (shot.width, shot.height, shot.sampler, shot.steps, shot.guidance, shot.guidance_interval)
-        key = (how, (id(film.motion), film.encoding) if film else None)
+        key = (how, (id(video.motion), video.encoding) if video else None)
         if key not in self._settings:
             self._settings[key] = len(self._told)
             self._told.append(_told(job))
-            if film:
-                self._films.append(film)
+            if video:
+                self._videos.append(video)
         return self._settings[key]
 
 
@@ -114,8 +114,8 @@ def _told(job: Job) -> dict[str, Any]:
         "about": [[key, value.strip('"')] for key, value in about if key != "canvas"],
         "command": command.of_settings(job),
     }
-    if job.film:
-        motion = job.film.motion
+    if job.video:
+        motion = job.video.motion
         frames = {True: motion.count - 1, "pingpong": 2 * motion.count - 2}.get(motion.loop, motion.count)
         out["film"] = {"frames": frames, "seconds": round(float(frames / motion.fps), 2)}
     return out
@@ -141,5 +141,5 @@ def _listed(axis: Axis) -> dict[str, int]:
 
 
 def title(key: str) -> str:
-    """An axis' key for people: ``sampling.guidance`` is ``guidance``."""
+    """An axis' key for users: ``sampling.guidance`` is ``guidance``."""
     return TITLES.get(key, key.rpartition(".")[2])

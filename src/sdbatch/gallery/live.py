@@ -11,10 +11,10 @@ from typing import Any
 
 from sdbatch.errors import StoreError
 from sdbatch.gallery.site import Site
-from sdbatch.gallery.status import Board
+from sdbatch.gallery.status import StatusTable
 from sdbatch.runner import Observer
 from sdbatch.spec.renderer import Pixels
-from sdbatch.store import Record, Rivals, Worker, compact
+from sdbatch.store import OtherWorkers, Record, Worker, compact
 from sdbatch.terminal.progress import Progress
 
 TICK = 0.7  # seconds between looks
@@ -23,10 +23,10 @@ AROUND = 2.0  # seconds between looks at other processes
 
 
 class Live(Observer):
-    """``trouble`` says why the page could not be written, if so. Pictures never fail for their page."""
+    """``error`` says why the page could not be written, if so. Pictures never fail for their page."""
 
     def __init__(self, site: Site, progress: Progress) -> None:
-        self.trouble = ""
+        self.error = ""
         self._site = site
         self._progress = progress
         self._news: deque[Record] = deque()
@@ -47,7 +47,7 @@ class Live(Observer):
         self._thread = threading.Thread(target=self._run, args=(worker,), name="gallery", daemon=True)
         self._thread.start()
 
-    def entered(self, record: Record, pixels: Pixels | None) -> None:
+    def recorded(self, record: Record, pixels: Pixels | None) -> None:
         if record.done:
             with suppress(ValueError, OSError, StoreError):
                 self._site.thumb(record, pixels)
@@ -57,7 +57,7 @@ class Live(Observer):
         try:
             _Reporter(self._site, worker, self._progress).run(self._news, self._stop)
         except (OSError, StoreError) as e:
-            self.trouble = str(e)
+            self.error = str(e)
 
     def _close(self) -> None:
         self._stop.set()
@@ -68,7 +68,7 @@ class Live(Observer):
             try:
                 self._site.finish()
             except (OSError, StoreError) as e:
-                self.trouble = str(e)
+                self.error = str(e)
 
 
 class _Reporter:
@@ -79,41 +79,41 @@ class _Reporter:
         self._store = site.store
         self._worker = worker
         self._progress = progress
-        self._board = Board(site.plan.ids)
+        self._status = StatusTable(site.plan.ids)
         self._ticks = 0
         self._told = self._looked = 0.0
         self._changes = -1
 
     def run(self, news: deque[Record], stop: threading.Event) -> None:
-        rivals = self._store.rivals(self._worker)
+        others = self._store.other_workers(self._worker)
         self._site.open()
-        self._board.fill(self._store.ledger(), self._store.intact)
-        self._began, self._before = time.monotonic(), self._board.known
+        self._status.fill(self._store.ledger(), self._store.intact)
+        self._began, self._before = time.monotonic(), self._status.known
         while not stop.wait(TICK if self._ticks else 0):
-            self._take_in(news, rivals)
+            self._take_in(news, others)
             now = time.monotonic()
-            due = self._board.changes != self._changes or now - self._told >= HEARTBEAT
-            if due and self._speaks():
+            due = self._status.changes != self._changes or now - self._told >= HEARTBEAT
+            if due and self._is_reporter():
                 self._tell(now)
-        self._take_in(news, rivals)
+        self._take_in(news, others)
         self._tell(time.monotonic())  # for those who go on; else it is written over at once
 
-    def _take_in(self, news: deque[Record], rivals: Rivals) -> None:
+    def _take_in(self, news: deque[Record], others: OtherWorkers) -> None:
         while news:
-            self._board.enter(news.popleft())
+            self._status.update(news.popleft())
         if time.monotonic() - self._looked >= AROUND:
             self._looked = time.monotonic()
-            for record in rivals.news():
-                self._board.enter(record)
+            for record in others.poll():
+                self._status.update(record)
 
     def _tell(self, now: float) -> None:
-        self._told, self._changes = now, self._board.changes
+        self._told, self._changes = now, self._status.changes
         self._ticks += 1
-        self._site.publish(self._board, self._how(now))
+        self._site.publish(self._status, self._how(now))
 
     def _how(self, now: float) -> dict[str, Any]:
         """Rate and time left: of the pictures if we render alone, else of all processes' jobs."""
-        progress, board = self._progress, self._board
+        progress, status = self._progress, self._status
         if len(self._store.worker_files()) <= 1:
             unit, done, total, rate, left = (
                 "pictures",
@@ -123,14 +123,14 @@ class _Reporter:
                 progress.left,
             )
         else:
-            rate = (board.known - self._before) / max(0.1, now - self._began)
-            unit, done, total = "jobs", board.known, len(board.letters)
+            rate = (status.known - self._before) / max(0.1, now - self._began)
+            unit, done, total = "jobs", status.known, len(status.letters)
             left = (total - done) / rate if rate else None
         seconds = None if left is None else round(left)
         told = {"unit": unit, "done": done, "total": total, "rate": round(rate, 3), "left": seconds}
         return told | {"tick": self._ticks}
 
-    def _speaks(self) -> bool:
+    def _is_reporter(self) -> bool:
         """Whether ours is the first of the processes at work: one tells for all, or any of them if that one is mute."""
         before = [p for p in self._store.worker_files() if p < self._worker.path]
         with ExitStack() as stack:

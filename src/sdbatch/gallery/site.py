@@ -27,8 +27,8 @@ from sdbatch import files
 from sdbatch.config.experiment import ModelSettings
 from sdbatch.errors import StoreError
 from sdbatch.gallery import page, thumbs
-from sdbatch.gallery.index import CHUNK, Chart
-from sdbatch.gallery.status import Board
+from sdbatch.gallery.index import CHUNK, PlanIndex
+from sdbatch.gallery.status import StatusTable
 from sdbatch.plan.axes import Axis
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Ledger, Record, Store
@@ -54,18 +54,18 @@ class Site:
 
     def open(self) -> None:
         """Everything that is known before the first picture."""
-        chart = Chart(self.plan, self._axes)
+        index = PlanIndex(self.plan, self._axes)
         names = {"plan.js", "state.js"}
-        for n, chunk in enumerate(chart.chunks()):
+        for n, chunk in enumerate(index.chunks()):
             names |= {f"jobs-{n:03}.js", f"records-{n:03}.js"}
             self._script(f"jobs-{n:03}.js", chunk)
-        self._script("plan.js", chart.plan(self._name, self._model))
+        self._script("plan.js", index.plan(self._name, self._model))
         self._put(self.store.gallery, page.html(self._name).encode())
         self._tidy(names)
 
-    def publish(self, board: Board, live: Mapping[str, Any]) -> None:
+    def publish(self, status: StatusTable, live: Mapping[str, Any]) -> None:
         """How it goes, in the midst of rendering."""
-        self._script("state.js", board.data(self._digest, live))
+        self._script("state.js", status.data(self._digest, live))
 
     def age(self) -> float:
         """Seconds since somebody said how it goes; infinite if nobody did."""
@@ -99,11 +99,11 @@ class Site:
                 files.remove(self.folder / name)
         ledger = self.store.ledger()
         self._thumbs(ledger, rebuild)
-        board = Board(self.plan.ids)
-        board.fill(ledger, self.store.intact)
+        status = StatusTable(self.plan.ids)
+        status.fill(ledger, self.store.intact)
         for n, rows in enumerate(self._records(ledger)):
             self._script(f"records-{n:03}.js", {"at": n * CHUNK, "records": rows})
-        self._script("state.js", board.data(self._digest), f"// {seal}\n")
+        self._script("state.js", status.data(self._digest), f"// {seal}\n")
 
     def _records(self, ledger: Ledger) -> Iterator[list[Any]]:
         ids = self.plan.ids

@@ -11,7 +11,7 @@ NEW, DONE, WARNED, FAILED = b".dwf"
 NOTES = 2000  # errors and warnings told live; all of them in the end
 
 
-class Board:
+class StatusTable:
     """Letters by position in the plan, and notes (an error, or warnings) where there are some."""
 
     def __init__(self, ids: Sequence[str]) -> None:
@@ -25,10 +25,10 @@ class Board:
         for job_id in self._at:
             record = ledger.get(job_id)
             if record is not None and (not record.done or intact(record)):
-                self.enter(record)
+                self.update(record)
 
-    def enter(self, record: Record) -> None:
-        """Take in one record; other plans' are passed over."""
+    def update(self, record: Record) -> None:
+        """Take in one record; other plans' are skipped."""
         i = self._at.get(record.id)
         if i is None:
             return

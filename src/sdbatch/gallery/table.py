@@ -24,11 +24,11 @@ def csv_text(plan: Plan, ledger: Ledger) -> str:
     for job in jobs:
         record = ledger.get(job.id)
         at = dict(job.labels)
-        film = " ".join(command.of_film(job.film)) if job.film else ""
+        video = " ".join(command.of_video(job.video)) if job.video else ""
         writer.writerow(
             [job.id, record.status if record else "new", job.path, *(at.get(k, "") for k in labels)]
             + [getattr(job.shot, key) for key in SETTINGS]
-            + [job.shot.prompt, job.shot.negative, film, *_told(record)]
+            + [job.shot.prompt, job.shot.negative, video, *_told(record)]
         )
     return out.getvalue()
 

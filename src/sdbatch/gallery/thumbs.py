@@ -34,7 +34,7 @@ def shows(path: Path, digest: str) -> bool:
 
 
 def load(file: Path) -> Pixels:
-    """What a thumbnail of ``file`` shows: the picture, or a film's poster or first frame. ValueError if damaged."""
+    """What a thumbnail of ``file`` shows: the picture, or a video's poster or first frame. ValueError if damaged."""
     if file.suffix == ".png":
         return png.decode(file)
     poster = file.with_suffix(".png")

@@ -28,7 +28,7 @@ def text_chunk(key: str, value: str, international: bool = False) -> bytes:
     """tEXt where Latin-1 is enough (every reader knows it), else iTXt. NUL would end the text: it is replaced."""
     value = value.replace("\0", "\ufffd")
     if not (0 < len(key) < 80 and key.isascii() and key.isprintable() and key == key.strip()):
-        raise ValueError(f"{key[:80]!r} is no key for a PNG text: 1-79 printable ASCII characters")
+        raise ValueError(f"{key[:80]!r} is not a key for a PNG text: 1-79 printable ASCII characters")
     if not international:
         try:
             return chunk(b"tEXt", key.encode() + b"\0" + value.encode("latin-1"))

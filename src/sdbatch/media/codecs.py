@@ -1,4 +1,4 @@
-"""The kinds of film file. A new one is one entry here; nothing else changes.
+"""The kinds of video file. A new one is one entry here; nothing else changes.
 
 Every entry fixes what bits depend on (threads) and converts sRGB to the colours that its tags promise.
 """
@@ -22,7 +22,7 @@ _VP9 = "-c:v libvpx-vp9 -threads 2 -row-mt 1 -deadline good -cpu-used 4 -b:v 0 -
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How ffmpeg writes one kind of film.
+    """How ffmpeg writes one kind of video.
 
     ``arguments`` may name {quality} (crf, 0 best - 51), {percent} (the same as 100 best - 0) and {preset} (x264's).
     ``even``: odd sizes get one more row or column, a copy of the last. ``tagged``: the container carries our metadata.

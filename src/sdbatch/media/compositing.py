@@ -1,4 +1,4 @@
-"""Frames from layers, films from jobs. Memory holds a few pictures, however long the film. Knows no folders."""
+"""Frames from layers, videos from jobs. Memory holds a few pictures, however long the video. Knows no folders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdbatch import motion
 from sdbatch.errors import StoreError
 from sdbatch.imaging.warp import Plate, patch, warp
 from sdbatch.media import png, xmp
-from sdbatch.media.video_writer import FilmWriter, temporary
+from sdbatch.media.video_writer import VideoWriter, temporary
 from sdbatch.spec.jobs import Camera, Frame, Job, Layer
 from sdbatch.spec.renderer import Pixels
 
@@ -67,22 +67,22 @@ def assemble(  # noqa: PLR0913
     poster: Path | None = None,
     each: Callable[[int, Pixels], None] | None = None,
 ) -> int:
-    """Write the film ``job`` to ``path``, frame by frame; returns the number of frames.
+    """Write the video ``job`` to ``path``, frame by frame; returns the number of frames.
 
     ``load_shot`` gives the picture of a shot id. ``metadata`` is text for the container (None: none, and no mark).
     ``poster`` is a PNG of the first frame; ``each`` is shown every frame with its number. Whatever ``load_shot`` and
-    ``each`` raise passes through and leaves no film; StoreError if a file cannot be written.
+    ``each`` raise passes through and leaves no video; StoreError if a file cannot be written.
     """
-    if job.film is None:
-        raise ValueError(f"{job.id} is no film")
+    if job.video is None:
+        raise ValueError(f"{job.id} is not a video")
     ids = [shot.id for shot in motion.shots(job)]
-    film, size = job.film, (job.shot.width, job.shot.height)
-    cycle = motion.count(job) if film.motion.loop else 0
-    with FilmWriter(path, size, film.motion.fps, film.encoding, metadata, cycle=cycle) as writer:
+    video, size = job.video, (job.shot.width, job.shot.height)
+    cycle = motion.count(job) if video.motion.loop else 0
+    with VideoWriter(path, size, video.motion.fps, video.encoding, metadata, cycle=cycle) as writer:
         plates: dict[int, Plate] = {}  # those of one frame; the next one needs most of them again
         for frame in motion.frames(job):
             plates = {i: plates.get(i) or Plate(load_shot(ids[i])) for i in (layer.shot for layer in frame)}
-            pixels = compose(frame, plates.__getitem__, film.encoding.supersample)
+            pixels = compose(frame, plates.__getitem__, video.encoding.supersample)
             if poster is not None and writer.frames == 0:
                 _write(poster, png.encode(pixels, xmp=None if metadata is None else xmp.packet()))
             if each is not None:

@@ -31,7 +31,7 @@ def exe() -> str:
 
 @lru_cache(maxsize=1)
 def encoder_build() -> str:
-    """What decides an H.264 film's bits beside its frames (``ffmpeg n9.0.2, x264 core 165``); ``none`` without it."""
+    """What decides an H.264 video's bits beside its frames (``ffmpeg n9.0.2, x264 core 165``); ``none`` without it."""
     source = ("-f", "lavfi", "-i", "color=s=16x16", "-frames:v", "1", "-c:v", "libx264", "-f", "h264", "-")
     try:
         version = re.search(rb"version (\S+)", _ask("-version"))
@@ -47,14 +47,14 @@ def _ask(*arguments: str) -> bytes:
 
 
 def source(path: Path | str) -> list[str]:
-    """Arguments that open ``path`` as a film and as nothing else. ``file:``: a name may hold a colon or a dash."""
+    """Arguments that open ``path`` as a video and as nothing else. ``file:``: a name may hold a colon or a dash."""
     return [*_TRUSTED, "-i", f"file:{Path(path).absolute()}"]
 
 
 def read(path: Path | str, *arguments: str) -> bytes:
-    """What ffmpeg writes to its output for the film at ``path``.
+    """What ffmpeg writes to its output for the video at ``path``.
 
-    Raises ValueError if the film is missing or damaged, or the answer is longer than 64 MB or 120 seconds.
+    Raises ValueError if the video is missing or damaged, or the answer is longer than 64 MB or 120 seconds.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         command = [exe(), *QUIET, "-nostdin", *source(path), *arguments, "-fs", str(MAX_OUTPUT), "-"]
@@ -63,11 +63,11 @@ def read(path: Path | str, *arguments: str) -> bytes:
                 command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=False
             )
         except subprocess.TimeoutExpired:
-            raise ValueError(f"film not read within {TIMEOUT} s") from None
+            raise ValueError(f"video not read within {TIMEOUT} s") from None
         out.seek(0)
         err.seek(0)
         if done.returncode:
-            raise ValueError(f"damaged film: {last_line(err.read(10_000))}")
+            raise ValueError(f"damaged video: {last_line(err.read(10_000))}")
         return out.read(MAX_OUTPUT)
 
 

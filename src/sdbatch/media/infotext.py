@@ -62,7 +62,7 @@ def write(shot: Shot) -> str:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """An infotext, ours or A1111's, as data. Total: what is no infotext is a prompt.
+    """An infotext, ours or A1111's, as data. Total: what is not an infotext is a prompt.
 
     Always ``prompt`` and ``negative``; where given ``steps``, ``sampler`` (our name if it is one of ours),
     ``guidance``, ``seed``, ``width``, ``height``, ``model``, ``clip_skip``; every other parameter, and every one whose
@@ -70,7 +70,7 @@ def parse(text: str) -> dict[str, Any]:
     """
     *lines, last = text.rstrip().split("\n")
     found = dict(_parameters(last))
-    if len(found) < 3:  # A1111's own rule for "this line is no parameters"
+    if len(found) < 3:  # A1111's own rule for "this line holds no parameters"
         lines, found = [*lines, last], {}
     joined = f"{found.get('Sampler')} {found.get(SCHEDULE)}"  # A1111 1.9 and later name the schedule apart
     if joined.casefold() in _OURS:

@@ -21,7 +21,7 @@ KEY = "sdbatch"  # of our JSON in a PNG, and of our version in the JSON
 
 def describe(job: Job, profile: Profile) -> dict[str, Any]:
     """Enough to make the file again: job and profile as plain data."""
-    about = {"id": job.id, "kind": "film" if job.film else "picture", **motion.job_spec(job)}
+    about = {"id": job.id, "kind": "film" if job.video else "picture", **motion.job_spec(job)}
     origin = {"origin": job.origin} if job.origin else {}
     return {KEY: __version__, "job": about, "slug": job.slug, **origin, "profile": profile.asdict()}
 
@@ -32,13 +32,13 @@ def dumps(data: dict[str, Any]) -> str:
 
 
 def png_text(job: Job, profile: Profile) -> tuple[dict[str, str], str]:
-    """The texts and the XMP packet for ``png.encode`` of a picture job (of a film: of the picture it derives from)."""
+    """The texts and the XMP packet for ``png.encode`` of a picture job (of a video: of the picture it derives from)."""
     texts = {"parameters": infotext.write(job.shot), KEY: dumps(describe(job, profile))}
     return texts, xmp.packet(job.shot.prompt)
 
 
 def read(path: Path | str) -> dict[str, Any]:
-    """What :func:`describe` said, from a PNG, a film or the ``.json`` beside one.
+    """What :func:`describe` said, from a PNG, a video or the ``.json`` beside one.
 
     A PNG of another program gives ``{"parameters": infotext.parse(...)}``. Raises ValueError if the file cannot be
     read, is damaged or says nothing; trusts nothing, so the caller validates the fields.
@@ -94,4 +94,4 @@ def _from_json(path: Path) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")

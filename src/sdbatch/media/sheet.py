@@ -1,4 +1,4 @@
-"""Contact sheets: a sweep at a glance, labelled for people. Knows pictures and words, no jobs."""
+"""Contact sheets: a sweep at a glance, labelled for users. Knows pictures and words, no jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One field: ``picture`` loads it (a film's first frame), or None with the ``reason`` that there is none."""
+    """One field: ``picture`` loads it (a video's first frame), or None with the ``reason`` that there is none."""
 
     picture: Callable[[], Pixels] | None = None
     reason: str = ""

@@ -1,4 +1,4 @@
-"""A film file read back: size, rate, metadata, frames. Trusts no file: whatever is wrong with one is a ValueError."""
+"""A video file read back: size, rate, metadata, frames. Trusts no file: whatever is wrong with one is a ValueError."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LINE = re.compile(r"(?:[^\\\n]|\\[\s\S])+")  # of ffmpeg's metadata format, whe
 
 
 class Facts(NamedTuple):
-    """What a film says of itself; ``fps`` is exact if the container's clock is (MP4), else nearly so."""
+    """What a video says of itself; ``fps`` is exact if the container's clock is (MP4), else nearly so."""
 
     width: int
     height: int
@@ -32,25 +32,25 @@ class Facts(NamedTuple):
 
 
 def probe(path: Path | str) -> Facts:
-    """Size, rate and number of frames, counted packet by packet without decoding. ValueError if it is no film."""
+    """Size, rate and number of frames, counted packet by packet without decoding. ValueError if it is not a video."""
     text = ffmpeg.read(path, "-map", "0:v:0", "-c", "copy", "-f", "framecrc").decode("ascii", "replace")
     clock = re.search(r"^#tb 0: (\d+)/(\d+)$", text, re.MULTILINE)
     size = re.search(r"^#dimensions 0: (\d+)x(\d+)$", text, re.MULTILINE)
     times = [line.split(",") for line in text.splitlines() if line.startswith("0,")]
     if clock is None or size is None or not times:
-        raise ValueError("damaged film: no pictures")
+        raise ValueError("damaged video: no pictures")
     try:
         tick = Fraction(int(clock[1]), int(clock[2]))
         starts, lengths = [int(t[2]) for t in times], [int(t[3]) for t in times]
         span = max(starts) - min(starts) + lengths[starts.index(max(starts))]
         fps = Fraction(len(times)) / (span * tick)
     except (ArithmeticError, ValueError, IndexError):
-        raise ValueError("damaged film: no time") from None
+        raise ValueError("damaged video: no time") from None
     return Facts(int(size[1]), int(size[2]), fps.limit_denominator(1001), len(times))
 
 
 def read_metadata(path: Path | str) -> str | None:
-    """The text that FilmWriter put in, or None. ValueError if the file is no film."""
+    """The text that VideoWriter put in, or None. ValueError if the file is not a video."""
     text = ffmpeg.read(path, "-map_metadata", "0", "-f", "ffmetadata").decode("utf-8", "replace")
     for line in _LINE.finditer(text):
         if line[0].startswith("["):  # streams and chapters have comments of their own
@@ -61,10 +61,10 @@ def read_metadata(path: Path | str) -> str | None:
 
 
 def decode(path: Path | str) -> Iterator[Pixels]:
-    """The frames as (height, width, 3) uint8 in sRGB, one at a time. ValueError if the film is damaged anywhere."""
+    """The frames as (height, width, 3) uint8 in sRGB, one at a time. ValueError if the video is damaged anywhere."""
     width, height, *_ = probe(path)
     if not 0 < width * height <= MAX_PIXELS:
-        raise ValueError(f"film of {width}x{height}: more than {MAX_PIXELS:,} pixels, or none")
+        raise ValueError(f"video of {width}x{height}: more than {MAX_PIXELS:,} pixels, or none")
     arguments = ["-map", "0:v:0", "-fps_mode", "passthrough", "-vf", _RGB, "-f", "rawvideo", "-"]
     command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-xerror", *ffmpeg.source(path), *arguments]
     with tempfile.TemporaryFile() as log:
@@ -76,7 +76,7 @@ def decode(path: Path | str) -> Iterator[Pixels]:
                     yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
             if process.wait():
                 log.seek(0)
-                raise ValueError(f"damaged film: {ffmpeg.last_line(log.read(100_000))}")
+                raise ValueError(f"damaged video: {ffmpeg.last_line(log.read(100_000))}")
         finally:
             process.kill()
             stdout.close()

@@ -1,4 +1,4 @@
-"""A film file from frames, streaming: memory holds one frame, the file appears when it is whole. Knows no jobs."""
+"""A video file from frames, streaming: memory holds one frame, the file appears when it is whole. Knows no jobs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from sdbatch.spec.jobs import Encoding
 from sdbatch.spec.renderer import Pixels
 
 
-class FilmWriter:
-    """Writes one film::
+class VideoWriter:
+    """Writes one video::
 
-        with FilmWriter(path, (512, 512), Fraction(24), encoding, metadata) as film:
+        with VideoWriter(path, (512, 512), Fraction(24), encoding, metadata) as video:
             for pixels in frames:
-                film.add(pixels)
+                video.add(pixels)
 
     Equal frames give equal bytes (of one ``ffmpeg.encoder_build()``). Until the block ends well only
     ``.<name>.<pid>.part`` (and ``.text.part``) exist beside ``path``; if it raises they are removed. ``size`` is
     (width, height). ``metadata`` is text (JSON): MP4 and WebM carry it as their comment, MP4 the XMP mark with it.
-    ``cycle`` is the number of frames of a film that loops: frames are also put between its last and its first.
+    ``cycle`` is the number of frames of a video that loops: frames are also put between its last and its first.
     """
 
     def __init__(  # noqa: PLR0913
@@ -107,7 +107,7 @@ class FilmWriter:
 
     def _running(self) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
         if self._process is None or self._process.stdin is None:
-            raise ValueError("a FilmWriter writes inside its with block")
+            raise ValueError("a VideoWriter writes inside its with block")
         return self._process, self._process.stdin
 
     def __exit__(
@@ -121,7 +121,7 @@ class FilmWriter:
 
     def _finish(self) -> None:
         if not self.frames:
-            raise ValueError(f"{self.path.name}: a film needs a frame")
+            raise ValueError(f"{self.path.name}: a video needs a frame")
         for i in range(AHEAD if self._cycle else 0):
             self._send(self._first[i % len(self._first)])
         process, stdin = self._running()

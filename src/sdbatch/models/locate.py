@@ -189,7 +189,7 @@ def _vae_path(settings: ModelSettings) -> Path | None:
         _json(path / "config.json", "model.vae")
         _need_safetensors(path, "model.vae")
     elif path.suffix.lower() != ".safetensors" or not path.is_file():
-        raise ConfigError.one("model.vae", f"{settings.vae!r} is no diffusers folder and no .safetensors file")
+        raise ConfigError.one("model.vae", f"{settings.vae!r} is neither a diffusers folder nor a .safetensors file")
     else:
         safetensors_header(path, "model.vae")
     return path

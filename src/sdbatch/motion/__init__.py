@@ -1,4 +1,4 @@
-"""Motion: which shots a film needs and which frames it makes of them. Pure; one file per mode.
+"""Motion: which shots a video needs and which frames it makes of them. Pure; one file per mode.
 
 A mode is a module with
 
@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from sdbatch.motion import feedback, prompt, still, walk, zoom
 from sdbatch.motion.settings import Motion
-from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Film, Frame, Job, Shot, digest, spec
+from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Frame, Job, Shot, Video, digest, spec
 
 T = TypeVar("T")
 MODES: dict[str, ModuleType] = {"still": still, "prompt": prompt, "walk": walk, "zoom": zoom, "feedback": feedback}
@@ -29,32 +29,32 @@ MODES: dict[str, ModuleType] = {"still": still, "prompt": prompt, "walk": walk, 
 def make(
     base: Shot, motion: Motion, encoding: Encoding, slug: str = "", labels: tuple[tuple[str, str], ...] = ()
 ) -> Job:
-    """The job of ``base`` under ``motion``: a picture (mode still) or a film."""
-    job = Job("", base, None if motion.mode == "still" else Film(motion, encoding), slug, labels)
+    """The job of ``base`` under ``motion``: a picture (mode still) or a video."""
+    job = Job("", base, None if motion.mode == "still" else Video(motion, encoding), slug, labels)
     return replace(job, id=identify(job))
 
 
 def identify(job: Job) -> str:
-    """The id of ``job`` (whatever id it holds): of its shot, or of all that makes the film."""
-    return job.shot.id if job.film is None else digest(_film_spec(job.shot, job.film))
+    """The id of ``job`` (whatever id it holds): of its shot, or of all that makes the video."""
+    return job.shot.id if job.video is None else digest(_video_spec(job.shot, job.video))
 
 
 def shots(job: Job) -> tuple[Shot, ...]:
     """The shots that ``job`` needs, parents before children."""
-    if job.film is None:
+    if job.video is None:
         return (job.shot,)
-    return tuple(MODES[job.film.motion.mode].shots(job.shot, job.film.motion))
+    return tuple(MODES[job.video.motion.mode].shots(job.shot, job.video.motion))
 
 
 def frames(job: Job) -> Iterator[Frame]:
-    """The frames of a film job, in order; layers index into ``shots(job)``."""
-    if job.film is not None:
-        yield from looped(list(MODES[job.film.motion.mode].frames(job.shot, job.film.motion)), job.film.motion)
+    """The frames of a video job, in order; layers index into ``shots(job)``."""
+    if job.video is not None:
+        yield from looped(list(MODES[job.video.motion.mode].frames(job.shot, job.video.motion)), job.video.motion)
 
 
 def count(job: Job) -> int:
-    """How many frames a film job shows; 0 of a picture."""
-    return 0 if job.film is None else len(looped(list(range(job.film.motion.count)), job.film.motion))
+    """How many frames a video job shows; 0 of a picture."""
+    return 0 if job.video is None else len(looped(list(range(job.video.motion.count)), job.video.motion))
 
 
 def looped(every: list[T], motion: Motion) -> list[T]:
@@ -66,22 +66,22 @@ def looped(every: list[T], motion: Motion) -> list[T]:
 
 def job_spec(job: Job) -> dict[str, Any]:
     """The whole job as JSON-able data: enough to make the file again."""
-    if job.film is None:
+    if job.video is None:
         return {"shot": job.shot.spec()}
     return {
         "shot": job.shot.spec(),
-        "motion": job.film.motion.model_dump(mode="json", exclude_defaults=True),
-        "encoding": spec(job.film.encoding),
+        "motion": job.video.motion.model_dump(mode="json", exclude_defaults=True),
+        "encoding": spec(job.video.encoding),
     }
 
 
-def _film_spec(base: Shot, film: Film) -> dict[str, Any]:
-    mode = MODES[film.motion.mode]
+def _video_spec(base: Shot, video: Video) -> dict[str, Any]:
+    mode = MODES[video.motion.mode]
     return {
         "v": SPEC_VERSION,
-        "film": film.motion.mode,
-        "shots": [s.id for s in mode.shots(base, film.motion)],
-        "frames": [[spec(layer) for layer in f] for f in looped(list(mode.frames(base, film.motion)), film.motion)],
-        "fps": str(film.motion.fps),
-        "encoding": spec(film.encoding),
+        "film": video.motion.mode,
+        "shots": [s.id for s in mode.shots(base, video.motion)],
+        "frames": [[spec(layer) for layer in f] for f in looped(list(mode.frames(base, video.motion)), video.motion)],
+        "fps": str(video.motion.fps),
+        "encoding": spec(video.encoding),
     }

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from sdbatch.motion.settings import Motion
-from sdbatch.spec.jobs import Frame, Layer, Shot, Toward
+from sdbatch.spec.jobs import Frame, Layer, PromptBlend, Shot
 from sdbatch.spec.ranges import SEED_RANGE
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def between(base: Shot, words: tuple[str, str, float], seeds: tuple[int, int, fl
     shot = replace(base, prompt=joined(base.prompt, here), seed=seed)
     if share == turn == 0:
         return shot
-    toward = Toward(joined(base.prompt, there), base.negative, other, share, None if turn == share else turn)
+    toward = PromptBlend(joined(base.prompt, there), base.negative, other, share, None if turn == share else turn)
     return replace(shot, toward=toward)
 
 

@@ -1,4 +1,4 @@
-"""What must hold between the ``motion:`` keys of a film: lengths, times, loops, and what the mode itself asks for."""
+"""What must hold between the ``motion:`` keys of a video: lengths, times, loops, and what the mode itself asks for."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _length(motion: Motion) -> None:
     if motion.frames is not None and motion.seconds is not None:
         raise wrong("frames", f"{motion.frames} and seconds {motion.seconds:g} are in conflict; give one of them")
     if motion.frames is None and motion.seconds is None:
-        raise wrong("seconds", f"a film of mode {motion.mode} needs a length; give seconds or frames")
+        raise wrong("seconds", f"a video of mode {motion.mode} needs a length; give seconds or frames")
     if not FRAMES[0] <= motion.count <= FRAMES[1]:
         raise wrong("seconds", f"{motion.count} frames are out of range {FRAMES[0]}–{FRAMES[1]}")
 

@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def parse(text: str) -> tuple[Key[float], ...]:
-    """The keyframes of ``text``. Raises ValueError for an expression or anything else that is no number."""
+    """The keyframes of ``text``. Raises ValueError for an expression or anything else that is not a number."""
     keys = []
     for entry in text.strip().removesuffix(",").split(","):
         frame, colon, value = entry.partition(":")
@@ -27,7 +27,7 @@ def parse(text: str) -> tuple[Key[float], ...]:
 def _frame(text: str) -> int:
     frame = text.strip("\"'")
     if not frame.isdecimal() or len(frame) > 9:
-        raise ValueError(f"{text!r} is no frame number of a Deforum schedule; write 0:(1.0), 30:(1.05)")
+        raise ValueError(f"{text!r} is not a frame number of a Deforum schedule; write 0:(1.0), 30:(1.05)")
     return int(frame)
 
 

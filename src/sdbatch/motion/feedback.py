@@ -1,4 +1,4 @@
-"""``feedback``: every picture is made from the one before it, so the film dreams on.
+"""``feedback``: every picture is made from the one before it, so the video dreams on.
 
 The previous shot is warped by what the camera did since, its colours are pulled back to the first shot's (mean and
 spread in Oklab), it is re-noised by ``strength`` and denoised: Deforum's 2D animation
@@ -6,8 +6,8 @@ spread in Oklab), it is re-noised by ``strength`` and denoised: Deforum's 2D ani
 apart) the last one is warped onwards and the next one is warped back over it, more and more.
 
 What a shot consumes is the stored picture of its parent and, for its colours, of the first shot: nothing is kept in
-memory between shots, so a film that is resumed is the same to the bit. Shots are a chain (a film renders one at a
-time; several films side by side); cost: one shot of ``strength`` x steps per ``cadence`` frames.
+memory between shots, so a video that is resumed is the same to the bit. Shots are a chain (a video renders one at a
+time; several videos side by side); cost: one shot of ``strength`` x steps per ``cadence`` frames.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SEAM = 0.12  # how softly the next shot lies over the last, where its edge is in
 def check(motion: Motion) -> Iterator[PydanticCustomError]:
     """A chain never comes back to where it began."""
     if motion.loop is True:
-        yield wrong("loop", "a chain of pictures does not return to its first; allowed are false and pingpong")
+        yield wrong("loop", "a chain of pictures does not return to its first; allowed: false and pingpong")
 
 
 def keys(motion: Motion) -> list[int]:

@@ -17,6 +17,7 @@ from sdbatch.spec.ranges import SEED_RANGE
 
 _RATE = re.compile(r"\s*[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?\s*")  # what Fraction reads in no time
 MAX_TEXT = 10_000
+_KINDS = {"_number": "a number", "_text": "text", "_seed": "a seed"}
 
 
 def wrong(key: str, message: str) -> PydanticCustomError:
@@ -37,14 +38,14 @@ def _schedule(value: Any) -> Any:
     if isinstance(value, str) and ":" in value:
         return deforum.parse(value)
     if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"{shown(value)} is no schedule; write a number or a list of [time, value, ease]")
+        raise ValueError(f"{shown(value)} is not a schedule; write a number or a list of [time, value, ease]")
     return _keys(value, _number)
 
 
 def _track(check: Callable[[Any], Any], what: str) -> BeforeValidator:
     def parse(value: Any) -> Any:
         if not isinstance(value, list | tuple):
-            raise ValueError(f"{shown(value)} is no list of [time, {what}, ease]")
+            raise ValueError(f"{shown(value)} is not a list of [time, {what}, ease]")
         return _keys(value, check)
 
     return BeforeValidator(parse, json_schema_input_type=list[list[float | str]])
@@ -56,14 +57,14 @@ def _keys(entries: Sequence[Any], check: Callable[[Any], Any]) -> tuple[Key[Any]
 
 def _key(entry: Any, check: Callable[[Any], Any]) -> Key[Any]:
     if not isinstance(entry, list | tuple) or len(entry) not in (2, 3):
-        raise ValueError(f"{shown(entry)} is no keyframe; write [time, value] or [time, value, ease]")
+        raise ValueError(f"{shown(entry)} is not a keyframe; write [time, value] or [time, value, ease]")
     time, value, *ease = entry
     if not isinstance(time, int | float | str) or isinstance(time, bool):
-        raise ValueError(f"{shown(time)} is no time; write a frame (24), seconds (1.5s), a share (50%) or end")
+        raise ValueError(f"{shown(time)} is not a time; write a frame (24), seconds (1.5s), a share (50%) or end")
     try:
         return Key(time, check(value), check_ease(str(ease[0])) if ease else "linear")
     except TypeError:
-        raise ValueError(f"{shown(value)} in {shown(list(entry))} is no {check.__name__.strip('_')}") from None
+        raise ValueError(f"{shown(value)} in {shown(list(entry))} is not {_KINDS[check.__name__]}") from None
 
 
 def _number(value: Any) -> float:
@@ -95,7 +96,7 @@ def _fps(value: Any) -> Any:
     except ZeroDivisionError:
         fps = None
     if fps is None:
-        raise ValueError(f"{shown(value)} is no frame rate; write 24, 23.976 or 24000/1001")
+        raise ValueError(f"{shown(value)} is not a frame rate; write 24, 23.976 or 24000/1001")
     if not 1 <= fps <= 240:
         raise ValueError(f"{value} is out of range 1–240")
     return fps

@@ -1,4 +1,4 @@
-"""Typed schedules: lists of ``[time, value, ease]`` over the frames of a film. Pure; no expressions are evaluated.
+"""Typed schedules: lists of ``[time, value, ease]`` over the frames of a video. Pure; no expressions are evaluated.
 
 Times are frames (``24``), seconds (``"1.5s"``), shares (``"50%"``) or ``"end"`` (the last frame). The ease of a
 keyframe shapes the way *to* it. Zoom is interpolated in log space (constant perceived speed). Easings are Penner's
@@ -72,7 +72,7 @@ class Key(Generic[Value]):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The length of a film: ``frames`` at ``fps``."""
+    """The length of a video: ``frames`` at ``fps``."""
 
     frames: int
     fps: Fraction
@@ -88,10 +88,10 @@ class Clock:
             return float(self.end)
         m = _TIME.match(str(time).strip())
         if isinstance(time, bool) or not m:
-            raise ValueError(f"{shown(time)} is no time; write a frame (24), seconds (1.5s), a share (50%) or end")
+            raise ValueError(f"{shown(time)} is not a time; write a frame (24), seconds (1.5s), a share (50%) or end")
         number, unit = float(m[1]), m[2]
         frame = number * float(self.fps) if unit == "s" else number / 100 * self.end if unit == "%" else number
-        if frame > self.end + (1.0 if unit == "s" else 1e-9):  # 4s of a 4 s film is the end of its last frame
+        if frame > self.end + (1.0 if unit == "s" else 1e-9):  # 4s of a 4 s video is the end of its last frame
             raise ValueError(f"{shown(time)} is beyond the end (frame {self.end}, {self.frames / float(self.fps):g}s)")
         return min(frame, float(self.end))
 
@@ -99,9 +99,7 @@ class Clock:
 def check_ease(name: str) -> str:
     if name not in EASINGS:
         hint = nearest(name, EASINGS)
-        raise ValueError(
-            f"{shown(name)} is no easing; allowed are {', '.join(EASINGS)}" + (f"; {hint}" if hint else "")
-        )
+        raise ValueError(f"unknown easing {shown(name)}; allowed: {', '.join(EASINGS)}" + (f"; {hint}" if hint else ""))
     return name
 
 

@@ -36,16 +36,16 @@ def _modes(schema: dict[str, Any]) -> None:
 
 
 class Motion(BaseModel):
-    """How a prompt becomes a film (or stays a picture)."""
+    """How a prompt becomes a video (or stays a picture)."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True)
 
     mode: str = Field(
         "still",
-        description="still (a picture) or a way to make a film: prompt, walk, zoom, feedback",
+        description="still (a picture) or a way to make a video: prompt, walk, zoom, feedback",
         json_schema_extra=_modes,
     )
-    seconds: float | None = Field(None, gt=0, le=3600, description="length of the film (or give frames)")
+    seconds: float | None = Field(None, gt=0, le=3600, description="length of the video (or give frames)")
     frames: int | None = Field(None, ge=FRAMES[0], le=FRAMES[1], description="number of frames (or give seconds)")
     fps: Rate = Field(Fraction(24), description="frames per second, 1–240; a fraction such as 24000/1001 is exact")
     loop: bool | Literal["pingpong"] = Field(
@@ -82,7 +82,7 @@ class Motion(BaseModel):
 
         if mode not in MODES:
             hint = nearest(mode, MODES)
-            raise ValueError(f"{mode!r} is no mode; allowed are {', '.join(MODES)}" + (f"; {hint}" if hint else ""))
+            raise ValueError(f"unknown mode {mode!r}; allowed: {', '.join(MODES)}" + (f"; {hint}" if hint else ""))
         return mode
 
     @field_validator(*_RANGES)
@@ -108,7 +108,7 @@ class Motion(BaseModel):
             if name not in VARIABLES:
                 raise ValueError(f"{{{name}}} is unknown; a phrase may use {', '.join(VARIABLES)}")
             if not _FORMAT.fullmatch(form):
-                raise ValueError(f"{{{name}:{form}}} is no number format; write for example {{{name}:.2f}}")
+                raise ValueError(f"{{{name}:{form}}} is not a number format; write for example {{{name}:.2f}}")
         return text
 
     @model_validator(mode="after")

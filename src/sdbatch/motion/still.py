@@ -1,4 +1,4 @@
-"""``still``: a picture. One shot, no film."""
+"""``still``: a picture. One shot, no video."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ and the ring around it is painted (masked denoising with an ordinary denoiser: R
 without its resampling; Blended Latent Diffusion, https://arxiv.org/abs/2206.02779). ``prompts``, ``strength`` and
 ``guidance`` go by depth: their first number is the zoom at which they hold.
 
-A frame is drawn from coarse to fine (``levels``), each keyframe through one exact sub-pixel warp. So the film is one
+A frame is drawn from coarse to fine (``levels``), each keyframe through one exact sub-pixel warp. So the video is one
 rigid picture of any depth, and no switch between keyframes can be seen. In a loop whose ends differ by factor^n,
 keyframe n is keyframe 0 again: keyframe n-1 is refined around it.
 
@@ -27,7 +27,7 @@ from sdbatch.motion.fields import wrong
 from sdbatch.motion.levels import SEAM, at_depth, number_at, place, reach, repeats, stack
 from sdbatch.motion.poses import poses, seen
 from sdbatch.motion.settings import Motion
-from sdbatch.spec.jobs import Camera, Frame, Inlay, Layer, Shot, Start
+from sdbatch.spec.jobs import Camera, Frame, Layer, Overlay, Shot, Start
 
 DEPTHS = frozenset({"prompts", "strength", "guidance"})
 CLOSES = frozenset({"zoom"})
@@ -51,7 +51,7 @@ def _depths(motion: Motion, name: str) -> Iterator[PydanticCustomError]:
         if key.time == 0 and len(getattr(motion, name)) == 1:
             return  # a plain number
         if isinstance(key.time, str) or key.time <= 0:
-            yield wrong(name, f"{key.time!r} is no zoom; in mode zoom they go by depth: [1, …], [4, …]")
+            yield wrong(name, f"{key.time!r} is not a zoom; in mode zoom they go by depth: [1, …], [4, …]")
             return
         if key.time <= before:
             yield wrong(name, f"zooms must rise: {key.time:g} comes after {before:g}")
@@ -107,7 +107,7 @@ def _keyframe(base: Shot, motion: Motion, level: int) -> Shot:
 def _refined(base: Shot, motion: Motion, level: int, made: dict[int, Shot]) -> Start:
     """Out of the middle of the level before; the last level of a loop has the first one in its own middle."""
     strength = number_at(motion.strength, motion.factor**level) if motion.strength else STRENGTH
-    inlay = Inlay(made[0].id, _step(base, motion, level + 1, level)) if level == repeats(motion) - 1 else None
+    inlay = Overlay(made[0].id, _step(base, motion, level + 1, level)) if level == repeats(motion) - 1 else None
     return Start(made[level - 1].id, strength, _step(base, motion, level - 1, level), inlay=inlay)
 
 

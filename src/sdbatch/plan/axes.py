@@ -113,7 +113,7 @@ def _refused(key: str, at: str) -> Problem | None:
     if (name := key.rpartition(".")[2]) in ELSEWHERE:
         return Problem(f"{at}.{key}", "unknown key", f"here it is {ELSEWHERE[name]}")
     meant = [k for k in SWEEPABLE if k.endswith(f".{key}") or k.startswith(f"{key}.")]
-    hint = f"did you mean {meant[0]!r}?" if meant else nearest(key, SWEEPABLE) or f"known are {', '.join(SWEEPABLE)}"
+    hint = f"did you mean {meant[0]!r}?" if meant else nearest(key, SWEEPABLE) or f"known: {', '.join(SWEEPABLE)}"
     return Problem(f"{at}.{key}", "unknown key", hint)
 
 
@@ -122,7 +122,7 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
     if is_range(values):
         values = [values] if key == "seeds" else _range(values, at)
     if not isinstance(values, list) or not values:
-        raise ConfigError.one(at, f"{shown(values)} is no list of values", "write for example [12, 24] or 12..24")
+        raise ConfigError.one(at, f"{shown(values)} is not a list of values", "write for example [12, 24] or 12..24")
     if key in LISTS:  # as the experiment's own key of that name
         own = check(Experiment, {key: values}, at.removesuffix(f".{key}"))
         if key == "prompts":

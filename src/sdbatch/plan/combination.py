@@ -92,14 +92,14 @@ def _motions(experiment: Experiment, axes: Sequence[Axis]) -> list[Problem]:
 
 
 def _unused(found: list[Motion]) -> list[Problem]:
-    """A schedule on something that cannot move in any of the film modes used is a mistake, not a wish to ignore."""
-    films = [m for m in found if m.mode != "still"]
-    if not films:
+    """A schedule on something that cannot move in any of the video modes used is a mistake, not a wish to ignore."""
+    videos = [m for m in found if m.mode != "still"]
+    if not videos:
         return []
     always = {"mode", "seconds", "frames", "fps"}
-    used = always.union(*(motion.MODES[m.mode].USES for m in films))
-    modes = ", ".join(sorted({m.mode for m in films}))
-    extra = sorted({k for m in films for k in m.model_dump(exclude_defaults=True)} - used)
+    used = always.union(*(motion.MODES[m.mode].USES for m in videos))
+    modes = ", ".join(sorted({m.mode for m in videos}))
+    extra = sorted({k for m in videos for k in m.model_dump(exclude_defaults=True)} - used)
     return [Problem(f"motion.{k}", f"is not used by mode {modes}", f"takes {', '.join(sorted(used))}") for k in extra]
 
 

@@ -16,7 +16,7 @@ from sdbatch.errors import ConfigError, shown
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import SIDE
-from sdbatch.spec.jobs import Encoding, Job, Model, Shot, Start, Toward, sampler_spec
+from sdbatch.spec.jobs import Encoding, Job, Model, PromptBlend, Shot, Start, sampler_spec
 from sdbatch.spec.ranges import SEED_RANGE, slug
 from sdbatch.spec.renderer import Profile
 
@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 
 def _sampler(value: dict[str, Any]) -> dict[str, Any]:
     if not any(value == sampler_spec(name) for name in SAMPLERS):
-        raise ValueError(f"{shown(value)} is no sampler of this version")
+        raise ValueError(f"{shown(value)} is not a sampler of this version")
     return value
 
 
@@ -53,7 +53,7 @@ class ShotSpec(_Strict):
     steps: int = Field(ge=1, le=1000)
     guidance: float = Field(ge=1, le=30)
     guidance_interval: tuple[float, float] = (0.0, 1.0)
-    toward: Toward | None = None
+    toward: PromptBlend | None = None
     start: Start | None = None
 
 
@@ -87,7 +87,7 @@ def shot(data: Any, key: str = "shot") -> Shot:
 def job(data: Any, key: str = "job", name: str = "") -> Job:
     """The job whose ``motion.job_spec`` is in ``data`` beside its ``id``; ``name`` is its slug."""
     if not isinstance(data, dict):
-        raise ConfigError.one(key, "is no mapping")
+        raise ConfigError.one(key, "is not a mapping")
     base = shot(data.get("shot"), f"{key}.shot")
     moves, encoding = Motion(), EncodingSettings()
     if "motion" in data:
@@ -109,7 +109,7 @@ def profile(data: Any, key: str = "profile") -> Profile:
 
 def _checked(model: type[M], data: Any, key: str) -> M:
     if not isinstance(data, dict):
-        raise ConfigError.one(key, "is missing" if data is None else "is no mapping")
+        raise ConfigError.one(key, "is missing" if data is None else "is not a mapping")
     try:
         return check(model, data, key)
     except RecursionError:

@@ -22,7 +22,7 @@ from sdbatch.errors import ConfigError
 from sdbatch.plan import combination, skip
 from sdbatch.plan.axes import axes, label
 from sdbatch.plan.resolve import Resolved
-from sdbatch.spec.jobs import Film, Job, Shot
+from sdbatch.spec.jobs import Job, Shot, Video
 from sdbatch.spec.ranges import slug
 
 
@@ -83,7 +83,7 @@ class Plan(Sequence[Job]):
         outer, digit = divmod(index, self._radix[-1])
         first, (seed,) = self._first(outer), self.axes[-1].values[digit]
         return Job(
-            "", replace(first.shot, seed=seed), first.film, first.slug, (*first.labels[:-1], ("seeds", str(seed)))
+            "", replace(first.shot, seed=seed), first.video, first.slug, (*first.labels[:-1], ("seeds", str(seed)))
         )
 
     def _make(self, index: int) -> Job:
@@ -97,8 +97,8 @@ class Plan(Sequence[Job]):
         model = self.resolved.source.model
         shot = Shot(model, prompt.text, negative, at["seeds"], size.width, size.height, **values.sampling)
         labels = tuple((key, label(key, value)) for key, value in at.items())
-        film = None if values.motion.mode == "still" else Film(values.motion, values.encoding)
-        return Job("", shot, film, slug(prompt.id), labels)
+        video = None if values.motion.mode == "still" else Video(values.motion, values.encoding)
+        return Job("", shot, video, slug(prompt.id), labels)
 
     def _deciding(self, index: int) -> tuple[int, ...]:
         """The digits of the axes that a Setting depends on (0 elsewhere)."""

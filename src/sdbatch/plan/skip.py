@@ -47,7 +47,9 @@ def _matches(rule: dict[str, Any], at: str, axes: Sequence[Axis], index: NDArray
     where = {key: i for i, axis in enumerate(axes) for key in axis.keys}
     hint = f"axes are {', '.join(where)}"
     problems = [
-        Problem(f"{at}.{k}", "is no axis of this experiment", nearest(k, where) or hint) for k in rule if k not in where
+        Problem(f"{at}.{k}", "is not an axis of this experiment", nearest(k, where) or hint)
+        for k in rule
+        if k not in where
     ]
     mask = np.ones(len(index), bool)
     for key in [k for k in rule if k in where]:

@@ -1,6 +1,6 @@
-"""What a film will do, without a model: its camera over a test card. Pure; ``plot`` draws its curves.
+"""What a video will do, without a model: its camera over a test card. Pure; ``plot`` draws its curves.
 
-frames, picture = rehearsal(job, 320)           layers, and the card as each shot sees it
+frames, picture = camera_preview(job, 320)           layers, and the card as each shot sees it
 pixels = captioned(compose(frame, picture), captions(job)[i])
 """
 
@@ -23,7 +23,7 @@ KEPT = 12  # pictures of the card in memory
 CAMERA = ("zoom", "x", "y", "roll")
 
 
-def rehearsal(job: Job, side: int = 320) -> tuple[list[Frame], Callable[[int], Plate]]:
+def camera_preview(job: Job, side: int = 320) -> tuple[list[Frame], Callable[[int], Plate]]:
     """The camera's way over the test card at about ``side`` pixels: frames as layers, and the card as shots.
 
     Every mode is shown as ``zoom`` draws it: that is what its camera asks for.
@@ -42,10 +42,10 @@ def rehearsal(job: Job, side: int = 320) -> tuple[list[Frame], Callable[[int], P
 
 
 def camera_of(job: Job) -> Motion:
-    """The film's motion in mode zoom with nothing but its camera."""
-    if job.film is None:
-        raise ValueError(f"{job.id} is no film")
-    motion: Motion = job.film.motion
+    """The video's motion in mode zoom with nothing but its camera."""
+    if job.video is None:
+        raise ValueError(f"{job.id} is not a video")
+    motion: Motion = job.video.motion
     if motion.mode == "zoom":
         return motion
     keys = {name: getattr(motion, name) for name in CAMERA}

@@ -1,4 +1,4 @@
-"""The schedules of a film as a picture: every curve that moves, and the words and seeds, over time. Pure."""
+"""The schedules of a video as a picture: every curve that moves, and the words and seeds, over time. Pure."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Row(NamedTuple):
 
 def curves(job: Job) -> Image.Image:
     """A panel for each schedule that moves."""
-    if job.film is None:
-        raise ValueError(f"{job.id} is no film")
-    motion: Motion = job.film.motion
+    if job.video is None:
+        raise ValueError(f"{job.id} is not a video")
+    motion: Motion = job.video.motion
     rows = [_row(motion, name) for name in (*CURVES, *TRACKS) if _moves(motion, name)]
     image = Image.new("RGB", (WIDTH, HEAD + sum(r.height for r in rows) + 44), PAPER)
     pen = ImageDraw.Draw(image)

@@ -1,6 +1,6 @@
 """A test card that is drawn, not denoised: the same endless scene at every zoom, true to the pixel.
 
-Texture and rings have all sizes (octaves that are finer than the picture resolves are left out), so a film over it
+Texture and rings have all sizes (octaves that are finer than the picture resolves are left out), so a video over it
 shows what the camera does at any depth: jitter, seams, switches. Used by the dry run's preview and by the benchmark.
 """
 

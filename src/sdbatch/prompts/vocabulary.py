@@ -95,7 +95,7 @@ def _merges(file: Path) -> list[tuple[str, str]]:
     lines = file.read_text("utf-8").split("\n")
     pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
     if any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"{file.name} holds a line that is no pair")
+        raise ValueError(f"{file.name} holds a line that is not a pair")
     return pairs  # type: ignore[return-value]
 
 

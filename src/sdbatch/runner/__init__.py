@@ -4,12 +4,12 @@
     loop     renderer to writers, crashes isolated
     work     what is to be rendered; hands ready shots to the renderer
     lanes    its order: by bucket, chains first
-    needs    which films wait for which shots
-    shelf    pictures of earlier shots
-    books    records as they come in
-    output   a picture or a film into its file and its record
+    needs    which videos wait for which shots
+    cache    pictures of earlier shots
+    results    records as they come in
+    output   a picture or a video into its file and its record
     writers  threads behind a bounded queue
-    gate     Ctrl-C and SIGTERM
+    signals     Ctrl-C and SIGTERM
     observer who watches: the gallery
     timings  how long things took, for estimates
 

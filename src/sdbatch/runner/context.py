@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 
 from sdbatch.runner.observer import Observer
-from sdbatch.runner.signals import Gate
+from sdbatch.runner.signals import SignalHandler
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Ledger, Record, Store, Worker
 from sdbatch.store.plan_file import Plan
@@ -16,7 +16,7 @@ MAX_ERROR = 500
 
 
 @dataclass(slots=True)
-class Books:
+class ResultLog:
     """Records as they come in: into the worker's file, counted, and shown."""
 
     worker: Worker
@@ -27,7 +27,7 @@ class Books:
     errors: list[tuple[str, str]] = field(default_factory=list)  # the first few
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def enter(self, record: Record, pixels: Pixels | None = None) -> None:
+    def add(self, record: Record, pixels: Pixels | None = None) -> None:
         self.worker.record(record)
         with self._lock:
             self.done += record.done
@@ -36,22 +36,22 @@ class Books:
             if record.error and len(self.errors) < 20:
                 self.errors.append((record.id, record.error))
         self.progress.job(record.done, record.id, record.error)
-        self.observer.entered(record, pixels)
+        self.observer.recorded(record, pixels)
 
     def fail(self, job_id: str, error: str, profile: str) -> None:
         short = " ".join(error.split())[:MAX_ERROR] or "failed without a message"
-        self.enter(Record(job_id, "failed", profile=profile, error=short))
+        self.add(Record(job_id, "failed", profile=profile, error=short))
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class RunContext:
     """What all outputs of a run share."""
 
     plan: Plan
     store: Store
     ledger: Ledger  # as it was when the run began
     worker: Worker
-    books: Books
-    gate: Gate
+    results: ResultLog
+    signals: SignalHandler
     metadata: bool
-    frames: bool  # films keep theirs as PNGs
+    frames: bool  # videos keep theirs as PNGs

@@ -1,49 +1,49 @@
-"""Which films wait for which shots. Films and jobs are positions in the plan."""
+"""Which videos wait for which shots. Videos and jobs are positions in the plan."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 
-class Needs:
+class Dependencies:
     """``elsewhere`` says whether another process has finished a job."""
 
     def __init__(self, elsewhere: Callable[[int], bool]) -> None:
         self._elsewhere = elsewhere
-        self._missing: dict[int, int] = {}  # film -> shots that are not stored yet
-        self._owners: dict[str, list[int]] = {}  # shot -> films that wait for it
-        self._over: set[int] = set()  # films that failed
-        self.shared: dict[str, int] = {}  # shot of a film -> the picture job that it is as well
+        self._missing: dict[int, int] = {}  # video -> shots that are not stored yet
+        self._owners: dict[str, list[int]] = {}  # shot -> videos that wait for it
+        self._over: set[int] = set()  # videos that failed
+        self.shared: dict[str, int] = {}  # shot of a video -> the picture job that it is as well
 
-    def add(self, film: int, shot_ids: Iterable[str]) -> list[str]:
-        """A film and the shots that it lacks; returns those that no film before it has asked for."""
+    def add(self, video: int, shot_ids: Iterable[str]) -> list[str]:
+        """A video and the shots that it lacks; returns those that no video before it has asked for."""
         new = []
         for shot_id in shot_ids:
             owners = self._owners.setdefault(shot_id, [])
-            owners.append(film)
-            self._missing[film] = self._missing.get(film, 0) + 1
+            owners.append(video)
+            self._missing[video] = self._missing.get(video, 0) + 1
             if len(owners) == 1:
                 new.append(shot_id)
         return new
 
     def share(self, stills: Iterable[tuple[str, int]]) -> None:
-        """Picture jobs (id, position) that are to be rendered: some may be shots of films too."""
+        """Picture jobs (id, position) that are to be rendered: some may be shots of videos too."""
         if self._owners:
             self.shared = {job_id: i for job_id, i in stills if job_id in self._owners}
 
-    def is_film(self, i: int) -> bool:
+    def is_video(self, i: int) -> bool:
         return i in self._missing
 
     def __contains__(self, shot_id: str) -> bool:
-        """Whether films wait for the shot."""
+        """Whether videos wait for the shot."""
         return shot_id in self._owners
 
     def alive(self, shot_id: str) -> bool:
-        """Whether a film that may still come about waits for the shot."""
+        """Whether a video that may still come about waits for the shot."""
         return any(i not in self._over and not self._elsewhere(i) for i in self._owners.get(shot_id, ()))
 
     def stored(self, shot_id: str) -> list[int]:
-        """The shot is on disk; returns the films that are complete now."""
+        """The shot is on disk; returns the videos that are complete now."""
         complete = []
         for i in self._owners.pop(shot_id, ()):
             self._missing[i] -= 1
@@ -52,11 +52,11 @@ class Needs:
         return complete
 
     def failed(self, shot_id: str) -> list[int]:
-        """The shot cannot be made; returns the films that fail with it."""
-        films = [i for i in self._owners.pop(shot_id, ()) if i not in self._over]
-        self._over.update(films)
-        return films
+        """The shot cannot be made; returns the videos that fail with it."""
+        videos = [i for i in self._owners.pop(shot_id, ()) if i not in self._over]
+        self._over.update(videos)
+        return videos
 
     def waiting(self) -> list[int]:
-        """Films that lack shots and did not fail."""
+        """Videos that lack shots and did not fail."""
         return [i for i, n in self._missing.items() if n and i not in self._over and not self._elsewhere(i)]

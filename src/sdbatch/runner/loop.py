@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sdbatch.errors import RenderError
 from sdbatch.runner import timings
-from sdbatch.runner.outputs import Output
-from sdbatch.runner.signals import Gate
+from sdbatch.runner.outputs import Outputs
+from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
 from sdbatch.spec.renderer import Failure, Picture, Renderer
@@ -22,7 +22,7 @@ MAX_CRASHES = 16  # of the renderer in a row, with no result in between
 class Loop:
     """Takes ``work`` through ``renderer``; ``output`` writes what it gives, in ``writers``."""
 
-    def __init__(self, renderer: Renderer, work: Work, output: Output, writers: Writers) -> None:
+    def __init__(self, renderer: Renderer, work: Work, output: Outputs, writers: Writers) -> None:
         self._renderer = renderer
         self._profile = renderer.profile
         self._work = work
@@ -32,14 +32,14 @@ class Loop:
         self._cost = 0.0
         self._weights = ""
 
-    def run(self, gate: Gate, progress: Progress, report: Path | None) -> bool:
+    def run(self, signals: SignalHandler, progress: Progress, report: Path | None) -> bool:
         """Whether all is done; if not, the renderer has changed its profile (out of memory) and the rest begins anew.
 
         Raises KeyboardInterrupt, StoreError, or RenderError if the renderer fails at everything.
         """
         began = time.perf_counter()
         try:
-            while self._pass(gate, progress):
+            while self._pass(signals, progress):
                 pass
         finally:
             if report is not None and self._cost:
@@ -57,14 +57,14 @@ class Loop:
 
     @property
     def _changed(self) -> bool:
-        """What comes now would not be what the records and the shelf say."""
+        """What comes now would not be what the records and the cache say."""
         return self._renderer.profile != self._profile
 
-    def _pass(self, gate: Gate, progress: Progress) -> bool:
+    def _pass(self, signals: SignalHandler, progress: Progress) -> bool:
         """One call of ``render``; whether anything came of it."""
         results = self._renderer.render(self._work)
         busy = False
-        while (result := _next(results, gate)) is not None:
+        while (result := _next(results, signals)) is not None:
             busy = True
             self._writers.check()
             if self._changed:
@@ -90,7 +90,7 @@ class Loop:
         progress.shot(timings.cost(result.shot))
 
     def _write(self, picture: Picture, i: int | None, wanted: bool) -> None:
-        """In a writer thread: store the picture, then the films that it completes."""
+        """In a writer thread: store the picture, then the videos that it completes."""
         if i is None:
             error = self._output.shot(picture)
         else:
@@ -101,8 +101,8 @@ class Loop:
             self._stored(picture.shot.id)
 
     def _stored(self, shot_id: str) -> None:
-        for film in self._work.stored(shot_id):
-            self._output.film(film)
+        for video in self._work.stored(shot_id):
+            self._output.video(video)
 
     def _fail(self, shot_id: str, error: str, still: int | None = None) -> None:
         jobs = self._work.failed(shot_id)
@@ -120,10 +120,10 @@ class Loop:
             self._fail(culprit, text)
 
 
-def _next(results: Iterator[Picture | Failure], gate: Gate) -> Picture | Failure | Exception | None:
+def _next(results: Iterator[Picture | Failure], signals: SignalHandler) -> Picture | Failure | Exception | None:
     """The next result, or what the renderer raised, or None at its end."""
     try:
-        with gate.abandonable():
+        with signals.interruptible():
             return next(results, None)
     except Exception as e:
         return e

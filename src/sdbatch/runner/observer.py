@@ -12,5 +12,5 @@ class Observer:
     def begin(self, worker: Worker) -> None:
         """The plan is kept; records will come."""
 
-    def entered(self, record: Record, pixels: Pixels | None) -> None:
-        """``record`` is entered; ``pixels`` are those of a picture (of a film: None)."""
+    def recorded(self, record: Record, pixels: Pixels | None) -> None:
+        """``record`` is recorded; ``pixels`` are those of a picture (of a video: None)."""

@@ -1,4 +1,4 @@
-"""A picture or a film into its file, then its record. Runs in writer threads; what fails is that job's record."""
+"""A picture or a video into its file, then its record. Runs in writer threads; what fails is that job's record."""
 
 from __future__ import annotations
 
@@ -9,56 +9,56 @@ from pathlib import Path
 from sdbatch import files, motion
 from sdbatch.errors import Interrupted, RenderError, StoreError
 from sdbatch.media import compositing, metadata, png
-from sdbatch.runner.context import Scene
-from sdbatch.runner.shot_cache import Shelf, label
+from sdbatch.runner.context import RunContext
+from sdbatch.runner.shot_cache import ShotCache, label
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Picture, Pixels, Profile
 from sdbatch.store import Record
 
 
-class Output:
+class Outputs:
     """Writes what was rendered under one profile."""
 
-    def __init__(self, scene: Scene, shelf: Shelf, profile: Profile) -> None:
-        self._scene = scene
-        self._shelf = shelf
+    def __init__(self, context: RunContext, cache: ShotCache, profile: Profile) -> None:
+        self._context = context
+        self._cache = cache
         self._profile = profile
 
     def shot(self, picture: Picture) -> str:
-        """Store a film's shot; returns what went wrong. Raises StoreError."""
+        """Store a video's shot; returns what went wrong. Raises StoreError."""
         try:
             data = png.encode(picture.pixels, label(picture.shot.id, picture.pixels, picture.warnings))
         except Exception as e:
             return f"{type(e).__name__}: {e}"
-        path = self._scene.store.shot(picture.shot.id, self._shelf.profile)
-        self._scene.worker.save(path, [data])
-        self._shelf.stored(picture.shot.id)
+        path = self._context.store.shot(picture.shot.id, self._cache.profile)
+        self._context.worker.save(path, [data])
+        self._cache.stored(picture.shot.id)
         return ""
 
     def still(self, i: int, pixels: Pixels, warnings: tuple[str, ...], wanted: bool = False) -> str:
-        """Write picture job ``i`` and its record (``wanted``: films need it too); returns what went wrong.
+        """Write picture job ``i`` and its record (``wanted``: videos need it too); returns what went wrong.
 
         Raises StoreError.
         """
-        job = self._scene.plan[i]
+        job = self._context.plan[i]
         try:
-            text, xmp = metadata.png_text(job, self._profile) if self._scene.metadata else (None, None)
+            text, xmp = metadata.png_text(job, self._profile) if self._context.metadata else (None, None)
             data = png.encode(pixels, text, xmp)
             pixel_digest = png.pixel_digest(pixels)
         except Exception as e:
             return f"{type(e).__name__}: {e}"
-        self._scene.worker.save(self._scene.store.root / job.path, [data])
+        self._context.worker.save(self._context.store.root / job.path, [data])
         record = self._record(job, pixel_digest, files.digest(data), len(data), warnings)
         self._enter(record, pixels)
         if wanted:
-            self._shelf.stored(job.id, record)
+            self._cache.stored(job.id, record)
         return ""
 
     def copy(self, i: int) -> None:
-        """Picture job ``i`` is a shot that some film has rendered."""
-        job_id = self._scene.plan.ids[i]
+        """Picture job ``i`` is a shot that some video has rendered."""
+        job_id = self._context.plan.ids[i]
         try:
-            pixels, warnings = self._shelf.load(job_id), self._shelf.warnings(job_id)
+            pixels, warnings = self._cache.load(job_id), self._cache.warnings(job_id)
             error = self.still(i, pixels, warnings)
         except StoreError:
             raise
@@ -67,23 +67,23 @@ class Output:
         if error:
             self.fail(i, error)
 
-    def film(self, i: int) -> None:
-        """Assemble film job ``i`` and record it. A film that the user interrupts is left for next time."""
-        job = self._scene.plan[i]
-        path = self._scene.store.root / job.path
-        text = metadata.dumps(metadata.describe(job, self._profile)) if self._scene.metadata else None
+    def video(self, i: int) -> None:
+        """Assemble video job ``i`` and record it. A video that the user interrupts is left for next time."""
+        job = self._context.plan[i]
+        path = self._context.store.root / job.path
+        text = metadata.dumps(metadata.describe(job, self._profile)) if self._context.metadata else None
         files.make_folder(path.parent)
-        part, poster = self._scene.worker.temporary(path), self._scene.worker.temporary(path.with_suffix(".png"))
+        part, poster = self._context.worker.temporary(path), self._context.worker.temporary(path.with_suffix(".png"))
         try:
             pixels, warnings = self._assemble(job, part, poster, text)
             self._publish(job, (part, poster), text, (pixels, warnings))
         except Interrupted:
             return
         except StoreError as e:
-            self._scene.worker.probe(path.parent)  # the disk, which ends the run, or the encoder
+            self._context.worker.probe(path.parent)  # the disk, which ends the run, or the encoder
             self.fail(i, str(e))
         except RenderError as e:
-            self._weed(job)
+            self._remove_damaged_shots(job)
             self.fail(i, str(e))
         except Exception as e:
             self.fail(i, f"{type(e).__name__}: {e}")
@@ -91,20 +91,20 @@ class Output:
             files.remove(part)
             files.remove(poster)
 
-    def _weed(self, job: Job) -> None:
+    def _remove_damaged_shots(self, job: Job) -> None:
         """A stored shot is damaged: whichever others are go as well, so that one more run renders them all."""
         for shot in motion.shots(job):
             with suppress(RenderError):
-                self._shelf.load(shot.id)
+                self._cache.load(shot.id)
 
     def fail(self, i: int, error: str, shot_id: str = "") -> None:
-        """Record that job ``i`` failed, because of ``shot_id`` if it is a film."""
-        job_id = self._scene.plan.ids[i]
+        """Record that job ``i`` failed, because of ``shot_id`` if it is a video."""
+        job_id = self._context.plan.ids[i]
         text = error if shot_id in ("", job_id) else f"shot {shot_id}: {error}"
-        self._scene.books.fail(job_id, text, self._shelf.profile)
+        self._context.results.fail(job_id, text, self._cache.profile)
 
     def _assemble(self, job: Job, part: Path, poster: Path, text: str | None) -> tuple[str, tuple[str, ...]]:
-        """The film's file; returns the digest over its shots' pixels, in order, and their warnings."""
+        """The video's file; returns the digest over its shots' pixels, in order, and their warnings."""
         seen: dict[str, str] = {}
         load = self._loader(seen)
         compositing.assemble(job, load, part, text, poster=poster, each=lambda i, pixels: self._frame(job, i, pixels))
@@ -112,23 +112,23 @@ class Output:
         for shot_id in ids:
             if shot_id not in seen:
                 load(shot_id)
-        warnings = dict.fromkeys(w for shot_id in ids for w in self._shelf.warnings(shot_id))
+        warnings = dict.fromkeys(w for shot_id in ids for w in self._cache.warnings(shot_id))
         return files.digest("\n".join(seen[shot_id] for shot_id in ids).encode()), tuple(warnings)
 
     def _frame(self, job: Job, i: int, pixels: Pixels) -> None:
-        """A frame on its way into the film: kept as a PNG if asked for. Here a film can be interrupted, too."""
-        if self._scene.gate.stopped:
+        """A frame on its way into the video: kept as a PNG if asked for. Here a video can be interrupted, too."""
+        if self._context.signals.stopped:
             raise Interrupted
-        if self._scene.frames:
-            path = self._scene.store.root / "frames" / job.id / f"{i:06d}.png"
+        if self._context.frames:
+            path = self._context.store.root / "frames" / job.id / f"{i:06d}.png"
             files.make_folder(path.parent)
-            self._scene.worker.save(path, [png.encode(pixels, {}, None)])
+            self._context.worker.save(path, [png.encode(pixels, {}, None)])
 
     def _loader(self, seen: dict[str, str]) -> Callable[[str], Pixels]:
         def load(shot_id: str) -> Pixels:
-            if self._scene.gate.stopped:
+            if self._context.signals.stopped:
                 raise Interrupted
-            pixels = self._shelf.load(shot_id)
+            pixels = self._cache.load(shot_id)
             if shot_id not in seen:
                 seen[shot_id] = png.pixel_digest(pixels)
             return pixels
@@ -136,8 +136,8 @@ class Output:
         return load
 
     def _publish(self, job: Job, parts: tuple[Path, Path], text: str | None, made: tuple[str, tuple[str, ...]]) -> None:
-        """What lies beside the film first, then the film, then its record."""
-        worker, path = self._scene.worker, self._scene.store.root / job.path
+        """What lies beside the video first, then the video, then its record."""
+        worker, path = self._context.worker, self._context.store.root / job.path
         part, poster = parts
         size, file_digest = part.stat().st_size, png.file_digest(part)
         if text is not None:
@@ -148,11 +148,11 @@ class Output:
         self._enter(self._record(job, pixels, file_digest, size, warnings))
 
     def _record(self, job: Job, pixels: str, file_digest: str, size: int, warnings: tuple[str, ...]) -> Record:
-        profile = self._shelf.profile
+        profile = self._cache.profile
         return Record(job.id, "done", job.path, pixels, file_digest, size, profile, warnings, origin=job.origin)
 
     def _enter(self, record: Record, pixels: Pixels | None = None) -> None:
-        self._scene.books.enter(record, pixels)
-        before = self._scene.ledger.get(record.id)
+        self._context.results.add(record, pixels)
+        before = self._context.ledger.get(record.id)
         if before is not None and before.done and before.path != record.path:  # a slug that reads differently now
-            files.remove(self._scene.store.file(before))
+            files.remove(self._context.store.file(before))

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from sdbatch.spec.renderer import Bucket
 
 
-class _Lane:
+class _BucketQueue:
     """The units of one bucket; what was woken comes first, so that chains go on."""
 
     def __init__(self, backwards: bool) -> None:
@@ -47,19 +47,19 @@ class _Lane:
         return self._units[self._at - 1]
 
 
-class Lanes:
+class WorkQueue:
     """A *unit* is a number, 8 bytes each. ``backwards`` begins with the last one of a bucket."""
 
     def __init__(self, backwards: bool = False) -> None:
         self._backwards = backwards
-        self._lanes: dict[Bucket, _Lane] = {}
+        self._lanes: dict[Bucket, _BucketQueue] = {}
         self._asleep: dict[str, list[tuple[Bucket, int]]] = {}  # shot -> units that wait for it
         self._waits: dict[int, int] = {}  # sleeping unit -> number of shots that it waits for
 
     def add(self, bucket: Bucket, unit: int, parents: tuple[str, ...] = (), weight: float = 0.0) -> None:
         """A unit that is ready once the shots ``parents`` are there. ``weight``: how long it is, with all that waits
         for it."""
-        lane = self._lanes.get(bucket) or self._lanes.setdefault(bucket, _Lane(self._backwards))
+        lane = self._lanes.get(bucket) or self._lanes.setdefault(bucket, _BucketQueue(self._backwards))
         for parent in parents:
             self._asleep.setdefault(parent, []).append((bucket, unit))
         if parents:

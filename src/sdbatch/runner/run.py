@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from sdbatch import motion
-from sdbatch.runner.context import Books, Scene
+from sdbatch.runner.context import ResultLog, RunContext
 from sdbatch.runner.loop import Loop
 from sdbatch.runner.observer import Observer
-from sdbatch.runner.outputs import Output
-from sdbatch.runner.shot_cache import Shelf
-from sdbatch.runner.signals import Gate
+from sdbatch.runner.outputs import Outputs
+from sdbatch.runner.shot_cache import ShotCache
+from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
 from sdbatch.spec.renderer import Profile, Renderer
@@ -29,7 +29,7 @@ _PENDING = (State.NEW, State.FAILED, State.STALE)
 class Options:
     """``retry="profile"`` also renders again what was done under another profile; ``shard`` is (index, count);
     ``timings`` is a file under runs/ for estimates; ``metadata=False`` writes files that say nothing of themselves;
-    ``frames=True`` keeps films' frames as PNGs, too."""
+    ``frames=True`` keeps videos' frames as PNGs, too."""
 
     writers: int = 2
     retry: Literal["failed", "profile"] = "failed"
@@ -62,7 +62,7 @@ class Outcome:
 def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options: Options | None = None) -> Outcome:
     """Render what is missing of ``plan`` into ``store``. The renderer is opened only if something must be rendered.
 
-    Raises StoreError if the disk says no and RenderError if the renderer fails at everything; what is done stays done.
+    Raises StoreError if a file cannot be written and RenderError if the renderer fails at everything; what is done stays done.
     """
     options = options or Options()
     part = range(options.shard[0], len(plan), options.shard[1])
@@ -72,8 +72,8 @@ def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options
     again = options.retry == "profile" and any(True for _ in states.where(State.DONE, part=part))
     if not pending and not again and _in_order(plan, store):
         return Outcome(skipped=len(part), garbage=ledger.garbage)
-    with Gate(options.progress.abort) as gate:
-        return _Run(plan, store, options, gate, ledger).go(part, pending, again, open_renderer)
+    with SignalHandler(options.progress.abort) as signals:
+        return _Run(plan, store, options, signals, ledger).go(part, pending, again, open_renderer)
 
 
 def _in_order(plan: Plan, store: Store) -> bool:
@@ -84,16 +84,18 @@ def _in_order(plan: Plan, store: Store) -> bool:
 class _Run:
     """One process's share of the work."""
 
-    def __init__(self, plan: Plan, store: Store, options: Options, gate: Gate, ledger: Ledger) -> None:
+    def __init__(self, plan: Plan, store: Store, options: Options, signals: SignalHandler, ledger: Ledger) -> None:
         self.plan = plan
         self.store = store
         self.options = options
-        self.gate = gate
+        self.signals = signals
         self.ledger = ledger
         self.worker = store.worker(options.shard[0])
         self.backwards = store.living(self.worker) % 2 == 1  # two processes on one plan meet in the middle
-        self.books = Books(self.worker, options.progress, options.observer)
-        self.scene = Scene(plan, store, ledger, self.worker, self.books, gate, options.metadata, options.frames)
+        self.results = ResultLog(self.worker, options.progress, options.observer)
+        self.context = RunContext(
+            plan, store, ledger, self.worker, self.results, signals, options.metadata, options.frames
+        )
         self.writers = Writers(options.writers)
         self.profile: Profile | None = None
         self.elsewhere = 0
@@ -104,11 +106,11 @@ class _Run:
             self.store.keep_plan(self.worker, self.plan)
             self.options.observer.begin(self.worker)
             if not again:
-                pending = self._harvest(pending)
+                pending = self._assemble_without_renderer(pending)
             if pending or again:
                 total += self._render(part, pending, again, open_renderer)
         except KeyboardInterrupt:
-            self.gate.stopped = True
+            self.signals.stopped = True
         finally:
             self._end()
         return self._outcome(len(part), total)
@@ -124,35 +126,35 @@ class _Run:
             self.options.progress.close()
 
     def _outcome(self, jobs: int, total: int) -> Outcome:
-        done, failed, stopped = self.books.done, len(self.books.failures), self.gate.stopped
+        done, failed, stopped = self.results.done, len(self.results.failures), self.signals.stopped
         left = max(0, total - done - failed - self.elsewhere) if stopped else 0
         skipped = jobs - done - failed - left
-        errors = tuple(self.books.errors)
+        errors = tuple(self.results.errors)
         return Outcome(done, skipped, failed, left, stopped and left > 0, self.profile, errors, self.ledger.garbage)
 
-    def _harvest(self, pending: list[int]) -> list[int]:
-        """Finish without a renderer what has all its shots under one profile (a film with a new frame rate, say);
+    def _assemble_without_renderer(self, pending: list[int]) -> list[int]:
+        """Finish without a renderer what has all its shots under one profile (a video with a new frame rate, say);
         returns the rest."""
         known = [p for name in self.store.shot_profiles() if (p := self.store.profile(name)) is not None]
-        shelves = [(Shelf(self.store, p.digest, self.ledger), p) for p in known]
-        outputs = [(shelf, Output(self.scene, shelf, p)) for shelf, p in shelves]
+        caches = [(ShotCache(self.store, p.digest, self.ledger), p) for p in known]
+        outputs = [(cache, Outputs(self.context, cache, p)) for cache, p in caches]
         rest = []
         for i in pending if outputs else []:
             ids = [shot.id for shot in motion.shots(self.plan[i])]
-            found = next((output for shelf, output in outputs if all(map(shelf.has, ids))), None)
-            if found is None or self.gate.stopped:
+            found = next((output for cache, output in outputs if all(map(cache.has, ids))), None)
+            if found is None or self.signals.stopped:
                 rest.append(i)
             else:
                 self._finish(found, i)
         return rest if outputs else pending
 
-    def _finish(self, output: Output, i: int) -> None:
+    def _finish(self, output: Outputs, i: int) -> None:
         self.writers.check()
-        self.writers.put(partial(output.film if self.plan[i].film is not None else output.copy, i))
+        self.writers.put(partial(output.video if self.plan[i].video is not None else output.copy, i))
 
     def _render(self, part: range, pending: list[int], again: bool, open_renderer: Callable[[], Renderer]) -> int:
         """Render ``pending``, and ``again`` what was done under another profile; returns how many those are."""
-        with self.gate.abandonable():
+        with self.signals.interruptible():
             renderer = open_renderer()
         try:
             self.profile = renderer.profile
@@ -172,24 +174,24 @@ class _Run:
         self.profile = profile
         self.store.keep_profile(self.worker, profile)
         states = self.store.states(self.plan, self.store.ledger())
-        return [i for i in pending if states[i] in _PENDING and self.plan.ids[i] not in self.books.failures]
+        return [i for i in pending if states[i] in _PENDING and self.plan.ids[i] not in self.results.failures]
 
     def _loop(self, renderer: Renderer, pending: list[int]) -> bool:
-        shelf = Shelf(self.store, renderer.profile.digest, self.ledger)
-        output = Output(self.scene, shelf, renderer.profile)
-        rivals, strict = self.store.rivals(self.worker), self.options.retry == "profile"
+        cache = ShotCache(self.store, renderer.profile.digest, self.ledger)
+        output = Outputs(self.context, cache, renderer.profile)
+        others, strict = self.store.other_workers(self.worker), self.options.retry == "profile"
 
         def news() -> Iterator[Record]:
-            return (r for r in rivals.news() if not strict or r.profile == shelf.profile)
+            return (r for r in others.poll() if not strict or r.profile == cache.profile)
 
-        work = Work(self.plan, shelf, self.gate, news, self.backwards)
-        with self.gate.abandonable():
-            stills, films = work.scan(pending, renderer)
+        work = Work(self.plan, cache, self.signals, news, self.backwards)
+        with self.signals.interruptible():
+            stills, videos = work.scan(pending, renderer)
         self.options.progress.start(len(pending), work.shots, work.cost)
-        for i in [*stills, *films]:
+        for i in [*stills, *videos]:
             self._finish(output, i)
         loop = Loop(renderer, work, output, self.writers)
         try:
-            return loop.run(self.gate, self.options.progress, self.options.timings)
+            return loop.run(self.signals, self.options.progress, self.options.timings)
         finally:
             self.elsewhere = work.skipped

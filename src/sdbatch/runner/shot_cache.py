@@ -16,7 +16,7 @@ WARNINGS, PIXELS = "warnings", "pixels"  # keys of the texts inside a shot's PNG
 KEPT = 4  # decoded pictures in memory: a chain asks again for its parent and for its colours
 
 
-class Shelf:
+class ShotCache:
     """What a chain consumes is what is stored: PNG is lossless, so a picture still on its way to the disk will do."""
 
     def __init__(self, store: Store, profile: str, ledger: Ledger) -> None:

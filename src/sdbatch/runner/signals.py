@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM: the first ends the run in good order, the second ends the process.
 
-A long computation is interrupted where it stands (``abandonable``), bookkeeping is not. KeyboardInterrupt, because a
+A long computation is interrupted where it stands (``interruptible``), bookkeeping is not. KeyboardInterrupt, because a
 renderer may well catch every Exception to turn it into a failed shot.
 """
 
@@ -17,16 +17,16 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Gate:
+class SignalHandler:
     """Usable as a context manager in any thread; only the main thread can be signalled."""
 
-    def __init__(self, last_words: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_kill: Callable[[], None] = lambda: None) -> None:
         self.stopped = False
-        self._last_words = last_words
+        self._on_kill = on_kill
         self._open = False
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Gate:
+    def __enter__(self) -> SignalHandler:
         if threading.current_thread() is threading.main_thread():
             asked = [s for s in SIGNALS if signal.getsignal(s) is not signal.SIG_IGN]  # as under nohup
             self._before = {s: signal.signal(s, self._handle) for s in asked}
@@ -39,13 +39,13 @@ class Gate:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     @contextmanager
-    def abandonable(self) -> Iterator[None]:
+    def interruptible(self) -> Iterator[None]:
         """What runs inside is left by KeyboardInterrupt when the user stops; at once if that was before."""
         yield from self._set(True)
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
-        """What runs inside (of ``abandonable``) is finished first."""
+    def uninterruptible(self) -> Iterator[None]:
+        """What runs inside (of ``interruptible``) is finished first."""
         yield from self._set(False)
 
     def _set(self, to: bool) -> Iterator[None]:
@@ -61,7 +61,7 @@ class Gate:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.stopped:
-            self._last_words()
+            self._on_kill()
             os._exit(130)
         self.stopped = True
         if self._open:

@@ -1,7 +1,7 @@
 """What is to be rendered; hands out what is ready. A :class:`sdbatch.spec.renderer.Feed`.
 
 Holds numbers, not jobs: a *unit* is a shot of a job, ``position in the plan << 20 | number of the shot``. A shot that
-several jobs need is rendered once. Films name their shots here; 100,000 stills cost 8 bytes each.
+several jobs need is rendered once. Videos name their shots here; 100,000 stills cost 8 bytes each.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 
 from sdbatch import motion
-from sdbatch.runner.dependencies import Needs
-from sdbatch.runner.queue import Lanes
-from sdbatch.runner.shot_cache import Shelf
-from sdbatch.runner.signals import Gate
+from sdbatch.runner.dependencies import Dependencies
+from sdbatch.runner.queue import WorkQueue
+from sdbatch.runner.shot_cache import ShotCache
+from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.timings import cost
 from sdbatch.spec.cost import evaluations as length
 from sdbatch.spec.jobs import Shot
@@ -37,21 +37,21 @@ class Work:
     def __init__(
         self,
         plan: Plan,
-        shelf: Shelf,
-        gate: Gate,
+        cache: ShotCache,
+        signals: SignalHandler,
         news: Callable[[], Iterator[Record]] = lambda: iter(()),
         backwards: bool = False,
     ) -> None:
         self._plan = plan
-        self._shelf = shelf
-        self._gate = gate
+        self._cache = cache
+        self._signals = signals
         self._news = news
         self._looked = time.monotonic()
         self._lock = threading.Lock()
-        self._lanes = Lanes(backwards)
+        self._queue = WorkQueue(backwards)
         self._elsewhere: set[str] = set()
-        self._needs = Needs(lambda i: plan.ids[i] in self._elsewhere)
-        self._flight: dict[str, int] = {}
+        self._dependencies = Dependencies(lambda i: plan.ids[i] in self._elsewhere)
+        self._in_flight: dict[str, int] = {}
         self._alone: deque[int] = deque()  # suspected of having crashed the renderer: one at a time
         self._solo = False
         self._appeared: list[str] = []
@@ -61,75 +61,75 @@ class Work:
         self.cost = 0.0
 
     def scan(self, positions: Iterable[int], renderer: Renderer) -> tuple[list[int], list[int]]:
-        """Take in the jobs at ``positions``. Returns (stills, films) whose shots are stored already."""
+        """Take in the jobs at ``positions``. Returns (stills, videos) whose shots are stored already."""
         stills: list[int] = []
-        films: list[int] = []
+        videos: list[int] = []
         plain = array("q")
         for i in positions:
             job = self._plan[i]
-            if job.film is not None:
-                if not self._add_film(i, renderer):
-                    films.append(i)
-            elif self._shelf.has(job.id):
+            if job.video is not None:
+                if not self._add_video(i, renderer):
+                    videos.append(i)
+            elif self._cache.has(job.id):
                 stills.append(i)
             else:
                 self._add(i << _BITS, job.shot, renderer, length(job.shot))
                 plain.append(i)
-        self._needs.share((self._plan.ids[i], i) for i in plain)
-        self._lanes.sort()
-        return stills, films
+        self._dependencies.share((self._plan.ids[i], i) for i in plain)
+        self._queue.sort()
+        return stills, videos
 
     def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
-        with self._gate.kept(), self._lock:
+        with self._signals.uninterruptible(), self._lock:
             self._look_around()
-            if self._solo and self._flight:
+            if self._solo and self._in_flight:
                 return None
             self._solo = bool(self._alone)
             if self._alone:
-                return self._fly(self._alone.popleft())
-            while (unit := self._lanes.pop(bucket, but)) is not None:
+                return self._start(self._alone.popleft())
+            while (unit := self._queue.pop(bucket, but)) is not None:
                 if self._wanted(unit):
-                    return self._fly(unit)
+                    return self._start(unit)
             return None
 
     def picture(self, shot_id: str) -> Pixels:
-        return self._shelf.load(shot_id)
+        return self._cache.load(shot_id)
 
     @property
     def busy(self) -> bool:
         """Whether the renderer has shots in hand."""
-        return bool(self._flight)
+        return bool(self._in_flight)
 
     def arrived(self, shot: Shot, pixels: Pixels) -> tuple[int | None, bool]:
-        """A shot is rendered; returns (the picture job that it is, whether films need it)."""
+        """A shot is rendered; returns (the picture job that it is, whether videos need it)."""
         with self._lock:
-            i = self._flight.pop(shot.id) >> _BITS
-            if wanted := shot.id in self._needs:
-                self._shelf.hold(shot.id, pixels)
-                self._lanes.wake(shot.id)
-            return None if self._needs.is_film(i) else i, wanted
+            i = self._in_flight.pop(shot.id) >> _BITS
+            if wanted := shot.id in self._dependencies:
+                self._cache.hold(shot.id, pixels)
+                self._queue.wake(shot.id)
+            return None if self._dependencies.is_video(i) else i, wanted
 
     def stored(self, shot_id: str) -> list[int]:
-        """A shot is on disk; returns the films that are complete now."""
+        """A shot is on disk; returns the videos that are complete now."""
         with self._lock:
-            return self._needs.stored(shot_id)
+            return self._dependencies.stored(shot_id)
 
     def failed(self, shot_id: str) -> list[int]:
         """A shot cannot be made; returns the jobs that fail with it. What only they need is not rendered."""
         with self._lock:
-            unit = self._flight.pop(shot_id, None)
-            self._shelf.drop(shot_id)
-            films = self._needs.failed(shot_id)
-            still = self._needs.shared.get(shot_id) if unit is None else unit >> _BITS
-            return films if still is None or self._needs.is_film(still) else [still, *films]
+            unit = self._in_flight.pop(shot_id, None)
+            self._cache.drop(shot_id)
+            videos = self._dependencies.failed(shot_id)
+            still = self._dependencies.shared.get(shot_id) if unit is None else unit >> _BITS
+            return videos if still is None or self._dependencies.is_video(still) else [still, *videos]
 
     def crashed(self) -> str | None:
         """The renderer fell over what it had in hand: with one shot that is the culprit, else each is tried alone."""
         with self._lock:
-            if len(self._flight) == 1:
-                return next(iter(self._flight))
-            self._alone.extend(self._flight.values())
-            self._flight.clear()
+            if len(self._in_flight) == 1:
+                return next(iter(self._in_flight))
+            self._alone.extend(self._in_flight.values())
+            self._in_flight.clear()
             return None
 
     def appeared(self) -> list[str]:
@@ -139,48 +139,48 @@ class Work:
             return found
 
     def unfinished(self) -> tuple[list[str], list[int]]:
-        """When the renderer has nothing more to do: shots that it kept for itself, films that wait in vain."""
+        """When the renderer has nothing more to do: shots that it kept for itself, videos that wait in vain."""
         with self._lock:
-            return list(self._flight), self._needs.waiting()
+            return list(self._in_flight), self._dependencies.waiting()
 
-    def _add_film(self, i: int, renderer: Renderer) -> bool:
-        """Whether film ``i`` needs shots that are not stored."""
-        missing = {s.id: (k, s) for k, s in enumerate(self._shots(i)) if not self._shelf.has(s.id)}
+    def _add_video(self, i: int, renderer: Renderer) -> bool:
+        """Whether video ``i`` needs shots that are not stored."""
+        missing = {s.id: (k, s) for k, s in enumerate(self._shots(i)) if not self._cache.has(s.id)}
         chain = sum(length(s) for _, s in missing.values() if s.parents)
-        for shot_id in self._needs.add(i, missing):
+        for shot_id in self._dependencies.add(i, missing):
             k, shot = missing[shot_id]
             self._add(i << _BITS | k, shot, renderer, length(shot) + chain)
         return bool(missing)
 
     def _add(self, unit: int, shot: Shot, renderer: Renderer, weight: float) -> None:
-        parents = tuple(p for p in shot.parents if not self._shelf.has(p))
-        self._lanes.add(renderer.bucket(shot), unit, parents, weight)
+        parents = tuple(p for p in shot.parents if not self._cache.has(p))
+        self._queue.add(renderer.bucket(shot), unit, parents, weight)
         self.shots += 1
         self.cost += cost(shot)
 
     def _shot(self, unit: int) -> Shot:
         i, k = unit >> _BITS, unit & _MASK
-        return self._shots(i)[k] if self._needs.is_film(i) else self._plan[i].shot
+        return self._shots(i)[k] if self._dependencies.is_video(i) else self._plan[i].shot
 
-    def _fly(self, unit: int) -> Shot:
+    def _start(self, unit: int) -> Shot:
         shot = self._shot(unit)
-        self._flight[shot.id] = unit
+        self._in_flight[shot.id] = unit
         return shot
 
     def _wanted(self, unit: int) -> bool:
         i = unit >> _BITS
-        if not self._needs.is_film(i):
+        if not self._dependencies.is_video(i):
             job_id = self._plan.ids[i]
-            if job_id in self._elsewhere and job_id not in self._needs.shared:
+            if job_id in self._elsewhere and job_id not in self._dependencies.shared:
                 self.skipped += 1
                 return False
             return True
         shot_id = self._shot(unit).id
-        if shot_id in self._needs.shared or not self._needs.alive(shot_id):
+        if shot_id in self._dependencies.shared or not self._dependencies.alive(shot_id):
             return False  # the picture job's unit does it, or nobody wants it any more
-        if self._shelf.has(shot_id):  # another process was faster
+        if self._cache.has(shot_id):  # another process was faster
             self._appeared.append(shot_id)
-            self._lanes.wake(shot_id)
+            self._queue.wake(shot_id)
             return False
         return True
 

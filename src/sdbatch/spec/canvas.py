@@ -37,7 +37,7 @@ def parse(text: Any, native: int, scale: int = 8) -> Size:
     Raises ValueError with what is allowed (for an integer: YAML 1.1 read an unquoted ratio in base 60).
     """
     if isinstance(text, bool) or not isinstance(text, int | str):
-        raise ValueError(f"{shown(text)} is no ratio and no size; {_HOW}")
+        raise ValueError(f"{shown(text)} is neither a ratio nor a size; {_HOW}")
     if isinstance(text, int):
         raise ValueError(f"{text} is a number; {_unquoted(text)}")
     if (ratio := text.strip()) in RATIOS:
@@ -49,7 +49,9 @@ def parse(text: Any, native: int, scale: int = 8) -> Size:
         return size
     allowed = ", ".join(RATIOS)
     hint = nearest(text, RATIOS)
-    raise ValueError(f"{shown(text)} is no ratio ({allowed}) and no size like 640x360" + (f"; {hint}" if hint else ""))
+    raise ValueError(
+        f"{shown(text)} is neither a ratio ({allowed}) nor a size like 640x360" + (f"; {hint}" if hint else "")
+    )
 
 
 def _unquoted(number: int) -> str:

@@ -1,7 +1,7 @@
 """What is rendered: frozen values and their ids. Knows nothing of devices, folders or configuration files.
 
-A *job* is one picture or one film. A *shot* is one denoised picture: a still is one shot, a film several.
-``Shot.id`` hashes everything that decides the shot's pixels; a still's job id is its shot's id, a film's job id
+A *job* is one picture or one video. A *shot* is one denoised picture: a still is one shot, a video several.
+``Shot.id`` hashes everything that decides the shot's pixels; a still's job id is its shot's id, a video's job id
 hashes its shots, its camera and its encoding (so a new fps re-encodes and nothing more).
 
 Ids are canonical JSON through blake2b. A field at its default is left out, so a new feature renames no old job;
@@ -71,7 +71,7 @@ class Camera:
 
 
 @dataclass(frozen=True, slots=True)
-class Toward:
+class PromptBlend:
     """Blend towards a second prompt and a second seed by ``amount`` in [0, 1]: text embeddings are interpolated,
     noise is slerped (by ``seed_amount`` if that is another)."""
 
@@ -83,7 +83,7 @@ class Toward:
 
 
 @dataclass(frozen=True, slots=True)
-class Inlay:
+class Overlay:
     """The picture of an earlier shot, laid into another one as ``camera`` (over it) shows it."""
 
     shot: str
@@ -105,7 +105,7 @@ class Start:
     camera: Camera = Camera()
     paint: bool = False
     colours: str = ""
-    inlay: Inlay | None = None
+    inlay: Overlay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Shot:
     steps: int
     guidance: float
     guidance_interval: tuple[float, float] = (0.0, 1.0)
-    toward: Toward | None = None
+    toward: PromptBlend | None = None
     start: Start | None = None
 
     @property
@@ -169,7 +169,7 @@ def model_spec(model: Model) -> Mapping[str, Any]:
     return spec(model)
 
 
-SUFFIXES = {"h264": "mp4", "av1": "webm", "vp9": "webm", "webp": "webp", "gif": "gif"}  # of films, by codec
+SUFFIXES = {"h264": "mp4", "av1": "webm", "vp9": "webm", "webp": "webp", "gif": "gif"}  # of videos, by codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +202,8 @@ Frame = tuple[Layer, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """What makes a job a film: its motion (a frozen :class:`sdbatch.motion.settings.Motion`) and its encoding.
+class Video:
+    """What makes a job a video: its motion (a frozen :class:`sdbatch.motion.settings.Motion`) and its encoding.
 
     ``sdbatch.motion`` derives shots and frames from it; both are pure, so they are never stored in a job.
     """
@@ -214,11 +214,11 @@ class Film:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One picture or one film. ``slug``, ``labels`` and ``origin`` are for people: they are not in the id."""
+    """One picture or one video. ``slug``, ``labels`` and ``origin`` are for users: they are not in the id."""
 
     id: str
-    shot: Shot  # the picture; for a film what its shots derive from
-    film: Film | None = None
+    shot: Shot  # the picture; for a video what its shots derive from
+    video: Video | None = None
     slug: str = ""
     labels: tuple[tuple[str, str], ...] = ()  # (axis, value) in plan order
     origin: str = ""  # id of the job that this one was made from (a draft)
@@ -226,5 +226,5 @@ class Job:
     @property
     def path(self) -> str:
         """Relative path of the finished file inside outputs/<name>/."""
-        folder, ending = ("videos", SUFFIXES[self.film.encoding.codec]) if self.film else ("images", "png")
+        folder, ending = ("videos", SUFFIXES[self.video.encoding.codec]) if self.video else ("images", "png")
         return f"{folder}/{self.slug}-s{self.shot.seed}-{self.id}.{ending}"

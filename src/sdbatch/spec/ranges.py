@@ -21,7 +21,7 @@ def parse_range(text: str, limit: int = RANGE_LIMIT) -> list[float] | range:
     """``0..3`` is 0, 1, 2, 3; ``10..50..10`` has a step; decimals make floats. Raises ValueError."""
     m = _RANGE.fullmatch(text)
     if not m:
-        raise ValueError(f"{shown(text)} is no range; write 0..3 or 10..50..10")
+        raise ValueError(f"{shown(text)} is not a range; write 0..3 or 10..50..10")
     low, high, step = Fraction(m[1]), Fraction(m[2]), Fraction(m[3] or 1)
     if high < low or step <= 0:
         raise ValueError(f"{text!r} is empty: a range runs from low to high by a positive step")
@@ -38,7 +38,7 @@ def is_range(value: object) -> bool:
 
 
 def parse_seeds(values: Iterable[Any]) -> tuple[int, ...] | range:
-    """Numbers and ranges to seeds, in order. Raises ValueError for what is no seed or out of 0–2⁶³-1."""
+    """Numbers and ranges to seeds, in order. Raises ValueError for what is not a seed or out of 0–2⁶³-1."""
     parts = [_seed(v) for v in values]
     if not parts:
         raise ValueError(f"no seeds; {_SEEDS}")
@@ -51,7 +51,7 @@ def parse_seeds(values: Iterable[Any]) -> tuple[int, ...] | range:
 
 def _seed(value: Any) -> range:
     if isinstance(value, bool) or not (isinstance(value, int) or is_range(value)):
-        raise ValueError(f"{shown(value)} is no seed; {_SEEDS}")
+        raise ValueError(f"{shown(value)} is not a seed; {_SEEDS}")
     found = parse_range(value) if isinstance(value, str) else range(value, value + 1)
     if not isinstance(found, range):
         raise ValueError(f"{value!r} holds numbers that are not whole")

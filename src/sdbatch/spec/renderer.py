@@ -66,7 +66,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A shot that cannot be made, and why (one line for people)."""
+    """A shot that cannot be made, and why (one line for users)."""
 
     shot: Shot
     error: str

@@ -5,7 +5,7 @@
     worker   one process that writes into it: files first, then their records
     record   one manifest line
     ledger   all manifest lines, the last one of an id counting
-    rivals   what other processes finish meanwhile
+    others   what other processes finish meanwhile
     compact  worker files into manifest.jsonl, in plan order; summary.json
     plans    plan.jsonl, and the plans before it
     files    atomic writes, locks, and what the disk says in words
@@ -16,10 +16,10 @@ A file appears by atomic rename and its manifest line comes after it: "in the ma
 from __future__ import annotations
 
 from sdbatch.store.ledger import Ledger
-from sdbatch.store.other_workers import Rivals
+from sdbatch.store.other_workers import OtherWorkers
 from sdbatch.store.record import Record
 from sdbatch.store.states import State, States
 from sdbatch.store.store import Store
 from sdbatch.store.worker import Worker
 
-__all__ = ["Ledger", "Record", "Rivals", "State", "States", "Store", "Worker"]
+__all__ = ["Ledger", "OtherWorkers", "Record", "State", "States", "Store", "Worker"]

@@ -44,7 +44,7 @@ def sweep(folders: Iterable[Path], living: set[str]) -> None:
     for folder in folders:
         with suppress(OSError), os.scandir(folder) as entries:
             for name in [e.name for e in entries if e.name.startswith(".")]:
-                mark, _, rest = name.lstrip(".").partition("-")  # the film encoder puts a dot of its own in front
+                mark, _, rest = name.lstrip(".").partition("-")  # the video encoder puts a dot of its own in front
                 if mark == "tmp" and rest.partition("-")[0] not in living:
                     files.remove(folder / name)
 

@@ -49,7 +49,7 @@ class Folder:
         return self.root / record.path
 
     def shot(self, shot_id: str, profile: str) -> Path:
-        """A film's shot. Profiles have folders of their own, so a chain cannot cross from one to another."""
+        """A video's shot. Profiles have folders of their own, so a chain cannot cross from one to another."""
         return self.root / "shots" / profile / f"{shot_id}.png"
 
     def shot_profiles(self) -> list[str]:

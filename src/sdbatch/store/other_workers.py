@@ -10,7 +10,7 @@ from pathlib import Path
 from sdbatch.store.record import Record, parse
 
 
-class Rivals:
+class OtherWorkers:
     """``sources`` names the files to follow: manifest.jsonl (replaced, and then read anew, when someone compacts) and
     worker files; ``intact`` says whether the file of a done record is there."""
 
@@ -23,7 +23,7 @@ class Rivals:
                 s = path.stat()
                 self._seen[path] = (s.st_ino, s.st_size)
 
-    def news(self) -> Iterator[Record]:
+    def poll(self) -> Iterator[Record]:
         """Records of finished jobs written since the last call."""
         for path in self._sources():
             with suppress(OSError):

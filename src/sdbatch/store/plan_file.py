@@ -50,7 +50,7 @@ def is_kept(path: Path, plan: Plan) -> bool:
 
 
 def kept_ids(path: Path) -> list[str]:
-    """The ids that a kept plan names, in order; lines that are none are passed over."""
+    """The ids that a kept plan names, in order; lines that are none are skipped."""
     with path.open("rb") as f:
         found = (line[len(_HEAD) :].partition(b'"')[0] for line in f if line.startswith(_HEAD))
         return [name.decode("ascii", "replace") for name in found]

@@ -1,4 +1,4 @@
-"""One manifest line: what became of a job. Reading trusts nothing: what is no record is None."""
+"""One manifest line: what became of a job. Reading trusts nothing: what is not a record is None."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from sdbatch.spec.renderer import Profile
 from sdbatch.store import compact, plan_file
 from sdbatch.store.folder import Folder
 from sdbatch.store.ledger import Ledger
-from sdbatch.store.other_workers import Rivals
+from sdbatch.store.other_workers import OtherWorkers
 from sdbatch.store.plan_file import Plan
 from sdbatch.store.record import Record
 from sdbatch.store.states import State, States
@@ -38,9 +38,9 @@ class Store(Folder):
         with files.in_words(self.root):
             return Ledger([self.manifest, *self.worker_files()], self.intact)
 
-    def rivals(self, own: Worker) -> Rivals:
+    def other_workers(self, own: Worker) -> OtherWorkers:
         """What other processes finish here from now on."""
-        return Rivals(lambda: [self.manifest, *(p for p in self.worker_files() if p != own.path)], self.intact)
+        return OtherWorkers(lambda: [self.manifest, *(p for p in self.worker_files() if p != own.path)], self.intact)
 
     def states(
         self, plan: Plan, ledger: Ledger, profile: str = "", digest: Callable[[Path], str] | None = None
@@ -71,7 +71,7 @@ class Store(Folder):
 
     def strays(self, ledger: Ledger) -> Iterator[Path]:
         """Files in images/ and videos/ that no record names."""
-        named = {Path(r.path).stem for r in ledger.records()}  # a film's poster and metadata share its stem
+        named = {Path(r.path).stem for r in ledger.records()}  # a video's poster and metadata share its stem
         for folder in ("images", "videos"):
             with suppress(OSError):
                 yield from (p for p in sorted((self.root / folder).iterdir()) if p.stem not in named and p.is_file())

@@ -16,7 +16,7 @@ from rich.console import Console
 from sdbatch.config.experiment import Experiment, schema
 from sdbatch.config.validation import validate
 from sdbatch.engine.renderers import check as check_runtime
-from sdbatch.engine.renderers import choosy, open_renderer
+from sdbatch.engine.renderers import needs_device_check, open_renderer
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.models.locate import Source, fetch
 from sdbatch.plan.plan import Plan
@@ -95,7 +95,7 @@ def _ready(plan: Plan, store: Store) -> Source:
     A finished experiment needs neither.
     """
     source, experiment = plan.resolved.source, plan.resolved.experiment
-    special = choosy(experiment.model, experiment.runtime)
+    special = needs_device_check(experiment.model, experiment.runtime)
     if not special and source.kind != "hub":
         return source
     pending = store.states(plan, store.ledger()).where(*plan_report.TO_RENDER, part=plan.shard())
@@ -118,8 +118,8 @@ def _watched(plan: Plan, store: Store, options: Options, console: Console) -> It
     live = Live(Site(plan, store, experiment.model, plan.axes), options.progress)
     with live.watching():
         yield replace(options, observer=live)
-    if live.trouble:
-        console.print(f"the gallery could not be written: {live.trouble}", markup=False, highlight=False)
+    if live.error:
+        console.print(f"the gallery could not be written: {live.error}", markup=False, highlight=False)
 
 
 def show_plan(plan: Plan) -> int:
@@ -131,9 +131,9 @@ def show_plan(plan: Plan) -> int:
     else:
         plan_report.show(found, open_console())
     if experiment.plan.preview:
-        from sdbatch.preview.films import rehearse
+        from sdbatch.preview.videos import write_previews
 
-        for path in rehearse(plan, _runs(plan) / "preview"):
+        for path in write_previews(plan, _runs(plan) / "preview"):
             say(path, stderr=True)
     elif experiment.motion.mode != "still" and experiment.plan.format == "table":
         open_console(stderr=True).print("plan.preview=true draws curves and camera, without a model", highlight=False)

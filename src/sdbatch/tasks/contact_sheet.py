@@ -78,7 +78,7 @@ def _axes(jobs: list[Job]) -> dict[str, list[str]]:
 def _known(key: str, wanted: str, allowed: Iterable[str], what: str = "axis with several values") -> None:
     if wanted not in allowed:
         hint = nearest(wanted, allowed) or _there(list(allowed))
-        raise ConfigError.one(key, f"{wanted!r} is no {what}", hint)
+        raise ConfigError.one(key, f"unknown {what} {wanted!r}", hint)
 
 
 def _there(names: list[str]) -> str:

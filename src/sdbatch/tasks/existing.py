@@ -14,7 +14,7 @@ from sdbatch.models.locate import locate
 from sdbatch.runner import Options, run
 from sdbatch.store import Store
 from sdbatch.tasks import kept_plan, rerender, summaries
-from sdbatch.tasks.rerender import Listed
+from sdbatch.tasks.rerender import JobList
 from sdbatch.terminal.console import open_console
 from sdbatch.terminal.progress import Progress, open_progress
 
@@ -35,7 +35,7 @@ def verify(experiment: Experiment) -> int:
     if experiment.verify.format == "json":
         sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
     else:
-        summaries.verified(found, experiment.name, open_console())
+        summaries.show_verify(found, experiment.name, open_console())
     return found.code
 
 
@@ -45,7 +45,7 @@ def reproduce(experiment: Experiment) -> int:
 
     told = task.told(experiment)
     made = task.reproduce(experiment, told, Progress())
-    summaries.reproduced(made, open_console())
+    summaries.show_reproduce(made, open_console())
     return made.code
 
 
@@ -54,7 +54,7 @@ def final(experiment: Experiment) -> int:
     from sdbatch.tasks import final as task
 
     draft, source, console = _store(experiment), locate(experiment.model), open_console(stderr=True)
-    plan = Listed(task.jobs(experiment.final, draft, source))
+    plan = JobList(task.jobs(experiment.final, draft, source))
     store = Store(draft.root.parent / experiment.final.folder(experiment.name))
     options = Options(
         writers=experiment.runtime.writers,
@@ -62,7 +62,7 @@ def final(experiment: Experiment) -> int:
         progress=open_progress(console, status=Path("runs") / store.root.name / "progress.json"),
     )
     outcome = run(plan, store, lambda: open_renderer(source, experiment.model, experiment.runtime), options)
-    return summaries.finalled(outcome, store, open_console())
+    return summaries.show_final(outcome, store, open_console())
 
 
 def prune(experiment: Experiment) -> int:
@@ -77,7 +77,7 @@ def prune(experiment: Experiment) -> int:
     found = task.unwanted(store, plan, settings)
     if settings.apply and found:
         task.remove(store, plan, found, settings)
-    summaries.pruned(found, store, settings.apply, open_console())
+    summaries.show_prune(found, store, settings.apply, open_console())
     return 0
 
 

@@ -76,7 +76,7 @@ def _ids_in(entry: str) -> list[str]:
             raise ConfigError.one("final.jobs", f"{entry!r} is larger than {LIST_LIMIT // 2**20} MiB")
         found = _ID.findall(path.read_text("utf-8", "replace"))
     except (OSError, ValueError):
-        raise ConfigError.one("final.jobs", f"{shown(entry)} is no id and no file that can be read") from None
+        raise ConfigError.one("final.jobs", f"{shown(entry)} is neither an id nor a readable file") from None
     if not found:
         raise ConfigError.one("final.jobs", f"{shown(entry)} holds no id", "ids look like j0123456789abcdef")
     return found
@@ -84,7 +84,7 @@ def _ids_in(entry: str) -> list[str]:
 
 def _unknown(job_id: str, known: list[str], draft: Store) -> Problem:
     hint = nearest(job_id, known) if len(known) <= 10_000 else ""
-    return Problem("final.jobs", f"{job_id} is no job of {draft.root}", hint or f"it keeps {len(known):,} jobs")
+    return Problem("final.jobs", f"{job_id} is not a job of {draft.root}", hint or f"it keeps {len(known):,} jobs")
 
 
 def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
@@ -117,11 +117,11 @@ def _section(section: str, job: Job, changes: dict[str, Any], at: str) -> Any:
     if section == "sampling":
         values = {k: getattr(job.shot, k) for k in SECTIONS[section].model_fields}
     elif section == "motion":
-        values = (job.film.motion if job.film else Motion()).model_dump(mode="json", exclude_defaults=True)
+        values = (job.video.motion if job.video else Motion()).model_dump(mode="json", exclude_defaults=True)
         if new.keys() & {"frames", "seconds"}:
             values = {k: v for k, v in values.items() if k not in ("frames", "seconds")}
     else:
-        values = EncodingSettings(**_values(job.film.encoding)).model_dump() if job.film else {}
+        values = EncodingSettings(**_values(job.video.encoding)).model_dump() if job.video else {}
     return check(SECTIONS[section], values | new, f"{at}.{section}")
 
 

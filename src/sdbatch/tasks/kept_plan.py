@@ -18,20 +18,20 @@ from sdbatch.plan.resolve import resolve
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Store
 from sdbatch.store.plan_file import kept_ids
-from sdbatch.tasks.rerender import Listed
+from sdbatch.tasks.rerender import JobList
 
 MAX_LINE = 16_000_000
 _SLUG = re.compile(r"(?:images|videos)/([a-z0-9-]{1,60})-s\d+-\w+\.[a-z0-9]+")
 _HEAD = re.compile(rb'\{"id":"(\w+)"')
 
 
-def plan(experiment: Experiment, store: Store) -> Plan | Listed:
+def plan(experiment: Experiment, store: Store) -> Plan | JobList:
     """The experiment's plan; where only a name is given, the one that its folder keeps. Raises ConfigError."""
     if experiment.prompts:
         return make_plan(resolve(experiment))
     if not store.plan.is_file():
         raise ConfigError.one("prompts", "is empty", f"and {store.plan} does not exist")
-    return Listed(list(jobs(store.plan)))
+    return JobList(list(jobs(store.plan)))
 
 
 def plan_files(store: Store) -> list[Path]:
@@ -49,7 +49,7 @@ def ids(store: Store) -> list[str]:
 
 
 def jobs(path: Path, wanted: Container[str] | None = None) -> Iterator[Job]:
-    """The jobs of one kept plan (only ``wanted`` ids); lines that are no whole job are passed over."""
+    """The jobs of one kept plan (only ``wanted`` ids); lines that are not whole job are skipped."""
     with path.open("rb") as f:
         while line := f.readline(MAX_LINE):
             head = _HEAD.match(line)

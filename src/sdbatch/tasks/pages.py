@@ -14,7 +14,7 @@ from sdbatch.models.locate import locate
 from sdbatch.plan.plan import Plan
 from sdbatch.store import Store
 from sdbatch.tasks import contact_sheet, kept_plan
-from sdbatch.tasks.rerender import Listed
+from sdbatch.tasks.rerender import JobList
 from sdbatch.terminal.console import say
 
 
@@ -67,7 +67,7 @@ def _site(experiment: Experiment) -> Site:
     return Site(plan, store, experiment.model if _is_model(experiment.model, plan) else None)
 
 
-def _is_model(model: ModelSettings, plan: Listed) -> bool:
+def _is_model(model: ModelSettings, plan: JobList) -> bool:
     """Whether a kept plan was made with these weights."""
     try:
         return len(plan) > 0 and locate(model).model.weights == plan[0].shot.model.weights
@@ -75,7 +75,7 @@ def _is_model(model: ModelSettings, plan: Listed) -> bool:
         return False
 
 
-def _kept_or_made(experiment: Experiment) -> tuple[Plan | Listed, Store]:
+def _kept_or_made(experiment: Experiment) -> tuple[Plan | JobList, Store]:
     """The experiment's plan; where only a name is given, the one that its folder keeps."""
     store = Store(Path(experiment.output.folder).expanduser() / experiment.name)
     return kept_plan.plan(experiment, store), store

@@ -24,7 +24,7 @@ from sdbatch.spec.jobs import Job
 from sdbatch.store import State, States, Store
 
 TO_RENDER = (State.NEW, State.FAILED, State.STALE)
-SHOWN = 12  # values, paths and texts listed for people; programs get more
+SHOWN = 12  # values, paths and texts listed for users; programs get more
 
 
 def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _paid(jobs: Iterable[Job]) -> dict[str, Any]:
     seen: set[str] = set()
     for job in jobs:
         for shot in motion.shots(job):
-            if job.film is not None:  # stills are distinct already
+            if job.video is not None:  # stills are distinct already
                 if (shot_id := shot.id) in seen:
                     continue
                 seen.add(shot_id)
@@ -87,7 +87,7 @@ def _by_axis(plan: Plan, states: States) -> list[dict[str, Any]]:
 
 
 def _all_texts(plan: Plan) -> dict[str, str]:
-    """Every text with a name for it: prompts (of a film with its words and its last motion phrase) and negatives."""
+    """Every text with a name for it: prompts (of a video with its words and its last motion phrase) and negatives."""
     experiment = plan.resolved.experiment
     phrase = experiment.motion.phrases()[-1] if experiment.motion.mode != "still" else ""
     words = [key.value for key in experiment.motion.prompts] or [""]
@@ -130,7 +130,7 @@ def as_json(report: dict[str, Any]) -> str:
 
 
 def show(report: dict[str, Any], console: Console) -> None:
-    """The report for people."""
+    """The report for users."""
     todo = report["to_render"]
     console.print(f"[bold]{report['name']}[/]  {_count(report['jobs'], 'job')}  in {report['folder']}", highlight=False)
     _states(report, console)
@@ -188,7 +188,7 @@ def _warnings(report: dict[str, Any], console: Console) -> None:
 
 
 def _plain(text: str) -> str:
-    """Text of people, safe for rich's markup."""
+    """Text of users, safe for rich's markup."""
     return text.replace("[", r"\[")
 
 
@@ -215,11 +215,11 @@ def _places(plan: Plan, store: Store) -> list[tuple[str, Path]]:
 
 
 def _without_frames(plan: Plan, store: Store) -> int:
-    """Films whose frames were asked for, but that were composed without."""
+    """Videos whose frames were asked for, but that were composed without."""
     if not plan.resolved.experiment.output.frames:
         return 0
-    films = (job for job in plan if job.film is not None)
-    return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in films)
+    videos = (job for job in plan if job.video is not None)
+    return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in videos)
 
 
 def finished(outcome: Outcome, plan: Plan, store: Store, console: Console) -> int:
@@ -231,13 +231,13 @@ def finished(outcome: Outcome, plan: Plan, store: Store, console: Console) -> in
     for job_id, error in outcome.errors[:SHOWN]:
         console.print(f"  [red]failed[/] {job_id}: {_plain(error)}", highlight=False, soft_wrap=True)
     if outcome.garbage:
-        console.print(f"  {outcome.garbage} damaged manifest lines were passed over", highlight=False)
+        console.print(f"  {outcome.garbage} damaged manifest lines were skipped", highlight=False)
     for kind, path in _places(plan, store):
         console.print(f"  {kind}: {path}", highlight=False, markup=False, soft_wrap=True)
     if without := _without_frames(plan, store):
-        text = f"  films finished before, without frames: {without:,} (remove their files in videos/ and run again)"
+        text = f"  videos finished before, without frames: {without:,} (remove their files in videos/ and run again)"
         console.print(text, highlight=False, soft_wrap=True)
     if outcome.interrupted:
-        console.print(f"interrupted with {outcome.left:,} left; the same command goes on", highlight=False)
+        console.print(f"interrupted with {outcome.left:,} left; run the same command again to resume", highlight=False)
         return 130
     return 1 if outcome.failed or outcome.left else 0

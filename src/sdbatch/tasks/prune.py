@@ -2,8 +2,8 @@
 
     orphan    a record, and its files, of a job that is in no kept plan
     stray     a file in images/ or videos/ that no record names
-    shot      a picture in shots/ that no film of a kept plan needs (prune.shots: any)
-    frame     a picture in frames/ of a film that is in no kept plan
+    shot      a picture in shots/ that no video of a kept plan needs (prune.shots: any)
+    frame     a picture in frames/ of a video that is in no kept plan
     thumb     a small picture in gallery/ of a job that no record names
     plan      a plan before the present one (prune.plans)
     profile   a file in profiles/ that no record and no shot names
@@ -76,7 +76,7 @@ def _kept_files(store: Store, ledger: Ledger, gone: set[str]) -> set[Path]:
 
 
 def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -> Iterator[Path]:
-    """Shots that no kept film needs; with ``finished`` also those that only finished films would use again."""
+    """Shots that no kept video needs; with ``finished`` also those that only finished videos would use again."""
     there = [p for p in store.root.glob("shots/*/*.png") if p.is_file()]
     jobs = [job for path in plans for job in kept_plan.jobs(path)] if there else []
     if {i for path in plans for i in kept_ids(path)} - {job.id for job in jobs}:
@@ -86,7 +86,7 @@ def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -
 
     def needs(job: Job) -> bool:
         record = ledger.get(job.id)
-        return job.film is not None and not (finished and record and record.done and store.intact(record))
+        return job.video is not None and not (finished and record and record.done and store.intact(record))
 
     wanted = {shot.id for job in jobs if needs(job) for shot in motion.shots(job)}
     yield from (p for p in there if p.stem not in wanted)

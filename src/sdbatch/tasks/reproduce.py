@@ -1,4 +1,4 @@
-"""``task=reproduce``: one picture or film made again from what the file says of itself, beside nothing of the original.
+"""``task=reproduce``: one picture or video made again from what the file says of itself, beside nothing of the original.
 
 Ours say everything. Other tools' infotext says less: what had to be assumed is named. Files come from anywhere, so
 nothing that they say is believed before it is checked.
@@ -26,7 +26,7 @@ KEY = "source"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FileSettings:
     """What a file tells: the job in it, the profile it was made with (ours say it) and what had to be assumed."""
 
     job: Job
@@ -40,7 +40,7 @@ class Reproduced:
     """The new file, how far it is from the old one, and what differs between the profiles (None: not known)."""
 
     path: Path
-    told: Told
+    told: FileSettings
     distance: compare.Distance
     profiles: list[dict[str, str]] | None
 
@@ -52,13 +52,13 @@ class Reproduced:
         return 3 if not self.distance.equal and self.profiles == [] else 0
 
 
-def told(experiment: Experiment) -> Told:
+def told(experiment: Experiment) -> FileSettings:
     """Read the file that ``experiment.source`` names. Raises ConfigError; renders and writes nothing."""
     path = _source(experiment)
     try:
         data = metadata.read(path)
     except (ValueError, OSError) as e:
-        hint = "a PNG, a film or the .json beside one; made with output.metadata=none it says nothing"
+        hint = "a PNG, a video or the .json beside one; made with output.metadata=none it says nothing"
         raise ConfigError.one(KEY, f"{path.name!r}: {e}", hint) from e
     if "parameters" in data:
         return _told_by_infotext(data["parameters"], path, experiment)
@@ -66,10 +66,10 @@ def told(experiment: Experiment) -> Told:
     profile = parse.profile(data.get("profile"), f"{KEY}.profile")
     origin = data.get("origin", "")
     job = replace(job, origin=origin if isinstance(origin, str) else "")
-    return Told(job, rerender.source_of(job.shot.model, experiment), profile)
+    return FileSettings(job, rerender.source_of(job.shot.model, experiment), profile)
 
 
-def reproduce(experiment: Experiment, found: Told, progress: Progress) -> Reproduced:
+def reproduce(experiment: Experiment, found: FileSettings, progress: Progress) -> Reproduced:
     """Render it and put it into ``reproduce.folder``. Raises ConfigError, RenderError, StoreError, Interrupted."""
     original = _source(experiment)
     target = _target(experiment, original, found.job)
@@ -101,7 +101,7 @@ def _source(experiment: Experiment) -> Path:
         )
     if not there:
         beside = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise ConfigError.one(KEY, f"{experiment.source!r} is no file", nearest(path.name, beside))
+        raise ConfigError.one(KEY, f"{experiment.source!r} is not a file", nearest(path.name, beside))
     return path
 
 
@@ -113,7 +113,7 @@ def _target(experiment: Experiment, original: Path, job: Job) -> Path:
     return target
 
 
-def _told_by_infotext(said: dict[str, Any], path: Path, experiment: Experiment) -> Told:
+def _told_by_infotext(said: dict[str, Any], path: Path, experiment: Experiment) -> FileSettings:
     skip = said.get("clip_skip", 1)
     if not 1 <= skip <= 12:
         raise ConfigError.one(f"{KEY}.parameters", f"Clip skip {skip} is out of range 1–12")
@@ -123,20 +123,20 @@ def _told_by_infotext(said: dict[str, Any], path: Path, experiment: Experiment) 
     except ValueError as e:
         raise ConfigError.one(KEY, f"{path.name!r}: {e}") from e
     job, assumed = foreign.job(said, source.model, (width, height), f"{KEY}.parameters")
-    return Told(job, source, None, assumed)
+    return FileSettings(job, source, None, assumed)
 
 
 def _distance(original: Path, made: Path) -> compare.Distance:
-    """To the original; of a ``.json``, to the film beside it."""
+    """To the original; of a ``.json``, to the video beside it."""
     if original.suffix.lower() == ".json":
         original = original.with_suffix(made.suffix)
     if not original.is_file():
-        return compare.Distance(why="there is no film beside it to compare with")
+        return compare.Distance(why="there is no video beside it to compare with")
     return compare.files(original, made)
 
 
 def _keep(made: Store, path: Path, target: Path) -> None:
-    """Bring the file (and what lies beside a film) from its temporary place to ``target``."""
+    """Bring the file (and what lies beside a video) from its temporary place to ``target``."""
     with made.worker() as worker:
-        for each in repair.belongings(path):
-            repair.bring(each, target.with_suffix(each.suffix), worker)
+        for each in repair.with_sidecars(path):
+            repair.copy_file(each, target.with_suffix(each.suffix), worker)

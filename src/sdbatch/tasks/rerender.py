@@ -26,7 +26,7 @@ from sdbatch.terminal.progress import Progress
 _SLUG = re.compile(r"[a-z]+/([a-z0-9-]{1,60})-s\d+-\w+\.[a-z0-9]+")
 
 
-class Listed(Sequence[Job]):
+class JobList(Sequence[Job]):
     """A plan of the jobs that are in it."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
@@ -34,7 +34,7 @@ class Listed(Sequence[Job]):
         self.ids = list(dict.fromkeys(job.id for job in jobs))
 
     @classmethod
-    def named(cls, ids: Sequence[str]) -> Listed:
+    def named(cls, ids: Sequence[str]) -> JobList:
         """Only the names of jobs: what putting records in order needs."""
         found = cls([])
         found.ids = list(ids)
@@ -47,7 +47,7 @@ class Listed(Sequence[Job]):
         return [self._jobs[k] for k in self.ids[i]] if isinstance(i, slice) else self._jobs[self.ids[i]]
 
 
-class _Borrowed:
+class _SharedRenderer:
     """A renderer that stays open when a run is done with it."""
 
     def __init__(self, renderer: Renderer) -> None:
@@ -132,6 +132,6 @@ def rendered(
     )
     with tempfile.TemporaryDirectory(prefix="sdbatch-again-") as folder:
         store = Store(Path(folder) / "again", durable=False)
-        if run(Listed(jobs), store, lambda: _Borrowed(renderer), options).interrupted:
+        if run(JobList(jobs), store, lambda: _SharedRenderer(renderer), options).interrupted:
             raise Interrupted("interrupted; nothing of it is kept")
         yield store

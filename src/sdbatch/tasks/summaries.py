@@ -20,13 +20,13 @@ _WORDS = {
     Status.OTHER: "[yellow]differ, under another profile[/]",
     Status.CHANGED: "[red]changed[/]",
     Status.MISSING: "[red]missing[/]",
-    Status.REPAIRED: "[green]put right[/]",
+    Status.REPAIRED: "[green]repaired[/]",
     Status.FAILED: "[red]cannot be rendered[/]",
     Status.WEIGHTS: "[yellow]of other weights[/]",
 }
 
 
-def verified(found: Verified, name: str, console: Console) -> None:
+def show_verify(found: Verified, name: str, console: Console) -> None:
     """The table of ``task=verify``."""
 
     def say(text: str) -> None:
@@ -38,7 +38,7 @@ def verified(found: Verified, name: str, console: Console) -> None:
     if found.held and not found.recorded:
         say(f"  the folder holds {found.held:,} records of other jobs: other settings, or other weights (model=…)?")
     if found.garbage:
-        say(f"  {found.garbage:,} damaged manifest lines were passed over; rendering again fills what they said")
+        say(f"  {found.garbage:,} damaged manifest lines were skipped; rendering again fills what they said")
     for finding in [f for f in found.findings if f.status != Status.EQUAL][:SHOWN]:
         say(f"  {_WORDS[finding.status]} {escape(finding.path)}: {escape(finding.note)}")
     if (more := len(found.findings) - found.count(Status.EQUAL) - SHOWN) > 0:
@@ -46,7 +46,7 @@ def verified(found: Verified, name: str, console: Console) -> None:
     for text in _profiles(found):
         say(f"  {text}")
     if damaged := found.count(*DAMAGED):
-        say(f"  verify.repair=true puts {damaged:,} files right")
+        say(f"  verify.repair=true repairs {damaged:,} files")
 
 
 def _profiles(found: Verified) -> Iterator[str]:
@@ -57,10 +57,10 @@ def _profiles(found: Verified) -> Iterator[str]:
         elif differs:
             yield f"recorded under {digest}; {_differences(differs)}"
         elif found.count(Status.DIFFERS):
-            yield f"profile {digest} is the present one: the cause is no version or setting (code? hardware?)"
+            yield f"profile {digest} is the present one: no version or setting explains it (code? hardware?)"
 
 
-def reproduced(made: Reproduced, console: Console) -> None:
+def show_reproduce(made: Reproduced, console: Console) -> None:
     """What became of ``task=reproduce``."""
 
     def say(text: str) -> None:
@@ -73,7 +73,7 @@ def reproduced(made: Reproduced, console: Console) -> None:
     if made.profiles:
         say(f"  {'the profiles differ' if made.distance.equal else 'likely causes'}: {_differences(made.profiles)}")
     elif made.code == 3:
-        say("  its profile is the present one: the cause is no version or setting (was the file changed?)")
+        say("  its profile is the present one: no version or setting explains it (was the file changed?)")
 
 
 def _differences(differs: list[dict[str, str]]) -> str:
@@ -81,7 +81,7 @@ def _differences(differs: list[dict[str, str]]) -> str:
     return escape("; ".join(parts))
 
 
-def finalled(outcome: Outcome, store: Store, console: Console) -> int:
+def show_final(outcome: Outcome, store: Store, console: Console) -> int:
     """What became of ``task=final``; the exit code."""
     counts = ((outcome.done, "rendered"), (outcome.skipped, "done before"), (outcome.failed, "failed"))
     words = ", ".join(f"{n:,} {what}" for n, what in counts if n)
@@ -89,12 +89,12 @@ def finalled(outcome: Outcome, store: Store, console: Console) -> int:
     for job_id, error in outcome.errors[:SHOWN]:
         console.print(f"  failed {job_id}: {error}", highlight=False, markup=False, soft_wrap=True)
     if outcome.interrupted:
-        console.print(f"interrupted with {outcome.left:,} left; the same command goes on", highlight=False)
+        console.print(f"interrupted with {outcome.left:,} left; run the same command again to resume", highlight=False)
         return 130
     return 1 if outcome.failed or outcome.left else 0
 
 
-def pruned(found: Unwanted, store: Store, applied: bool, console: Console) -> None:
+def show_prune(found: Unwanted, store: Store, applied: bool, console: Console) -> None:
     """What ``task=prune`` removed, or would."""
 
     def say(text: str) -> None:

@@ -1,1 +1,1 @@
-"""Output for people on a terminal: the console and the progress display. Knows no jobs, stores or renderers."""
+"""Output for users on a terminal: the console and the progress display. Knows no jobs, stores or renderers."""

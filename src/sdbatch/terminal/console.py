@@ -1,4 +1,4 @@
-"""Where words for people go. What people wrote is text there: rich would make a picture of ``:cat:``."""
+"""Where words for users go. What people wrote is text there: rich would make a picture of ``:cat:``."""
 
 from __future__ import annotations
 

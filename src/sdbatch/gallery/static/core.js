@@ -57,7 +57,7 @@ const film = (i) => setting(i).film;
 const ratio = (i) => setting(i).size[1] / setting(i).size[0];
 const letter = (i) => now.letters[i] || ".";
 const done = (i) => letter(i) === "d" || letter(i) === "w";
-const told = (a, v) => plan.axes[a].names?.[v] ?? (plan.axes[a].values[v] || "(empty)"); // for people: prompts without an id by their words
+const told = (a, v) => plan.axes[a].names?.[v] ?? (plan.axes[a].values[v] || "(empty)"); // for users: prompts without an id by their words
 const value = (i, axis) => told(axis, digit(i, axis));
 const file = (i) => `${film(i) ? "videos" : "images"}/${slug(i)}-s${seed(i)}-${id(i)}.${film(i) ? "mp4" : "png"}`;
 const poster = (i) => file(i).replace(/\.mp4$/, ".png");

@@ -12,7 +12,7 @@ from sdbatch import motion
 from sdbatch.errors import ConfigError
 from sdbatch.media import metadata, png
 from sdbatch.plan import parse
-from sdbatch.runner.shot_cache import Shelf
+from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import Record, Store
@@ -54,10 +54,10 @@ def compared(job: Job, before: Held, again: Held) -> Finding:
 
 
 def _beside(before: Held, again: Held) -> Finding | None:
-    """What lies beside a film is in no record: its poster and its metadata are compared with those made again."""
+    """What lies beside a video is in no record: its poster and its metadata are compared with those made again."""
     (store, record), (made, new) = before, again
     path = store.file(record)
-    for other in repair.belongings(made.file(new)) if new.profile == record.profile else ():
+    for other in repair.with_sidecars(made.file(new)) if new.profile == record.profile else ():
         own, what = path.with_suffix(other.suffix), "metadata" if other.suffix == ".json" else "poster"
         if not own.is_file():
             status, how = Status.MISSING, "is missing"
@@ -88,10 +88,10 @@ def _said(store: Store, record: Record) -> Profile | None:
 
 
 def _shots(job: Job, before: Held, again: Held) -> compare.Distance | None:
-    """How far apart the shots of a film are, where both are still there: a codec blurs over its frames."""
-    ids = [shot.id for shot in motion.shots(job)] if job.film else []
-    shelves = [Shelf(store, record.profile, store.ledger()) for store, record in (before, again)]
-    paths = [[path for i in ids if (path := shelf.path(i))] for shelf in shelves]
+    """How far apart the shots of a video are, where both are still there: a codec blurs over its frames."""
+    ids = [shot.id for shot in motion.shots(job)] if job.video else []
+    caches = [ShotCache(store, record.profile, store.ledger()) for store, record in (before, again)]
+    paths = [[path for i in ids if (path := cache.path(i))] for cache in caches]
     if not ids or any(len(found) < len(ids) for found in paths):
         return None
     found = compare.shots(*paths)

@@ -1,4 +1,4 @@
-"""Are two pictures, two films, two profiles the same, and if not, how far apart? Knows no jobs and no folders."""
+"""Are two pictures, two videos, two profiles the same, and if not, how far apart? Knows no jobs and no folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sdbatch.spec.renderer import Pixels, Profile
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """How far apart two pictures or films are: ``psnr`` in dB of all frames together (infinite: equal), the
+    """How far apart two pictures or videos are: ``psnr`` in dB of all frames together (infinite: equal), the
     ``largest`` difference of a channel, the share of ``frames`` that differ and the ``first`` of them (-1: none)."""
 
     psnr: float = math.inf
@@ -47,7 +47,7 @@ class Distance:
 
 
 def files(one: Path, other: Path) -> Distance:
-    """Two PNGs or two films, decoded frame by frame. What cannot be read is said, never raised."""
+    """Two PNGs or two videos, decoded frame by frame. What cannot be read is said, never raised."""
     try:
         return frames(_frames(one), _frames(other))
     except ValueError as e:
@@ -55,7 +55,7 @@ def files(one: Path, other: Path) -> Distance:
 
 
 def shots(one: Iterable[Path], other: Iterable[Path]) -> Distance:
-    """The lossless pictures of two films, one by one."""
+    """The lossless pictures of two videos, one by one."""
     try:
         found = frames(map(png.decode, one), map(png.decode, other))
     except ValueError as e:

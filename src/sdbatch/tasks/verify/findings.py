@@ -26,7 +26,7 @@ DAMAGED = (Status.CHANGED, Status.MISSING)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What verify says of one job; ``note`` is for people."""
+    """What verify says of one job; ``note`` is for users."""
 
     id: str
     path: str
@@ -47,7 +47,7 @@ class Verified:
 
     jobs: int
     held: int = 0  # records in the folder, of other plans
-    garbage: int = 0  # lines of the manifest that are no records
+    garbage: int = 0  # lines of the manifest that are not records
     recorded: int = 0
     findings: list[Finding] = field(default_factory=list)
     profiles: dict[str, list[dict[str, str]] | None] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Files that were damaged, put right from what was rendered again: files first, then their records, then in order."""
+"""Files that were damaged, repair from what was rendered again: files first, then their records, then in order."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from sdbatch import files
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import Record, Store, Worker
 from sdbatch.store.plan_file import kept_ids
-from sdbatch.tasks.rerender import Listed
+from sdbatch.tasks.rerender import JobList
 
 
-def put_right(store: Store, made: Store, records: Iterable[Record]) -> None:
+def restore_jobs(store: Store, made: Store, records: Iterable[Record]) -> None:
     """Bring the jobs of ``records`` from ``made`` to ``store``. Raises StoreError; what is done stays done."""
     with store.worker() as worker:
         for record in records:
-            for path in belongings(made.file(record)):
-                bring(path, store.root / path.relative_to(made.root), worker)
+            for path in with_sidecars(made.file(record)):
+                copy_file(path, store.root / path.relative_to(made.root), worker)
             if (profile := made.profile(record.profile)) is not None:
                 store.keep_profile(worker, profile)
             worker.record(record)
         store.compact(worker, order(store))
 
 
-def put_back(store: Store, profile: Profile) -> None:
+def restore_profile(store: Store, profile: Profile) -> None:
     """A profile whose file is missing or was changed. Raises StoreError."""
     with store.worker() as worker:
         store.keep_profile(worker, profile)
         store.compact(worker, order(store))
 
 
-def belongings(path: Path) -> Iterator[Path]:
-    """A finished file and, before it, what lies beside a film: its poster and its metadata."""
+def with_sidecars(path: Path) -> Iterator[Path]:
+    """A finished file and, before it, what lies beside a video: its poster and its metadata."""
     beside = (path.with_suffix(s) for s in (".json", ".png"))
     yield from (p for p in beside if path.suffix != ".png" and p.is_file())
     yield path
 
 
-def bring(path: Path, to: Path, worker: Worker) -> None:
+def copy_file(path: Path, to: Path, worker: Worker) -> None:
     """Copy ``path``: it appears whole, or not at all."""
     files.make_folder(to.parent)
     part = worker.temporary(to)
@@ -52,8 +52,8 @@ def bring(path: Path, to: Path, worker: Worker) -> None:
         files.remove(part)
 
 
-def order(store: Store) -> Listed:
+def order(store: Store) -> JobList:
     """The order that the kept plan gives to records."""
     with suppress(OSError):
-        return Listed.named(kept_ids(store.plan))
-    return Listed.named([])
+        return JobList.named(kept_ids(store.plan))
+    return JobList.named([])

@@ -78,7 +78,7 @@ class _Verifier:
         return sound
 
     def _profiles(self, positions: Sequence[int]) -> dict[str, Profile | None]:
-        """The profiles of all records; what is wrong with their files is found, and put right if asked to."""
+        """The profiles of all records; what is wrong with their files is found, and repair if asked to."""
         records: dict[str, list[Record]] = {}
         for i in positions:
             records.setdefault(self._record(i).profile, []).append(self._record(i))
@@ -86,7 +86,7 @@ class _Verifier:
         for digest, theirs in records.items():
             out[digest], finding = check.profile(self.case.store, digest, theirs)
             if finding is not None and (found := out[digest]) and self.case.experiment.verify.repair:
-                repair.put_back(self.case.store, found)
+                repair.restore_profile(self.case.store, found)
                 finding = replace(finding, status=Status.REPAIRED)
             self.found.findings += [finding] if finding else []
         return out
@@ -115,7 +115,7 @@ class _Verifier:
         self.found.profiles[digest] = None if recorded is None else compare.profiles(recorded, renderer.profile)
 
     def _judge(self, part: list[int], made: Store) -> None:
-        """Compare what was ``made`` with what is there; put right what is broken."""
+        """Compare what was ``made`` with what is there; repair what is broken."""
         ledger, right, mend = made.ledger(), [], self.case.experiment.verify.repair
         for i in part:
             record, new = self._record(i), ledger.get(self.case.plan.ids[i])
@@ -130,7 +130,7 @@ class _Verifier:
             else:
                 self.found.findings.append(finding)
         if right:
-            repair.put_right(self.case.store, made, right)
+            repair.restore_jobs(self.case.store, made, right)
 
     def _say(self, i: int, status: Status, note: str) -> None:
         record = self._record(i)

@@ -1,4 +1,4 @@
-"""The dry run of films: their curves and their camera over a test card, drawn in seconds without a model."""
+"""The dry run of videos: their curves and their camera over a test card, drawn in seconds without a model."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import numpy as np
 from sdbatch import motion
 from sdbatch.media import png
 from sdbatch.media.compositing import compose
-from sdbatch.media.video_writer import FilmWriter
-from sdbatch.preview.camera import captioned, captions, rehearsal
+from sdbatch.media.video_writer import VideoWriter
+from sdbatch.preview.camera import camera_preview, captioned, captions
 from sdbatch.preview.plot import curves
 from sdbatch.spec.jobs import Encoding, Job
 
 SIDE = 320  # pixels
-LONGEST = 480  # frames: of a longer film every second, third, … is drawn, at the same pace
-MOST = 12  # films: a sweep over motions can have hundreds
+LONGEST = 480  # frames: of a longer video every second, third, … is drawn, at the same pace
+MOST = 12  # videos: a sweep over motions can have hundreds
 
 
-def rehearse(jobs: Iterable[Job], folder: Path) -> Iterator[Path]:
+def write_previews(jobs: Iterable[Job], folder: Path) -> Iterator[Path]:
     """Curves (PNG) and camera (MP4) of every distinct motion and shape among ``jobs``, up to 12."""
     seen = set()
     for job in jobs:
-        if job.film is None or (key := (job.film.motion, job.shot.width, job.shot.height)) in seen:
+        if job.video is None or (key := (job.video.motion, job.shot.width, job.shot.height)) in seen:
             continue
         seen.add(key)
         if len(seen) > MOST:
             return
         folder.mkdir(parents=True, exist_ok=True)
-        stem = f"{len(seen):02d}-{job.film.motion.mode}-{job.shot.width}x{job.shot.height}"
+        stem = f"{len(seen):02d}-{job.video.motion.mode}-{job.shot.width}x{job.shot.height}"
         yield _curves(job, folder / f"{stem}.png")
         yield _camera(job, folder / f"{stem}.mp4")
 
@@ -42,12 +42,12 @@ def _curves(job: Job, path: Path) -> Path:
 
 
 def _camera(job: Job, path: Path) -> Path:
-    assert job.film is not None
-    frames, picture = rehearsal(job, SIDE)
-    order = motion.looped(list(zip(frames, captions(job), strict=True)), job.film.motion)
+    assert job.video is not None
+    frames, picture = camera_preview(job, SIDE)
+    order = motion.looped(list(zip(frames, captions(job), strict=True)), job.video.motion)
     step = math.ceil(len(order) / LONGEST)
     first = compose(frames[0], picture)
-    with FilmWriter(path, (first.shape[1], first.shape[0]), job.film.motion.fps / step, Encoding()) as film:
+    with VideoWriter(path, (first.shape[1], first.shape[0]), job.video.motion.fps / step, Encoding()) as video:
         for frame, text in order[::step]:
-            film.add(captioned(compose(frame, picture), text))
+            video.add(captioned(compose(frame, picture), text))
     return path

@@ -1,4 +1,4 @@
-"""Frames from layers, films from jobs."""
+"""Frames from layers, videos from jobs."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def test_layers_are_a_weighted_sum_rounded_once() -> None:
     assert compositing.compose(frame, pictures.__getitem__).dtype == np.uint8
 
 
-def test_a_job_becomes_its_film(film_job: Job, scene: Scene, tmp_path: Path) -> None:
-    ids = [shot.id for shot in motion.shots(film_job)]
+def test_a_job_becomes_its_video(video_job: Job, scene: Scene, tmp_path: Path) -> None:
+    ids = [shot.id for shot in motion.shots(video_job)]
     asked: list[str] = []
 
     def load(shot_id: str) -> Pixels:
@@ -50,7 +50,7 @@ def test_a_job_becomes_its_film(film_job: Job, scene: Scene, tmp_path: Path) -> 
         return scene(ids.index(shot_id))
 
     path, poster = tmp_path / "a.mp4", tmp_path / "a.png"
-    assert compositing.assemble(film_job, load, path, '{"a":1}', poster=poster) == 6
+    assert compositing.assemble(video_job, load, path, '{"a":1}', poster=poster) == 6
     assert asked == ids
     assert video_reader.probe(path) == video_reader.Facts(64, 48, Fraction(24), 6)
     assert video_reader.read_metadata(path) == '{"a":1}'
@@ -59,25 +59,25 @@ def test_a_job_becomes_its_film(film_job: Job, scene: Scene, tmp_path: Path) -> 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "a.png"]
 
 
-def test_metadata_none_leaves_no_mark_anywhere(film_job: Job, scene: Scene, tmp_path: Path) -> None:
-    compositing.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, poster=tmp_path / "a.png")
+def test_metadata_none_leaves_no_mark_anywhere(video_job: Job, scene: Scene, tmp_path: Path) -> None:
+    compositing.assemble(video_job, lambda _: scene(), tmp_path / "a.mp4", None, poster=tmp_path / "a.png")
     assert png.read_text(tmp_path / "a.png") == {}
     assert video_reader.read_metadata(tmp_path / "a.mp4") is None
 
 
-def test_a_picture_used_again_is_loaded_once(film_job: Job, scene: Scene, tmp_path: Path) -> None:
-    assert film_job.film is not None
-    still = film_job.film.motion.model_copy(update={"phrase": "same", "frames": 40})
-    job = replace(film_job, film=replace(film_job.film, motion=still))
+def test_a_picture_used_again_is_loaded_once(video_job: Job, scene: Scene, tmp_path: Path) -> None:
+    assert video_job.video is not None
+    still = video_job.video.motion.model_copy(update={"phrase": "same", "frames": 40})
+    job = replace(video_job, video=replace(video_job.video, motion=still))
     asked: list[str] = []
     compositing.assemble(job, lambda shot_id: asked.append(shot_id) or scene(), tmp_path / "a.mp4", None)  # type: ignore[func-returns-value]
     assert len(asked) == 1
 
 
-def test_memory_holds_a_few_pictures_however_long_the_film(film_job: Job, scene: Scene, tmp_path: Path) -> None:
-    assert film_job.film is not None
-    longer = film_job.film.motion.model_copy(update={"frames": 40})
-    job = replace(film_job, film=replace(film_job.film, motion=longer))
+def test_memory_holds_a_few_pictures_however_long_the_video(video_job: Job, scene: Scene, tmp_path: Path) -> None:
+    assert video_job.video is not None
+    longer = video_job.video.motion.model_copy(update={"frames": 40})
+    job = replace(video_job, video=replace(video_job.video, motion=longer))
     loaded: list[weakref.ref[Pixels]] = []
     alive: list[int] = []
 
@@ -92,23 +92,23 @@ def test_memory_holds_a_few_pictures_however_long_the_film(film_job: Job, scene:
     assert max(alive) <= 2 + 1  # of two frames, and the one that is being loaded
 
 
-def test_a_shot_that_is_missing_leaves_no_film(film_job: Job, tmp_path: Path) -> None:
+def test_a_shot_that_is_missing_leaves_no_video(video_job: Job, tmp_path: Path) -> None:
     def load(shot_id: str) -> Pixels:
         raise ValueError(f"{shot_id}: truncated PNG")
 
     with pytest.raises(ValueError, match="truncated"):
-        compositing.assemble(film_job, load, tmp_path / "a.mp4", "x", poster=tmp_path / "a.png")
+        compositing.assemble(video_job, load, tmp_path / "a.mp4", "x", poster=tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_poster_that_cannot_be_written_is_a_store_error(film_job: Job, scene: Scene, tmp_path: Path) -> None:
+def test_a_poster_that_cannot_be_written_is_a_store_error(video_job: Job, scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="No such file"):
-        compositing.assemble(film_job, lambda _: scene(), tmp_path / "a.mp4", None, poster=tmp_path / "no" / "a.png")
+        compositing.assemble(video_job, lambda _: scene(), tmp_path / "a.mp4", None, poster=tmp_path / "no" / "a.png")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_picture_is_no_film(film_job: Job, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no film"):
+def test_a_picture_is_no_video(video_job: Job, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no video"):
         compositing.assemble(
-            replace(film_job, film=None), lambda _: np.zeros((1, 1, 3), np.uint8), tmp_path / "a", None
+            replace(video_job, video=None), lambda _: np.zeros((1, 1, 3), np.uint8), tmp_path / "a", None
         )

@@ -1,4 +1,4 @@
-"""Films of every mode for the tests: small, of the fake renderer's size."""
+"""Videos of every mode for the tests: small, of the fake renderer's size."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def settings(**keys: Any) -> Motion:
     return Motion.model_validate_json(json.dumps(keys))
 
 
-def film(name: str = "zoom", base: Shot = BASE, encoding: Encoding | None = None, **more: Any) -> Job:
-    """The film ``name`` of the table, with other keys if given."""
+def video(name: str = "zoom", base: Shot = BASE, encoding: Encoding | None = None, **more: Any) -> Job:
+    """The video ``name`` of the table, with other keys if given."""
     return motion.make(base, settings(**(MOTIONS[name] | more)), encoding or Encoding(preset="ultrafast"), name)
 
 

@@ -1,4 +1,4 @@
-"""Films: the right colours, size and rate, the same bytes every time, whole or not there."""
+"""Videos: the right colours, size and rate, the same bytes every time, whole or not there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from PIL import Image
 from sdbatch.errors import StoreError
 from sdbatch.media import ffmpeg, video_reader, xmp
 from sdbatch.media.codecs import CODECS
-from sdbatch.media.video_writer import FilmWriter
+from sdbatch.media.video_writer import VideoWriter
 from sdbatch.spec.jobs import Encoding
 from sdbatch.spec.renderer import Pixels
 
@@ -31,9 +31,9 @@ LONG = '{"a":"' + 'x=;#\\"\n[Y]\\\\' * 10_000 + ' é 鳥居 🌅"}'
 
 
 def _card(path: Path, colour: tuple[int, int, int], codec: str = "h264") -> None:
-    with FilmWriter(path, (64, 48), Fraction(24), Encoding(codec)) as film:
+    with VideoWriter(path, (64, 48), Fraction(24), Encoding(codec)) as video:
         for _ in range(3):
-            film.add(np.full((48, 64, 3), colour, np.uint8))
+            video.add(np.full((48, 64, 3), colour, np.uint8))
 
 
 def _boxes(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -50,8 +50,8 @@ def _said_by_ffmpeg(path: Path) -> str:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_every_codec_gives_size_rate_and_frames(codec: str, make_film: MakeFilm, scene: Scene) -> None:
-    path = make_film(f"a.{CODECS[codec].suffix}", codec=codec, frames=9)
+def test_every_codec_gives_size_rate_and_frames(codec: str, make_video: MakeFilm, scene: Scene) -> None:
+    path = make_video(f"a.{CODECS[codec].suffix}", codec=codec, frames=9)
     width, height, fps, frames = video_reader.probe(path)
     assert (width, height, frames) == (64, 48, 9)
     assert fps == pytest.approx(24, rel=0.04)  # a GIF counts in hundredths of a second
@@ -62,8 +62,8 @@ def test_every_codec_gives_size_rate_and_frames(codec: str, make_film: MakeFilm,
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_equal_frames_give_equal_bytes(codec: str, make_film: MakeFilm) -> None:
-    first, second = (make_film(name, codec=codec, size=(160, 96), metadata='{"a":1}') for name in ("a", "b"))
+def test_equal_frames_give_equal_bytes(codec: str, make_video: MakeFilm) -> None:
+    first, second = (make_video(name, codec=codec, size=(160, 96), metadata='{"a":1}') for name in ("a", "b"))
     assert first.read_bytes() == second.read_bytes()
 
 
@@ -84,13 +84,13 @@ def test_colours_come_back(colour: tuple[int, int, int], tmp_path: Path) -> None
         assert np.abs(pixels.mean((0, 1)) - colour).max() <= 3
 
 
-def test_players_are_told_the_colours(make_film: MakeFilm) -> None:
-    assert "yuv420p(tv, bt709, progressive), 64x48" in _said_by_ffmpeg(make_film())
+def test_players_are_told_the_colours(make_video: MakeFilm) -> None:
+    assert "yuv420p(tv, bt709, progressive), 64x48" in _said_by_ffmpeg(make_video())
 
 
 @pytest.mark.parametrize("fps", ["24000/1001", "24", "1", "240", "2997/125", "25/2"])
-def test_the_rate_is_exact(fps: str, make_film: MakeFilm) -> None:
-    path = make_film(fps=Fraction(fps), frames=5)
+def test_the_rate_is_exact(fps: str, make_video: MakeFilm) -> None:
+    path = make_video(fps=Fraction(fps), frames=5)
     assert video_reader.probe(path).fps == Fraction(fps)
     assert video_reader.probe(path).frames == 5
 
@@ -98,57 +98,57 @@ def test_the_rate_is_exact(fps: str, make_film: MakeFilm) -> None:
 @pytest.mark.parametrize("size", [(63, 47), (64, 47), (1, 1), (2, 3)])
 def test_odd_sizes_get_one_more_pixel_like_the_last(size: tuple[int, int], tmp_path: Path) -> None:
     width, height = size
-    with FilmWriter(tmp_path / "a.mp4", size, Fraction(24), Encoding(quality=1)) as film:
+    with VideoWriter(tmp_path / "a.mp4", size, Fraction(24), Encoding(quality=1)) as video:
         for _ in range(2):
-            film.add(np.full((height, width, 3), (10, 200, 90), np.uint8))
+            video.add(np.full((height, width, 3), (10, 200, 90), np.uint8))
     assert video_reader.probe(tmp_path / "a.mp4")[:2] == (width + width % 2, height + height % 2)
     for pixels in video_reader.decode(tmp_path / "a.mp4"):
         assert np.abs(pixels.astype(int) - (10, 200, 90)).max() <= 6
 
 
-def test_playing_can_start_before_the_file_is_whole(make_film: MakeFilm) -> None:
-    kinds = [kind for kind, _ in _boxes(make_film(metadata="x").read_bytes())]
+def test_playing_can_start_before_the_file_is_whole(make_video: MakeFilm) -> None:
+    kinds = [kind for kind, _ in _boxes(make_video(metadata="x").read_bytes())]
     assert kinds.index("moov") < kinds.index("mdat")
 
 
 @pytest.mark.parametrize("codec", [name for name, codec in CODECS.items() if codec.tagged])
 @pytest.mark.parametrize("text", [LONG, "", "a", "\n", "comment=x\n[CHAPTER]\ncomment=y", " edge \\ "])
-def test_metadata_comes_back_exactly(codec: str, text: str, make_film: MakeFilm) -> None:
-    assert (video_reader.read_metadata(make_film(codec=codec, metadata=text, frames=2)) or "") == text
+def test_metadata_comes_back_exactly(codec: str, text: str, make_video: MakeFilm) -> None:
+    assert (video_reader.read_metadata(make_video(codec=codec, metadata=text, frames=2)) or "") == text
 
 
-def test_without_metadata_the_container_says_nothing(make_film: MakeFilm) -> None:
-    path = make_film()
+def test_without_metadata_the_container_says_nothing(make_video: MakeFilm) -> None:
+    path = make_video()
     assert video_reader.read_metadata(path) is None
     assert xmp.SOURCE_TYPE.encode() not in path.read_bytes()
     assert b"\xa9cmt" not in path.read_bytes()
 
 
-def test_with_metadata_an_mp4_carries_the_mark(make_film: MakeFilm) -> None:
-    *_, (kind, body) = _boxes(make_film(metadata="x").read_bytes())
+def test_with_metadata_an_mp4_carries_the_mark(make_video: MakeFilm) -> None:
+    *_, (kind, body) = _boxes(make_video(metadata="x").read_bytes())
     assert kind == "uuid"
     assert body[16:].decode() == xmp.packet()
 
 
-def test_an_animated_webp_is_read_by_pillow(make_film: MakeFilm) -> None:
-    with Image.open(make_film("a.webp", codec="webp", frames=7)) as image:
+def test_an_animated_webp_is_read_by_pillow(make_video: MakeFilm) -> None:
+    with Image.open(make_video("a.webp", codec="webp", frames=7)) as image:
         assert image.n_frames == 7  # type: ignore[attr-defined]
 
 
-def test_nothing_else_is_left_beside_it(make_film: MakeFilm) -> None:
-    path = make_film("a:b 'c' %d.mp4", metadata="x")
+def test_nothing_else_is_left_beside_it(make_video: MakeFilm) -> None:
+    path = make_video("a:b 'c' %d.mp4", metadata="x")
     assert [p.name for p in path.parent.iterdir()] == ["a:b 'c' %d.mp4"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
-def test_a_failed_film_leaves_nothing_and_the_old_one_as_it_was(error: BaseException, tmp_path: Path) -> None:
+def test_a_failed_video_leaves_nothing_and_the_old_one_as_it_was(error: BaseException, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"old")
     with (  # noqa: PT012
         pytest.raises(type(error)),
-        FilmWriter(path, (64, 48), Fraction(24), H264, "x") as film,
+        VideoWriter(path, (64, 48), Fraction(24), H264, "x") as video,
     ):
-        film.add(np.zeros((48, 64, 3), np.uint8))
+        video.add(np.zeros((48, 64, 3), np.uint8))
         raise error
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
     assert path.read_bytes() == b"old"
@@ -157,12 +157,12 @@ def test_a_failed_film_leaves_nothing_and_the_old_one_as_it_was(error: BaseExcep
 def test_when_ffmpeg_dies_it_is_said_and_nothing_is_left(tmp_path: Path) -> None:
     with (  # noqa: PT012
         pytest.raises(StoreError, match=r"a\.mp4: ffmpeg failed: no message \(exit code -9\)"),
-        FilmWriter(tmp_path / "a.mp4", (512, 512), Fraction(24), H264) as film,
+        VideoWriter(tmp_path / "a.mp4", (512, 512), Fraction(24), H264) as video,
     ):
-        assert film._process is not None
-        film._process.kill()
+        assert video._process is not None
+        video._process.kill()
         for _ in range(50):
-            film.add(np.zeros((512, 512, 3), np.uint8))
+            video.add(np.zeros((512, 512, 3), np.uint8))
     assert not list(tmp_path.iterdir())
 
 
@@ -170,9 +170,9 @@ def test_when_ffmpeg_dies_it_is_said_and_nothing_is_left(tmp_path: Path) -> None
 def test_a_folder_that_is_not_there_is_said(metadata: str | None, tmp_path: Path) -> None:
     with (
         pytest.raises(StoreError, match=r"a\.mp4: .*[Nn]o such file"),
-        FilmWriter(tmp_path / "no" / "a.mp4", (64, 48), Fraction(24), H264, metadata) as film,
+        VideoWriter(tmp_path / "no" / "a.mp4", (64, 48), Fraction(24), H264, metadata) as video,
     ):
-        film.add(np.zeros((48, 64, 3), np.uint8))
+        video.add(np.zeros((48, 64, 3), np.uint8))
 
 
 def test_wrong_frames_and_no_frames_are_value_errors(tmp_path: Path) -> None:
@@ -180,18 +180,18 @@ def test_wrong_frames_and_no_frames_are_value_errors(tmp_path: Path) -> None:
     for bad in wrong:
         with (
             pytest.raises(ValueError, match="frame 0"),
-            FilmWriter(tmp_path / "a", (64, 48), Fraction(24), H264) as film,
+            VideoWriter(tmp_path / "a", (64, 48), Fraction(24), H264) as video,
         ):
-            film.add(bad)
-    with pytest.raises(ValueError, match="needs a frame"), FilmWriter(tmp_path / "a", (64, 48), Fraction(24), H264):
+            video.add(bad)
+    with pytest.raises(ValueError, match="needs a frame"), VideoWriter(tmp_path / "a", (64, 48), Fraction(24), H264):
         pass
     for text in ("a\\", "a\\\nb", "a\0b"):
         with pytest.raises(ValueError, match="metadata"):
-            FilmWriter(tmp_path / "a", (64, 48), Fraction(24), H264, text)
+            VideoWriter(tmp_path / "a", (64, 48), Fraction(24), H264, text)
     with pytest.raises(ValueError, match="none of h264"):
-        FilmWriter(tmp_path / "a", (64, 48), Fraction(24), Encoding("divx"))
+        VideoWriter(tmp_path / "a", (64, 48), Fraction(24), Encoding("divx"))
     with pytest.raises(ValueError, match="with block"):
-        FilmWriter(tmp_path / "a", (64, 48), Fraction(24), H264).add(np.zeros((48, 64, 3), np.uint8))
+        VideoWriter(tmp_path / "a", (64, 48), Fraction(24), H264).add(np.zeros((48, 64, 3), np.uint8))
     assert not list(tmp_path.iterdir())
 
 
@@ -199,16 +199,16 @@ KILLED = """
 import numpy, sys
 from fractions import Fraction
 from sdbatch.jobs import Encoding
-from sdbatch.media.film import FilmWriter
-with FilmWriter(sys.argv[1], (64, 48), Fraction(24), Encoding(), "x") as film:
+from sdbatch.media.video import VideoWriter
+with VideoWriter(sys.argv[1], (64, 48), Fraction(24), Encoding(), "x") as video:
     for i in range(10**6):
-        film.add(numpy.full((48, 64, 3), i % 256, numpy.uint8))
+        video.add(numpy.full((48, 64, 3), i % 256, numpy.uint8))
         sys.stdout.write("frame\\n") if i == 100 else None
         sys.stdout.flush()
 """
 
 
-def test_a_killed_process_leaves_no_film(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_no_video(tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(tmp_path / "a.mp4")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "src"}) as process:
         assert process.stdout is not None

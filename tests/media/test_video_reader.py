@@ -1,4 +1,4 @@
-"""Reading films that nobody vouches for: an answer or a ValueError."""
+"""Reading videos that nobody vouches for: an answer or a ValueError."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ PLAYLISTS = [
 
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("content", [b"", b"\0" * 1000, b"\x1aE\xdf\xa3", *PLAYLISTS])
-def test_what_is_no_film_is_a_value_error(read: Callable[[Path], object], content: bytes, tmp_path: Path) -> None:
+def test_what_is_no_video_is_a_value_error(read: Callable[[Path], object], content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(content)
-    with pytest.raises(ValueError, match="damaged film"):
+    with pytest.raises(ValueError, match="damaged video"):
         read(tmp_path / "a.mp4")
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_a_playlist_is_not_followed(read: Callable[[Path], object], make_film: Callable[..., Path]) -> None:
-    playlist = make_film("real.mp4", metadata="x").with_name("a.mp4")
+def test_a_playlist_is_not_followed(read: Callable[[Path], object], make_video: Callable[..., Path]) -> None:
+    playlist = make_video("real.mp4", metadata="x").with_name("a.mp4")
     playlist.write_text("ffconcat version 1.0\nfile real.mp4\n")
-    with pytest.raises(ValueError, match="damaged film"):
+    with pytest.raises(ValueError, match="damaged video"):
         read(playlist)
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_a_missing_film_is_a_value_error(read: Callable[[Path], object], tmp_path: Path) -> None:
+def test_a_missing_video_is_a_value_error(read: Callable[[Path], object], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="No such file"):
         read(tmp_path / "-i concat:no.mp4")
 
 
 @pytest.mark.parametrize("seed", range(9))
-def test_damaged_films_raise_nothing_but_value_errors(seed: int, make_film: Callable[..., Path]) -> None:
-    path = make_film(codec=("h264", "av1", "gif")[seed % 3], metadata='{"a": "b"}')
+def test_damaged_videos_raise_nothing_but_value_errors(seed: int, make_video: Callable[..., Path]) -> None:
+    path = make_video(codec=("h264", "av1", "gif")[seed % 3], metadata='{"a": "b"}')
     dice, data = random.Random(seed), bytearray(path.read_bytes())
     for _ in range(dice.randrange(6)):
         data[dice.randrange(len(data))] = dice.randrange(256)
@@ -59,28 +59,28 @@ def test_damaged_films_raise_nothing_but_value_errors(seed: int, make_film: Call
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
-def test_a_half_film_is_found(part: float, make_film: Callable[..., Path]) -> None:
-    path = make_film(size=(160, 96), frames=24)
+def test_a_half_video_is_found(part: float, make_video: Callable[..., Path]) -> None:
+    path = make_video(size=(160, 96), frames=24)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
-    with pytest.raises(ValueError, match="damaged film"):
+    with pytest.raises(ValueError, match="damaged video"):
         list(video_reader.decode(path))
 
 
-def test_decoding_can_stop_early(make_film: Callable[..., Path]) -> None:
-    frames = video_reader.decode(make_film(size=(640, 480), frames=20))
+def test_decoding_can_stop_early(make_video: Callable[..., Path]) -> None:
+    frames = video_reader.decode(make_video(size=(640, 480), frames=20))
     assert next(frames).shape == (480, 640, 3)
     frames.close()  # type: ignore[attr-defined]
 
 
-def test_a_program_that_hangs_is_ended(make_film: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    path = make_film()
+def test_a_program_that_hangs_is_ended(make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_video()
     monkeypatch.setattr(ffmpeg, "TIMEOUT", 0.001)
     with pytest.raises(ValueError, match="not read within"):
         video_reader.probe(path)
 
 
-def test_frames_can_be_kept(make_film: Callable[..., Path]) -> None:
-    first, second = (list[Pixels](video_reader.decode(make_film())) for _ in range(2))
+def test_frames_can_be_kept(make_video: Callable[..., Path]) -> None:
+    first, second = (list[Pixels](video_reader.decode(make_video())) for _ in range(2))
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
     assert not (first[0] == first[-1]).all()
