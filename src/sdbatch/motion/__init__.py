@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -53,8 +54,17 @@ def frames(job: Job) -> Iterator[Frame]:
 
 
 def count(job: Job) -> int:
-    """How many frames a video job shows; 0 of a picture."""
+    """How many frames a video job is composed of; 0 of a picture."""
     return 0 if job.video is None else len(looped(list(range(job.video.motion.count)), job.video.motion))
+
+
+def played(job: Job) -> tuple[int, Fraction]:
+    """How many frames a video's file holds and how many of them it shows a second: ``interpolate`` puts more between
+    those of ``frames`` (in a loop also between the last and the first)."""
+    if job.video is None:
+        return 0, Fraction(0)
+    times, loop = job.video.encoding.interpolate, job.video.motion.loop
+    return count(job) * times - (0 if loop else times - 1), job.video.motion.fps * times
 
 
 def looped(every: list[T], motion: Motion) -> list[T]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from sdbatch.errors import nearest
 from sdbatch.motion.fields import Rate, Schedule, Seeds, Texts
 from sdbatch.motion.schedule import Clock, Key, curve, points, span
+from sdbatch.spec.limits import GUIDANCE
 
 FRAMES = (2, 100_000)
 CURVES = ("zoom", "x", "y", "roll", "weight", "strength", "guidance")  # numbers
@@ -25,7 +26,7 @@ _RANGES = {
     "roll": (-36_000, 36_000),
     "weight": (0, 10),
     "strength": (0.01, 1),
-    "guidance": (1, 30),
+    "guidance": (GUIDANCE.low, GUIDANCE.high),
 }
 
 
