@@ -28,6 +28,9 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Compose, validate and carry out; never a traceback for what a user did."""
+    if sys.platform == "win32":
+        _complain("Windows is not supported: its file locks and signals are others; use WSL 2")
+        return 2
     if "--version" in arguments:
         sys.stdout.write(f"sdbatch {__version__}\n")
         return 0

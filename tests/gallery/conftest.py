@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from sdbatch.spec.codecs import CODECS, Codec
+from sdbatch.store import Store
 from tests.gallery.browser import Browser
 from tests.gallery.render import rendered
 
@@ -77,6 +79,16 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prompts = [{"id": "torii", "text": "a torii"}, {"id": "boat", "text": "a boat"}]
     folder = tmp_path_factory.mktemp("films")
     return rendered(folder, "films", prompts=prompts, motion=motion, sweep=sweep, canvas=["16:9"]).root
+
+
+@pytest.fixture(scope="session", params=CODECS)
+def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Codec, Store]:
+    """One video of each codec, from an experiment with two seeds."""
+    codec: str = request.param
+    motion = {"mode": "zoom", "frames": 6, "fps": 6, "zoom": [[0, 1.0], ["end", 2.0]]}
+    folder, prompts = tmp_path_factory.mktemp(codec), [{"id": "torii", "text": "a torii"}]
+    data = {"prompts": prompts, "motion": motion, "encoding": {"codec": codec, "interpolate": 2}, "seeds": [0, 1]}
+    return CODECS[codec], rendered(folder, codec, **data)
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

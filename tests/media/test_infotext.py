@@ -50,8 +50,10 @@ def test_defaults_are_left_out(shot: Shot) -> None:
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_has_its_a1111_name_and_comes_back(name: str, shot: Shot) -> None:
-    assert name in infotext.SAMPLERS
-    assert infotext.parse(infotext.write(replace(shot, sampler=name)))["sampler"] == name
+    text = infotext.write(replace(shot, sampler=name))
+    assert f"Sampler: {SAMPLERS[name].infotext}, " in text
+    assert SAMPLERS[name].infotext not in ("", name)
+    assert infotext.parse(text)["sampler"] == name
 
 
 @given(HOSTILE, HOSTILE, st.integers(0, 2**63), st.floats(0, 1000), st.sampled_from(sorted(SAMPLERS)))

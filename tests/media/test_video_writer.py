@@ -19,8 +19,8 @@ from PIL import Image
 
 from sdbatch.errors import StoreError
 from sdbatch.media import ffmpeg, video_reader, xmp
-from sdbatch.media.codecs import CODECS
 from sdbatch.media.video_writer import VideoWriter
+from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.jobs import Encoding
 from sdbatch.spec.renderer import Pixels
 

@@ -13,11 +13,11 @@ import pytest
 
 from sdbatch import motion
 from sdbatch.media import video_reader
-from sdbatch.media.codecs import CODECS
 from sdbatch.media.compositing import assemble
 from sdbatch.motion import zoom
 from sdbatch.preview.test_card import Pixels, card
-from sdbatch.spec.jobs import SUFFIXES, Encoding, Job
+from sdbatch.spec.codecs import CODECS
+from sdbatch.spec.jobs import Encoding, Job
 from tests.motion.videos import BASE, settings, video
 
 
@@ -31,10 +31,6 @@ def made(job: Job, folder: Path, picture: Callable[[int], Pixels]) -> Path:
 def scene(job: Job) -> Callable[[int], Pixels]:
     cameras = zoom.cameras(job.shot, job.video.motion)  # type: ignore[union-attr]
     return lambda i: card(cameras[i], (job.shot.width, job.shot.height))
-
-
-def test_suffixes_are_the_codecs() -> None:
-    assert {name: codec.suffix for name, codec in CODECS.items()} == SUFFIXES
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -71,6 +67,7 @@ def test_frames_between_the_last_and_the_first_of_a_loop(frames: int, loop: bool
     job = motion.make(replace(BASE, width=96, height=64), settings(**turn), Encoding(interpolate=3, quality=10))
     shown = video_reader.probe(made(job, tmp_path, scene(job))).frames
     assert shown == (3 * motion.count(job) if loop else 3 * (frames - 1) + 1)
+    assert motion.played(job) == (shown, 3 * job.video.motion.fps)  # type: ignore[union-attr]
 
 
 def test_the_join_of_a_loop_is_as_smooth_as_the_rest(tmp_path: Path) -> None:

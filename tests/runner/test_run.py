@@ -14,10 +14,9 @@ from sdbatch.errors import RenderError, StoreError
 from sdbatch.media import metadata, png, video_reader
 from sdbatch.motion.settings import Motion
 from sdbatch.runner import Options, estimate, run
-from sdbatch.spec.jobs import Encoding
+from sdbatch.spec.jobs import Encoding, plan_digest
 from sdbatch.spec.renderer import Picture
 from sdbatch.store import State, Store
-from sdbatch.store.plan_file import plan_digest
 from tests.runner.little import LittlePlan, Opener, digests, plan, still, stills, tree, video
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from fractions import Fraction
 
 import pytest
@@ -19,7 +19,7 @@ from sdbatch import motion
 from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
-from sdbatch.spec.jobs import Camera, Encoding, Model, PromptBlend, Shot, Start, digest, spec
+from sdbatch.spec.jobs import Camera, Encoding, Layer, Model, PromptBlend, Shot, Start, digest, spec
 from tests.config.building import VIDEO, planned
 
 SHOT = Shot(Model("b2:0123456789abcdef"), "a red boat", "clouds", 7, 640, 360, "dpmpp_2m_karras", 24, 6.0)
@@ -53,6 +53,44 @@ IDS = {
     "encoding": "j1b7d7db429e741a4",
 }
 SPECS = {name: replace(SHOT, sampler=name).spec() for name in SAMPLERS}
+
+
+LITERAL = {  # every default that an id leaves out: another one would make old files something else under the same id
+    Encoding: ("h264", 18, "veryfast", 1, 1),
+    Camera: (1.0, 0.0, 0.0, 0.0),
+    Layer: (0, Camera(1.0, 0.0, 0.0, 0.0), 1.0, 0.0),
+    Model: (
+        "b2:0123456789abcdef",
+        NoiseSchedule("scaled_linear", 0.00085, 0.012, 1000, "epsilon", 1, False),
+        4,
+        8,
+        1,
+        "",
+    ),
+    Start: ("j0", 0.5, Camera(1.0, 0.0, 0.0, 0.0), False, "", None),
+    PromptBlend: ("a sea", "", 8, 0.25, None),
+}
+
+
+@pytest.mark.parametrize("kind", LITERAL, ids=lambda kind: kind.__name__)
+def test_defaults_that_ids_leave_out_are_what_they_were(kind):
+    values = LITERAL[kind]
+    needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
+    assert kind(*values) == kind(*values[: len(needed)])
+
+
+@pytest.mark.parametrize("name", ["film", "encoding"])
+def test_an_encoding_written_out_has_the_id_of_the_defaults(name):
+    shot, moves, encoding = PINNED[name]
+    written = Encoding(codec="h264", quality=encoding.quality, preset="veryfast", supersample=1, interpolate=1)
+    assert motion.make(shot, moves, written).id == IDS[name]
+
+
+def test_a_video_of_an_experiment_has_the_id_that_it_had():
+    """Through the configuration: its defaults and the job's are the same."""
+    written = {"codec": "h264", "quality": 18, "preset": "veryfast", "supersample": 1, "interpolate": 1}
+    for data in ({}, {"encoding": written}):
+        assert planned(motion=VIDEO, **data).ids == ["je168be8f1f73d7ef"]
 
 
 @pytest.mark.parametrize("name", PINNED)

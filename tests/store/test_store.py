@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import threading
@@ -273,7 +274,10 @@ def test_a_torn_append_spoils_one_line_only(store: Store, monkeypatch: pytest.Mo
 
 
 def test_without_locks_nothing_is_removed_and_nothing_is_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "try_lock", lambda fd, wait=False: False)
+    def no_locks(fd: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
     p = stills(2)
     a, b = store.worker(), store.worker()
     put(store, a, p[0])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sdbatch.gallery import Site
 from sdbatch.media import metadata, png, video_reader
 from sdbatch.store import Store
 from tests.tasks.conftest import Folder
@@ -24,7 +25,7 @@ def test_a_final_says_where_it_comes_from(stills: Folder) -> None:
     before = stills.tree()
     change = {"sampling.steps": 50, "sampling.guidance": 9, "canvas": "96x64"}
     assert stills.run(task="final", final={"jobs": draft[1:3], "set": change}) == 0
-    assert "outputs/little-final: 2 rendered" in stills.out
+    assert stills.out.splitlines() == ["little-final: 2 rendered", "  images: outputs/little-final/images"]
     made = list(_final(stills).ledger().records())
     assert [r.origin for r in made] == draft[1:3]
     for record in made:
@@ -118,3 +119,42 @@ def test_an_id_that_is_nearly_right(stills: Folder) -> None:
     first = _ids(stills.store)[0]
     wrong = first[:-1] + ("0" if first[-1] != "0" else "1")
     assert f"did you mean '{first}'" in stills.wrong(task="final", final={"jobs": wrong})
+
+
+def test_a_final_honours_what_a_run_honours(folder: Folder, videos) -> None:
+    """Shards, frames, timings, retry and the page: the keys of a run, not a selection of them."""
+    videos("prompt")
+    draft = _ids(folder.store)
+    change = {"motion.fps": 4, "sampling.steps": 9}
+    wish = {"task": "final", "final": {"jobs": draft, "set": change}}
+    more = {"output": {"frames": True}, "gallery": {"enabled": True}}
+    assert folder.run(**wish, **more, shard={"index": 1, "count": 2}) == 0
+    (record,) = _final(folder).ledger().records()
+    assert record.origin == draft[1]
+    assert len(list(_final(folder).root.glob(f"frames/{record.id}/*.png"))) == 5
+    assert (folder.root / "runs/little-final/timings.json").is_file()
+    assert (folder.root / "runs/little-final/progress.json").is_file()
+    letters = (_final(folder).root / "gallery/state.js").read_text().partition('"letters":"')[2][:2]
+    assert letters == ".d"
+    assert folder.run(**wish, **more) == 0
+    assert "1 rendered, 1 done before" in folder.out
+    rebuilt = folder.tree("outputs/little-final/**/*")
+    assert folder.run(task="gallery", name="little-final", prompts=[]) == 0
+    assert folder.tree("outputs/little-final/**/*") == rebuilt
+
+
+def test_a_final_is_live_while_it_renders(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict] = []
+    monkeypatch.setattr(Site, "publish", lambda site, board, live: told.append(live))
+    wish = {"jobs": _ids(stills.store), "set": {"sampling.steps": 9}}
+    assert stills.run(task="final", final=wish, gallery={"enabled": True}) == 0
+    assert told[-1]["total"] == 4
+
+
+def test_a_final_of_another_profile_is_made_again_if_asked(stills: Folder) -> None:
+    wish = {"task": "final", "final": {"jobs": _ids(stills.store), "set": {"sampling.steps": 9}}}
+    assert stills.run(**wish) == 0
+    assert stills.run(**wish, runtime={"rows": 2}) == 0
+    assert "4 done before" in stills.out
+    assert stills.run(**wish, runtime={"rows": 2}, retry="profile") == 0
+    assert "4 rendered" in stills.out

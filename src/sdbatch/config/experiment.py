@@ -6,7 +6,7 @@ ConfigError with every mistake in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,13 +18,18 @@ from sdbatch.motion.fields import wrong
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.canvas import parse as parse_canvas
+from sdbatch.spec.codecs import CODECS, Preset
+from sdbatch.spec.jobs import ALWAYS, Encoding
+from sdbatch.spec.limits import CLIP_SKIP, GUIDANCE, STEPS
 from sdbatch.spec.ranges import parse_seeds
 
 TASKS = ("render", "plan", "sheet", "gallery", "csv", "verify", "reproduce", "final", "prune", "schema")
 GROUPS = ("experiment", "prompt_set", "motion_preset")  # folders of conf/ that the command line adds: no keys
 
 
-def _one_of(names: Sequence[str], what: str) -> AfterValidator:
+def _one_of(names: Collection[str], what: str) -> AfterValidator:
+    """One of ``names`` as they are when a value is checked: an entry may be registered later."""
+
     def check(value: str) -> str:
         if value not in names:
             raise ValueError(f"unknown {what} {shown(value)}; allowed: {', '.join(names)}{_hint(value, names)}")
@@ -33,7 +38,7 @@ def _one_of(names: Sequence[str], what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _hint(value: str, names: Sequence[str]) -> str:
+def _hint(value: str, names: Collection[str]) -> str:
     return f"; {found}" if (found := nearest(value, names)) else ""
 
 
@@ -96,10 +101,15 @@ class Sampling(Section):
     sampler: Annotated[str, _one_of(tuple(SAMPLERS), "sampler")] = Field(
         "dpmpp_2m_karras", description="the sampler's name", json_schema_extra={"enum": list(SAMPLERS)}
     )
-    steps: int = Field(24, ge=1, le=1000, description="sampling steps")
-    guidance: float = Field(6.0, ge=1, le=30, description="classifier-free guidance; 1 is none (and half the cost)")
+    steps: int = Field(24, ge=STEPS.low, le=STEPS.high, description="sampling steps")
+    guidance: float = Field(
+        6.0,
+        ge=GUIDANCE.low,
+        le=GUIDANCE.high,
+        description="classifier-free guidance; 1 is none (and half the cost)",
+    )
     guidance_interval: tuple[float, float] = Field(
-        (0.0, 1.0),
+        ALWAYS,
         description="approximate speed-up: guidance only in this share of the evaluations (Kynkäänniemi et al. 2024)",
     )
 
@@ -111,31 +121,53 @@ class Sampling(Section):
         return value
 
 
+def _codecs(schema: dict[str, Any]) -> None:
+    schema["enum"] = list(CODECS)
+    schema["description"] = "; ".join(f"{codec.name}: {codec.about}" for codec in CODECS.values())
+
+
+_ENCODING = Encoding()  # its defaults are part of ids
+
+
 class EncodingSettings(Section):
     """How a video's frames become a file."""
 
-    codec: Literal["h264", "av1", "vp9", "webp", "gif"] = Field(
-        "h264", description="h264: MP4, yuv420p, fast-start; av1 and vp9: WebM; webp and gif: animated pictures"
+    codec: Annotated[str, _one_of(CODECS, "codec")] = Field(
+        _ENCODING.codec, description="the kind of video file", json_schema_extra=_codecs
     )
-    quality: int = Field(18, ge=1, le=51, description="x264's crf: 18 looks lossless, 28 is small (0 plays nowhere)")
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"] = Field(
-        "veryfast", description="x264's preset: slower makes smaller files"
+    quality: int = Field(
+        _ENCODING.quality, ge=1, le=51, description="x264's crf: 18 looks lossless, 28 is small (0 plays nowhere)"
     )
-    supersample: int = Field(1, ge=1, le=4, description="frames are composed so many times finer, then averaged")
+    preset: Preset = Field(_ENCODING.preset, description="x264's preset: slower makes smaller files")
+    supersample: int = Field(
+        _ENCODING.supersample, ge=1, le=4, description="frames are composed so many times finer, then averaged"
+    )
     interpolate: int = Field(
-        1, ge=1, le=8, description="motion-compensated frames between: times fps (ffmpeg's minterpolate)"
+        _ENCODING.interpolate,
+        ge=1,
+        le=8,
+        description="motion-compensated frames between: times fps (ffmpeg's minterpolate)",
     )
 
+    def encoding(self) -> Encoding:
+        """The value that jobs hold."""
+        return Encoding(**self.model_dump())
 
-class Fake(Section):
-    """Faults for tests of the program around the renderer (model=fake)."""
 
-    delay: float = Field(0.0, ge=0, le=60, description="seconds a shot takes")
+class Faults(Section):
+    """Shots of the fake renderer that go wrong, for tests of the program around it."""
+
     fail: tuple[str, ...] = Field((), description="shots whose id or prompt holds one of these words fail")
     nan: tuple[str, ...] = Field((), description="… come out not finite")
     memory: tuple[str, ...] = Field((), description="… run out of memory")
-    crash: tuple[str, ...] = Field((), description="… make the renderer raise")
+    crash: tuple[str, ...] = Field((), description="… make the renderer raise, and its other shots in hand are lost")
     warn: tuple[str, ...] = Field((), description="… come with a warning")
+
+
+class Fake(Faults):
+    """The fake renderer (model=fake)."""
+
+    delay: float = Field(0.0, ge=0, le=60, description="seconds a shot takes")
 
 
 class ModelSettings(Section):
@@ -154,7 +186,9 @@ class ModelSettings(Section):
     vae: str | None = Field(
         None, min_length=1, max_length=4096, description="another VAE: a diffusers folder or a .safetensors file"
     )
-    clip_skip: int = Field(1, ge=1, le=12, description="text encoder layer counted from the end; 1 is the last")
+    clip_skip: int = Field(
+        1, ge=CLIP_SKIP.low, le=CLIP_SKIP.high, description="text encoder layer counted from the end; 1 is the last"
+    )
     native: int | None = Field(None, ge=64, le=4096, description="side of the native square; null: from the model")
     safety_checker: bool = Field(False, description="blank what Stable Diffusion 1.5's checker objects to")
     fake: Fake = Field(Fake(), description="model=fake only")
@@ -202,6 +236,10 @@ class Shard(Section):
         if self.index >= self.count:
             raise ValueError(f"index {self.index} is out of range 0–{self.count - 1} (count is {self.count})")
         return self
+
+    def part(self, jobs: int) -> range:
+        """Positions of this part in a plan of so many jobs."""
+        return range(self.index, jobs, self.count)
 
 
 class PlanSettings(Section):
@@ -257,8 +295,8 @@ class FinalSettings(Section):
         None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="folder under outputs/; null: <name>-final"
     )
 
-    def folder(self, draft: str) -> str:
-        """The name of the final's folder."""
+    def experiment_name(self, draft: str) -> str:
+        """The name of the final, made from the draft's where none is given."""
         return self.name or f"{draft[:58]}-final"
 
 
@@ -311,6 +349,16 @@ class Experiment(Section):
     reproduce: ReproduceSettings = Field(ReproduceSettings(), description="one file made again")
     final: FinalSettings = Field(FinalSettings(), description="chosen jobs with other settings")
     prune: PruneSettings = Field(PruneSettings(), description="removing what nothing wants any more")
+
+    @property
+    def folder(self) -> Path:
+        """Where everything that it renders lies."""
+        return Path(self.output.folder).expanduser() / self.name
+
+    @property
+    def run_folder(self) -> Path:
+        """Where progress, timings and previews go: all that depends on when and where it ran."""
+        return Path("runs") / self.name
 
 
 def schema() -> dict[str, Any]:

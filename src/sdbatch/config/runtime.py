@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sdbatch.spec.limits import ROWS, VAE_BATCH
+
 
 class Runtime(BaseModel):
     """How to render: device, precision and rows. Changes no job's id."""
@@ -19,11 +21,13 @@ class Runtime(BaseModel):
     attention: Literal["auto", "sdpa", "xformers"] = Field("auto", description="attention kernels; auto is sdpa")
     rows: int | None = Field(
         None,
-        ge=1,
-        le=512,
+        ge=ROWS.low,
+        le=ROWS.high,
         description="denoiser rows per call at the native area; null: by device (CPU: 4, small denoisers 16; CUDA: 16)",
     )
-    vae_batch: int | None = Field(None, ge=1, le=64, description="pictures per VAE call; null: by device")
+    vae_batch: int | None = Field(
+        None, ge=VAE_BATCH.low, le=VAE_BATCH.high, description="pictures per VAE call; null: by device"
+    )
     threads: int | None = Field(None, ge=1, le=256, description="CPU threads inside one call; null: 1 on the CPU")
     workers: int | None = Field(None, ge=1, le=256, description="calls at a time on the CPU; null: one per core")
     compile: bool = Field(False, description="torch.compile the denoiser (CUDA)")

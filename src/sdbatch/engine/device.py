@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from platformdirs import user_cache_path
 
 from sdbatch import __version__
 from sdbatch.config.runtime import Runtime
@@ -122,7 +123,7 @@ def check_compile(device: Device) -> None:
 
 
 def _compiled() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sdbatch" / "inductor"
+    return user_cache_path("sdbatch", appauthor=False) / "inductor"
 
 
 def failed_to_compile(error: Exception) -> RenderError:

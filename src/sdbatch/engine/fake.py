@@ -10,35 +10,21 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sdbatch.config.experiment import Faults
 from sdbatch.imaging.warp import coverage, warp
 from sdbatch.media.ffmpeg import encoder_build
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
 
 _WORDS_PER_CHUNK = 75
+__all__ = ["FakeRenderer", "Faults", "draw"]
 _Plane = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Faults:
-    """Shots whose id or prompt holds one of these words go wrong.
-
-    ``fail``: reported as failed · ``nan``: as not finite · ``memory``: as out of memory · ``crash``: the renderer
-    raises, and its other shots in hand are lost with it · ``warn``: they come with a warning.
-    """
-
-    fail: tuple[str, ...] = ()
-    nan: tuple[str, ...] = ()
-    memory: tuple[str, ...] = ()
-    crash: tuple[str, ...] = ()
-    warn: tuple[str, ...] = ()
 
 
 class FakeRenderer:

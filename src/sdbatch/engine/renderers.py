@@ -24,10 +24,9 @@ def check(runtime: Runtime) -> None:
 def open_renderer(source: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
     """Load ``source`` as ``runtime`` says. Raises ConfigError naming what does not work here and what does."""
     if source.kind == "fake":
-        from sdbatch.engine.fake import FakeRenderer, Faults
+        from sdbatch.engine.fake import FakeRenderer
 
-        faults = settings.fake.model_dump()
-        return FakeRenderer(faults.pop("delay"), Faults(**faults), runtime.rows or 4)
+        return FakeRenderer(settings.fake.delay, settings.fake, runtime.rows or 4)
     from sdbatch import engine
 
     return engine.open(fetch(source), runtime)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 
-from sdbatch.errors import StoreError
+from filelock import BaseFileLock, FileLock
 
-if sys.platform != "win32":
-    import fcntl
+from sdbatch.errors import StoreError
+from sdbatch.files import atomic
 
 TEMPORARY = ".tmp-"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -52,18 +53,8 @@ def make_folder(folder: Path) -> None:
 
 def write(path: Path, pieces: Iterable[bytes], temporary: Path, durable: bool = True) -> None:
     """Write ``pieces`` as ``path`` by way of ``temporary`` in the same folder: whole, or not at all."""
-    make_folder(path.parent)
     with in_words(path):
-        try:
-            with temporary.open("wb") as f:
-                f.writelines(pieces)
-                f.flush()
-                if durable:
-                    os.fsync(f.fileno())
-            temporary.replace(path)
-        except BaseException:
-            remove(temporary)
-            raise
+        atomic.write(path, pieces, temporary, durable)
 
 
 def publish(temporary: Path, path: Path, durable: bool = True) -> None:
@@ -82,8 +73,6 @@ def remove(path: Path) -> None:
 
 def try_lock(fd: int, wait: bool = False) -> bool:
     """An exclusive lock that ends with the process. False if it is held elsewhere or the file system has none."""
-    if sys.platform == "win32":
-        return False
     try:
         fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -102,19 +91,24 @@ def is_at(fd: int, path: Path) -> bool:
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
     """Hold the lock file ``path``, removed afterwards. Gives False where the file system knows no locks."""
-    while True:
-        make_folder(path.parent)
-        with in_words(path):
-            try:
-                fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            except FileNotFoundError:  # another process removed the empty folder in between
-                continue
-        held = try_lock(fd, wait=True)
-        if not held or is_at(fd, path):
-            break
-        os.close(fd)
+    lock = FileLock(path, fallback_to_soft=False)
+    held = _acquired(lock, path)
     try:
         yield held
     finally:
-        remove(path)
-        os.close(fd)
+        remove(path)  # while it is held: whoever waits for it finds it gone and makes it anew
+        lock.release()
+
+
+def _acquired(lock: BaseFileLock, path: Path) -> bool:
+    while True:
+        make_folder(path.parent)
+        try:
+            lock.acquire(poll_interval=0.02)
+            return True
+        except FileNotFoundError:  # another process removed the empty folder in between
+            continue
+        except OSError as e:
+            if e.errno in _NO_LOCKS:
+                return False
+            raise trouble(e, path) from e

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sdbatch import __version__
+from sdbatch import __version__, motion
 from sdbatch.config.experiment import ModelSettings
-from sdbatch.gallery import command
+from sdbatch.gallery import command, table
 from sdbatch.plan.axes import Axis, label
-from sdbatch.spec.jobs import Job, Video
+from sdbatch.spec.codecs import CODECS
+from sdbatch.spec.file_names import PNG
+from sdbatch.spec.jobs import Job, Video, plan_digest
 from sdbatch.spec.ranges import slug
-from sdbatch.store.plan_file import Plan, plan_digest
+from sdbatch.store.plan_file import Plan
 
 CHUNK = 2500  # jobs in one file
 LISTED = 20_000  # values of an axis that are put in the axis' own order; more come as they come
 SAFE = 2**53  # larger whole numbers are text in JavaScript
 TITLES = {"prompts": "prompt", "seeds": "seed"}
+Parts = tuple[str, ...]  # one value of an axis: a label for each of its keys
 
 
 class PlanIndex:
@@ -28,7 +31,7 @@ class PlanIndex:
     def __init__(self, plan: Plan, axes: Sequence[Axis] = ()) -> None:
         self._plan = plan
         self._keys = [axis.keys for axis in axes] or [(key,) for key in _labels(plan)]
-        self._values = [_listed(axis) for axis in axes] or [{} for _ in self._keys]
+        self._values: list[dict[Parts, int]] = [_listed(axis) for axis in axes] or [{} for _ in self._keys]
         self._words: dict[int, str] = {}  # of prompts that nobody gave an id, by their digit; others have none
 
     def chunks(self) -> Iterator[dict[str, Any]]:
@@ -39,8 +42,9 @@ class PlanIndex:
     def plan(self, name: str, model: ModelSettings | None) -> dict[str, Any]:
         names = {n: words for n, words in self._words.items() if words}
         axes = [
-            {"keys": list(keys), "title": " · ".join(map(title, keys)), "values": list(values)}
+            {"keys": keys, "title": joined(map(title, keys)), "values": list(map(joined, values))}
             | ({"names": names} if keys == ("prompts",) and names else {})
+            | ({"parts": list(values)} if len(keys) > 1 else {})
             for keys, values in zip(self._keys, self._values, strict=True)
         ]
         return {
@@ -52,25 +56,26 @@ class PlanIndex:
             "command": command.of_model(model) if model else [],
             "weights": self._plan[0].shot.model.weights if len(self._plan) else "",
             "version": __version__,
+            "record": table.RECORD,
+            "columns": table.columns(key for keys in self._keys for key in keys),
         }
 
     def digits(self, job: Job) -> list[int]:
         """Which value of each axis."""
         labels, out = dict(job.labels), []
         for keys, values in zip(self._keys, self._values, strict=True):
-            text = " · ".join(labels.get(key, "") for key in keys)
-            out.append(values.setdefault(text, len(values)))
+            parts = tuple(labels.get(key, "") for key in keys)
+            out.append(values.setdefault(parts, len(values)))
             if keys == ("prompts",) and out[-1] not in self._words:
-                self._words[out[-1]] = _words(text, job.shot.prompt)
+                self._words[out[-1]] = _words(parts[0], job.shot.prompt)
         return out
 
 
 class _Chunk:
-    """Jobs as rows of numbers: id, slug, texts, settings, seed, then a digit for each axis."""
+    """Jobs as rows: id, file, then numbers: texts, settings, seed, and a digit for each axis."""
 
     def __init__(self, start: int) -> None:
         self._start = start
-        self._slugs: dict[str, int] = {}
         self._texts: dict[tuple[str, str, str], int] = {}
         self._settings: dict[Any, int] = {}
         self._told: list[dict[str, Any]] = []
@@ -82,7 +87,7 @@ class _Chunk:
         texts = [
             {"prompt": p, "negative": n, "command": c} for (p, n, _), c in zip(self._texts, self._commands, strict=True)
         ]
-        return {"at": self._start, "slugs": list(self._slugs), "texts": texts, "settings": self._told, "rows": rows}
+        return {"at": self._start, "texts": texts, "settings": self._told, "rows": rows}
 
     def _row(self, job: Job, index: PlanIndex) -> list[Any]:
         shot = job.shot
@@ -90,9 +95,8 @@ class _Chunk:
         if texts not in self._texts:
             self._texts[texts] = len(self._texts)
             self._commands.append(command.of_texts(job))
-        name = self._slugs.setdefault(job.slug or slug(shot.prompt), len(self._slugs))
         seed = shot.seed if shot.seed < SAFE else str(shot.seed)
-        return [job.id, name, self._texts[texts], self._setting(job), seed, *index.digits(job)]
+        return [job.id, job.path, self._texts[texts], self._setting(job), seed, *index.digits(job)]
 
     def _setting(self, job: Job) -> int:
         shot, video = job.shot, job.video
@@ -113,12 +117,16 @@ def _told(job: Job) -> dict[str, Any]:
         "size": [job.shot.width, job.shot.height],
         "about": [[key, value.strip('"')] for key, value in about if key != "canvas"],
         "command": command.of_settings(job),
+        "cells": table.settings(job),
     }
-    if job.video:
-        motion = job.video.motion
-        frames = {True: motion.count - 1, "pingpong": 2 * motion.count - 2}.get(motion.loop, motion.count)
-        out["film"] = {"frames": frames, "seconds": round(float(frames / motion.fps), 2)}
-    return out
+    return out | ({"film": _video(job, job.video)} if job.video else {})
+
+
+def _video(job: Job, video: Video) -> dict[str, Any]:
+    """How long a video is, and how a page shows it."""
+    frames, rate = motion.played(job)
+    element = CODECS[video.encoding.codec].element
+    return {"frames": frames, "seconds": round(float(frames / rate), 2), "element": element, "poster": PNG}
 
 
 def _words(label: str, prompt: str) -> str:
@@ -132,12 +140,17 @@ def _labels(plan: Plan) -> list[str]:
     return list(dict.fromkeys(key for i in range(len(plan)) for key, _ in plan[i].labels))
 
 
-def _listed(axis: Axis) -> dict[str, int]:
+def _listed(axis: Axis) -> dict[Parts, int]:
     """Labels of the axis' values, with their places."""
     if len(axis.values) > LISTED:
         return {}
-    labels = (" · ".join(label(k, v) for k, v in zip(axis.keys, value, strict=True)) for value in axis.values)
-    return {text: n for n, text in enumerate(dict.fromkeys(labels))}
+    every = (tuple(label(k, v) for k, v in zip(axis.keys, value, strict=True)) for value in axis.values)
+    return {parts: n for n, parts in enumerate(dict.fromkeys(every))}
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Labels that go together, as people read them."""
+    return " · ".join(parts)
 
 
 def title(key: str) -> str:

@@ -4,7 +4,7 @@ index.html             the page
 gallery/plan.js        name, axes, number of jobs
 gallery/jobs-000.js    jobs and their settings, a chunk a file
 gallery/state.js       what became of each job; while it renders also how it goes
-gallery/records-000.js digests of what is done, read when a picture is opened
+gallery/records-000.js what the manifest says of each job, read when a picture is opened
 gallery/thumbs/        small pictures
 """
 
@@ -29,10 +29,12 @@ from sdbatch.errors import StoreError
 from sdbatch.gallery import page, thumbs
 from sdbatch.gallery.index import CHUNK, PlanIndex
 from sdbatch.gallery.status import StatusTable
+from sdbatch.gallery.table import told
 from sdbatch.plan.axes import Axis
+from sdbatch.spec.jobs import plan_digest
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Ledger, Record, Store
-from sdbatch.store.plan_file import Plan, plan_digest
+from sdbatch.store.plan_file import Plan
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -109,7 +111,7 @@ class Site:
         ids = self.plan.ids
         for start in range(0, len(ids), CHUNK):
             found = (ledger.get(i) for i in ids[start : start + CHUNK])
-            yield [[r.pixels, r.file, r.size, r.profile] if r and r.done else 0 for r in found]
+            yield [told(record) if record else 0 for record in found]
 
     def _thumbs(self, ledger: Ledger, check: bool) -> None:
         """One for every done record, and no others."""

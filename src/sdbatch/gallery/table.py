@@ -1,39 +1,60 @@
-"""The records as CSV (RFC 4180): one line a job, in plan order, with everything that decides it."""
+"""The records as CSV (RFC 4180): one line a job, in plan order, with everything that decides it.
+
+The page exports the same columns: it gets their names from ``columns`` and its cells from ``settings`` and ``told``.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
+from typing import Any
 
 from sdbatch.gallery import command
+from sdbatch.spec.jobs import Job
 from sdbatch.store import Ledger, Record
 from sdbatch.store.plan_file import Plan
 
-SETTINGS = ("seed", "width", "height", "sampler", "steps", "guidance")
-RECORD = ("pixels", "file", "size", "profile", "origin", "error")
+SHOT = ("width", "height", "sampler", "steps", "guidance")
+RECORD = ("status", "pixels", "file", "size", "profile", "origin", "error", "warnings")
+
+
+def columns(labels: Iterable[str]) -> list[str]:
+    """Names of the columns of a plan whose jobs have these ``labels``."""
+    status, *rest = RECORD
+    return ["id", status, "path", *map(axis, labels), "seed", *SHOT, "prompt", "negative", "motion", *rest]
+
+
+def axis(label: str) -> str:
+    """The column of a label."""
+    return f"axis:{label}"
+
+
+def settings(job: Job) -> dict[str, str]:
+    """The cells that jobs of one setting share."""
+    video = " ".join(command.of_video(job.video)) if job.video else ""
+    return {key: str(getattr(job.shot, key)) for key in SHOT} | {"motion": video}
+
+
+def told(record: Record) -> list[str | int]:
+    """The cells of a record, in the order of ``RECORD``."""
+    return [" · ".join(record.warnings) if key == "warnings" else getattr(record, key) for key in RECORD]
 
 
 def csv_text(plan: Plan, ledger: Ledger) -> str:
     """A header and a line for every job; jobs without a record are ``new``."""
     jobs = [plan[i] for i in range(len(plan))]
-    labels = list(dict.fromkeys(key for job in jobs for key, _ in job.labels))
+    labels = dict.fromkeys(key for job in jobs for key, _ in job.labels)
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    texts = ("prompt", "negative", "motion")
-    writer.writerow(["id", "status", "path", *(f"axis:{k}" for k in labels), *SETTINGS, *texts, *RECORD, "warnings"])
-    for job in jobs:
-        record = ledger.get(job.id)
-        at = dict(job.labels)
-        video = " ".join(command.of_video(job.video)) if job.video else ""
-        writer.writerow(
-            [job.id, record.status if record else "new", job.path, *(at.get(k, "") for k in labels)]
-            + [getattr(job.shot, key) for key in SETTINGS]
-            + [job.shot.prompt, job.shot.negative, video, *_told(record)]
-        )
+    writer = csv.DictWriter(out, columns(labels), restval="", lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(_row(job, ledger.get(job.id)) for job in jobs)
     return out.getvalue()
 
 
-def _told(record: Record | None) -> list[str | int]:
-    if record is None:
-        return [""] * (len(RECORD) + 1)
-    return [*(getattr(record, key) for key in RECORD), " · ".join(record.warnings)]
+def _row(job: Job, record: Record | None) -> dict[str, Any]:
+    own = {"id": job.id, "path": job.path, "seed": job.shot.seed}
+    texts = {"prompt": job.shot.prompt, "negative": job.shot.negative}
+    labels = {axis(key): value for key, value in job.labels}
+    found = dict(zip(RECORD, told(record), strict=True)) if record else {"status": "new"}
+    return own | texts | labels | settings(job) | found

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from sdbatch.media import png, video_reader
+from sdbatch.spec.file_names import is_picture, poster
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Record
 
@@ -35,11 +36,9 @@ def shows(path: Path, digest: str) -> bool:
 
 def load(file: Path) -> Pixels:
     """What a thumbnail of ``file`` shows: the picture, or a video's poster or first frame. ValueError if damaged."""
-    if file.suffix == ".png":
-        return png.decode(file)
-    poster = file.with_suffix(".png")
-    if poster.is_file():
-        return png.decode(poster)
+    picture = file if is_picture(file) else poster(file)
+    if is_picture(file) or picture.is_file():
+        return png.decode(picture)
     for pixels in video_reader.decode(file):
         return pixels
     raise ValueError(f"{file.name} holds no frame")

@@ -4,7 +4,7 @@
     infotext  the ``parameters`` text that A1111's web UI writes and reads
     xmp       the IPTC mark "made by a trained model"
     metadata  our own JSON inside every file, written and read
-    codecs    the kinds of video: suffix, container, arguments
+    codecs    ffmpeg's arguments for a video
     ffmpeg    the bundled program: where it is, what it is, running it safely
     video      frames -> a video file, streaming
     footage   a video file -> size, rate, metadata, frames

@@ -1,49 +1,11 @@
-"""The kinds of video file. A new one is one entry here; nothing else changes.
-
-Every entry fixes what bits depend on (threads) and converts sRGB to the colours that its tags promise.
-"""
+"""ffmpeg's arguments for a video: its codec (``video_codecs``) and the frames between its frames."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
+from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.jobs import Encoding
-
-_SCALE = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
-_BT709 = (
-    f"scale=in_range=pc:out_range=tv:out_color_matrix=bt709:{_SCALE},format=yuv420p,"
-    "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
-)
-# One palette per picture, so that nothing waits for the last frame; an ordered dither does not crawl.
-_PALETTE = "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=bayer:bayer_scale=4"
-_VP9 = "-c:v libvpx-vp9 -threads 2 -row-mt 1 -deadline good -cpu-used 4 -b:v 0 -crf {quality}"
-
-
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """How ffmpeg writes one kind of video.
-
-    ``arguments`` may name {quality} (crf, 0 best - 51), {percent} (the same as 100 best - 0) and {preset} (x264's).
-    ``even``: odd sizes get one more row or column, a copy of the last. ``tagged``: the container carries our metadata.
-    """
-
-    suffix: str
-    muxer: str
-    filters: str
-    arguments: str
-    even: bool = True
-    tagged: bool = True
-
-
-CODECS: dict[str, Codec] = {
-    "h264": Codec("mp4", "mp4", _BT709, "-c:v libx264 -threads 2 -preset {preset} -crf {quality} -movflags +faststart"),
-    "av1": Codec("webm", "webm", _BT709, "-c:v libsvtav1 -preset 8 -crf {quality} -svtav1-params lp=2"),
-    "vp9": Codec("webm", "webm", _BT709, _VP9),
-    "webp": Codec("webp", "webp", "format=bgra", "-c:v libwebp -quality {percent} -loop 0", even=False, tagged=False),
-    "gif": Codec("gif", "gif", _PALETTE, "-c:v gif -loop 0", even=False, tagged=False),
-}
-
 
 # In-between frames by motion estimation both ways, blocks overlapped (https://ffmpeg.org/ffmpeg-filters.html#minterpolate)
 _BETWEEN = "minterpolate=fps={fps}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir:vsbmc=1"

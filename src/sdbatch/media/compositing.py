@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from sdbatch import motion
 from sdbatch.errors import StoreError
+from sdbatch.files import atomic
 from sdbatch.imaging.warp import Plate, patch, warp
 from sdbatch.media import png, xmp
-from sdbatch.media.video_writer import VideoWriter, temporary
+from sdbatch.media.video_writer import VideoWriter
 from sdbatch.spec.jobs import Camera, Frame, Job, Layer
 from sdbatch.spec.renderer import Pixels
 
@@ -92,10 +93,7 @@ def assemble(  # noqa: PLR0913
 
 
 def _write(path: Path, data: bytes) -> None:
-    part = temporary(path)
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        atomic.write(path, [data])
     except OSError as e:
-        part.unlink(missing_ok=True)
         raise StoreError(f"{path.name}: {e.strerror}") from e

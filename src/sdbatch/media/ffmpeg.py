@@ -11,9 +11,9 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+from sdbatch.spec.codecs import CODECS
+
 QUIET = ("-hide_banner", "-loglevel", "error", "-nostats")
-# A file that says .mp4 may be a playlist that names other files or hosts: only these demuxers, and no network.
-_TRUSTED = ("-protocol_whitelist", "file,pipe", "-format_whitelist", "mov,matroska,webm,webp_anim,gif")
 MAX_OUTPUT = 64_000_000  # bytes
 TIMEOUT = 120  # seconds
 
@@ -48,7 +48,10 @@ def _ask(*arguments: str) -> bytes:
 
 def source(path: Path | str) -> list[str]:
     """Arguments that open ``path`` as a video and as nothing else. ``file:``: a name may hold a colon or a dash."""
-    return [*_TRUSTED, "-i", f"file:{Path(path).absolute()}"]
+    demuxers = ",".join(dict.fromkeys(codec.demuxers for codec in CODECS.values()))
+    # A file that says .mp4 may be a playlist that names other files or hosts: only our demuxers, and no network.
+    trusted = ("-protocol_whitelist", "file,pipe", "-format_whitelist", demuxers)
+    return [*trusted, "-i", f"file:{Path(path).absolute()}"]
 
 
 def read(path: Path | str, *arguments: str) -> bytes:

@@ -18,23 +18,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sdbatch import __version__
+from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.jobs import Shot
 
-SAMPLERS = {
-    "ddim": "DDIM",
-    "euler": "Euler",
-    "euler_a": "Euler a",
-    "dpmpp_2m": "DPM++ 2M",
-    "dpmpp_2m_karras": "DPM++ 2M Karras",
-    "dpmpp_2m_sde": "DPM++ 2M SDE",
-    "dpmpp_2m_sde_karras": "DPM++ 2M SDE Karras",
-    "unipc": "UniPC",
-    "lms": "LMS",
-    "heun": "Heun",
-    "pndm": "PLMS",
-    "lcm": "LCM",
-}
-_OURS = {theirs.casefold(): ours for ours, theirs in SAMPLERS.items()}
 _NEGATIVE = "Negative prompt:"
 _LINES = "Prompt lines"
 SCHEDULE = "Schedule type"
@@ -46,7 +32,7 @@ def write(shot: Shot) -> str:
     """The infotext of a shot."""
     fields = {
         "Steps": shot.steps,
-        "Sampler": SAMPLERS.get(shot.sampler, shot.sampler),
+        "Sampler": SAMPLERS[shot.sampler].infotext or shot.sampler,
         "CFG scale": repr(float(shot.guidance)).removesuffix(".0"),
         "Seed": shot.seed,
         "Size": f"{shot.width}x{shot.height}",
@@ -73,7 +59,7 @@ def parse(text: str) -> dict[str, Any]:
     if len(found) < 3:  # A1111's own rule for "this line holds no parameters"
         lines, found = [*lines, last], {}
     joined = f"{found.get('Sampler')} {found.get(SCHEDULE)}"  # A1111 1.9 and later name the schedule apart
-    if joined.casefold() in _OURS:
+    if sampler(joined) in SAMPLERS:
         found["Sampler"] = joined
         del found[SCHEDULE]
     prompt, negative = _prompts(lines, found.pop(_LINES, ""))
@@ -89,7 +75,8 @@ def parse(text: str) -> dict[str, Any]:
 
 def sampler(theirs: str) -> str:
     """Our name of a sampler that an infotext names; theirs if we have none."""
-    return _OURS.get(theirs.casefold(), theirs)
+    ours = (name for name, entry in SAMPLERS.items() if entry.infotext.casefold() == theirs.casefold() != "")
+    return next(ours, theirs)
 
 
 def _ambiguous(prompt: str) -> bool:

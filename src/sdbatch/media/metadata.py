@@ -12,6 +12,7 @@ from typing import Any
 from sdbatch import __version__, motion
 from sdbatch.media import infotext, png, video_reader, xmp
 from sdbatch.media.chunks import MAX_TEXT, SIGNATURE
+from sdbatch.spec.file_names import sidecar
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Profile
 
@@ -54,7 +55,7 @@ def read(path: Path | str) -> dict[str, Any]:
         if head.startswith(JPEG):
             raise ValueError("is a JPEG, whose metadata is not read; name the PNG that it was made from")
         text = video_reader.read_metadata(path)
-        if text is None and (beside := path.with_suffix(".json")).is_file():  # GIF and WebP have no room for it
+        if text is None and (beside := sidecar(path)).is_file():  # GIF and WebP have no room for it
             return _from_json(beside)
     except OSError as e:
         raise ValueError(f"cannot be read: {e.strerror or e}") from e

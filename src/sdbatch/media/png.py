@@ -1,7 +1,8 @@
 """PNG: pixels and text to bytes and back. Knows no jobs; the same input gives the same bytes.
 
-Writing: one filter for every row (Average, in numpy) and zlib's run-length strategy, 8-18x faster than Pillow's default
-at the same size: in photographs deflate's search for repeats finds next to nothing and costs nearly all the time.
+Writing: one filter for every row (Average, in numpy) and zlib's run-length strategy. In paintings and photographs
+deflate's search for repeats finds next to nothing and costs nearly all the time: this is 5-6 times as fast as Pillow's
+default, and files are at most a ninth larger. Flat art and screenshots gain 2-4 times and are up to twice as large.
 Reading trusts nothing: every damaged, oversized or foreign file is a ``ValueError`` with a short message.
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
@@ -15,8 +14,10 @@ from typing import IO, Self
 import numpy as np
 
 from sdbatch.errors import StoreError
+from sdbatch.files import atomic
 from sdbatch.media import ffmpeg, xmp
-from sdbatch.media.codecs import AHEAD, CODECS, arguments
+from sdbatch.media.codecs import AHEAD, arguments
+from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.jobs import Encoding
 from sdbatch.spec.renderer import Pixels
 
@@ -53,7 +54,7 @@ class VideoWriter:
         self._metadata = metadata if self._codec.tagged else None
         if metadata is not None and re.search(r"\0|\\(?=\n|\Z)", metadata):
             raise ValueError("metadata holds a NUL or a line that ends in a backslash: ffmpeg would change it")
-        self._part = temporary(self.path)
+        self._part = atomic.hidden(self.path)
         self._notes = self._part.with_suffix(".text.part")
         self._cycle = cycle if encoding.interpolate > 1 else 0
         self._first: list[Pixels] = []  # of a cycle: they come again
@@ -154,11 +155,6 @@ class VideoWriter:
         self._log.close()
         self._part.unlink(missing_ok=True)
         self._notes.unlink(missing_ok=True)
-
-
-def temporary(path: Path) -> Path:
-    """Where ``path`` is written until it is whole; a name that is temporary already keeps its beginning."""
-    return path.with_name(f".{path.name.lstrip('.')}.{os.getpid()}.part")
 
 
 def _escape(text: str) -> str:

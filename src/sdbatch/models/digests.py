@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from sdbatch.files import atomic
 
 
 def digest_folder(folder: Path) -> str:
@@ -39,8 +43,7 @@ class _Cache:
 
     @classmethod
     def load(cls) -> _Cache:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-        path = base / "sdbatch" / "digests.json"
+        path = user_cache_path("sdbatch", appauthor=False) / "digests.json"
         try:
             entries = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -59,13 +62,8 @@ class _Cache:
     def save(self) -> None:
         if not self.changed:
             return
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            new = self.path.with_suffix(f".{os.getpid()}")
-            new.write_text(json.dumps(self.entries), "utf-8")
-            new.replace(self.path)
-        except OSError:
-            pass
+        with suppress(OSError):
+            atomic.write(self.path, [json.dumps(self.entries).encode()])
 
 
 def _hash(path: Path) -> str:

@@ -7,6 +7,7 @@ Knows no files, pixels, models or plans. To add a mode, write its module and nam
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from sdbatch.motion import feedback, prompt, still, walk, zoom
@@ -15,7 +16,7 @@ from sdbatch.motion.settings import Motion
 from sdbatch.motion.timeline import looped, timeline
 from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Frame, Job, Shot, Video, digest, spec
 
-__all__ = ["MODES", "Mode", "count", "frames", "identify", "job_spec", "looped", "make", "shot_ids", "shots"]
+__all__ = ["MODES", "Mode", "count", "frames", "identify", "job_spec", "looped", "make", "played", "shot_ids", "shots"]
 
 MODES |= {
     "still": still.MODE,
@@ -57,6 +58,15 @@ def frames(job: Job) -> tuple[Frame, ...]:
 def count(job: Job) -> int:
     """How many frames a video job composes (before interpolation); 0 of a picture."""
     return 0 if job.video is None else len(looped(list(range(job.video.motion.count)), job.video.motion))
+
+
+def played(job: Job) -> tuple[int, Fraction]:
+    """(frames, frames per second) of a video's file. ``interpolate`` adds frames between those of ``frames`` (in a loop
+    also between the last and the first)."""
+    if job.video is None:
+        return 0, Fraction(0)
+    times, loop = job.video.encoding.interpolate, job.video.motion.loop
+    return count(job) * times - (0 if loop else times - 1), job.video.motion.fps * times
 
 
 def job_spec(job: Job) -> dict[str, Any]:

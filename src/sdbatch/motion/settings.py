@@ -14,6 +14,7 @@ from sdbatch.motion.fields import Rate, Schedule, Seeds, Texts
 from sdbatch.motion.keys import CURVES, FIELD, FRAMES, VARIABLES, variables
 from sdbatch.motion.mode import MODES
 from sdbatch.motion.schedule import Clock, Key, curve, points, span
+from sdbatch.spec.limits import GUIDANCE
 
 _FORMAT = re.compile(r"[0-9]{0,2}|[0-9]{0,2}(\.[0-9]{1,2})?[fg%]")
 _RANGES = {
@@ -23,7 +24,7 @@ _RANGES = {
     "roll": (-36_000, 36_000),
     "weight": (0, 10),
     "strength": (0.01, 1),
-    "guidance": (1, 30),
+    "guidance": (GUIDANCE.low, GUIDANCE.high),
 }
 
 

@@ -43,7 +43,7 @@ def make(experiment: Experiment, axes: Sequence[Axis], digits: Sequence[int]) ->
     """The setting at ``digits`` of ``axes``. Raises ConfigError where swept motion keys do not go together."""
     swept = {k: v for a, d in zip(axes, digits, strict=True) for k, v in zip(a.keys, a.values[d], strict=True)}
     sections = {s: _section(getattr(experiment, s), s, swept) for s in SECTIONS}
-    encoding = Encoding(**sections["encoding"].model_dump())
+    encoding = sections["encoding"].encoding()
     sampling = {k: getattr(sections["sampling"], k) for k in type(sections["sampling"]).model_fields}
     return Setting(swept.get("negative", experiment.negative), sampling, sections["motion"], encoding)
 

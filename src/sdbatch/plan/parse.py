@@ -5,9 +5,10 @@ Trusts nothing: whatever is wrong is a Problem of a ConfigError, and a job whose
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import fields
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from sdbatch import motion
 from sdbatch.config.experiment import EncodingSettings
@@ -16,7 +17,8 @@ from sdbatch.errors import ConfigError, shown
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import SIDE
-from sdbatch.spec.jobs import Encoding, Job, Model, PromptBlend, Shot, Start, sampler_spec
+from sdbatch.spec.jobs import ALWAYS, Job, Model, PromptBlend, Shot, Start, sampler_spec
+from sdbatch.spec.limits import GUIDANCE, STEPS
 from sdbatch.spec.ranges import SEED_RANGE, slug
 from sdbatch.spec.renderer import Profile
 
@@ -50,25 +52,17 @@ class ShotSpec(_Strict):
     seed: int = Field(ge=SEED_RANGE[0], le=SEED_RANGE[1])
     size: Annotated[tuple[int, int], AfterValidator(_sides)]
     sampler: Annotated[dict[str, Any], AfterValidator(_sampler)]
-    steps: int = Field(ge=1, le=1000)
-    guidance: float = Field(ge=1, le=30)
-    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    steps: int = Field(ge=STEPS.low, le=STEPS.high)
+    guidance: float = Field(ge=GUIDANCE.low, le=GUIDANCE.high)
+    guidance_interval: tuple[float, float] = ALWAYS
     toward: PromptBlend | None = None
     start: Start | None = None
 
 
-class _ProfileSpec(_Strict):
-    renderer: str
-    device: str
-    device_name: str
-    dtype: str
-    rows: int = Field(ge=1, le=512)
-    vae_batch: int = Field(ge=1, le=64)
-    threads: int = Field(ge=1, le=4096)
-    attention: str
-    compile: bool
-    exact: str
-    versions: dict[str, str]
+_HINTS = get_type_hints(Profile, include_extras=True)
+_PROFILE: dict[str, Any] = {f.name: (_HINTS[f.name], ...) for f in fields(Profile)}
+# What ``Profile.asdict`` says: every field, none more.
+_ProfileSpec = create_model("_ProfileSpec", __base__=_Strict, **_PROFILE | {"versions": (dict[str, str], ...)})
 
 
 def shot(data: Any, key: str = "shot") -> Shot:
@@ -93,7 +87,7 @@ def job(data: Any, key: str = "job", name: str = "") -> Job:
     if "motion" in data:
         moves = _checked(Motion, data["motion"], f"{key}.motion")
         encoding = _checked(EncodingSettings, data.get("encoding", {}), f"{key}.encoding")
-    made = motion.make(base, moves, Encoding(**encoding.model_dump()), slug(name))
+    made = motion.make(base, moves, encoding.encoding(), slug(name))
     if made.id != data.get("id"):
         said = shown(data.get("id"))
         raise ConfigError.one(f"{key}.id", f"is {said}, but these settings are {made.id}", "was the file changed?")

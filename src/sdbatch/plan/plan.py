@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import chain
 from math import prod
 from typing import Any
@@ -22,7 +21,7 @@ from sdbatch.errors import ConfigError
 from sdbatch.plan import combination, skip
 from sdbatch.plan.axes import axes, label
 from sdbatch.plan.resolve import Resolved
-from sdbatch.spec.jobs import Job, Shot, Video
+from sdbatch.spec.jobs import Job, Shot, Video, plan_digest
 from sdbatch.spec.ranges import slug
 
 
@@ -62,12 +61,11 @@ class Plan(Sequence[Job]):
 
     @property
     def digest(self) -> str:
-        return "d" + blake2b("\n".join(self.ids).encode(), digest_size=8).hexdigest()
+        return plan_digest(self.ids)
 
     def shard(self) -> range:
         """Positions of the jobs that this process renders."""
-        part = self.resolved.experiment.shard
-        return range(part.index, len(self), part.count)
+        return self.resolved.experiment.shard.part(len(self))
 
     def _digits(self, index: int) -> tuple[int, ...]:
         out = []

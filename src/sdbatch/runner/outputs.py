@@ -11,6 +11,7 @@ from sdbatch.errors import Interrupted, RenderError, StoreError
 from sdbatch.media import compositing, metadata, png
 from sdbatch.runner.context import RunContext
 from sdbatch.runner.shot_cache import ShotCache, label
+from sdbatch.spec import file_names
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Picture, Pixels, Profile
 from sdbatch.store import Record
@@ -73,7 +74,7 @@ class Outputs:
         path = self._context.store.root / job.path
         text = metadata.dumps(metadata.describe(job, self._profile)) if self._context.metadata else None
         files.make_folder(path.parent)
-        part, poster = self._context.worker.temporary(path), self._context.worker.temporary(path.with_suffix(".png"))
+        part, poster = self._context.worker.temporary(path), self._context.worker.temporary(file_names.poster(path))
         try:
             pixels, warnings = self._assemble(job, part, poster, text)
             self._publish(job, (part, poster), text, (pixels, warnings))
@@ -141,8 +142,8 @@ class Outputs:
         part, poster = parts
         size, file_digest = part.stat().st_size, png.file_digest(part)
         if text is not None:
-            worker.save(path.with_suffix(".json"), [text.encode() + b"\n"])
-        worker.publish(poster, path.with_suffix(".png"))
+            worker.save(file_names.sidecar(path), [text.encode() + b"\n"])
+        worker.publish(poster, file_names.poster(path))
         worker.publish(part, path)
         pixels, warnings = made
         self._enter(self._record(job, pixels, file_digest, size, warnings))

@@ -18,11 +18,9 @@ from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
 from sdbatch.spec.renderer import Profile, Renderer
-from sdbatch.store import Ledger, Record, State, Store
+from sdbatch.store import TO_RENDER, Ledger, Record, State, Store
 from sdbatch.store.plan_file import Plan, is_kept
 from sdbatch.terminal.progress import Progress
-
-_PENDING = (State.NEW, State.FAILED, State.STALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options
     part = range(options.shard[0], len(plan), options.shard[1])
     ledger = store.ledger()
     states = store.states(plan, ledger)
-    pending = list(states.where(*_PENDING, part=part))
+    pending = list(states.where(*TO_RENDER, part=part))
     again = options.retry == "profile" and any(True for _ in states.where(State.DONE, part=part))
     if not pending and not again and _in_order(plan, store):
         return Outcome(skipped=len(part), garbage=ledger.garbage)
@@ -162,7 +160,7 @@ class _Run:
             self.store.keep_profile(self.worker, self.profile)
             if again:
                 states = self.store.states(self.plan, self.ledger, self.profile.digest)
-                before, pending = len(pending), list(states.where(*_PENDING, State.OTHER, part=part))
+                before, pending = len(pending), list(states.where(*TO_RENDER, State.OTHER, part=part))
                 more = len(pending) - before
             while not self._loop(renderer, pending):
                 pending = self._rest(pending, renderer.profile)
@@ -175,7 +173,7 @@ class _Run:
         self.profile = profile
         self.store.keep_profile(self.worker, profile)
         states = self.store.states(self.plan, self.store.ledger())
-        return [i for i in pending if states[i] in _PENDING and self.plan.ids[i] not in self.results.failures]
+        return [i for i in pending if states[i] in TO_RENDER and self.plan.ids[i] not in self.results.failures]
 
     def _loop(self, renderer: Renderer, pending: list[int]) -> bool:
         cache = ShotCache(self.store, renderer.profile.digest, self.ledger)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sdbatch.files import atomic
 from sdbatch.spec.cost import rows
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Profile
@@ -38,10 +38,7 @@ def add(path: Path, profile: Profile, weights: str, seconds: float, work: float)
         "seconds": round(seconds, 3),
     }
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        part.write_text(json.dumps(data, indent=2) + "\n")
-        part.replace(path)
+        atomic.write(path, [f"{json.dumps(data, indent=2)}\n".encode()])
 
 
 def estimate(path: Path, work: float, weights: str) -> float | None:

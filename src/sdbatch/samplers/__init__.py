@@ -1,7 +1,7 @@
 """Samplers as coefficient tables: pure functions of numbers, equal to diffusers' schedulers step by step.
 
 A new sampler is one file with a function from (sampler, schedule, steps, start) to a table, its name in FAMILIES and
-its literal parameters in SAMPLERS. Knows numpy only.
+its literal parameters in SAMPLERS, with the name that infotext has for it. Knows numpy only.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ FAMILIES: dict[str, Callable[[Sampler, NoiseSchedule, int, int], Table]] = {
 }
 
 SAMPLERS: dict[str, Sampler] = {
-    "ddim": Sampler("ddim", spacing="leading"),
-    "dpmpp_2m": Sampler("dpmpp"),
-    "dpmpp_2m_karras": Sampler("dpmpp", karras=True),
-    "dpmpp_2m_sde": Sampler("dpmpp", eta=1.0),
-    "dpmpp_2m_sde_karras": Sampler("dpmpp", karras=True, eta=1.0),
-    "euler": Sampler("euler"),
-    "euler_a": Sampler("euler", eta=1.0),
-    "heun": Sampler("heun"),
-    "lcm": Sampler("lcm", spacing="leading"),
-    "lms": Sampler("lms"),
-    "pndm": Sampler("pndm", spacing="leading"),
-    "unipc": Sampler("unipc"),
+    "ddim": Sampler("ddim", spacing="leading", infotext="DDIM"),
+    "dpmpp_2m": Sampler("dpmpp", infotext="DPM++ 2M"),
+    "dpmpp_2m_karras": Sampler("dpmpp", karras=True, infotext="DPM++ 2M Karras"),
+    "dpmpp_2m_sde": Sampler("dpmpp", eta=1.0, infotext="DPM++ 2M SDE"),
+    "dpmpp_2m_sde_karras": Sampler("dpmpp", karras=True, eta=1.0, infotext="DPM++ 2M SDE Karras"),
+    "euler": Sampler("euler", infotext="Euler"),
+    "euler_a": Sampler("euler", eta=1.0, infotext="Euler a"),
+    "heun": Sampler("heun", infotext="Heun"),
+    "lcm": Sampler("lcm", spacing="leading", infotext="LCM"),
+    "lms": Sampler("lms", infotext="LMS"),
+    "pndm": Sampler("pndm", spacing="leading", infotext="PLMS"),
+    "unipc": Sampler("unipc", infotext="UniPC"),
 }
 
 

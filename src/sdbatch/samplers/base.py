@@ -7,7 +7,7 @@ that space: `x, p, z = basis(1)` and `x + d * dt` is a row of the matrix. Knows 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +20,14 @@ SPACINGS = ("leading", "linspace", "trailing")
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """A registry entry: literal parameters only, hashed into job ids."""
+    """A registry entry: literal parameters only, hashed into job ids. ``infotext`` is AUTOMATIC1111's name of it, which
+    decides nothing and is in no id."""
 
     kind: str
     karras: bool = False
     spacing: str = "linspace"
     eta: float = 0.0  # fresh noise: 0 follows the ODE, 1 the SDE (euler: ancestral; ddim: DDPM)
+    infotext: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if self.spacing not in SPACINGS:

@@ -11,15 +11,18 @@ numbers are normalised (6 is 6.0). Samplers and models enter with their literal 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, get_type_hints
 
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
+from sdbatch.spec.codecs import Preset
+from sdbatch.spec.file_names import job_file
 
 SPEC_VERSION = 1
+ALWAYS = (0.0, 1.0)  # guidance in every evaluation
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
@@ -28,10 +31,17 @@ def digest(value: Any, prefix: str = "j") -> str:
     return prefix + blake2b(_canonical(value).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
+def plan_digest(ids: Sequence[str]) -> str:
+    """A plan's name: ``d`` + 16 hex digits over its jobs and their order."""
+    return "d" + blake2b("\n".join(ids).encode(), digest_size=8).hexdigest()
+
+
 def spec(value: Any) -> dict[str, Any]:
-    """A frozen dataclass as a dict without the fields that are at their defaults."""
+    """A frozen dataclass as a dict without the fields that are at their defaults, or that are not compared."""
     out: dict[str, Any] = {}
     for f in fields(value):
+        if not f.compare:
+            continue
         v = getattr(value, f.name)
         default = (
             f.default
@@ -127,7 +137,7 @@ class Shot:
     sampler: str
     steps: int
     guidance: float
-    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    guidance_interval: tuple[float, float] = ALWAYS
     toward: PromptBlend | None = None
     start: Start | None = None
 
@@ -148,7 +158,7 @@ class Shot:
             "steps": self.steps,
             "guidance": float(self.guidance),
         }
-        if self.guidance_interval != (0.0, 1.0):
+        if self.guidance_interval != ALWAYS:
             s["guidance_interval"] = [float(v) for v in self.guidance_interval]
         if self.toward is not None:
             s["toward"] = spec(self.toward)
@@ -175,17 +185,15 @@ def model_spec(model: Model) -> Mapping[str, Any]:
     return spec(model)
 
 
-SUFFIXES = {"h264": "mp4", "av1": "webm", "vp9": "webm", "webp": "webp", "gif": "gif"}  # of videos, by codec
-
-
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How frames become a file. ``quality`` is x264's crf (1 best – 51). Frames are composed ``supersample`` times
-    finer and averaged; ``interpolate`` - 1 motion-compensated frames come between two."""
+    """How frames become a file. ``codec`` is a name in ``video_codecs.CODECS``, ``quality`` x264's crf (1 best – 51).
+    Frames are composed ``supersample`` times finer and averaged; ``interpolate`` - 1 motion-compensated frames come
+    between two. These defaults are the configuration's, and part of every video's id: they cannot change."""
 
     codec: str = "h264"
     quality: int = 18
-    preset: str = "veryfast"
+    preset: Preset = "veryfast"
     supersample: int = 1
     interpolate: int = 1
 
@@ -232,5 +240,5 @@ class Job:
     @property
     def path(self) -> str:
         """Relative path of the finished file inside outputs/<name>/."""
-        folder, ending = ("videos", SUFFIXES[self.video.encoding.codec]) if self.video else ("images", "png")
-        return f"{folder}/{self.slug}-s{self.shot.seed}-{self.id}.{ending}"
+        codec = self.video.encoding.codec if self.video else None
+        return job_file(self.slug, self.shot.seed, self.id, codec)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
 
 from sdbatch.spec.jobs import Shot, digest
+from sdbatch.spec.limits import ROWS, VAE_BATCH
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
 
@@ -31,15 +33,18 @@ class Bucket(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How pictures are rendered. Two records with one profile digest promise equal bits."""
+    """How pictures are rendered. Two records with one profile digest promise equal bits.
+
+    The ranges are for profiles that files of unknown origin say.
+    """
 
     renderer: str  # "torch" or "fake"
     device: str = "cpu"  # cpu, cuda, mps
     device_name: str = ""
     dtype: str = "float32"
-    rows: int = 4  # denoiser rows per call at the model's native area
-    vae_batch: int = 1
-    threads: int = 1
+    rows: Annotated[int, Interval(ge=ROWS.low, le=ROWS.high)] = 4  # denoiser rows per call at the model's native area
+    vae_batch: Annotated[int, Interval(ge=VAE_BATCH.low, le=VAE_BATCH.high)] = 1
+    threads: Annotated[int, Interval(ge=1, le=4096)] = 1
     attention: str = "sdpa"
     compile: bool = False
     exact: str = "not tested"  # the self-test's verdict on this device

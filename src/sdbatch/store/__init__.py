@@ -18,8 +18,8 @@ from __future__ import annotations
 from sdbatch.store.ledger import Ledger
 from sdbatch.store.other_workers import OtherWorkers
 from sdbatch.store.record import Record
-from sdbatch.store.states import State, States
+from sdbatch.store.states import TO_RENDER, State, States
 from sdbatch.store.store import Store
 from sdbatch.store.worker import Worker
 
-__all__ = ["Ledger", "OtherWorkers", "Record", "State", "States", "Store", "Worker"]
+__all__ = ["TO_RENDER", "Ledger", "OtherWorkers", "Record", "State", "States", "Store", "Worker"]

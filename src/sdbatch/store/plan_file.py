@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol
@@ -27,11 +26,6 @@ class Plan(Protocol):
     def __getitem__(self, i: int, /) -> Job: ...
 
 
-def plan_digest(ids: Sequence[str]) -> str:
-    """A plan's name: jobs and their order, as ``Plan.digest``."""
-    return "d" + blake2b("\n".join(ids).encode(), digest_size=8).hexdigest()
-
-
 def lines(plan: Plan) -> Iterator[bytes]:
     """plan.jsonl's lines: id, path and labels, then all that decides the job."""
     for i in range(len(plan)):
@@ -52,8 +46,12 @@ def is_kept(path: Path, plan: Plan) -> bool:
 def kept_ids(path: Path) -> list[str]:
     """The ids that a kept plan names, in order; lines that are none are skipped."""
     with path.open("rb") as f:
-        found = (line[len(_HEAD) :].partition(b'"')[0] for line in f if line.startswith(_HEAD))
-        return [name.decode("ascii", "replace") for name in found]
+        return [job_id for line in f if (job_id := id_of(line))]
+
+
+def id_of(line: bytes) -> str:
+    """The id that a line of a kept plan begins with; empty for what is no such line."""
+    return line[len(_HEAD) :].partition(b'"')[0].decode("ascii", "replace") if line.startswith(_HEAD) else ""
 
 
 def _says(line: bytes, plan: Plan, i: int) -> bool:

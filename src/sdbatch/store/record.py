@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sdbatch.spec.file_names import is_inside
+
 MAX_LINE = 1 << 20
 _ID = re.compile(r"[A-Za-z][0-9A-Za-z_-]{0,63}")
-_PATH = re.compile(r"(?:images|videos)/[^/.\\][^/\\]*\.[a-z0-9]+")
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _TEXTS = ("path", "pixels", "file", "profile", "error", "origin")
 
@@ -61,7 +62,7 @@ def _record(data: dict[str, Any]) -> Record | None:
         return None
     if not all(isinstance(w, str) for w in warnings):
         return None
-    if status == "done" and not (_PATH.fullmatch(texts["path"]) and texts["path"].isprintable()):
+    if status == "done" and not is_inside(texts["path"]):
         return None  # a path from a file is never followed out of the folder
     if status == "failed":
         texts["path"] = ""

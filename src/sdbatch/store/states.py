@@ -16,6 +16,7 @@ class State(StrEnum):
     STALE = "stale"  # recorded, but its file is missing or changed
 
 
+TO_RENDER = (State.NEW, State.FAILED, State.STALE)  # what a run renders
 _ORDER = tuple(State)
 _CODE = {state: code for code, state in enumerate(_ORDER)}
 

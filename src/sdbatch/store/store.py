@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sdbatch import files
+from sdbatch.spec import file_names
+from sdbatch.spec.jobs import plan_digest
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import compact, plan_file
 from sdbatch.store.folder import Folder
@@ -72,7 +74,7 @@ class Store(Folder):
     def strays(self, ledger: Ledger) -> Iterator[Path]:
         """Files in images/ and videos/ that no record names."""
         named = {Path(r.path).stem for r in ledger.records()}  # a video's poster and metadata share its stem
-        for folder in ("images", "videos"):
+        for folder in file_names.FOLDERS:
             with suppress(OSError):
                 yield from (p for p in sorted((self.root / folder).iterdir()) if p.stem not in named and p.is_file())
 
@@ -100,8 +102,8 @@ class Store(Folder):
         if plan_file.is_kept(self.plan, plan):
             return
         with files.in_words(self.plan), suppress(FileNotFoundError):
-            old = plan_file.plan_digest(plan_file.kept_ids(self.plan))
-            if old != plan_file.plan_digest(plan.ids):
+            old = plan_digest(plan_file.kept_ids(self.plan))
+            if old != plan_digest(plan.ids):
                 files.make_folder(self.kept_plan(old).parent)
                 self.plan.replace(self.kept_plan(old))
         worker.save(self.plan, plan_file.lines(plan))
@@ -126,7 +128,7 @@ class Store(Folder):
             for path in gone:
                 files.remove(path)
             shots = list(self.root.glob("shots/*"))
-            folders = [self.root / name for name in ("", "images", "videos", "plans", "profiles")]
+            folders = [self.root / name for name in ("", *file_names.FOLDERS, "plans", "profiles")]
             compact.sweep([*folders, *shots], compact.living(found, gone))
         worker.close()
         with suppress(OSError):

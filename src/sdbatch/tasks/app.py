@@ -18,17 +18,24 @@ from sdbatch.config.validation import validate
 from sdbatch.engine.renderers import check as check_runtime
 from sdbatch.engine.renderers import needs_device_check, open_renderer
 from sdbatch.errors import ConfigError, Problem
-from sdbatch.models.locate import Source, fetch
+from sdbatch.gallery import Live, Site
+from sdbatch.models.locate import Source, fetch, locate
+from sdbatch.plan.axes import Axis
 from sdbatch.plan.plan import Plan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
-from sdbatch.runner import Options
-from sdbatch.store import Store
-from sdbatch.tasks import plan_report
+from sdbatch.runner import Observer
+from sdbatch.runner import run as run_plan
+from sdbatch.store import TO_RENDER, Store
+from sdbatch.store.plan_file import Plan as Jobs
+from sdbatch.tasks import plan_report, rendering
 from sdbatch.tasks.existing import TASKS as KEEPING
+from sdbatch.tasks.final import jobs as chosen_jobs
 from sdbatch.tasks.pages import TASKS as PAGES
 from sdbatch.tasks.pages import refresh
+from sdbatch.tasks.rerender import JobList
 from sdbatch.terminal.console import open_console, say
+from sdbatch.terminal.progress import Progress, open_progress
 
 
 def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = ()) -> int:
@@ -47,7 +54,7 @@ def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str]
         raise ConfigError([*problems, *e.problems]) from e
     if problems:
         raise ConfigError(problems)
-    if (whole := (KEEPING | PAGES).get(experiment.task)) is not None:
+    if (whole := (KEEPING | PAGES | {"final": final}).get(experiment.task)) is not None:
         code = whole(experiment)
         refresh(experiment)
         return code
@@ -69,36 +76,38 @@ def _swept_and_given(experiment: Experiment, given: Collection[str]) -> list[Pro
 
 def render(plan: Plan) -> int:
     """Render what is missing."""
-    from sdbatch.runner import run as run_plan
-    from sdbatch.terminal.progress import open_progress
+    return _rendered(plan.resolved.experiment, plan, plan.resolved.source, plan.axes)
 
-    experiment, store, console = plan.resolved.experiment, _store(plan), open_console(stderr=True)
+
+def final(experiment: Experiment) -> int:
+    """Chosen jobs of a draft with other settings, in a folder of their own; rendered as any other plan."""
+    source = locate(experiment.model)
+    plan = JobList(chosen_jobs(experiment.final, Store(experiment.folder), source))
+    name = experiment.final.experiment_name(experiment.name)
+    return _rendered(experiment.model_copy(update={"name": name}), plan, source)
+
+
+def _rendered(experiment: Experiment, plan: Jobs, source: Source, axes: Sequence[Axis] = ()) -> int:
+    """Render what is missing of ``plan`` into the experiment's folder, with its page; the exit code."""
+    store, console = Store(experiment.folder), open_console(stderr=True)
     _writable(store.root)
-    options = Options(
-        writers=experiment.runtime.writers,
-        retry=experiment.retry,
-        shard=(experiment.shard.index, experiment.shard.count),
-        metadata=experiment.output.metadata == "full",
-        frames=experiment.output.frames,
-        progress=open_progress(console, status=_runs(plan) / "progress.json"),
-        timings=_runs(plan) / "timings.json",
-    )
-    source = _ready(plan, store)
-    with _watched(plan, store, options, console) as options:
+    progress = open_progress(console, status=experiment.run_folder / "progress.json")
+    source = _ready(experiment, plan, source)
+    with _watched(experiment, Site(plan, store, experiment.model, axes), progress, console) as observer:
+        options = replace(rendering.options(experiment, progress), observer=observer)
         outcome = run_plan(plan, store, lambda: open_renderer(source, experiment.model, experiment.runtime), options)
-    return plan_report.finished(outcome, plan, store, open_console())
+    return plan_report.finished(outcome, experiment, plan, open_console())
 
 
-def _ready(plan: Plan, store: Store) -> Source:
+def _ready(experiment: Experiment, plan: Jobs, source: Source) -> Source:
     """The weights on this disk, and a machine that can do what is asked of it, before anything is written.
 
     A finished experiment needs neither.
     """
-    source, experiment = plan.resolved.source, plan.resolved.experiment
-    special = needs_device_check(experiment.model, experiment.runtime)
+    store, special = Store(experiment.folder), needs_device_check(experiment.model, experiment.runtime)
     if not special and source.kind != "hub":
         return source
-    pending = store.states(plan, store.ledger()).where(*plan_report.TO_RENDER, part=plan.shard())
+    pending = store.states(plan, store.ledger()).where(*TO_RENDER, part=experiment.shard.part(len(plan)))
     if experiment.retry != "profile" and not any(True for _ in pending):
         return source
     if special:
@@ -107,25 +116,22 @@ def _ready(plan: Plan, store: Store) -> Source:
 
 
 @contextmanager
-def _watched(plan: Plan, store: Store, options: Options, console: Console) -> Iterator[Options]:
+def _watched(experiment: Experiment, site: Site, progress: Progress, console: Console) -> Iterator[Observer]:
     """A run with its page, unless told not to. A page that cannot be written is said, never a reason to fail."""
-    from sdbatch.gallery import Live, Site
-
-    experiment = plan.resolved.experiment
     if not experiment.gallery.enabled:
-        yield options
+        yield Observer()
         return
-    live = Live(Site(plan, store, experiment.model, plan.axes), options.progress)
+    live = Live(site, progress)
     with live.watching():
-        yield replace(options, observer=live)
+        yield live
     if live.error:
         console.print(f"the gallery could not be written: {live.error}", markup=False, highlight=False)
 
 
 def show_plan(plan: Plan) -> int:
     """The dry run."""
-    found = plan_report.survey(plan, _store(plan), _runs(plan) / "timings.json")
     experiment = plan.resolved.experiment
+    found = plan_report.survey(plan, Store(experiment.folder), experiment.run_folder / "timings.json")
     if experiment.plan.format == "json":
         sys.stdout.write(plan_report.as_json(found) + "\n")
     else:
@@ -133,7 +139,7 @@ def show_plan(plan: Plan) -> int:
     if experiment.plan.preview:
         from sdbatch.preview.videos import write_previews
 
-        for path in write_previews(plan, _runs(plan) / "preview"):
+        for path in write_previews(plan, experiment.run_folder / "preview"):
             say(path, stderr=True)
     elif experiment.motion.mode != "still" and experiment.plan.format == "table":
         open_console(stderr=True).print("plan.preview=true draws curves and camera, without a model", highlight=False)
@@ -141,15 +147,6 @@ def show_plan(plan: Plan) -> int:
 
 
 TASKS: dict[str, Callable[[Plan], int]] = {"render": render, "plan": show_plan}
-
-
-def _store(plan: Plan) -> Store:
-    experiment = plan.resolved.experiment
-    return Store(Path(experiment.output.folder).expanduser() / experiment.name)
-
-
-def _runs(plan: Plan) -> Path:
-    return Path("runs") / plan.resolved.experiment.name
 
 
 def _writable(folder: Path) -> None:

@@ -12,6 +12,7 @@ from sdbatch.config.experiment import SheetSettings
 from sdbatch.errors import ConfigError, StoreError, nearest
 from sdbatch.media import png, video_reader
 from sdbatch.media.sheet import Cell, sheet
+from sdbatch.spec.file_names import is_picture
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Ledger, Store
@@ -117,7 +118,7 @@ def _cell(job: Job | None, store: Store, ledger: Ledger) -> Cell:
 
 
 def _loader(path: Path) -> Callable[[], Pixels]:
-    return partial(png.decode, path) if path.suffix == ".png" else partial(_first_frame, path)
+    return partial(png.decode, path) if is_picture(path) else partial(_first_frame, path)
 
 
 def _first_frame(path: Path) -> Pixels:

@@ -1,20 +1,16 @@
-"""The tasks on what is there already: verify, reproduce, final, prune. One function per task, as in ``app``."""
+"""The tasks on what is there already: verify, reproduce, prune. One function per task, as in ``app``."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from sdbatch.config.experiment import Experiment
-from sdbatch.engine.renderers import open_renderer
 from sdbatch.errors import ConfigError, nearest
 from sdbatch.models.locate import locate
-from sdbatch.runner import Options, run
 from sdbatch.store import Store
 from sdbatch.tasks import kept_plan, rerender, summaries
-from sdbatch.tasks.rerender import JobList
 from sdbatch.terminal.console import open_console
 from sdbatch.terminal.progress import Progress, open_progress
 
@@ -24,9 +20,9 @@ def verify(experiment: Experiment) -> int:
     from sdbatch.tasks.verify.verify import Case
     from sdbatch.tasks.verify.verify import verify as check
 
-    store, console = _store(experiment), open_console(stderr=True)
+    store, console = Store(experiment.folder), open_console(stderr=True)
     plan = kept_plan.plan(experiment, store)
-    part = range(experiment.shard.index, len(plan), experiment.shard.count)
+    part = experiment.shard.part(len(plan))
     named = experiment.prompts or not len(plan)
     source = locate(experiment.model) if named else rerender.source_of(plan[0].shot.model, experiment)
     case = Case(plan, part, store, source, experiment)
@@ -49,27 +45,11 @@ def reproduce(experiment: Experiment) -> int:
     return made.code
 
 
-def final(experiment: Experiment) -> int:
-    """Chosen jobs of a draft with other settings."""
-    from sdbatch.tasks import final as task
-
-    draft, source, console = _store(experiment), locate(experiment.model), open_console(stderr=True)
-    plan = JobList(task.jobs(experiment.final, draft, source))
-    store = Store(draft.root.parent / experiment.final.folder(experiment.name))
-    options = Options(
-        writers=experiment.runtime.writers,
-        metadata=experiment.output.metadata == "full",
-        progress=open_progress(console, status=Path("runs") / store.root.name / "progress.json"),
-    )
-    outcome = run(plan, store, lambda: open_renderer(source, experiment.model, experiment.runtime), options)
-    return summaries.show_final(outcome, store, open_console())
-
-
 def prune(experiment: Experiment) -> int:
     """What nothing wants any more: shown, and removed if told to."""
     from sdbatch.tasks import prune as task
 
-    store, settings = _store(experiment), experiment.prune
+    store, settings = Store(experiment.folder), experiment.prune
     if not experiment.prompts and not store.root.is_dir():
         there = [p.name for p in store.root.parent.glob("*/")]
         raise ConfigError.one("name", f"there is no {store.root}", nearest(experiment.name, there))
@@ -84,10 +64,5 @@ def prune(experiment: Experiment) -> int:
 TASKS: dict[str, Callable[[Experiment], int]] = {
     "verify": verify,
     "reproduce": reproduce,
-    "final": final,
     "prune": prune,
 }
-
-
-def _store(experiment: Experiment) -> Store:
-    return Store(Path(experiment.output.folder).expanduser() / experiment.name)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from sdbatch import motion
-from sdbatch.config.experiment import EncodingSettings, FinalSettings
+from sdbatch.config.experiment import FinalSettings
 from sdbatch.config.keys import SECTIONS
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
@@ -20,7 +20,7 @@ from sdbatch.models.locate import Source
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import parse as parse_canvas
-from sdbatch.spec.jobs import Encoding, Job
+from sdbatch.spec.jobs import Job
 from sdbatch.store import Store
 from sdbatch.tasks import kept_plan
 
@@ -106,7 +106,7 @@ def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
         table(SAMPLERS[shot.sampler], shot.model.schedule, shot.steps)
     except ValueError as e:
         raise ConfigError.one(f"{at}.sampling.steps", f"{e} for sampler {shot.sampler}") from e
-    encoding = Encoding(**parts["encoding"].model_dump())
+    encoding = parts["encoding"].encoding()
     made = motion.make(shot, parts["motion"], encoding, job.slug, job.labels)
     return replace(made, origin=job.id if made.id != job.id else "")
 
@@ -121,9 +121,5 @@ def _section(section: str, job: Job, changes: dict[str, Any], at: str) -> Any:
         if new.keys() & {"frames", "seconds"}:
             values = {k: v for k, v in values.items() if k not in ("frames", "seconds")}
     else:
-        values = EncodingSettings(**_values(job.video.encoding)).model_dump() if job.video else {}
+        values = asdict(job.video.encoding) if job.video else {}
     return check(SECTIONS[section], values | new, f"{at}.{section}")
-
-
-def _values(encoding: Encoding) -> dict[str, Any]:
-    return {k: getattr(encoding, k) for k in encoding.__slots__}

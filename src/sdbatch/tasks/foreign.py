@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from sdbatch import motion
-from sdbatch.config.experiment import EncodingSettings, Sampling
+from sdbatch.config.experiment import Sampling
 from sdbatch.media import infotext
 from sdbatch.motion.settings import Motion
 from sdbatch.plan import parse
@@ -49,7 +49,7 @@ def job(said: dict[str, Any], model: Model, size: tuple[int, int], key: str) -> 
         "guidance": of("guidance", usual.guidance),
     }
     shot = parse.shot(data, key)
-    made = motion.make(shot, Motion(), Encoding(**EncodingSettings().model_dump()), slug(shot.prompt))
+    made = motion.make(shot, Motion(), Encoding(), slug(shot.prompt))
     return made, (*assumed, *_unsaid(said, model))
 
 

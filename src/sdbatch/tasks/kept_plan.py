@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -15,14 +14,13 @@ from sdbatch.plan import parse
 from sdbatch.plan.plan import Plan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
+from sdbatch.spec.file_names import slug_of
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Store
-from sdbatch.store.plan_file import kept_ids
+from sdbatch.store.plan_file import id_of, kept_ids
 from sdbatch.tasks.rerender import JobList
 
 MAX_LINE = 16_000_000
-_SLUG = re.compile(r"(?:images|videos)/([a-z0-9-]{1,60})-s\d+-\w+\.[a-z0-9]+")
-_HEAD = re.compile(rb'\{"id":"(\w+)"')
 
 
 def plan(experiment: Experiment, store: Store) -> Plan | JobList:
@@ -52,15 +50,14 @@ def jobs(path: Path, wanted: Container[str] | None = None) -> Iterator[Job]:
     """The jobs of one kept plan (only ``wanted`` ids); lines that are not whole job are skipped."""
     with path.open("rb") as f:
         while line := f.readline(MAX_LINE):
-            head = _HEAD.match(line)
-            if head and (wanted is None or head[1].decode() in wanted):
+            job_id = id_of(line)
+            if job_id and (wanted is None or job_id in wanted):
                 with suppress(ValueError, RecursionError, ConfigError):
                     yield job(json.loads(line))
 
 
 def job(line: dict[str, object]) -> Job:
     """The job that a line says. Raises ConfigError."""
-    found = _SLUG.fullmatch(str(line.get("path")))
-    made = parse.job(line, name=found[1] if found else "")
+    made = parse.job(line, name=slug_of(str(line.get("path"))))
     labels = line.get("labels")
     return replace(made, labels=tuple((k, str(v)) for k, v in labels.items()) if isinstance(labels, dict) else ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from sdbatch import files
 from sdbatch.config.experiment import Experiment, ModelSettings
@@ -39,10 +38,7 @@ def gallery(experiment: Experiment) -> int:
 
 
 def refresh(experiment: Experiment) -> None:
-    """After a task that changes records, the page of their folder says so (a plain run sees to it by itself)."""
-    if experiment.gallery.enabled and experiment.task == "final":
-        final = {"name": experiment.final.folder(experiment.name), "prompts": ()}
-        _site(experiment.model_copy(update=final)).finish()
+    """After a task that changes records, the page of their folder says so (a task that renders does it by itself)."""
     pruned = experiment.task == "prune" and experiment.prune.apply
     if pruned or (experiment.task == "verify" and experiment.verify.repair):
         site = _site(experiment)
@@ -77,7 +73,7 @@ def _is_model(model: ModelSettings, plan: JobList) -> bool:
 
 def _kept_or_made(experiment: Experiment) -> tuple[Plan | JobList, Store]:
     """The experiment's plan; where only a name is given, the one that its folder keeps."""
-    store = Store(Path(experiment.output.folder).expanduser() / experiment.name)
+    store = Store(experiment.folder)
     return kept_plan.plan(experiment, store), store
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,20 @@ from rich.console import Console
 from rich.table import Table
 
 from sdbatch import motion
+from sdbatch.config.experiment import Experiment
 from sdbatch.models.locate import CLIP, Source
 from sdbatch.motion.chains import joined
 from sdbatch.plan.plan import Plan
 from sdbatch.prompts.syntax import chunks, cuts, unread
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.runner import Outcome, cost, estimate
+from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.spec.cost import rows as rows_of
 from sdbatch.spec.cost import table_of
-from sdbatch.spec.jobs import Job
-from sdbatch.store import State, States, Store
+from sdbatch.spec.jobs import Job, Shot
+from sdbatch.store import TO_RENDER, State, States, Store
+from sdbatch.store.plan_file import Plan as Jobs
 
-TO_RENDER = (State.NEW, State.FAILED, State.STALE)
 SHOWN = 12  # values, paths and texts listed for users; programs get more
 
 
@@ -33,7 +35,8 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
     states = store.states(plan, ledger)
     part = plan.shard()
     todo = list(states.where(*TO_RENDER, part=part))
-    paid = _paid(plan[i] for i in todo)
+    caches = [ShotCache(store, name, ledger) for name in store.shot_profiles() if store.profile(name) is not None]
+    paid = _paid(_distinct((plan[i] for i in todo), caches))
     seconds = estimate(timings, paid.pop("work"), plan.resolved.source.model.weights)
     counts = {str(k): v for k, v in Counter(states[i] for i in part).items()}
     return {
@@ -56,20 +59,32 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
     }
 
 
-def _paid(jobs: Iterable[Job]) -> dict[str, Any]:
+def _missing(job: Job, caches: Sequence[ShotCache]) -> Sequence[Shot]:
+    """The shots that ``job`` lacks, by the profile that holds most of them (a run under another one renders more)."""
+    shots = motion.shots(job)
+    return min(([s for s in shots if not cache.has(s.id)] for cache in caches), key=len, default=shots)
+
+
+def _paid(shots: Iterable[Shot]) -> dict[str, Any]:
     """Distinct shots, evaluations and denoiser rows to pay; ``work`` is what ``runner.estimate`` takes."""
-    shots = evaluations = rows = 0
+    count = evaluations = rows = 0
     work = 0.0
+    for shot in shots:
+        count, evaluations, rows = count + 1, evaluations + table_of(shot).evaluations, rows + rows_of(shot)
+        work += cost(shot)
+    return {"shots": count, "evaluations": evaluations, "rows": rows, "work": work}
+
+
+def _distinct(jobs: Iterable[Job], caches: Sequence[ShotCache]) -> Iterator[Shot]:
+    """The shots to render for ``jobs``, each once."""
     seen: set[str] = set()
     for job in jobs:
-        for shot in motion.shots(job):
+        for shot in _missing(job, caches):
             if job.video is not None:  # stills are distinct already
                 if (shot_id := shot.id) in seen:
                     continue
                 seen.add(shot_id)
-            shots, evaluations, rows = shots + 1, evaluations + table_of(shot).evaluations, rows + rows_of(shot)
-            work += cost(shot)
-    return {"shots": shots, "evaluations": evaluations, "rows": rows, "work": work}
+            yield shot
 
 
 def _by_axis(plan: Plan, states: States) -> list[dict[str, Any]]:
@@ -147,6 +162,7 @@ def show(report: dict[str, Any], console: Console) -> None:
         counts = ", ".join(_count(todo[k], k[:-1]) for k in ("jobs", "shots", "evaluations", "rows"))
         seconds = report["estimated_seconds"]
         time = f"about {duration(seconds)}" if seconds else "no estimate before a first run"
+        time = time if todo["shots"] else "every shot is stored, no model is needed"
         console.print(f"to render: {counts}; {time}", highlight=False, soft_wrap=True)
     _warnings(report, console)
     for path in report["writes"][:SHOWN]:
@@ -204,37 +220,36 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _places(plan: Plan, store: Store) -> list[tuple[str, Path]]:
+def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str, Path]]:
     """What there is to look at: folders (of a single job its file), and the page."""
     kinds: dict[str, list[str]] = defaultdict(list)
-    for i in plan.shard()[:20000]:
+    for i in experiment.shard.part(len(plan))[:20000]:
         kinds[(path := plan[i].path).split("/")[0]].append(path)
     found = [(kind, store.root / (paths[0] if len(paths) == 1 else kind)) for kind, paths in sorted(kinds.items())]
-    page = [("gallery", store.gallery)] if plan.resolved.experiment.gallery.enabled else []
+    page = [("gallery", store.gallery)] if experiment.gallery.enabled else []
     return [(kind, path) for kind, path in found + page if path.exists()]
 
 
-def _without_frames(plan: Plan, store: Store) -> int:
+def _without_frames(plan: Jobs, store: Store) -> int:
     """Videos whose frames were asked for, but that were composed without."""
-    if not plan.resolved.experiment.output.frames:
-        return 0
-    videos = (job for job in plan if job.video is not None)
+    videos = (job for job in map(plan.__getitem__, range(len(plan))) if job.video is not None)
     return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in videos)
 
 
-def finished(outcome: Outcome, plan: Plan, store: Store, console: Console) -> int:
-    """Say what a run did and where its files are; the exit code."""
+def finished(outcome: Outcome, experiment: Experiment, plan: Jobs, console: Console) -> int:
+    """Say what a run of ``plan`` did and where its files are; the exit code."""
+    store = Store(experiment.folder)
     words = [f"{outcome.done:,} rendered", f"{outcome.skipped:,} done before", f"{outcome.failed:,} failed"]
     shown = [w for w in words if not w.startswith("0 ")]
     if shown or not outcome.interrupted:
-        console.print(f"{plan.resolved.experiment.name}: {', '.join(shown) or 'nothing to do'}", highlight=False)
+        console.print(f"{experiment.name}: {', '.join(shown) or 'nothing to do'}", highlight=False)
     for job_id, error in outcome.errors[:SHOWN]:
         console.print(f"  [red]failed[/] {job_id}: {_plain(error)}", highlight=False, soft_wrap=True)
     if outcome.garbage:
         console.print(f"  {outcome.garbage} damaged manifest lines were skipped", highlight=False)
-    for kind, path in _places(plan, store):
+    for kind, path in _places(experiment, plan, store):
         console.print(f"  {kind}: {path}", highlight=False, markup=False, soft_wrap=True)
-    if without := _without_frames(plan, store):
+    if experiment.output.frames and (without := _without_frames(plan, store)):
         text = f"  videos finished before, without frames: {without:,} (remove their files in videos/ and run again)"
         console.print(text, highlight=False, soft_wrap=True)
     if outcome.interrupted:

@@ -20,6 +20,7 @@ from pathlib import Path
 from sdbatch import files, motion
 from sdbatch.config.experiment import PruneSettings
 from sdbatch.errors import StoreError
+from sdbatch.spec import file_names
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Ledger, Store
 from sdbatch.store.plan_file import Plan, kept_ids
@@ -66,8 +67,7 @@ def _files(store: Store, ledger: Ledger, job_id: str) -> Iterator[Path]:
     record = ledger.get(job_id)
     if record is not None and record.done:
         path = store.file(record)
-        beside = [path.with_suffix(s) for s in (".json", ".png")] if path.suffix != ".png" else []
-        yield from (p for p in (path, *beside) if p.is_file())
+        yield from (p for p in (path, *file_names.companions(path)) if p.is_file())
 
 
 def _kept_files(store: Store, ledger: Ledger, gone: set[str]) -> set[Path]:
@@ -111,7 +111,7 @@ def remove(store: Store, plan: Plan | None, found: Unwanted, settings: PruneSett
         for path in paths:
             with files.in_words(path):
                 path.unlink(missing_ok=True)
-    names = ("shots", "frames", "plans", "videos", "images")
+    names = ("shots", "frames", "plans", *file_names.FOLDERS)
     for folder in [*store.root.glob("shots/*"), *store.root.glob("frames/*"), *(store.root / name for name in names)]:
         if folder.is_dir() and not any(folder.iterdir()):
             with files.in_words(folder):

@@ -16,6 +16,7 @@ from sdbatch.media import metadata, png
 from sdbatch.models.locate import Source, locate
 from sdbatch.plan import parse
 from sdbatch.spec.jobs import Job
+from sdbatch.spec.limits import CLIP_SKIP
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import Store
 from sdbatch.tasks import foreign, rerender
@@ -115,8 +116,8 @@ def _target(experiment: Experiment, original: Path, job: Job) -> Path:
 
 def _told_by_infotext(said: dict[str, Any], path: Path, experiment: Experiment) -> FileSettings:
     skip = said.get("clip_skip", 1)
-    if not 1 <= skip <= 12:
-        raise ConfigError.one(f"{KEY}.parameters", f"Clip skip {skip} is out of range 1–12")
+    if skip not in CLIP_SKIP:
+        raise ConfigError.one(f"{KEY}.parameters", f"Clip skip {skip} is out of range {CLIP_SKIP}")
     source = locate(experiment.model.model_copy(update={"clip_skip": skip}))
     try:
         height, width, _ = png.decode(path).shape

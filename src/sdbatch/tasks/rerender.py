@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,13 +16,13 @@ from sdbatch.config.runtime import Runtime
 from sdbatch.engine.renderers import open_renderer
 from sdbatch.errors import ConfigError, Interrupted
 from sdbatch.models.locate import Source, locate
-from sdbatch.runner import Options, run
+from sdbatch.runner import run
+from sdbatch.spec.file_names import slug_of
 from sdbatch.spec.jobs import Job, Model, Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Profile, Renderer
 from sdbatch.store import Record, Store
+from sdbatch.tasks import rendering
 from sdbatch.terminal.progress import Progress
-
-_SLUG = re.compile(r"[a-z]+/([a-z0-9-]{1,60})-s\d+-\w+\.[a-z0-9]+")
 
 
 class JobList(Sequence[Job]):
@@ -69,14 +68,13 @@ class _SharedRenderer:
 
 def as_recorded(job: Job, record: Record) -> Job:
     """``job`` under the name that it was recorded with (a prompt may have another id by now), with its origin."""
-    found = _SLUG.fullmatch(record.path)
-    return replace(job, slug=found[1] if found else job.slug, origin=record.origin)
+    return replace(job, slug=slug_of(record.path) or job.slug, origin=record.origin)
 
 
 def runtime_of(profile: Profile, otherwise: Runtime) -> Runtime:
     """How to render so that ``profile`` comes out again, where this machine can."""
-    wanted = {k: getattr(profile, k) for k in ("device", "dtype", "attention", "rows", "vae_batch", "threads")}
-    wanted |= {"compile": profile.compile, "exact": profile.exact != "not asked for", "writers": otherwise.writers}
+    wanted = {k: getattr(profile, k) for k in Runtime.model_fields if hasattr(profile, k)}
+    wanted |= {"exact": profile.exact != "not asked for", "writers": otherwise.writers}
     try:
         return Runtime(**wanted)
     except ValidationError:  # of another renderer or version
@@ -125,11 +123,7 @@ def rendered(
     jobs: Sequence[Job], renderer: Renderer, experiment: Experiment, progress: Progress | None = None
 ) -> Iterator[Store]:
     """A store in which ``jobs`` are rendered, in the order given; gone afterwards. Raises Interrupted."""
-    options = Options(
-        writers=experiment.runtime.writers,
-        metadata=experiment.output.metadata == "full",
-        progress=progress or Progress(),
-    )
+    options = rendering.temporary(experiment, progress or Progress())
     with tempfile.TemporaryDirectory(prefix="sdbatch-again-") as folder:
         store = Store(Path(folder) / "again", durable=False)
         if run(JobList(jobs), store, lambda: _SharedRenderer(renderer), options).interrupted:

@@ -1,4 +1,4 @@
-"""What verify, reproduce, final and prune say to people."""
+"""What verify, reproduce and prune say to people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.markup import escape
 
-from sdbatch.runner import Outcome
 from sdbatch.store import Store
 from sdbatch.tasks.prune import Unwanted
 from sdbatch.tasks.reproduce import Reproduced
@@ -79,19 +78,6 @@ def show_reproduce(made: Reproduced, console: Console) -> None:
 def _differences(differs: list[dict[str, str]]) -> str:
     parts = [f"{d['key']} {d['recorded']} then, {d['present']} now" for d in differs]
     return escape("; ".join(parts))
-
-
-def show_final(outcome: Outcome, store: Store, console: Console) -> int:
-    """What became of ``task=final``; the exit code."""
-    counts = ((outcome.done, "rendered"), (outcome.skipped, "done before"), (outcome.failed, "failed"))
-    words = ", ".join(f"{n:,} {what}" for n, what in counts if n)
-    console.print(f"{store.root}: {words or 'nothing to do'}", highlight=False, markup=False, soft_wrap=True)
-    for job_id, error in outcome.errors[:SHOWN]:
-        console.print(f"  failed {job_id}: {error}", highlight=False, markup=False, soft_wrap=True)
-    if outcome.interrupted:
-        console.print(f"interrupted with {outcome.left:,} left; run the same command again to resume", highlight=False)
-        return 130
-    return 1 if outcome.failed or outcome.left else 0
 
 
 def show_prune(found: Unwanted, store: Store, applied: bool, console: Console) -> None:

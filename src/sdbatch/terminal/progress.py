@@ -6,7 +6,6 @@ Told by the runner, from several threads; knows nothing of stores and renderers.
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from contextlib import suppress
@@ -16,6 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
+
+from sdbatch.files import atomic
 
 EVERY = 5.0  # seconds between lines in a log
 REFRESH = 1.0  # seconds between writes of the status file
@@ -107,13 +108,9 @@ class Progress:
         pictures = {"done": self.rendered, "total": self.shots, "per_second": round(self.rate, 3)}
         jobs = {"done": self.done, "failed": self.failed, "total": self.jobs}
         left = None if self.left is None else round(self.left)
-        part = self._status.with_name(f".{self._status.name}.{os.getpid()}")
+        data = {"state": state, "jobs": jobs, "pictures": pictures, "seconds_left": left}
         with suppress(OSError):  # nobody's picture should fail for it
-            self._status.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(
-                json.dumps({"state": state, "jobs": jobs, "pictures": pictures, "seconds_left": left}) + "\n"
-            )
-            part.replace(self._status)
+            atomic.write(self._status, [f"{json.dumps(data)}\n".encode()])
 
 
 class Lines(Progress):

@@ -5,7 +5,8 @@ let pinned = -1, wiping = false, cut = 50;
 function media(i, more) {
   if (letter(i) === "f") return h("p", { className: "reason failed" }, `Failed: ${now.notes.get(i) || ""}`);
   if (!done(i)) return h("p", { className: "reason" }, now.live ? "not rendered yet" : "not rendered");
-  if (!film(i)) return h("img", { src: file(i), alt: alt(i), decoding: "async", draggable: false, ...more });
+  const animated = film(i)?.element === "img"; // it cannot be paused
+  if (!film(i) || animated) return h("img", { src: animated && still.matches ? poster(i) : file(i), alt: alt(i), decoding: "async", draggable: false });
   return h("video", { src: file(i), poster: poster(i), controls: true, loop: true, autoplay: !still.matches, muted: true, playsInline: true, "aria-label": alt(i), ...more });
 }
 

@@ -1,8 +1,8 @@
 // Data and small helpers. Everything that people wrote is put into the page as text, never as markup.
 
-const plan = { name: "", plan: "", jobs: 0, chunk: 2500, axes: [], command: [] };
-const jobs = []; // rows by position: [id, slug, text, setting, seed, ...digits] with the chunk they came in
-const records = new Map(); // number of a chunk -> [pixels, file, size, profile] by job
+const plan = { name: "", plan: "", jobs: 0, chunk: 2500, axes: [], command: [], columns: [], record: [] };
+const jobs = []; // rows by position: [id, file, text, setting, seed, ...digits] with the chunk they came in
+const records = new Map(); // number of a chunk -> cells of the manifest by job, as plan.record names them
 const now = { letters: "", notes: new Map(), live: null, plan: "" };
 const waiting = new Map(); // name of a data script -> what to do with its data
 
@@ -48,7 +48,7 @@ function h(tag, properties, ...children) {
 }
 
 const id = (i) => jobs[i].row[0];
-const slug = (i) => jobs[i].chunk.slugs[jobs[i].row[1]];
+const file = (i) => jobs[i].row[1];
 const texts = (i) => jobs[i].chunk.texts[jobs[i].row[2]];
 const setting = (i) => jobs[i].chunk.settings[jobs[i].row[3]];
 const seed = (i) => jobs[i].row[4];
@@ -59,11 +59,10 @@ const letter = (i) => now.letters[i] || ".";
 const done = (i) => letter(i) === "d" || letter(i) === "w";
 const told = (a, v) => plan.axes[a].names?.[v] ?? (plan.axes[a].values[v] || "(empty)"); // for users: prompts without an id by their words
 const value = (i, axis) => told(axis, digit(i, axis));
-const file = (i) => `${film(i) ? "videos" : "images"}/${slug(i)}-s${seed(i)}-${id(i)}.${film(i) ? "mp4" : "png"}`;
-const poster = (i) => file(i).replace(/\.mp4$/, ".png");
+const poster = (i) => (film(i) ? file(i).replace(/\.[a-z0-9]+$/, film(i).poster) : file(i)); // a still picture
 const thumb = (i) => `gallery/thumbs/${id(i)}.jpg`;
 const said = (i, a) => (/^-?[\d.:x]*$/.test(value(i, a)) ? `${plan.axes[a].title} ${value(i, a)}` : value(i, a)); // 7 alone says nothing
-const prompted = (i) => plan.axes.flatMap((axis, a) => (axis.keys.includes("prompts") ? [value(i, a)] : []))[0] || slug(i);
+const prompted = (i) => plan.axes.flatMap((axis, a) => (axis.keys.includes("prompts") ? [value(i, a)] : []))[0] || texts(i).prompt;
 const called = (i) => many().map((a) => said(i, a)).join(" · ") || prompted(i);
 const alt = (i) => `${film(i) ? "film" : "picture"}, ${many().map((a) => `${plan.axes[a].title} ${value(i, a)}`).join(", ") || prompted(i)}: ${texts(i).prompt}`.slice(0, 300);
 
@@ -102,11 +101,12 @@ async function readState(fresh) { // whether anything is new
   return !same;
 }
 
-async function record(i) { // [pixels, file, size, profile], or null where it is not told (yet)
+async function record(i) { // cells of the manifest by name, or null where it is not told (yet)
   const chunk = Math.floor(i / plan.chunk);
   if (now.live) return null;
   if (!records.has(chunk)) records.set(chunk, read("records", chunk).then((data) => data.records, () => []));
-  return (await records.get(chunk))[i % plan.chunk] || null;
+  const found = (await records.get(chunk))[i % plan.chunk];
+  return found ? Object.fromEntries(plan.record.map((name, k) => [name, found[k]])) : null;
 }
 
 // Kept in the browser where it allows that, else as long as the page is open.

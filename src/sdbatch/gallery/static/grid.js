@@ -308,16 +308,17 @@ const hint = h("span", { className: "star hint", title: "favourite (f)", "aria-h
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 function play(node) {
   if (hovered === node) return;
-  hovered?.querySelector("video")?.remove();
+  hovered?.querySelector(".playing")?.remove();
   hovered = node;
   hint.remove();
   if (node && !favourites.has(id(+node.dataset.i))) node.querySelector(".frame").append(hint);
   const i = node ? +node.dataset.i : -1;
   if (!node || !film(i) || !done(i) || still.matches) return;
-  const video = h("video", { muted: true, loop: true, playsInline: true, autoplay: true, poster: poster(i), tabIndex: -1 });
-  video.src = file(i);
-  node.querySelector(".frame").append(video);
-  video.play().catch(() => video.remove());
+  const animated = film(i).element === "img";
+  const moving = animated ? h("img", { className: "playing here", src: file(i), alt: "", draggable: false })
+    : h("video", { className: "playing", muted: true, loop: true, playsInline: true, autoplay: true, poster: poster(i), tabIndex: -1, src: file(i) });
+  node.querySelector(".frame").append(moving);
+  if (!animated) moving.play().catch(() => moving.remove());
 }
 for (const kind of ["pointerover", "focusin"]) field.addEventListener(kind, (event) => play(event.target.closest(".cell")));
 for (const kind of ["pointerleave", "focusout"]) field.addEventListener(kind, () => play(null));

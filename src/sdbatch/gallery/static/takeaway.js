@@ -57,22 +57,32 @@ function exportIds() {
 
 const cell = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-async function exportCsv() {
-  const names = plan.axes.map((axis) => `axis:${axis.keys.join("+")}`);
-  const lines = [["id", "status", "path", ...names, "seed", "width", "height", "prompt", "negative", "settings", "pixels", "file", "size", "profile", "note"]];
+async function exportCsv() { // the columns of task=csv
+  const lines = [plan.columns];
   for (let i = 0; i < jobs.length; i++) {
-    const status = { d: "done", w: "done", f: "failed" }[letter(i)] || "new", found = (await record(i)) || ["", "", "", ""];
-    lines.push([id(i), status, file(i), ...plan.axes.map((axis, a) => axis.values[digit(i, a)]), seed(i), ...setting(i).size, texts(i).prompt, texts(i).negative,
-      setting(i).about.map(([name, text]) => `${name}=${text}`).join(" "), ...found, now.notes.get(i) || ""]);
+    const cells = { ...jobCells(i), ...(await record(i) ?? liveCells(i)) };
+    lines.push(plan.columns.map((name) => cells[name] ?? ""));
   }
   save(new Blob([lines.map((line) => `${line.map((one) => cell(String(one))).join(",")}\r\n`).join("")], { type: "text/csv" }), `${plan.name}.csv`);
 }
+
+function jobCells(i) { // cells that are known before it is rendered
+  const labels = plan.axes.flatMap((axis, a) => axis.keys.map((key, k) => [`axis:${key}`, parts(axis, digit(i, a))[k]]));
+  return { ...Object.fromEntries(labels), ...setting(i).cells, id: id(i), path: file(i), seed: seed(i), prompt: texts(i).prompt, negative: texts(i).negative };
+}
+
+function liveCells(i) { // cells while it renders, when no records are told
+  const note = now.notes.get(i) || "";
+  return letter(i) === "f" ? { status: "failed", error: note } : { status: done(i) ? "done" : "new", warnings: note };
+}
+
+const parts = (axis, v) => axis.parts?.[v] ?? [axis.values[v]]; // a label for each key of an axis
 
 function sheetCommand() {
   const { across, down } = grid.plan;
   const keys = (axes) => axes.map((a) => plan.axes[a].keys.join(",")).join(",");
   const only = many().filter((a) => shown(a).length < used(a).length);
-  const where = only.map((a) => plan.axes[a].keys.map((k, n) => `${k}=${shown(a).map((v) => plan.axes[a].values[v].split(" · ")[n]).join("|")}`)).flat();
+  const where = only.map((a) => plan.axes[a].keys.map((k, n) => `${k}=${shown(a).map((v) => parts(plan.axes[a], v)[n]).join("|")}`)).flat();
   const parts = ["sheet.format=pdf", across.length && `sheet.across=[${keys(across)}]`, down.length && `sheet.down=[${keys(down)}]`, where.length && `sheet.where=[${where.map((w) => `"${w.replace(/(\\*)("|$)/g, (_, n, end) => n + n + (end && '\\"'))}"`).join(",")}]`];
   offer("Contact sheet of this grid", `python -m sdbatch name=${plan.name} task=sheet ${parts.filter(Boolean).map(quoted).join(" ")}`, "");
 }

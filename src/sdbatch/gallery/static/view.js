@@ -109,11 +109,11 @@ function settings() {
   add("id", id(at));
   const mine = at;
   record(at).then((found) => {
-    if (!found || at !== mine || !list.isConnected) return;
-    add("pixels", found[0], false, "digest of the pixels: the same number, the same picture");
-    add("file", found[1], false, "digest of the whole file");
-    add("bytes", found[2].toLocaleString("en"));
-    add("profile", found[3], false, "the machine and the libraries that made it: see the folder profiles");
+    if (found?.status !== "done" || at !== mine || !list.isConnected) return;
+    add("pixels", found.pixels, false, "digest of the pixels: the same number, the same picture");
+    add("file", found.file, false, "digest of the whole file");
+    add("bytes", found.size.toLocaleString("en"));
+    add("profile", found.profile, false, "the machine and the libraries that made it: see the folder profiles");
   });
   return list;
 }

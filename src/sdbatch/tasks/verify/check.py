@@ -13,6 +13,7 @@ from sdbatch.errors import ConfigError
 from sdbatch.media import metadata, png
 from sdbatch.plan import parse
 from sdbatch.runner.shot_cache import ShotCache
+from sdbatch.spec import file_names
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import Record, Store
@@ -33,7 +34,7 @@ def damage(store: Store, record: Record) -> Finding | None:
     if there != record.file:
         cut = "" if path.stat().st_size >= record.size else f", {record.size - path.stat().st_size:,} bytes shorter"
         return Finding(record.id, record.path, Status.CHANGED, record.profile, f"the file was changed{cut}")
-    if record.path.startswith("videos/") and not path.with_suffix(".png").is_file():
+    if not file_names.is_picture(path) and not file_names.poster(path).is_file():
         return Finding(record.id, record.path, Status.MISSING, record.profile, "its poster is missing")
     return None
 
@@ -58,7 +59,7 @@ def _beside(before: Held, again: Held) -> Finding | None:
     (store, record), (made, new) = before, again
     path = store.file(record)
     for other in repair.with_sidecars(made.file(new)) if new.profile == record.profile else ():
-        own, what = path.with_suffix(other.suffix), "metadata" if other.suffix == ".json" else "poster"
+        own, what = path.with_suffix(other.suffix), "metadata" if other == file_names.sidecar(other) else "poster"
         if not own.is_file():
             status, how = Status.MISSING, "is missing"
         elif own != path and not filecmp.cmp(own, other, shallow=False):

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sdbatch import files
+from sdbatch.spec.file_names import companions
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import Record, Store, Worker
 from sdbatch.store.plan_file import kept_ids
@@ -35,8 +36,7 @@ def restore_profile(store: Store, profile: Profile) -> None:
 
 def with_sidecars(path: Path) -> Iterator[Path]:
     """A finished file and, before it, what lies beside a video: its poster and its metadata."""
-    beside = (path.with_suffix(s) for s in (".json", ".png"))
-    yield from (p for p in beside if path.suffix != ".png" and p.is_file())
+    yield from filter(Path.is_file, companions(path))
     yield path
 
 

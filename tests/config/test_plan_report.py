@@ -1,0 +1,33 @@
+"""What a dry run says is left to pay agrees with what the run then renders."""
+
+from __future__ import annotations
+
+import json
+
+VIDEO = ("motion.mode=prompt", "motion.frames=3", "motion.phrase='at {t:.1f}'")
+BASE = ("model=fake", "prompts=[a sea, a hill]", "canvas=[64x64]", "gallery.enabled=false", *VIDEO)
+
+
+def left(sdbatch, *more: str) -> dict:
+    said = sdbatch(*BASE, *more, "task=plan", "plan.format=json")
+    assert said.code == 0
+    return json.loads(said.out)["to_render"]
+
+
+def test_shots_that_are_stored_cost_nothing(sdbatch):
+    assert left(sdbatch)["shots"] == 6
+    assert sdbatch(*BASE).code == 0
+    assert left(sdbatch) == {"jobs": 0, "shots": 0, "evaluations": 0, "rows": 0}
+    assert left(sdbatch, "motion.fps=12") == {"jobs": 2, "shots": 0, "evaluations": 0, "rows": 0}
+    text = sdbatch(*BASE, "motion.fps=12", "task=plan").out
+    assert "to render: 2 jobs, 0 shots, 0 evaluations, 0 rows; every shot is stored, no model is needed" in text
+    still = left(sdbatch, "motion.mode=still", "sampling.steps=9")
+    assert (still["jobs"], still["shots"]) == (2, 2)
+
+
+def test_the_shots_that_a_video_lacks_are_counted(sdbatch, tmp_path):
+    assert sdbatch(*BASE).code == 0
+    next((tmp_path / "outputs/untitled/shots").rglob("*.png")).unlink()
+    assert left(sdbatch, "motion.fps=12")["shots"] == 1
+    said = sdbatch(*BASE, "motion.fps=12")
+    assert "rendering 1 picture for 1 job" in said.err
