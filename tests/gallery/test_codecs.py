@@ -43,7 +43,7 @@ def test_the_payload_names_the_files_that_are_there(video: Video) -> None:
         assert path == record.path
         assert path.endswith(f".{codec.suffix}")
         assert (store.root / path).is_file()
-        assert (store.root / path).with_suffix(chunk["settings"][0]["film"]["poster"]).is_file()
+        assert (store.root / path).with_suffix(chunk["settings"][0]["video"]["poster"]).is_file()
 
 
 def test_the_payload_counts_the_frames_of_the_file(video: Video) -> None:
@@ -51,9 +51,9 @@ def test_the_payload_counts_the_frames_of_the_file(video: Video) -> None:
     (setting,) = scripts(store, "jobs-000.js")["settings"]
     path = store.file(next(store.ledger().records()))
     frames = sum(1 for _ in video_reader.decode(path))
-    assert setting["film"]["frames"] == frames == 2 * 5 + 1  # interpolated
-    assert setting["film"]["seconds"] == round(frames / 12, 2)
-    assert setting["film"]["element"] == codec.element
+    assert setting["video"]["frames"] == frames == 2 * 5 + 1  # interpolated
+    assert setting["video"]["seconds"] == round(frames / 12, 2)
+    assert setting["video"]["element"] == codec.element
 
 
 @pytest.mark.browser

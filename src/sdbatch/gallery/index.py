@@ -119,7 +119,7 @@ def _told(job: Job) -> dict[str, Any]:
         "command": command.of_settings(job),
         "cells": table.settings(job),
     }
-    return out | ({"film": _video(job, job.video)} if job.video else {})
+    return out | ({"video": _video(job, job.video)} if job.video else {})
 
 
 def _video(job: Job, video: Video) -> dict[str, Any]:

@@ -5,8 +5,8 @@ let pinned = -1, wiping = false, cut = 50;
 function media(i, more) {
   if (letter(i) === "f") return h("p", { className: "reason failed" }, `Failed: ${now.notes.get(i) || ""}`);
   if (!done(i)) return h("p", { className: "reason" }, now.live ? "not rendered yet" : "not rendered");
-  const animated = film(i)?.element === "img"; // it cannot be paused
-  if (!film(i) || animated) return h("img", { src: animated && still.matches ? poster(i) : file(i), alt: alt(i), decoding: "async", draggable: false });
+  const animated = video(i)?.element === "img"; // it cannot be paused
+  if (!video(i) || animated) return h("img", { src: animated && still.matches ? poster(i) : file(i), alt: alt(i), decoding: "async", draggable: false });
   return h("video", { src: file(i), poster: poster(i), controls: true, loop: true, autoplay: !still.matches, muted: true, playsInline: true, "aria-label": alt(i), ...more });
 }
 
@@ -43,7 +43,7 @@ function wiped(i) {
   return h("div", { className: "wiping" }, boxed(i, box), h("label", { className: "wiper" }, h("span", {}, `A ${called(pinned)}`), slider, h("span", {}, `B ${called(i)}`)));
 }
 
-function together(nodes) { // two films run as one: the second does what the first does
+function together(nodes) { // two videos run as one: the second does what the first does
   const [one, two] = nodes.flatMap((node) => [...node.querySelectorAll("video")]);
   const follow = () => {
     two.currentTime = Math.min(one.currentTime, two.duration || 0);

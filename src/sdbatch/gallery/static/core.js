@@ -53,18 +53,18 @@ const texts = (i) => jobs[i].chunk.texts[jobs[i].row[2]];
 const setting = (i) => jobs[i].chunk.settings[jobs[i].row[3]];
 const seed = (i) => jobs[i].row[4];
 const digit = (i, axis) => jobs[i].row[5 + axis];
-const film = (i) => setting(i).film;
+const video = (i) => setting(i).video;
 const ratio = (i) => setting(i).size[1] / setting(i).size[0];
 const letter = (i) => now.letters[i] || ".";
 const done = (i) => letter(i) === "d" || letter(i) === "w";
 const told = (a, v) => plan.axes[a].names?.[v] ?? (plan.axes[a].values[v] || "(empty)"); // for users: prompts without an id by their words
 const value = (i, axis) => told(axis, digit(i, axis));
-const poster = (i) => (film(i) ? file(i).replace(/\.[a-z0-9]+$/, film(i).poster) : file(i)); // a still picture
+const poster = (i) => (video(i) ? file(i).replace(/\.[a-z0-9]+$/, video(i).poster) : file(i)); // a still picture
 const thumb = (i) => `gallery/thumbs/${id(i)}.jpg`;
 const said = (i, a) => (/^-?[\d.:x]*$/.test(value(i, a)) ? `${plan.axes[a].title} ${value(i, a)}` : value(i, a)); // 7 alone says nothing
 const prompted = (i) => plan.axes.flatMap((axis, a) => (axis.keys.includes("prompts") ? [value(i, a)] : []))[0] || texts(i).prompt;
 const called = (i) => many().map((a) => said(i, a)).join(" · ") || prompted(i);
-const alt = (i) => `${film(i) ? "film" : "picture"}, ${many().map((a) => `${plan.axes[a].title} ${value(i, a)}`).join(", ") || prompted(i)}: ${texts(i).prompt}`.slice(0, 300);
+const alt = (i) => `${video(i) ? "video" : "picture"}, ${many().map((a) => `${plan.axes[a].title} ${value(i, a)}`).join(", ") || prompted(i)}: ${texts(i).prompt}`.slice(0, 300);
 
 let several = null;
 function many() { // axes along which something changes

@@ -206,7 +206,7 @@ function fill(node, i, look) {
   const frame = h("span", { className: "frame" });
   if (done(i) && calm) frame.append(picture(i, grid.size > SHARP ? poster(i) : thumb(i)));
   else frame.append(h("span", { className: "reason" }, done(i) ? "" : state === "failed" ? now.notes.get(i) || "failed" : now.live ? "" : "not rendered"));
-  if (film(i)) frame.append(h("span", { className: "badge" }, `▶ ${clock(film(i).seconds)}`));
+  if (video(i)) frame.append(h("span", { className: "badge" }, `▶ ${clock(video(i).seconds)}`));
   if (letter(i) === "w") frame.append(h("span", { className: "badge warning", title: now.notes.get(i) }, "!"));
   if (pinned === i) frame.append(h("span", { className: "badge pin" }, "A"));
   if (favourites.has(id(i))) frame.append(h("span", { className: "star", role: "img", "aria-label": "favourite" }, "★"));
@@ -313,8 +313,8 @@ function play(node) {
   hint.remove();
   if (node && !favourites.has(id(+node.dataset.i))) node.querySelector(".frame").append(hint);
   const i = node ? +node.dataset.i : -1;
-  if (!node || !film(i) || !done(i) || still.matches) return;
-  const animated = film(i).element === "img";
+  if (!node || !video(i) || !done(i) || still.matches) return;
+  const animated = video(i).element === "img";
   const moving = animated ? h("img", { className: "playing here", src: file(i), alt: "", draggable: false })
     : h("video", { className: "playing", muted: true, loop: true, playsInline: true, autoplay: true, poster: poster(i), tabIndex: -1, src: file(i) });
   node.querySelector(".frame").append(moving);

@@ -102,7 +102,7 @@ function header(signature, fields) { // of a ZIP: [bytes, number] after a signat
   return out;
 }
 
-async function zipped(paths, told) { // stored, not squeezed: pictures and films are that already
+async function zipped(paths, told) { // stored, not squeezed: pictures and videos are that already
   const parts = [], index = [], ends = [];
   let offset = 0;
   for (const [n, path] of paths.entries()) {

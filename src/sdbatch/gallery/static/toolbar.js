@@ -99,14 +99,14 @@ function choices(a, summary) {
     ...boxes, list.length > LONG && h("p", {}, `and ${count(list.length - LONG, "more value")}: find them above`)].filter(Boolean);
 }
 
-const kind = () => (!jobs.some((_, i) => film(i)) ? "picture" : jobs.every((_, i) => film(i)) ? "film" : "job");
+const kind = () => (!jobs.some((_, i) => video(i)) ? "picture" : jobs.every((_, i) => video(i)) ? "video" : "job");
 
 function tell() { // one line: how many, how it goes
   const n = { ".": 0, d: 0, w: 0, f: 0 };
   for (const one of now.letters) n[one]++;
-  const ready = jobs.map((_, i) => i).filter(done), films = ready.filter(film).length, live = now.live;
+  const ready = jobs.map((_, i) => i).filter(done), videos = ready.filter(video).length, live = now.live;
   const parts = live ? [`${ready.length.toLocaleString("en")} of ${count(jobs.length, kind())}`]
-    : [(ready.length > films || kind() === "picture") && count(ready.length - films, "picture"), (films || kind() === "film") && count(films, "film")].filter(Boolean);
+    : [(ready.length > videos || kind() === "picture") && count(ready.length - videos, "picture"), (videos || kind() === "video") && count(videos, "video")].filter(Boolean);
   if (live && !live.rate) parts.push("starting");
   else if (live) parts.push(`${live.rate >= 10 ? Math.round(live.rate) : live.rate.toFixed(2)} ${live.unit === "jobs" ? "" : "pictures "}a second`);
   if (live && live.left !== null) parts.push(`${clock(live.left)} left`);

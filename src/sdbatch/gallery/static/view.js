@@ -39,7 +39,7 @@ function go(i) { // sliders follow, so that the picture is in the layout too
 function show() {
   const focused = document.activeElement?.dataset?.act, shown = panel.querySelector("details")?.open;
   const needed = `${at} ${letter(at)} ${pinned} ${letter(pinned)} ${wiping}`;
-  if (staged !== needed) { // else a film would begin again
+  if (staged !== needed) { // else a video would begin again
     staged = needed;
     stage.className = `stage${pinned >= 0 && pinned !== at ? (wiping ? " wiped" : " two") : ""}`;
     stage.replaceChildren(...stageOf(at));
@@ -104,7 +104,7 @@ function settings() {
       differs && h("del", { title: "of the pinned picture" }, before || "–")));
   };
   facts(at).forEach(([name, text]) => (text || (other && other.get(name))) && add(name, text, name === "prompt" || name === "negative"));
-  if (film(at)) add("film", `${film(at).frames} frames, ${film(at).seconds} s`);
+  if (video(at)) add("video", `${video(at).frames} frames, ${video(at).seconds} s`);
   if (now.notes.has(at)) add(letter(at) === "f" ? "failed" : "warning", now.notes.get(at), true);
   add("id", id(at));
   const mine = at;
