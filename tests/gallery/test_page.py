@@ -329,19 +329,19 @@ def test_videos_play_in_place(browser: Browser, videos: Path):
     assert browser.js("document.querySelector('.stage video').same")  # goes on
     browser.type("space")
     browser.until("return document.querySelector('.stage video').paused")
-    browser.shot("film-view")
+    browser.shot("video-view")
 
 
 def test_two_videos_run_as_one(browser: Browser, tmp_path: Path, videos: Path):
     browser.open(videos)
-    assert browser.one(".status").text == "2 pictures · 2 films"
+    assert browser.one(".status").text == "2 pictures · 2 videos"
     browser.all(".cell .badge")[0].find_element("xpath", "./ancestor::button").click()
     browser.type("c", "down")
     times = "[...document.querySelectorAll('.stage video')].map(v => [v.currentTime, v.paused])"
     browser.until(f"const t = {times}; return t.length === 2 && t[0][0] > 0.3 && !t[1][1]")
     browser.type("space")
     browser.until(f"const [a, b] = {times}; return a[1] && b[1] && Math.abs(a[0] - b[0]) < 0.05")
-    browser.shot("film-compare")
+    browser.shot("video-compare")
     browser.type("w", "space")
     browser.until(f"const t = {times}; return t.length === 2 && t[0][1] === t[1][1]")
 

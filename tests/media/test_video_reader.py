@@ -28,7 +28,7 @@ PLAYLISTS = [
 @pytest.mark.parametrize("content", [b"", b"\0" * 1000, b"\x1aE\xdf\xa3", *PLAYLISTS])
 def test_what_is_no_video_is_a_value_error(read: Callable[[Path], object], content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(content)
-    with pytest.raises(ValueError, match="damaged film"):
+    with pytest.raises(ValueError, match="damaged video"):
         read(tmp_path / "a.mp4")
 
 
@@ -36,7 +36,7 @@ def test_what_is_no_video_is_a_value_error(read: Callable[[Path], object], conte
 def test_a_playlist_is_not_followed(read: Callable[[Path], object], make_video: Callable[..., Path]) -> None:
     playlist = make_video("real.mp4", metadata="x").with_name("a.mp4")
     playlist.write_text("ffconcat version 1.0\nfile real.mp4\n")
-    with pytest.raises(ValueError, match="damaged film"):
+    with pytest.raises(ValueError, match="damaged video"):
         read(playlist)
 
 
@@ -63,7 +63,7 @@ def test_a_half_video_is_found(part: float, make_video: Callable[..., Path]) -> 
     path = make_video(size=(160, 96), frames=24)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
-    with pytest.raises(ValueError, match="damaged film"):
+    with pytest.raises(ValueError, match="damaged video"):
         list(video_reader.decode(path))
 
 

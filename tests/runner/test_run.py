@@ -245,7 +245,7 @@ def test_a_video_encoder_that_fails_is_that_videos_record(store: Store, monkeypa
     p = plan(video(3), still(0))
 
     def broken(*_):
-        raise StoreError("film.mp4: ffmpeg failed: no such luck")
+        raise StoreError("video.mp4: ffmpeg failed: no such luck")
 
     monkeypatch.setattr("sdbatch.media.compositing.assemble", broken)
     outcome = run(p, store, Opener())

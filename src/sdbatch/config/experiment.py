@@ -330,7 +330,7 @@ class Experiment(Section):
         ("1:1",), min_length=1, description='quoted ratios ("16:9") or exact sizes (640x360)'
     )
     sampling: Sampling = Field(Sampling(), description="how a shot is denoised")
-    motion: Motion = Field(Motion(), description="how a prompt becomes a film")
+    motion: Motion = Field(Motion(), description="how a prompt becomes a video")
     encoding: EncodingSettings = Field(EncodingSettings(), description="how frames become a file")
     sweep: tuple[dict[str, Any], ...] = Field((), description="keys in one entry go together, entries multiply")
     skip: tuple[dict[str, Any], ...] = Field((), description="jobs that match all keys of a rule are left out")
@@ -345,7 +345,7 @@ class Experiment(Section):
     sheet: SheetSettings = Field(SheetSettings(), description="the contact sheet")
     gallery: GallerySettings = Field(GallerySettings(), description="the page of all pictures")
     verify: VerifySettings = Field(VerifySettings(), description="rendering again and comparing")
-    source: FilePath | None = Field(None, description="task=reproduce: a picture or a film")
+    source: FilePath | None = Field(None, description="task=reproduce: a picture or a video")
     reproduce: ReproduceSettings = Field(ReproduceSettings(), description="one file made again")
     final: FinalSettings = Field(FinalSettings(), description="chosen jobs with other settings")
     prune: PruneSettings = Field(PruneSettings(), description="removing what nothing wants any more")

@@ -32,4 +32,4 @@ class Runtime(BaseModel):
     workers: int | None = Field(None, ge=1, le=256, description="calls at a time on the CPU; null: one per core")
     compile: bool = Field(False, description="torch.compile the denoiser (CUDA)")
     exact: bool = Field(True, description="false trades exact bits for speed, and every record says so")
-    writers: int = Field(2, ge=1, le=64, description="threads that write pictures and films")
+    writers: int = Field(2, ge=1, le=64, description="threads that write pictures and videos")

@@ -66,7 +66,7 @@ def read(path: Path | str, *arguments: str) -> bytes:
                 command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=False
             )
         except subprocess.TimeoutExpired:
-            raise ValueError(f"film not read within {TIMEOUT} s") from None
+            raise ValueError(f"video not read within {TIMEOUT} s") from None
         out.seek(0)
         err.seek(0)
         if done.returncode:

@@ -64,7 +64,7 @@ def decode(path: Path | str) -> Iterator[Pixels]:
     """The frames as (height, width, 3) uint8 in sRGB, one at a time. ValueError if the video is damaged anywhere."""
     width, height, *_ = probe(path)
     if not 0 < width * height <= MAX_PIXELS:
-        raise ValueError(f"film of {width}x{height}: more than {MAX_PIXELS:,} pixels, or none")
+        raise ValueError(f"video of {width}x{height}: more than {MAX_PIXELS:,} pixels, or none")
     arguments = ["-map", "0:v:0", "-fps_mode", "passthrough", "-vf", _RGB, "-f", "rawvideo", "-"]
     command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-xerror", *ffmpeg.source(path), *arguments]
     with tempfile.TemporaryFile() as log:
