@@ -57,6 +57,10 @@ class _SharedRenderer:
     def profile(self) -> Profile:
         return self._renderer.profile
 
+    @property
+    def about(self) -> str:
+        return self._renderer.about
+
     def bucket(self, shot: Shot) -> Bucket:
         return self._renderer.bucket(shot)
 
