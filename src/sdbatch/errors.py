@@ -3,6 +3,7 @@
     SdbatchError
     ├── ConfigError        exit 2: one or more Problems, all shown at once, nothing written
     ├── RenderError        one shot cannot be made (recorded; the others go on)
+    │   └── DeviceLost     exit 1: the GPU can do nothing more; what is done stays done
     ├── StoreError         exit 1: a file cannot be written (full, read-only); what is done stays done
     └── Interrupted        exit 130: Ctrl-C or SIGTERM; the same command goes on
 
@@ -48,6 +49,10 @@ class ConfigError(SdbatchError):
 
 class RenderError(SdbatchError):
     """A shot cannot be rendered; its message goes into the record."""
+
+
+class DeviceLost(RenderError):  # noqa: N818  (names the state of the device)
+    """The device fails at everything from now on: no shot is to blame, and the run ends."""
 
 
 class StoreError(SdbatchError):

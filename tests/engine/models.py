@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
+from sdbatch.engine.denoise import Row
 from sdbatch.models.locate import Source
 from sdbatch.spec.jobs import Model, Shot
 from sdbatch.spec.renderer import Bucket, Failure, Picture, Pixels
@@ -139,3 +141,17 @@ def render(engine: Any, shots: Iterable[Shot]) -> dict[str, Picture | Failure]:
 def psnr(a: Any, b: Any) -> float:
     error = float(np.mean((np.asarray(a, float) - np.asarray(b, float)) ** 2))
     return float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
+
+
+def breaks(
+    monkeypatch: pytest.MonkeyPatch, opened: Any, change: Callable[[Sequence[Row], int, list[Any]], None]
+) -> None:
+    """Let ``change`` see (and spoil) every denoiser call."""
+    true = opened._denoiser
+
+    def call(rows: Sequence[Row], size: int) -> list[torch.Tensor]:
+        out = true(rows, size)
+        change(rows, size, out)
+        return list(out)
+
+    monkeypatch.setattr(opened, "_denoiser", call)

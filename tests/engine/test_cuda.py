@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,19 @@ import torch
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
+from sdbatch.engine import device, torch_engine
+from sdbatch.engine.gpu_errors import ooms, watched
+from sdbatch.errors import ConfigError
 from sdbatch.spec.jobs import Start
 from sdbatch.spec.renderer import Picture
-from tests.engine.models import psnr, render, shot, source
+from tests.engine.models import breaks, psnr, render, shot, source
 from tests.engine.test_exact import digests, plan
+from tests.engine.test_selftest import quantized, slot_dependent
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+    pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning"),  # inductor's own
+]
 XFORMERS = pytest.mark.skipif(importlib.util.find_spec("xformers") is None, reason="needs xformers")
 
 
@@ -36,6 +45,7 @@ def opened(folder: Path, **runtime: Any) -> Any:
         {"dtype": "float32"},
         {"dtype": "float16", "rows": 8, "vae_batch": 3},
         {"dtype": "float16", "compile": True},
+        {"dtype": "float32", "compile": True},
         pytest.param({"dtype": "float16", "attention": "xformers"}, marks=XFORMERS),
     ],
     ids=lambda runtime: " ".join(map(str, runtime.values())),
@@ -88,3 +98,134 @@ def test_memory_that_runs_out_loses_nothing(folder: Path) -> None:
     assert len(pictures) == 20
     assert all(isinstance(p, Picture) for p in pictures.values())
     assert found.profile.rows < 512
+
+
+@pytest.fixture(scope="module")
+def usual(folder: Path) -> Any:
+    """An engine as most people open it."""
+    return opened(folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_products_work_with_the_settings_for_equal_bits(usual: Any, dtype: torch.dtype) -> None:
+    """torch 2.10 and newer refuse half-precision products without split-K; said before weights are loaded."""
+    card = torch.device("cuda", torch.cuda.current_device())
+    device.check_product(card, dtype)
+    if dtype == torch.float32:
+        return
+    matmul, name = torch.backends.cuda.matmul, {torch.float16: "fp16", torch.bfloat16: "bf16"}[dtype]
+    setting = f"allow_{name}_reduced_precision_reduction"
+    try:
+        setattr(matmul, setting, (False, False))
+        with pytest.raises(ConfigError, match="cuda cannot compute in"):
+            device.check_product(card, dtype)
+    finally:
+        setattr(matmul, setting, (False, True))
+
+
+def test_every_size_is_proved_and_nothing_is_noted(usual: Any) -> None:
+    """Sizes, text lengths and the VAE's batch as they are rendered, each at its first use."""
+    shots = [
+        shot(seed=i, width=w, height=h, prompt="a red boat on the sea, " * n, steps=2)
+        for i, (w, h, n) in enumerate([(64, 64, 1), (64, 96, 1), (128, 128, 1), (256, 192, 1), (64, 64, 20)])
+    ]
+    assert "other sizes tested at first use" in usual.about
+    assert [p.warnings for p in render(usual, shots).values()] == [()] * 5  # type: ignore[union-attr]
+    assert len(usual._exactness._denoiser) >= 5
+    assert set(usual._exactness._denoiser.values()) | set(usual._exactness._vae.values()) == {"exact"}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize(
+    ("fault", "verdict"),
+    [
+        (lambda parts: parts.denoiser.conv_in.register_forward_pre_hook(quantized), "bits depend on neighbours"),
+        (lambda parts: parts.denoiser.conv_out.register_forward_hook(slot_dependent), "bits depend on slot"),
+    ],
+    ids=["quantized by the whole tensor", "slot"],
+)
+def test_the_self_test_can_fail(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, fault: Any, verdict: str
+) -> None:
+    real = torch_engine.load
+
+    def load(*args: Any) -> Any:
+        parts = real(*args)
+        fault(parts)
+        parts.vae.decoder.conv_out.register_forward_hook(slot_dependent)
+        return parts
+
+    monkeypatch.setattr(torch_engine, "load", load)
+    found = opened(folder, dtype=dtype)
+    assert found.profile.exact.startswith(verdict)
+    (picture,) = render(found, [shot(steps=2)]).values()
+    assert len(picture.warnings) == 2  # type: ignore[union-attr]
+    assert "the VAE's bits depend on slot" in picture.warnings[1]  # type: ignore[union-attr]
+
+
+def test_the_allocators_refusals_are_counted_even_when_caught(usual: Any) -> None:
+    """As cuDNN catches them: the call comes back, and is made again with fewer rows all the same."""
+    card = usual._device.where
+
+    def refused() -> None:
+        with pytest.raises(torch.OutOfMemoryError):
+            torch.empty(1 << 46, dtype=torch.uint8, device=card)
+
+    before = ooms(card)
+    with pytest.raises(torch.OutOfMemoryError, match="another algorithm"), watched(lambda: ooms(card)):
+        refused()
+    assert ooms(card) == before + 1
+
+
+def test_calls_that_ran_out_of_memory_unseen_are_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = opened(folder, rows=8)
+
+    def refuse(rows: Any, size: int, out: list[Any]) -> None:
+        if size > 4:
+            with pytest.raises(torch.OutOfMemoryError):
+                torch.empty(1 << 46, dtype=torch.uint8, device="cuda")
+
+    breaks(monkeypatch, found, refuse)
+    pictures = render(found, [shot(seed=i) for i in range(3)])
+    assert [type(p) for p in pictures.values()] == [Picture] * 3
+    assert found.profile.rows == 4
+
+
+def test_memory_comes_back_when_an_engine_is_closed(folder: Path) -> None:
+    """Nothing of the networks stays, or a run of several jobs would need them several times."""
+    warm = opened(folder, dtype="float32")  # libraries keep workspaces from their first use on
+    render(warm, [shot(steps=2)])
+    warm.close()
+    before = torch.cuda.memory_allocated()
+    found = opened(folder, dtype="float32")
+    render(found, [shot(steps=2)])
+    assert torch.cuda.memory_allocated() > before + 1_000_000
+    found.close()
+    assert torch.cuda.memory_allocated() <= before + 100_000
+
+
+def test_a_sticky_error_is_a_lost_device() -> None:
+    """In a process of its own: no later call of that process works."""
+    code = """
+import torch
+from sdbatch.engine.gpu_errors import is_lost, is_out_of_memory
+try:
+    torch.ones(8, device="cuda")[torch.full((4,), 99, device="cuda")]
+    torch.cuda.synchronize()
+except Exception as e:
+    raise SystemExit(0 if is_lost(e) and not is_out_of_memory(e) else f"{type(e)}: {e}")
+raise SystemExit("no error")
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=root)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_profile_names_cuda_and_no_cores(usual: Any) -> None:
+    names = dict(usual.profile.versions)
+    assert names["cuda"] == torch.version.cuda
+    assert names["cudnn"] == str(torch.backends.cudnn.version())
+    assert usual.profile.threads == 1
+    assert usual.about.startswith(
+        f"cuda {torch.cuda.get_device_name()}, float16, 16 rows per call, sdpa attention, exact"
+    )

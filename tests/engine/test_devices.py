@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import torch
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine import device
+from sdbatch.engine import device, unused_gpu
 from sdbatch.engine.denoiser import Denoiser
 from sdbatch.errors import ConfigError, RenderError
 from tests.engine.models import source
@@ -53,23 +55,213 @@ def test_compile_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch) 
         device.check_compile(device.prepare(Runtime(threads=1)))
 
 
-def test_compiled_code_that_breaks_is_no_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            RuntimeError("main.so: invalid ELF header\nlong story"),
+            r"compiled: main.so: invalid ELF header\n.*remove .*; or",
+        ),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried"), r"^out of memory while the model was loaded"),
+        (
+            torch.AcceleratorError("CUDA error: unspecified launch failure"),
+            r"^the GPU stopped working: CUDA error: unspec",
+        ),
+    ],
+)
+def test_compiled_code_that_breaks_is_no_traceback(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
+) -> None:
     """As after a run that was killed while it compiled: what it left in the cache cannot be loaded."""
 
-    def broken(*_: Any) -> Any:
-        raise RuntimeError("main.so: invalid ELF header\nlong story")
+    def broken(*_: Any, **__: Any) -> Any:
+        raise error
 
     monkeypatch.setattr(device, "check_compile", lambda _: None)
     monkeypatch.setattr(Denoiser, "__call__", broken)
     monkeypatch.setattr(Denoiser, "compile", lambda _: None)
-    with pytest.raises(RenderError, match=r"compiled: main.so: invalid ELF header\n.*remove .*; or"):
+    with pytest.raises(RenderError, match=text):
         engine.open(source(folder), Runtime(device="cpu", compile=True))
 
 
+COMMON = {"python", "torch", "diffusers", "transformers", "numpy", "sdbatch", "ffmpeg", "cpu"}
+CPU = device.Device(torch.device("cpu"), "a processor", torch.float32, "sdpa", 1, 1)
+CARD = replace(CPU, where=torch.device("cuda", 0), name="a card", dtype=torch.float16)
+
+
 def test_a_profile_names_what_decides_bits() -> None:
-    names = dict(device.versions())
+    names = dict(device.versions(CPU))
     assert names["torch"] == torch.__version__
-    assert set(names) == {"python", "torch", "diffusers", "transformers", "numpy", "sdbatch", "ffmpeg", "cpu"}
+    assert set(names) == COMMON
+
+
+@pytest.mark.parametrize(
+    ("attention", "compiled", "more"),
+    [("sdpa", False, set()), ("sdpa", True, {"triton"}), ("xformers", False, {"xformers"})],
+)
+def test_on_a_gpu_it_names_what_chooses_kernels(attention: str, compiled: bool, more: set[str]) -> None:
+    names = dict(device.versions(replace(CARD, attention=attention), compiled))
+    assert set(names) == COMMON | {"cuda", "cudnn", "switches"} | more
+
+
+def test_switches_of_cuda_libraries_are_another_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    def switches() -> str:
+        return dict(device.versions(CARD))["switches"]
+
+    usual = switches()
+    monkeypatch.setenv("SOMETHING_ELSE", "1")
+    assert switches() == usual
+    seen = {usual}
+    for name in ("TORCH_CUDNN_USE_HEURISTIC_MODE_B", "TORCH_BLAS_PREFER_CUBLASLT", "CUBLAS_WORKSPACE_CONFIG"):
+        monkeypatch.setenv(name, "1")
+        seen.add(switches())
+    assert len(seen) == 4
+
+
+@pytest.fixture
+def a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine in which torch says that it has CUDA."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "a card")
+
+
+@pytest.mark.usefixtures("a_card", "flags")
+@pytest.mark.parametrize("cores", [1, 64])
+def test_the_number_of_cores_is_not_in_a_gpus_profile(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    monkeypatch.setattr(device, "_cores", lambda: cores)
+    monkeypatch.setattr(device, "check_product", lambda *_: None)
+    found = device.prepare(Runtime())
+    assert (found.type, found.threads, found.workers, found.dtype) == ("cuda", 1, 1, torch.float16)
+
+
+@pytest.fixture
+def flags() -> Iterator[None]:
+    """torch's settings as they were."""
+    cudnn, cuda = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, cuda.allow_tf32
+    reduced = torch._C._get_cublas_allow_fp16_reduced_precision_reduction()
+    brain = torch._C._get_cublas_allow_bf16_reduced_precision_reduction()
+    yield
+    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, cuda.allow_tf32 = before
+    cuda.allow_fp16_reduced_precision_reduction = reduced
+    cuda.allow_bf16_reduced_precision_reduction = brain
+
+
+@pytest.mark.usefixtures("flags")
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_the_settings_mean_in_this_torch(exact: bool) -> None:
+    """Without split-K cuBLAS refuses every product in half precision, so it stays allowed."""
+    device._cuda_flags(exact)
+    cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    assert cuda.allow_fp16_reduced_precision_reduction is not exact
+    assert cuda.allow_bf16_reduced_precision_reduction is not exact
+    assert torch._C._get_cublas_allow_fp16_reduced_precision_reduction() == (not exact, True)
+    assert torch._C._get_cublas_allow_bf16_reduced_precision_reduction() == (not exact, True)
+    assert (cudnn.deterministic, cudnn.benchmark) == (exact, not exact)
+    assert cuda.allow_tf32 is cudnn.allow_tf32 is not exact
+
+
+@pytest.mark.usefixtures("a_card", "flags")
+def test_a_gpu_that_cannot_compute_is_said_before_weights_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> Any:
+        raise RuntimeError("(..., allow_splitk=False) requires the cuBLASLt backend\nlong story")
+
+    monkeypatch.setattr(torch, "ones", lambda *_, **__: torch.zeros(1))
+    monkeypatch.setattr(torch, "mm", refused)
+    text = r"runtime.device: cuda cannot compute in float16: .*requires the cuBLASLt backend \(use cpu\)"
+    with pytest.raises(ConfigError, match=text):
+        device.prepare(Runtime())
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+def test_float32_is_compiled_without_advice_to_give_up_bits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """inductor's own warning, as on a card that has TF32."""
+    from torch._inductor.compile_fx import _warn_tf32_disabled
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    with pytest.raises(UserWarning, match="TensorFloat32"):
+        _warn_tf32_disabled.__wrapped__()
+    device.compile_settings(exact=True)
+    _warn_tf32_disabled.__wrapped__()
+
+
+@pytest.fixture
+def unused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """A machine with a card, a driver and a build of torch of one's choice, and no nvidia-smi."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(unused_gpu.shutil, "which", lambda _: None)
+    node, version = tmp_path / "nvidia0", tmp_path / "version"
+    monkeypatch.setattr(unused_gpu, "NODE", node)
+    monkeypatch.setattr(unused_gpu, "DRIVER", version)
+
+    def machine(driver: str, cuda: str | None) -> None:
+        node.touch()
+        version.write_text(f"NVRM version: NVIDIA UNIX x86_64 Kernel Module  {driver}  Tue Nov  5 2024\nGCC 12.3.0\n")
+        monkeypatch.setattr(torch.version, "cuda", cuda)
+
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("driver", "cuda", "why"),
+    [
+        ("580.95.05", None, f"torch {torch.__version__} is built without CUDA (install a CUDA build of torch)"),
+        ("535.129.03", "13.0", "its driver 535.129.03 is too old for torch's CUDA 13.0 (needs 580 or newer)"),
+        ("470.82", "12.8", "its driver 470.82 is too old for torch's CUDA 12.8 (needs 525 or newer)"),
+    ],
+)
+def test_auto_says_why_it_does_not_take_the_gpu(
+    unused: Any, folder: Path, driver: str, cuda: str | None, why: str
+) -> None:
+    unused(driver, cuda)
+    found = engine.open(source(folder), Runtime(threads=1, workers=1, rows=4))
+    first, second = found.about.splitlines()
+    assert first.startswith("cpu ")
+    assert first.endswith(", float32, 4 rows per call, sdpa attention, exact at 8x8 latents, other sizes unverified")
+    assert second == f"the GPU in this machine is not used: {why}"
+    with pytest.raises(ConfigError) as caught:
+        device.prepare(Runtime(device="cuda"))
+    assert why in str(caught.value)
+    assert device.prepare(Runtime(device="cpu")).note == ""  # as asked
+
+
+def test_a_gpu_that_is_hidden_or_does_not_start(unused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses() -> None:
+        raise RuntimeError("CUDA unknown error - this may be due to an incorrectly set up environment. More")
+
+    assert unused_gpu.unused_gpu() == ""  # no card, nothing to say
+    unused("580.95.05", "13.0")
+    monkeypatch.setattr(torch.cuda, "init", refuses)
+    assert "CUDA 13.0 does not start with driver 580.95.05: CUDA unknown error" in unused_gpu.unused_gpu()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "CUDA_VISIBLE_DEVICES='' leaves none" in unused_gpu.unused_gpu()
+
+
+def test_a_gpu_is_found_by_the_drivers_own_tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Under WSL there is no /dev/nvidia0."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text('#!/bin/sh\n[ "$1" = -L ] && echo "GPU 0: a card (UUID: GPU-1)" || echo 511.65\n')
+    tool.chmod(0o755)
+    monkeypatch.setattr(unused_gpu, "NODE", tmp_path / "none")
+    monkeypatch.setattr(unused_gpu, "DRIVER", tmp_path / "none")
+    monkeypatch.setattr(unused_gpu.shutil, "which", lambda _: str(tool))
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    assert "its driver 511.65 is too old for torch's CUDA 12.8" in unused_gpu.unused_gpu()
+
+
+@pytest.mark.parametrize(
+    ("runtime", "said"),
+    [
+        ({"exact": False}, "sdpa attention, not exact (runtime.exact=false)"),
+        ({"dtype": "bfloat16", "rows": 1}, ", bfloat16, 1 row per call, sdpa attention, exact at"),
+    ],
+)
+def test_an_engine_says_how_it_renders(folder: Path, runtime: dict[str, Any], said: str) -> None:
+    assert said in engine.open(source(folder), Runtime(device="cpu", threads=1, workers=1, **runtime)).about
 
 
 def test_torch_is_imported_by_open_and_not_before() -> None:

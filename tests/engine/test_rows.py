@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,7 @@ from sdbatch.samplers import SAMPLERS
 from sdbatch.spec import cost
 from sdbatch.spec.jobs import Camera, Start
 from sdbatch.spec.renderer import Bucket, Failure, Picture
-from tests.engine.models import ListFeed, render, shot, source
-
-Patch = Callable[..., Any]
+from tests.engine.models import ListFeed, breaks, render, shot, source
 
 
 @pytest.fixture
@@ -114,20 +112,6 @@ def test_rows_for_is_a_function_of_bucket_and_device() -> None:
     ]
     assert policy.rows_for(Bucket(8, 8, 1), 64 * 64, 4, "cpu") == 4
     assert [policy.vae_rows_for(a, 4096, 4) for a in (1024, 4096, 8192, 16384, 65536)] == [4, 4, 2, 1, 1]
-
-
-def breaks(
-    monkeypatch: pytest.MonkeyPatch, opened: Any, change: Callable[[Sequence[Row], int, list[Any]], None]
-) -> None:
-    """Let ``change`` see (and spoil) every denoiser call."""
-    true = opened._denoiser
-
-    def call(rows: Sequence[Row], size: int) -> list[torch.Tensor]:
-        out = true(rows, size)
-        change(rows, size, out)
-        return list(out)
-
-    monkeypatch.setattr(opened, "_denoiser", call)
 
 
 def test_a_broken_shot_fails_alone(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:

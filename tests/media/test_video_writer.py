@@ -233,3 +233,16 @@ def test_without_ffmpeg_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     ffmpeg.encoder_build.cache_clear()
     assert ffmpeg.encoder_build() == "none"
     ffmpeg.encoder_build.cache_clear()
+
+
+def test_without_imageio_ffmpeg_there_is_no_encoder_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It brings 68 MB of ffmpeg: people who want pictures only may leave it out."""
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    for function in (ffmpeg.exe, ffmpeg.encoder_build):
+        function.cache_clear()
+    try:
+        assert ffmpeg.encoder_build() == "none"
+        with pytest.raises(OSError, match="imageio_ffmpeg"):
+            ffmpeg.exe()
+    finally:
+        ffmpeg.encoder_build.cache_clear()

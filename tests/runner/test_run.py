@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from sdbatch import files, motion
 from sdbatch.engine.fake import FakeRenderer, Faults, draw
-from sdbatch.errors import RenderError, StoreError
+from sdbatch.errors import DeviceLost, RenderError, StoreError
 from sdbatch.media import metadata, png, video_reader
 from sdbatch.motion.settings import Motion
 from sdbatch.runner import Options, estimate, run
 from sdbatch.spec.jobs import Encoding, plan_digest
-from sdbatch.spec.renderer import Picture
+from sdbatch.spec.renderer import Failure, Feed, Picture
 from sdbatch.store import State, Store
+from sdbatch.terminal.progress import Lines
 from tests.runner.little import LittlePlan, Opener, digests, plan, still, stills, tree, video
 
 
@@ -223,6 +227,39 @@ def test_a_renderer_that_always_crashes_ends_the_run(store: Store) -> None:
     with pytest.raises(RenderError, match="16 times in a row"):
         run(stills(100), store, Opener(Faults(crash=("sea",))))
     assert len(store.ledger()) < 20
+
+
+class Lost(Opener):
+    """Opens renderers whose device is lost after seven pictures."""
+
+    def __call__(self) -> FakeRenderer:
+        renderer = super().__call__()
+        real = renderer.render
+
+        def render(feed: Feed) -> Iterator[Picture | Failure]:
+            for n, result in enumerate(real(feed)):
+                if n == 7:
+                    raise DeviceLost("the GPU stopped working")
+                yield result
+
+        renderer.render = render  # type: ignore[method-assign]
+        return renderer
+
+
+def test_a_lost_device_ends_the_run_and_blames_no_job(store: Store) -> None:
+    p = stills(100)
+    with pytest.raises(DeviceLost, match="the GPU stopped working"):
+        run(p, store, Lost())
+    records = list(store.ledger().records())
+    assert [r.status for r in records] == ["done"] * 7
+    assert all(store.intact(r) for r in records)
+    assert run(p, store, Opener()).done == 93
+
+
+def test_a_run_begins_with_how_it_renders(store: Store) -> None:
+    out = io.StringIO()
+    run(stills(2), store, Opener(), Options(progress=Lines(Console(file=out, width=200))))
+    assert out.getvalue().splitlines()[:2] == ["fake renderer, 4 shots at a time", "rendering 2 pictures for 2 jobs"]
 
 
 def test_an_encoder_that_fails_is_that_jobs_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,12 +17,15 @@ T = TypeVar("T")
 
 
 class Calls:
-    """At most ``workers`` at a time are worth having; ``threads`` inside each."""
+    """At most ``workers`` at a time are worth having; ``threads`` inside each. ``guard`` is entered by every call."""
 
-    def __init__(self, workers: int = 1, threads: int = 1) -> None:
+    def __init__(
+        self, workers: int = 1, threads: int = 1, guard: Callable[[], AbstractContextManager[Any]] = nullcontext
+    ) -> None:
         self.workers = workers
         self.max_in_flight = workers + (workers > 1)  # one more, so that nobody waits while answers are taken in
         self._threads = threads
+        self._guard = guard
         self._pool = ThreadPoolExecutor(workers, "call") if workers > 1 else None
 
     def __call__(self, function: Callable[[], T]) -> Future[T]:
@@ -29,7 +33,7 @@ class Calls:
 
         def quietly() -> T:
             torch.set_num_threads(self._threads)  # a thread of its own has settings of its own
-            with torch.inference_mode():
+            with torch.inference_mode(), self._guard():
                 return function()
 
         if self._pool is not None:

@@ -56,7 +56,9 @@ class Vae:
     def half(self) -> bool:
         return bool(self._module.dtype != torch.float32)
 
-    def decode(self, latents: list[torch.Tensor], batch: int, full: bool = False) -> list[Decoded]:
+    def decode(
+        self, latents: list[torch.Tensor], batch: int, full: bool = False, counted: bool = True
+    ) -> list[Decoded]:
         """Pictures of at most ``batch`` latents (C, h, w), padded to exactly ``batch``."""
         module = self._in_fp32() if full else self._module
         padded = latents + [latents[0]] * (batch - len(latents))
@@ -64,7 +66,8 @@ class Vae:
         with self._stats.clock("vae", self._device), attention_priority(self._device):
             images = module.decode(z).sample
             out = [self._to_host(image) for image in images[: len(latents)].float()]
-        self._stats.decoded(len(latents), batch)
+        if counted:
+            self._stats.decoded(len(latents), batch)
         return out
 
     def encode(self, pixels: NDArray[np.uint8]) -> torch.Tensor:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,13 @@ from platformdirs import user_cache_path
 
 from sdbatch import __version__
 from sdbatch.config.runtime import Runtime
+from sdbatch.engine.unused_gpu import unused_gpu
 from sdbatch.errors import ConfigError, RenderError
 from sdbatch.media.ffmpeg import encoder_build
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 PACKAGES = ("torch", "diffusers", "transformers", "numpy")
+SWITCHES = ("CUBLAS_", "CUBLASLT_", "CUDNN_", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32", "TORCH_BLAS_", "TORCH_CUDNN_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Device:
     attention: str
     threads: int  # inside one call
     workers: int  # calls at a time
+    note: str = ""  # why it is not the one that people may expect
 
     @property
     def type(self) -> str:
@@ -43,7 +48,7 @@ def prepare(runtime: Runtime) -> Device:
     """Choose the device and set torch up for equal bits. Raises ConfigError for what this machine cannot do."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     kind = _kind(runtime.device)
-    threads = runtime.threads or (1 if kind == "cpu" else _cores())
+    threads = runtime.threads or 1  # a GPU leaves nothing but noise to the CPU
     workers = (runtime.workers or max(1, _cores() // threads)) if kind == "cpu" else 1
     torch.set_num_threads(threads)
     device = torch.device(kind, torch.cuda.current_device()) if kind == "cuda" else torch.device(kind)
@@ -52,7 +57,9 @@ def prepare(runtime: Runtime) -> Device:
     dtype = DTYPES[runtime.dtype] if runtime.dtype != "auto" else torch.float32 if kind == "cpu" else torch.float16
     if kind == "cpu" and dtype == torch.float16:
         raise ConfigError.one("runtime.dtype", "float16 is for GPUs; the CPU takes float32 or bfloat16", "use bfloat16")
-    found = Device(device, _name(kind), dtype, _attention(runtime.attention, kind), threads, workers)
+    check_product(device, dtype)
+    note = unused_gpu() if kind == "cpu" and runtime.device == "auto" else ""
+    found = Device(device, _name(kind), dtype, _attention(runtime.attention, kind), threads, workers, note)
     if runtime.compile:
         compile_settings(runtime.exact)
         check_compile(found)
@@ -65,7 +72,8 @@ def _kind(asked: str) -> str:
         return next(kind for kind, there in able.items() if there)
     if not able[asked]:
         nearest = next(kind for kind, there in able.items() if there)
-        raise ConfigError.one("runtime.device", f"{asked} is not available here", f"use auto or {nearest}")
+        why = f"; {text}" if asked == "cuda" and (text := unused_gpu()) else ""
+        raise ConfigError.one("runtime.device", f"{asked} is not available here{why}", f"use auto or {nearest}")
     return asked
 
 
@@ -74,14 +82,30 @@ def _cores() -> int:
 
 
 def _cuda_flags(exact: bool) -> None:
-    """Equal bits for equal calls; without ``exact`` cuDNN may measure and choose."""
+    """Equal bits for equal calls; without ``exact`` cuDNN may measure and choose.
+
+    Split-K stays allowed: cuBLAS refuses every half-precision product without it (torch 2.10 and newer), and its order
+    of summation is a function of the call's shape.
+    """
     torch.backends.cudnn.deterministic = exact
     torch.backends.cudnn.benchmark = not exact
-    reduced = (not exact, not exact)  # reduced-precision sums, split-K
+    reduced = (not exact, True)  # reduced-precision sums, split-K
     torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = reduced
     torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = reduced
     torch.backends.cuda.matmul.allow_tf32 = not exact
     torch.backends.cudnn.allow_tf32 = not exact
+
+
+def check_product(device: torch.device, dtype: torch.dtype) -> None:
+    """One product on a GPU, since torch refuses some settings, cards and precisions only then. Raises ConfigError."""
+    if device.type == "cpu":
+        return
+    try:
+        one = torch.ones(16, 16, device=device, dtype=dtype)
+        float(torch.mm(one, one).sum())
+    except RuntimeError as e:
+        kind, why = str(dtype).removeprefix("torch."), str(e).strip().split("\n")[0][:200]
+        raise ConfigError.one("runtime.device", f"{device.type} cannot compute in {kind}: {why}", "use cpu") from e
 
 
 def _attention(asked: str, kind: str) -> str:
@@ -144,13 +168,29 @@ def compile_settings(exact: bool) -> None:
 
     dynamo.recompile_limit = 256
     inductor.deterministic = exact
+    if exact:  # inductor recommends TF32 for float32, whose bits are not float32's
+        warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
 
 
-def versions() -> tuple[tuple[str, str], ...]:
-    """What a profile names: python, packages, sdbatch, ffmpeg, and the CPU's instruction set (it decides bits)."""
+def versions(device: Device, compiled: bool = False) -> tuple[tuple[str, str], ...]:
+    """What a profile names: python, packages, sdbatch, ffmpeg, the CPU's instruction set (it decides bits), and CUDA's
+    parts where it is used."""
     found = [("python", platform.python_version()), *((name, _version(name)) for name in PACKAGES)]
     cpu = torch.backends.cpu.get_cpu_capability()
-    return (*found, ("sdbatch", __version__), ("ffmpeg", encoder_build()), ("cpu", cpu))
+    found += [("sdbatch", __version__), ("ffmpeg", encoder_build()), ("cpu", cpu)]
+    return (*found, *(_cuda_versions(device, compiled) if device.type == "cuda" else ()))
+
+
+def _cuda_versions(device: Device, compiled: bool) -> list[tuple[str, str]]:
+    """What chooses kernels. ``switches``: a digest of the environment variables that cuBLAS, cuDNN and torch read."""
+    switches = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(SWITCHES))
+    packages = [*(["triton"] if compiled else []), *(["xformers"] if device.attention == "xformers" else [])]
+    return [
+        ("cuda", str(torch.version.cuda)),
+        ("cudnn", str(torch.backends.cudnn.version())),  # type: ignore[no-untyped-call]
+        *((name, _version(name)) for name in packages),
+        ("switches", blake2b("\n".join(switches).encode(), digest_size=8).hexdigest()),
+    ]
 
 
 def _version(package: str) -> str:

@@ -41,6 +41,10 @@ class FakeRenderer:
     def profile(self) -> Profile:
         return self._profile
 
+    @property
+    def about(self) -> str:
+        return f"fake renderer, {self._profile.rows} shots at a time"
+
     def bucket(self, shot: Shot) -> Bucket:
         chunks = max(1, -(-len(shot.prompt.split()) // _WORDS_PER_CHUNK))
         scale = shot.model.scale

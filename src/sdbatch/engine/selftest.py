@@ -1,47 +1,102 @@
-"""Does the result depend on batch composition here? A probe row is sent in several slots, among other neighbours.
+"""Does the result depend on batch composition? A probe goes through a network in several slots, with other neighbours.
 
-The verdict goes into the profile: a device that fails still renders, and every record says so.
+``Exactness`` keeps what was found. The verdict at start-up, at one small size, goes into the profile. Where kernels are
+chosen by size (GPUs), each bucket is probed at its first use as well, and what fails there is noted in its pictures.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from time import perf_counter
+from typing import Any
 
 import torch
 
 from sdbatch.engine.denoise import Row
+from sdbatch.errors import RenderError
+from sdbatch.spec.renderer import Bucket
 
-QUICK = 0.2  # seconds
+EACH_SIZE = ("cuda", "mps")  # devices where every bucket is probed; on a CPU that costs as much as a picture
+NOT_FINITE = {
+    torch.float16: "use runtime.dtype=bfloat16 or float32",
+    torch.bfloat16: "use runtime.dtype=float32",
+    torch.float32: "are the model's weights damaged?",
+}
 Call = Callable[[Sequence[Row], int], list[torch.Tensor]]
+Decode = Callable[[list[torch.Tensor], int], Sequence[Any]]  # of sdbatch.engine.decode.Decoded
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """``text`` is ``exact`` or what differs; ``equal`` lists other row counts found to give the same bits."""
+class Exactness:
+    """Verdicts by bucket and call size: ``exact``, or what bits depend on.
 
-    text: str
-    equal: tuple[int, ...] = ()
-
-
-def probe(call: Call, row: Row, rows: int, others: Sequence[int] = ()) -> Verdict:
-    """Compare the prediction for ``row`` in a call of ``rows``: first and last slot, two companies, padded or not.
-
-    ``others``: further row counts to compare where a call is quick; they inform and decide nothing.
+    ``denoise`` and ``decode`` are the networks' calls; ``row(height, width, chunks)`` makes a probe.
     """
+
+    def __init__(
+        self, denoise: Call, decode: Decode, row: Callable[[int, int, int], Row], dtype: torch.dtype, each_size: bool
+    ) -> None:
+        self._denoise = denoise
+        self._decode = decode
+        self._row = row
+        self._dtype = dtype
+        self.each_size = each_size
+        self._denoiser: dict[tuple[Bucket, int], str] = {}
+        self._vae: dict[tuple[Bucket, int], str] = {}
+        self._noted: set[str] = set()
+
+    def denoiser(self, bucket: Bucket, rows: int) -> str:
+        """The denoiser's verdict. Raises RenderError if its prediction is not finite."""
+        if (bucket, rows) not in self._denoiser:
+            found = probe(self._denoise, self._row(*bucket), rows)
+            if not found:
+                kind = str(self._dtype).removeprefix("torch.")
+                where = f"at {bucket.height}x{bucket.width} latents in {kind}"
+                raise RenderError(f"the denoiser's prediction is not finite {where}: {NOT_FINITE[self._dtype]}")
+            self._denoiser[bucket, rows] = found
+        return self._denoiser[bucket, rows]
+
+    def vae(self, bucket: Bucket, batch: int) -> str:
+        """The VAE's verdict."""
+        if (bucket, batch) not in self._vae:
+            self._vae[bucket, batch] = probe_vae(self._decode, self._row(*bucket).latent, batch)
+        return self._vae[bucket, batch]
+
+    def notes(self, bucket: Bucket, rows: int, batch: int) -> tuple[str, ...]:
+        """What pictures of ``bucket`` are to say; nothing where bits are equal, or sizes are not probed one by one."""
+        if not self.each_size:
+            return ()
+        found = (("denoiser", self.denoiser(bucket, rows)), ("VAE", self.vae(bucket, batch)))
+        size = f"{bucket.height}x{bucket.width} latents"
+        notes = tuple(f"not exact at {size}: the {net}'s {text}" for net, text in found if text != "exact")
+        for note in notes:
+            if note not in self._noted:
+                log.warning(note)
+            self._noted.add(note)
+        return notes
+
+
+def probe(call: Call, row: Row, rows: int) -> str:
+    """The verdict on calls of ``rows``, from ``row`` in the first and last slot, among two sets of neighbours, padded
+    or not. Empty if the prediction is not finite."""
     neighbours = [_neighbour(row, i) for i in range(1, rows)]
-    start = perf_counter()
     alone = call([row], rows)[0]
-    others = others if perf_counter() - start < QUICK else ()
-    first = call([row, *neighbours], rows)[0]
-    last = call([*neighbours, row], rows)[-1]
     if not bool(torch.isfinite(alone).all()):
-        return Verdict("the self-test's prediction is not finite")
+        return ""
+    first = call([row, *neighbours], rows)[0] if neighbours else alone
+    last = call([*neighbours, row], rows)[-1]
     wrong = [name for name, other in (("neighbours", first), ("slot", last)) if not torch.equal(alone, other)]
-    if wrong:
-        return Verdict(f"bits depend on {' and '.join(wrong)}")
-    return Verdict("exact", tuple(n for n in others if torch.equal(alone, call([row], n)[0])))
+    return f"bits depend on {' and '.join(wrong)}" if wrong else "exact"
+
+
+def probe_vae(decode: Decode, latent: torch.Tensor, batch: int) -> str:
+    """The verdict on VAE calls of ``batch`` latents: alone in the first slot, and behind others in the last one."""
+    if batch == 1:
+        return "exact"  # nobody shares the call
+    others = [latent.flip(-1) * (1 + 0.25 * i) for i in range(1, batch)]
+    alone, last = decode([latent], batch)[0], decode([*others, latent], batch)[-1]
+    equal = torch.equal(torch.as_tensor(alone.take()[0]), torch.as_tensor(last.take()[0]))
+    return "exact" if equal else "bits depend on slot or neighbours"
 
 
 def same_bits(call: Call, row: Row, rows: int, others: Sequence[int]) -> tuple[int, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -20,12 +22,14 @@ from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Recipe, Row, denoise
 from sdbatch.engine.denoiser import Denoiser
 from sdbatch.engine.device import failed_to_compile, prepare, versions
+from sdbatch.engine.gpu_errors import device_lost, in_words, is_lost, is_out_of_memory, ooms, reason, watched
 from sdbatch.engine.init_image import init_image
 from sdbatch.engine.load import Components, load
 from sdbatch.engine.safety import Safety
-from sdbatch.engine.selftest import Verdict, probe, same_bits
+from sdbatch.engine.selftest import EACH_SIZE, Exactness, same_bits
 from sdbatch.engine.stats import Stats
 from sdbatch.engine.text import Texts
+from sdbatch.errors import RenderError, SdbatchError
 from sdbatch.models.locate import Source
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.spec.canvas import Size, crop, latent
@@ -33,15 +37,24 @@ from sdbatch.spec.cost import chunks_of, table_of
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
 
+NOT_ASKED = "not asked for"  # Profile.exact under runtime.exact=false
 INEXACT = "rendered with runtime.exact=false: the result may depend on batch composition"
 log = logging.getLogger(__name__)
 
 
 class Engine:
-    """A :class:`sdbatch.spec.renderer.Renderer`. ``stats`` counts its work; ``verdict`` is the self-test's."""
+    """A :class:`sdbatch.spec.renderer.Renderer`. ``stats`` counts its work."""
 
     def __init__(self, source: Source, runtime: Runtime) -> None:
         self.stats = Stats()
+        try:
+            self._open(source, runtime)
+        except Exception as e:
+            if (said := in_words(e)) is None:
+                raise
+            raise said from e
+
+    def _open(self, source: Source, runtime: Runtime) -> None:
         with self.stats.clock("start: device"):
             self._device = prepare(runtime)
         with self.stats.clock("start: libraries"):
@@ -52,15 +65,15 @@ class Engine:
         self._vocabulary = Vocabulary.load(source.vocabulary)
         self._proven: dict[tuple[Bucket, int], tuple[int, ...]] = {}
         self._notes = () if runtime.exact else (INEXACT,)
+        self._guard = partial(watched, partial(ooms, self._device.where)) if runtime.exact else nullcontext
         self.profile: Profile = self._assemble(parts, runtime)
-        with self.stats.clock("start: self-test"), torch.inference_mode():
+        with self.stats.clock("start: self-test"):
             try:
-                self.verdict = self._self_test(runtime.compile)
+                self._self_test()
             except Exception as e:
-                if runtime.compile and not isinstance(e, torch.OutOfMemoryError):
+                if runtime.compile and not isinstance(e, SdbatchError) and in_words(e) is None:
                     raise failed_to_compile(e) from e
                 raise
-        self.profile = replace(self.profile, exact=self.verdict.text if runtime.exact else "not asked for")
         self.stats.reset_counts()
 
     def _assemble(self, parts: Components, runtime: Runtime) -> Profile:
@@ -74,12 +87,16 @@ class Engine:
         if runtime.compile:
             self._denoiser.compile()
         self._uncounted = partial(self._denoiser, counted=False)
+        self._small = self._small_size(runtime.compile)
         self._quick = device.type == "cpu" and self._denoiser.size < policy.SMALL
-        self._calls = Calls(device.workers, device.threads)
+        self._calls = Calls(device.workers, device.threads, self._guard)
         self.stats.workers = device.workers
         self._vae = Vae(parts.vae, device.where, self.stats)
         self._texts = Texts(parts.text, self._vocabulary, self._source.chunk, device.where, self.stats)
         self._safety = Safety(parts.safety, device.where, device.dtype) if parts.safety else None
+        decode = partial(self._vae.decode, counted=False)
+        each_size = runtime.exact and device.type in EACH_SIZE
+        self._exactness = Exactness(self._uncounted, decode, self._probe_row, device.dtype, each_size)
         return Profile(
             renderer="torch",
             device=device.type,
@@ -90,8 +107,21 @@ class Engine:
             threads=device.threads,
             attention=device.attention,
             compile=runtime.compile,
-            versions=versions(),
+            exact="not tested" if runtime.exact else NOT_ASKED,
+            versions=versions(device, runtime.compile),
         )
+
+    @property
+    def about(self) -> str:
+        """Device, precision, rows and attention, and at which sizes bits are proved equal."""
+        if self.profile.exact == NOT_ASKED:
+            exact = "not exact (runtime.exact=false)"
+        else:
+            size = self._small
+            verdict = self.profile.exact if self.profile.exact == "exact" else f"not exact ({self.profile.exact})"
+            others = "tested at first use" if self._exactness.each_size else "unverified"
+            exact = f"{verdict} at {size.height}x{size.width} latents, other sizes {others}"
+        return "\n".join(filter(None, (f"{self.profile.line()}, {exact}", self._device.note)))
 
     def bucket(self, shot: Shot) -> Bucket:
         """Latent height and width, and text chunks (those of the longest text that the shot looks at)."""
@@ -99,37 +129,62 @@ class Engine:
         return Bucket(h, w, chunks_of(shot, self._vocabulary, self._source.chunk))
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
-        """Results in the order they get done. Out of memory halves the rows: another profile, nothing done is lost."""
+        """Results in the order they get done. Out of memory halves the rows: another profile, nothing done is lost.
+
+        Raises DeviceLost when the GPU can do nothing more.
+        """
+        try:
+            yield from self._render(feed)
+        except Exception as e:
+            if is_lost(e):
+                raise device_lost(e) from e
+            raise
+
+    def _render(self, feed: Feed) -> Iterator[Picture | Failure]:
         again = RetryFeed(feed, self.bucket)
         while True:
             server = Server(Nets(self._denoiser, self._vae, self._calls), self.bucket, self._lane)
             try:
+                self._self_test()
                 yield from server.run(again, self._request)
                 return
-            except torch.OutOfMemoryError as e:
-                reason = str(e).split(". ")[0]
+            except Exception as e:
+                if not is_out_of_memory(e):
+                    raise
+                why = reason(e)
             yield from server.rescue()
             if self.profile.rows > 1:
                 again.put_back(server.active.values())
-                self._fewer_rows(reason)
+                self._fewer_rows(why)
             else:
-                yield from (
-                    Failure(shot, f"out of memory even with one row per call: {reason}")
-                    for shot in server.active.values()
-                )
+                yield from self._too_large(server.active.values(), why)
+
+    @staticmethod
+    def _too_large(shots: Collection[Shot], why: str) -> Iterator[Failure]:
+        """Memory does not do for one row."""
+        text = f"out of memory even with one row per call: {why}"
+        if not shots:
+            raise RenderError(text)
+        yield from (Failure(shot, text) for shot in shots)
 
     def close(self) -> None:
         """Give the memory back."""
         self._calls.close()
-        del self._denoiser, self._vae, self._texts, self._safety
+        del self._denoiser, self._uncounted, self._exactness, self._vae, self._texts, self._safety
+        gc.collect()  # modules hold each other
         if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+            with suppress(torch.AcceleratorError):  # of a GPU that is lost
+                torch.cuda.empty_cache()
 
     def _lane(self, bucket: Bucket) -> Lane:
+        rows, vae_rows = self._sizes(bucket)
+        return Lane(rows, vae_rows, partial(self._tails, bucket, rows))
+
+    def _sizes(self, bucket: Bucket) -> tuple[int, int]:
+        """Rows per denoiser call and pictures per VAE call."""
         native = (self._source.native // self._source.model.scale) ** 2
         rows = policy.rows_for(bucket, native, self.profile.rows, self._device.type)
-        vae_rows = policy.vae_rows_for(bucket.area, native, self.profile.vae_batch)
-        return Lane(rows, vae_rows, partial(self._tails, bucket, rows))
+        return rows, policy.vae_rows_for(bucket.area, native, self.profile.vae_batch)
 
     def _tails(self, bucket: Bucket, rows: int) -> tuple[int, ...]:
         """Smaller calls that give the same bits in this bucket, where to find out is quick: tested, not believed."""
@@ -137,18 +192,17 @@ class Engine:
         if not (self._quick and smaller):
             return ()
         if (bucket, rows) not in self._proven:
-            seed = torch.Generator().manual_seed(1)
-            latent = torch.randn(self._source.model.channels, bucket.height, bucket.width, generator=seed)
-            text = self._texts.embedding("a photo of a cat").repeat(bucket.chunks, 1)
-            self._proven[bucket, rows] = same_bits(self._uncounted, Row(latent, 500.0, text), rows, smaller)
+            self._proven[bucket, rows] = same_bits(self._uncounted, self._probe_row(*bucket), rows, smaller)
         return self._proven[bucket, rows]
 
     def _request(self, shot: Shot, bucket: Bucket, feed: Feed) -> Request:
         """Everything that ``shot`` needs before its first row, and what is done with its decoded picture."""
         model = shot.model
         start = init_image(shot, shot.start, feed) if shot.start else None
-        known = start.known(shot, self._vae, self._device.where) if start else None
-        cond, uncond = self._texts.of(shot, bucket.chunks)
+        with self._guard():
+            notes = self._notes + self._exactness.notes(bucket, *self._sizes(bucket))
+            known = start.known(shot, self._vae, self._device.where) if start else None
+            cond, uncond = self._texts.of(shot, bucket.chunks)
         shape = (model.channels, bucket.height, bucket.width)
         table = table_of(shot)
         recipe = Recipe(shot, table, cond, uncond, shape, known)
@@ -159,7 +213,7 @@ class Engine:
             picture = np.ascontiguousarray(grid[top:bottom, left:right])
             picture = start.paste(picture) if start else picture
             picture, blanked = self._safety(picture) if self._safety else (picture, ())
-            return picture, blanked + self._notes
+            return picture, blanked + notes
 
         return Request(shot, denoise(recipe, self._device.where), table.evaluations, finish)
 
@@ -173,15 +227,26 @@ class Engine:
             torch.cuda.empty_cache()
         self.profile = replace(self.profile, rows=rows, vae_batch=vae)
 
-    def _self_test(self, compiled: bool) -> Verdict:
-        """A probe at a small size (a second's work at most), or at the native one where every shape is compiled."""
-        model, rows = self._source.model, self.profile.rows
-        side = self._source.native // model.scale
+    @torch.inference_mode()
+    def _self_test(self) -> None:
+        """The verdict on a small size into the profile; again when rows were halved, since it is the call's."""
+        found = self._exactness.denoiser(self._small, self.profile.rows)
+        if self.profile.exact != NOT_ASKED:
+            self.profile = replace(self.profile, exact=found)
+
+    def _small_size(self, compiled: bool) -> Bucket:
+        """For the self-test: a second at most, or the native size where every shape is compiled."""
+        side = self._source.native // self._source.model.scale
         if not compiled:
             side = min(side, 16 if self._device.type == "cuda" or self._denoiser.size < policy.SMALL else 8)
-        latent = torch.randn(model.channels, side, side, generator=torch.Generator().manual_seed(0))
-        row = Row(latent.to(self._device.where), 500.0, self._texts.embedding("a photo of a cat"))
-        return probe(self._denoiser, row, rows, () if compiled else (rows * 2,))
+        return Bucket(side, side, 1)
+
+    def _probe_row(self, height: int, width: int, chunks: int) -> Row:
+        """A row of that shape that stands for all others."""
+        shape = (self._source.model.channels, height, width)
+        latent = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        text = self._texts.embedding("a photo of a cat").repeat(chunks, 1)
+        return Row(latent.to(self._device.where), 500.0, text)
 
 
 class RetryFeed:

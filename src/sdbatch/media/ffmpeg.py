@@ -21,11 +21,11 @@ TIMEOUT = 120  # seconds
 @lru_cache(maxsize=1)
 def exe() -> str:
     """Path of the program (the environment variable IMAGEIO_FFMPEG_EXE names another). Raises OSError without one."""
-    import imageio_ffmpeg  # here, because it starts the program once to see that it works
-
     try:
+        import imageio_ffmpeg  # here, because it starts the program once to see that it works
+
         return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as e:
+    except (ImportError, RuntimeError) as e:
         raise FileNotFoundError(str(e)) from e
 
 

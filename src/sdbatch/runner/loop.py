@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from sdbatch.errors import RenderError
+from sdbatch.errors import DeviceLost, RenderError
 from sdbatch.runner import timings
 from sdbatch.runner.outputs import Outputs
 from sdbatch.runner.signals import SignalHandler
@@ -35,7 +35,7 @@ class Loop:
     def run(self, signals: SignalHandler, progress: Progress, report: Path | None) -> bool:
         """Whether all is done; if not, the renderer has changed its profile (out of memory) and the rest begins anew.
 
-        Raises KeyboardInterrupt, StoreError, or RenderError if the renderer fails at everything.
+        Raises KeyboardInterrupt, StoreError, or RenderError if the renderer fails at everything (DeviceLost: at once).
         """
         began = time.perf_counter()
         try:
@@ -110,6 +110,8 @@ class Loop:
             self._output.fail(i, error, shot_id)
 
     def _crashed(self, error: Exception) -> None:
+        if isinstance(error, DeviceLost):
+            raise error
         self._crashes += 1
         text = f"{type(error).__name__}: {error}"
         if self._crashes >= MAX_CRASHES:

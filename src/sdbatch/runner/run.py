@@ -156,6 +156,7 @@ class _Run:
         with self.signals.interruptible():
             renderer = open_renderer()
         try:
+            self.options.progress.note(renderer.about)
             self.profile = renderer.profile
             self.store.keep_profile(self.worker, self.profile)
             if again:

@@ -47,7 +47,7 @@ class Profile:
     threads: Annotated[int, Interval(ge=1, le=4096)] = 1
     attention: str = "sdpa"
     compile: bool = False
-    exact: str = "not tested"  # the self-test's verdict on this device
+    exact: str = "not tested"  # the self-test's verdict at start-up; what a size adds to it is in records' warnings
     versions: tuple[
         tuple[str, str], ...
     ] = ()  # (package, version): python, torch, diffusers, ... and the cpu capability
@@ -55,6 +55,12 @@ class Profile:
     @property
     def digest(self) -> str:
         return digest(asdict(self), "p")
+
+    def line(self) -> str:
+        """For people: ``cpu AMD EPYC 7B13, float32, 16 rows per call, sdpa attention``."""
+        where = f"{self.device} {self.device_name}".strip()
+        rows = f"{self.rows} row{'s' * (self.rows != 1)} per call"
+        return ", ".join([where, self.dtype, rows, f"{self.attention} attention", *["compiled"] * self.compile])
 
     def asdict(self) -> dict[str, Any]:
         return {**asdict(self), "versions": dict(self.versions)}
@@ -90,6 +96,10 @@ class Feed(Protocol):
 class Renderer(Protocol):
     @property
     def profile(self) -> Profile: ...
+
+    @property
+    def about(self) -> str:
+        """What people are told when a run begins: device, precision, rows per call, and which bits are proved equal."""
 
     def bucket(self, shot: Shot) -> Bucket: ...
 

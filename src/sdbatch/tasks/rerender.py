@@ -56,6 +56,10 @@ class _SharedRenderer:
     def profile(self) -> Profile:
         return self._renderer.profile
 
+    @property
+    def about(self) -> str:
+        return self._renderer.about
+
     def bucket(self, shot: Shot) -> Bucket:
         return self._renderer.bucket(shot)
 

@@ -42,6 +42,11 @@ class Progress:
             self._began = self._began if self.rendered else time.monotonic()
             self._opened()
 
+    def note(self, text: str) -> None:
+        """Something that people are to know."""
+        with self._lock:
+            self._say(text)
+
     def shot(self, cost: float) -> None:
         """One picture is rendered."""
         with self._lock:
