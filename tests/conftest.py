@@ -1,6 +1,7 @@
 """For all tests: property tests have no deadline, since the machine may be busy with something else.
 
-They try the same cases every time; ``make fuzz`` tries others.
+They try the same cases every time; ``make fuzz`` tries others. A run without a browser says so in its last lines, and
+CI fails without one.
 """
 
 from __future__ import annotations
@@ -8,7 +9,10 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from hypothesis import settings
+
+from tests.gallery.chromium import MISSING
 
 # A shell that starts something in the background lets it ignore Ctrl-C, and every child inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -16,3 +20,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 settings.register_profile("patient", deadline=None, derandomize="SDBATCH_FUZZ" not in os.environ)
 settings.load_profile("patient")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "browser: needs Debian's chromium and chromium-driver")
+    if MISSING and os.environ.get("CI") == "true":
+        raise pytest.UsageError(f"the gallery cannot be tested: {MISSING}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if MISSING:
+        terminalreporter.section("BROWSER TESTS WERE NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.write_line(f"The gallery is not tested: {MISSING}.", red=True)

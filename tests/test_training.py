@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +48,8 @@ def test_edges_are_smooth() -> None:
 def test_every_attribute_is_drawn_and_changes_the_picture() -> None:
     base = replace(draw_scene(5, "1:1"), sky="day", backdrop="sea", subject="torii", colour="red", weather="clear")
     for name, values in (("sky", SKIES), ("backdrop", BACKDROPS), ("subject", SUBJECTS), ("colour", ("red", "blue"))):
-        pictures = {paint(replace(base, **{name: value})).tobytes() for value in values}
+        changes: list[dict[str, Any]] = [{name: value} for value in values]
+        pictures = {paint(replace(base, **change)).tobytes() for change in changes}
         assert len(pictures) == len(values), name
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from sdbatch.errors import shown
 from tests.config.building import VIDEO, planned, problems
 
 INF, NAN = math.inf, math.nan
+NO_MAPPINGS: list[Any] = [None, [], 5, "x"]
+NO_VALUES: list[Any] = [[], 5, None, "12,24", {"a": 1}]
 
 
 def video(**more):
@@ -58,11 +61,7 @@ TYPES = [
     ({"sampling": {"guidance_interval": [0.5]}}, "sampling.guidance_interval", "[0.5] is too short"),
     ({"sampling": {"guidance_interval": [0, 1, 2]}}, "sampling.guidance_interval", "is longer than 2 values"),
     ({"sampling": {"guidance_interval": ["a", 1]}}, "sampling.guidance_interval[0]", "'a' is not a number"),
-    *[
-        ({s: v}, s, "is not a mapping of keys")
-        for s in ("sampling", "motion", "runtime", "shard")
-        for v in (None, [], 5, "x")
-    ],
+    *[({s: v}, s, "is not a mapping of keys") for s in ("sampling", "motion", "runtime", "shard") for v in NO_MAPPINGS],
     *[({s: v}, s, "is not a list") for s in ("prompts", "canvas", "sweep", "skip") for v in (None, {"a": 1}, 5, "x")],
     ({"name": None}, "name", "null is not text"),
     ({"name": 7}, "name", "7 is not text (quote it)"),
@@ -203,7 +202,7 @@ SWEEPS = [
     (sweep([]), "sweep[0]", "[] is not a mapping"),
     *[
         (sweep({"sampling.steps": v}), "sweep[0].sampling.steps", "is not a list of values (write for example")
-        for v in ([], 5, None, "12,24", {"a": 1})
+        for v in NO_VALUES
     ],
     (sweep({"sampling.stps": [1]}), "sweep[0].sampling.stps", "did you mean 'sampling.steps'?"),
     (sweep({"steps": [1]}), "sweep[0].steps", "did you mean 'sampling.steps'?"),

@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -34,9 +33,7 @@ def test_only_what_changed_is_rendered(repository: Repository) -> None:
     first = repository.digest("little")
     assert not [p for p in repository.tracked("little") if p.startswith(("shots/", "plans/"))]
 
-    began = time.perf_counter()
     assert "up to date" in repository.dvc("repro")
-    assert time.perf_counter() - began < 20
     repository.replace(YAML, "# Two pictures", "# A comment.\n# Two pictures")
     assert "up to date" in repository.dvc("repro")
 

@@ -93,7 +93,7 @@ def source(folder: Path | None = None, **changes: Any) -> Source:
 
 
 def shot(**changes: Any) -> Shot:
-    base = {
+    base: dict[str, Any] = {
         "model": Model("b2:test"),
         "prompt": "a cat",
         "negative": "",

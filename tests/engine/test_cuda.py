@@ -77,7 +77,7 @@ def test_chains_run_on_the_gpu(folder: Path) -> None:
     child = shot(seed=2, start=Start(parent.id, 0.6))
     pictures = render(found, [child, parent])
     assert all(isinstance(p, Picture) for p in pictures.values())
-    assert not np.array_equal(pictures[parent.id].pixels, pictures[child.id].pixels)  # type: ignore[union-attr]
+    assert not np.array_equal(pictures[parent.id].pixels, pictures[child.id].pixels)
 
 
 def test_memory_that_runs_out_loses_nothing(folder: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import random
-import time
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,18 @@ import torch
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine import policy
+from sdbatch.engine import batching, policy
+from sdbatch.engine.calls import Calls
 from sdbatch.engine.decode import AGAIN, FLAT
 from sdbatch.engine.denoise import Row
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec import cost
 from sdbatch.spec.jobs import Camera, Start
 from sdbatch.spec.renderer import Bucket, Failure, Picture
+from tests import patience
 from tests.engine.models import ListFeed, breaks, render, shot, source
+
+Patch = Callable[..., Any]
 
 
 @pytest.fixture
@@ -65,19 +71,32 @@ def test_a_lane_that_can_fill_a_call_goes_first(counted: Any) -> None:
     assert counted.stats.rows_paid == counted.stats.rows_used == 48
 
 
+class AtOnce(Calls):
+    """Calls that are answered as soon as they begin, but taken in together: no worker is faster than another."""
+
+    def __call__(self, function: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        with torch.inference_mode():
+            future.set_result(function())
+        return future
+
+
 def test_calls_may_be_answered_in_any_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the two rows of one shot are in different calls, and the later one is answered first."""
     several = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=3, rows=3))
     shots = [shot(seed=i, guidance=1.0 if i % 3 == 0 else 5.0, steps=9 + i % 2) for i in range(8)]
-    alone = {s.id: render(several, [s])[s.id].pixels for s in shots}  # type: ignore[union-attr]
-    moments = random.Random(0)
+    alone = {s.id: render(several, [s])[s.id].pixels for s in shots}
+    dice, chosen = random.Random(0), []
 
-    def hold_up(rows: Sequence[Row], size: int, out: list[Any]) -> None:
-        time.sleep(moments.choice((0, 0.02)))
+    def any_of(calls: Collection[Future[Any]], return_when: str) -> SimpleNamespace:
+        chosen.append(dice.randrange(len(calls)))
+        return SimpleNamespace(done={list(calls)[chosen[-1]]})
 
-    breaks(monkeypatch, several, hold_up)
+    monkeypatch.setattr(several, "_calls", AtOnce(3))
+    monkeypatch.setattr(batching, "wait", any_of)
     found = render(several, shots)
-    assert all(np.array_equal(found[key].pixels, pixels) for key, pixels in alone.items())  # type: ignore[union-attr]
+    assert set(chosen) == {0, 1, 2, 3}, "three workers, and one call ahead"
+    assert all(np.array_equal(found[key].pixels, pixels) for key, pixels in alone.items())
 
 
 def test_workers_take_different_lanes_and_the_longest_way_goes_first(folder: Path) -> None:
@@ -89,6 +108,35 @@ def test_workers_take_different_lanes_and_the_longest_way_goes_first(folder: Pat
     render(several, [*small, *large])
     assert several.stats.rows_used == 2 * 2 * (24 + 11 * 4)
     assert several.stats.rows_used / several.stats.rows_paid > 0.9
+
+
+def test_rows_wait_for_answers_that_will_fill_their_call(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three shots ask six rows at a time, in calls of four: the other two wait, although a worker is idle."""
+    several = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=2, rows=4))
+    monkeypatch.setattr(several, "_calls", AtOnce(2))
+    monkeypatch.setattr(several, "_quick", False)  # no smaller calls
+    several.stats.reset_counts()
+    render(several, [shot(seed=i, steps=6) for i in range(3)])
+    assert several.stats.rows_used == 3 * 6 * 2
+    assert (several.stats.calls, several.stats.rows_paid) == (9, 36)
+
+
+def test_one_call_more_than_workers_is_ready(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both workers are in a call; a third one is handed over before either of them is done."""
+    several = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=2, rows=4))
+    begun, third, ahead = [], threading.Event(), []
+    begin = Calls.__call__
+
+    def count(calls: Calls, function: Callable[[], Any]) -> Future[Any]:
+        begun.append(function)
+        if len(begun) == 3:
+            third.set()
+        return begin(calls, function)
+
+    monkeypatch.setattr(Calls, "__call__", count)
+    breaks(monkeypatch, several, lambda rows, size, out: ahead.append(third.wait(patience.SECONDS)))
+    assert len(render(several, [shot(seed=i) for i in range(6)])) == 6
+    assert all(ahead)
 
 
 def test_each_text_is_encoded_once(opened: Any) -> None:
@@ -134,7 +182,7 @@ def test_a_broken_shot_fails_alone(opened: Any, monkeypatch: pytest.MonkeyPatch)
 def test_a_missing_parent_fails_alone(opened: Any) -> None:
     orphan, good = shot(start=Start("jmissing", 0.5)), shot()
     feed = ListFeed([orphan, good], opened.bucket)
-    feed.take = lambda bucket=None, but=(): feed.waiting.pop(0) if feed.waiting else None  # type: ignore[method-assign,misc,assignment]
+    feed.take = lambda bucket=None, but=(): feed.waiting.pop(0) if feed.waiting else None  # type: ignore[method-assign]
     found = list(opened.render(feed))
     assert {type(r) for r in found} == {Picture, Failure}
     assert "jmissing" in next(r.error for r in found if isinstance(r, Failure))
@@ -163,9 +211,9 @@ def test_out_of_memory_goes_on_with_half_the_rows(
             assert isinstance(result, Picture)
             same = {8: whole, 4: half}[rows[result.shot.id]]
             assert np.array_equal(result.pixels, same[result.shot.id])
-    assert rows.keys() == whole.keys()
-    assert list(rows.values()) == sorted(rows.values(), reverse=True)
-    assert set(rows.values()) == {8, 4}
+    assert batching.keys() == whole.keys()
+    assert list(batching.values()) == sorted(batching.values(), reverse=True)
+    assert set(batching.values()) == {8, 4}
     assert "runtime.rows=4" in caplog.text
 
 

@@ -19,6 +19,7 @@ from sdbatch.engine.fake import FakeRenderer, Faults
 from sdbatch.errors import SdbatchError
 from sdbatch.runner import Options, run
 from sdbatch.runner.shot_cache import ShotCache
+from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Failure, Feed, Picture
 from sdbatch.store import Store
 from tests.motion.videos import BASE
@@ -43,6 +44,7 @@ class Logged(FakeRenderer):
 
     log = ""
     stubborn = False
+    computing = False
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
         fd = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT) if self.log else -1
@@ -51,12 +53,15 @@ class Logged(FakeRenderer):
                 os.write(fd, f"{result.shot.id}\n".encode())
             yield result
 
-    def _result(self, shot, feed):
+    def _result(self, shot: Shot, feed: Feed) -> Picture | Failure:
+        if not self.computing:
+            self.computing = True
+            say("computing")
         while self.stubborn:
             try:
                 signal.pause()
             except KeyboardInterrupt:
-                continue
+                say("not interrupted")
         return super()._result(shot, feed)
 
 
@@ -74,7 +79,12 @@ def render(root: str, wish: dict[str, Any]) -> int:
 
     if "read_delay" in wish:
         stored = ShotCache._stored
-        ShotCache._stored = lambda *a: time.sleep(wish["read_delay"]) or stored(*a)  # type: ignore[method-assign]
+
+        def slowly(*arguments: Any) -> Any:
+            time.sleep(wish["read_delay"])
+            return stored(*arguments)
+
+        ShotCache._stored = slowly  # type: ignore[method-assign,assignment]
     say("ready")
     options = Options(shard=tuple(wish.get("shard", (0, 1))))
     try:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from sdbatch.media import png
 from sdbatch.store import Store
+from tests import patience
 
 HERE = Path(__file__).parents[2]
 
@@ -71,9 +71,9 @@ class Child:
             os.kill(self.pid, number)
 
     def until(self, word: str) -> None:
-        self._poll(lambda: word in self._out.read_text().splitlines(), 30)
+        self._poll(lambda: word in self._out.read_text().splitlines())
 
-    def wait(self, timeout: float = 60) -> tuple[int, dict[str, Any]]:
+    def wait(self, timeout: float = patience.SECONDS) -> tuple[int, dict[str, Any]]:
         self._poll(lambda: self.code() is not None, timeout)
         said = self._out.read_text()
         self._out.unlink()
@@ -88,11 +88,8 @@ class Child:
         code, _ = self.wait()
         return code == -signal.SIGKILL
 
-    def _poll(self, done: Callable[[], bool], timeout: float) -> None:
-        end = time.monotonic() + timeout
-        while not done():
-            assert time.monotonic() < end, self._out.read_text()
-            time.sleep(0.003)
+    def _poll(self, done: Callable[[], bool], timeout: float = patience.SECONDS) -> None:
+        patience.until(done, self._out.read_text, timeout)
 
 
 def render(root: Path, **wish: Any) -> tuple[int, dict[str, Any]]:

@@ -17,7 +17,7 @@ TEXTS = st.one_of(
     ),
     st.text(max_size=12),
 )
-SPECIAL = [
+SPECIAL: list[Any] = [
     None,
     True,
     False,

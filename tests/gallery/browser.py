@@ -44,6 +44,8 @@ class Browser:
         self.driver.get("about:blank")
         self.size(*SIZE)
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        # A window that nobody has clicked in may have no focus: its elements then get no focus events, and videos rest.
+        self.driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
         self.complaints()
         for path in self.saved.iterdir():
             path.unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import http.server
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,22 +14,12 @@ import pytest
 from sdbatch.spec.codecs import CODECS, Codec
 from sdbatch.store import Store
 from tests.gallery.browser import Browser
+from tests.gallery.chromium import CHROMIUM, DRIVER, MISSING
 from tests.gallery.render import rendered
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: needs Debian's chromium and chromium-driver")
-
-
-def pytest_report_header() -> str | None:
-    missing = "gallery: no chromium and chromedriver here, the tests in a browser are left out (.ci/run installs them)"
-    return None if CHROMIUM and DRIVER else missing
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if CHROMIUM and DRIVER:
+    if not MISSING:
         return
     out = [item for item in items if item.get_closest_marker("browser")]
     config.hook.pytest_deselected(items=out)

@@ -1,7 +1,7 @@
-"""10,000 pictures: first view and scrolling.   python -m pytest -n 0 -s tests/gallery/test_large.py  prints the figures
+"""10,000 pictures: what is out of sight is not in the page, and a frame of scrolling touches a row or two.
 
-The bars are 2 s for the first view and no task over 100 ms. They hold for a machine that has nothing else to do; what
-the page costs in CPU time of its main thread is asked for everywhere.
+python -m pytest -n 0 -s tests/gallery/test_large.py   also prints how long it took. On a quiet machine the first view
+takes less than 2 s and no task more than 100 ms; nothing is asserted about time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,18 +21,26 @@ from tests.gallery.browser import Browser
 from tests.gallery.render import planned, site
 
 pytestmark = pytest.mark.browser
-FIRST_VIEW, LONGEST = 2.0, 100
+IN_PAGE = 100  # cells at most, of 10,000: a window of 1280 x 800 and a margin around it
+COLUMNS = 7  # of a row of 100 cells
 
 SCROLL = """
 const [speed, frames, done] = arguments, main = document.querySelector('main'), tasks = [];
 new PerformanceObserver(list => tasks.push(...list.getEntries().map(e => e.duration))).observe({type: 'longtask'});
-let n = 0, began = performance.now(), worst = 0, last = began;
+const cells = [], added = [], isCell = node => node.classList?.contains('cell');
+let n = 0, fresh = 0, began = performance.now(), worst = 0, last = began;
+new MutationObserver(list => {
+  for (const change of list) fresh += [...change.addedNodes].filter(isCell).length;
+}).observe(main, {childList: true, subtree: true});
 const step = now => {
   worst = Math.max(worst, now - last); last = now;
+  cells.push(document.querySelectorAll('.cell').length);
+  added.push(fresh);
+  fresh = 0;
   main.scrollTop += speed;
   if (++n < frames && main.scrollTop < main.scrollHeight - main.clientHeight - 1) requestAnimationFrame(step);
-  else setTimeout(() => done({frames: n, seconds: (performance.now() - began) / 1000, worst,
-    longest: Math.max(0, ...tasks), nodes: document.querySelectorAll('.cell').length}), 300);
+  else setTimeout(() => done({frames: n, cells, added, seconds: (performance.now() - began) / 1000, worst,
+    longest: Math.max(0, ...tasks)}), 300);
 };
 requestAnimationFrame(step);
 """
@@ -79,11 +88,15 @@ def test_ten_thousand_pictures(browser: Browser, large: Store, shots: Path):
     browser.open(large.root, forget=False)
     browser.pictures()
     first = browser.driver.execute_async_script(FIRST) | {"cpu": spent(browser)}
-    assert first["shown"] < 400
+    assert 0 < first["shown"] < IN_PAGE
     browser.shot("large")
     slow, fast = scrolled(browser, 40, 80), scrolled(browser, 2500, 60)
     browser.pictures()
-    assert max(slow["nodes"], fast["nodes"]) < 600
+    assert (slow["frames"], fast["frames"]) == (80, 60)
+    assert max(slow["cells"] + fast["cells"]) < IN_PAGE
+    assert max(slow["added"]) <= 2 * COLUMNS, "a frame of 40 pixels makes a row or two, and nothing anew"
+    assert sum(slow["added"]) < 80 * 40 / 100 * COLUMNS, "each row once, and rows are higher than 100 pixels"
+    assert sum(fast["added"]) > 60 * COLUMNS, "it did scroll"
     browser.js("document.querySelector('.cell').focus(); return 1")
     browser.type("end")
     assert browser.js("document.activeElement.dataset.i") == "9999"
@@ -93,11 +106,6 @@ def test_ten_thousand_pictures(browser: Browser, large: Store, shots: Path):
     figures = {"load": os.getloadavg()[0], "first view": first, "scrolled": slow, "scrolled fast": fast}
     (shots / "large.json").write_text(json.dumps(figures, indent=2))
     print(json.dumps(figures))
-    assert first["cpu"] < 1.0
-    assert max(slow["cpu"], fast["cpu"]) < LONGEST / 1000
-    if os.getloadavg()[0] < 1.0:
-        assert first["seconds"] < FIRST_VIEW
-        assert max(first["longest"], slow["longest"], fast["longest"]) < LONGEST
 
 
 def spent(browser: Browser) -> float:
@@ -106,8 +114,8 @@ def spent(browser: Browser) -> float:
     return float({m["name"]: m["value"] for m in metrics}["TaskDuration"])
 
 
-def scrolled(browser: Browser, pixels: int, frames: int) -> dict[str, float]:
-    """Scroll so many pixels a frame; ``cpu`` is in seconds a frame."""
+def scrolled(browser: Browser, pixels: int, frames: int) -> dict[str, Any]:
+    """Scroll so many pixels a frame; cells in the page and those added, by frame; ``cpu`` is in seconds a frame."""
     before = spent(browser)
     found = browser.driver.execute_async_script(SCROLL, pixels, frames)
     return found | {"cpu": (spent(browser) - before) / found["frames"]}

@@ -1,14 +1,18 @@
-"""The page while it renders: news within a second or two, and in the end no trace of time."""
+"""The page while it renders: news as they come, and in the end no trace of time."""
 
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sdbatch.engine import fake
+from sdbatch.spec.jobs import Shot
+from sdbatch.spec.renderer import Feed, Pixels
 from sdbatch.store import Record, Store
+from tests import patience
 from tests.gallery.browser import Browser
 from tests.gallery.render import go, planned, site
 from tests.runner.little import tree
@@ -16,40 +20,44 @@ from tests.runner.little import tree
 DONE = "return document.querySelectorAll('.cell.done').length"
 
 
+@pytest.fixture
+def allowed(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Semaphore]:
+    """The fake renderer draws one picture for each release."""
+    found, draw = threading.Semaphore(0), fake.draw
+
+    def wait(shot: Shot, feed: Feed | None = None) -> Pixels:
+        assert found.acquire(timeout=patience.SECONDS)
+        return draw(shot, feed)
+
+    monkeypatch.setattr(fake, "draw", wait)
+    yield found
+    found.release(100)  # whatever the test has come to, its thread ends
+
+
 @pytest.mark.browser
-def test_news_come_while_it_renders(browser: Browser, tmp_path: Path):
+def test_news_come_while_it_renders(browser: Browser, tmp_path: Path, allowed: threading.Semaphore):
     plan = planned("live", prompts=[{"id": "sea", "text": "a sea"}, {"id": "hill", "text": "a hill"}], seeds="0..9")
     store = Store(tmp_path / "live", durable=False)
-    run = threading.Thread(target=go, args=(plan, store), kwargs={"delay": 0.35})
+    run = threading.Thread(target=go, args=(plan, store))
     run.start()
-    while not (store.root / "gallery" / "state.js").exists():
-        time.sleep(0.02)
+    patience.until((store.root / "gallery" / "state.js").exists)
     browser.open(store.root)
     browser.all(".cell")[19].click()  # the last one: it and its neighbours come by and by
     assert browser.one(".stage").text == "not rendered yet"
+    allowed.release(10)
     browser.until("return document.querySelector('.step img')")
     browser.type("escape")
+    said = "document.querySelector('.status').textContent"
+    browser.until(f"return ['of 20 pictures', 'pictures a second', 'left'].every(words => {said}.includes(words))")
+    assert browser.one(".meter").is_displayed()
+    browser.shot("live")
     browser.all(".cell")[19].click()
-    lags, seen = [], 0
-    while run.is_alive():
-        known = len(store.ledger())
-        began = time.monotonic()
-        if known > seen and browser.until(f"{DONE} >= {known}", within=5):
-            lags.append(time.monotonic() - began)
-            seen = known
-        if seen == 8:
-            text = browser.one(".status").text
-            assert "of 20 pictures" in text
-            assert "pictures a second" in text
-            assert "left" in text
-            assert browser.one(".meter").is_displayed()
-            browser.type("escape")
-            browser.shot("live")
-            browser.all(".cell")[19].click()
-        time.sleep(0.05)
+    for known in (12, 17):
+        allowed.release(known - len(store.ledger()))
+        browser.until(f"{DONE} === {known}")
+        assert run.is_alive()
+    allowed.release(3)
     run.join()
-    assert len(lags) >= 3
-    assert max(lags) < 2.5
     browser.until(f"{DONE} === 20")
     browser.pictures(".stage img")
     browser.until("return [...document.querySelectorAll('.facts dt')].some(n => n.textContent === 'pixels')")
@@ -73,7 +81,7 @@ def test_a_renderer_that_died_is_noticed(browser: Browser, tmp_path: Path):
     browser.js("performance.now = () => 100000; return 1")
     browser.until("return document.querySelector('.status').textContent.includes('The same command goes on')")
     (store.root / "gallery" / "state.js").unlink()  # being replaced: there will be another look
-    time.sleep(1)
+    patience.until(lambda: any("state.js" in text for text in browser.complaints()))
     page.finish()
     browser.until("return document.querySelector('.status').textContent === '0 pictures · 4 not rendered'")
     browser.complaints()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sdbatch import __version__
 from sdbatch.media import infotext, png
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.jobs import Model, Shot
+from tests.patience import cpu_limit
 
 BASE = Shot(Model("b2:00ff"), "a", "", 1, 512, 512, "ddim", 20, 6.0)
 NASTY = [
@@ -70,11 +70,10 @@ def test_what_is_written_is_read_back(prompt: str, negative: str, seed: int, gui
 @pytest.mark.parametrize("prompt", ["x" * 10_000, "a: b, " * 2_000, '"' * 10_000, "Negative prompt:\n" * 600])
 def test_ten_thousand_characters_come_back_at_once(prompt: str) -> None:
     shot = replace(BASE, prompt=prompt, negative=prompt)
-    start = time.perf_counter()
-    found = infotext.parse(infotext.write(shot))
+    with cpu_limit(20):
+        found = infotext.parse(infotext.write(shot))
+        infotext.parse(prompt)
     assert (found["prompt"], found["negative"]) == (prompt, prompt)
-    infotext.parse(prompt)
-    assert time.perf_counter() - start < 2
 
 
 def test_a1111s_own_texts_are_read() -> None:
@@ -120,9 +119,8 @@ def test_any_text_can_be_parsed(text: str) -> None:
 @pytest.mark.parametrize("piece", [':"\\', "a:", '"', 'a:"x,', "\\", " ", "a b/c-", ","])
 def test_time_is_linear_in_the_text(piece: str) -> None:
     text = piece * (200_000 // len(piece))
-    start = time.perf_counter()
-    infotext.parse(text)
-    assert time.perf_counter() - start < 5
+    with cpu_limit(20):  # less than one is needed; a quadratic time would be many minutes
+        infotext.parse(text)
 
 
 @pytest.mark.parametrize("negative", ["", "clouds, (bad hands:1.3)\nsecond line"])

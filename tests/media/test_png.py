@@ -111,27 +111,35 @@ def _bomb(width: int, height: int) -> bytes:
 
 HUGE = zlib.compress(bytes(MAX_TEXT + 1), 9)
 HOSTILE = {
-    "empty": b"",
-    "no png": b"GIF89a" + bytes(100),
-    "signature only": SIGNATURE,
-    "no header": SIGNATURE + chunk(b"IEND", b""),
-    "short header": SIGNATURE + chunk(b"IHDR", b"\0" * 5),
-    "two headers": SIGNATURE + HEADER + HEADER,
-    "size bomb": _bomb(100_000, 100_000),
-    "most negative size": _bomb(2**32 - 1, 2**32 - 1),
-    "no pixels": _bomb(0, 5),
-    "no picture": SIGNATURE + HEADER + chunk(b"IEND", b"") + b"rest",
-    "length lies": SIGNATURE + HEADER + struct.pack(">I", 2**31) + b"IDATabc",
-    "endless text": SIGNATURE + HEADER + struct.pack(">I", 2**32 - 1) + b"tEXtabc",
+    "empty": (b"", "not a PNG"),
+    "no png": (b"GIF89a" + bytes(100), "not a PNG"),
+    "signature only": (SIGNATURE, "truncated"),
+    "no header": (SIGNATURE + chunk(b"IEND", b""), "IHDR is not the first"),
+    "short header": (SIGNATURE + chunk(b"IHDR", b"\0" * 5), "wrong length"),
+    "two headers": (SIGNATURE + HEADER + HEADER, "not the only one"),
+    "size bomb": (_bomb(100_000, 100_000), "pixels"),
+    "most negative size": (_bomb(2**32 - 1, 2**32 - 1), "pixels"),
+    "no pixels": (_bomb(0, 5), "pixels"),
+    "no picture": (SIGNATURE + HEADER + chunk(b"IEND", b"") + b"rest", "cannot load"),
+    "length lies": (SIGNATURE + HEADER + struct.pack(">I", 2**31) + b"IDATabc", "bytes of data"),
+    "endless text": (SIGNATURE + HEADER + struct.pack(">I", 2**32 - 1) + b"tEXtabc", "truncated"),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_are_value_errors(name: str, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(HOSTILE[name])
-    for source in (HOSTILE[name], tmp_path / "a.png"):
-        with pytest.raises(ValueError, match=r".{4,}"):
+    data, message = HOSTILE[name]
+    (tmp_path / "a.png").write_bytes(data)
+    for source in (data, tmp_path / "a.png"):
+        with pytest.raises(ValueError, match=message):
             png.decode(source)
+
+
+def test_the_number_of_pixels_is_limited_before_any_is_read() -> None:
+    assert png.read_text(_bomb(8000, 8000)) == {}
+    for read in (png.read_text, png.decode):
+        with pytest.raises(ValueError, match="8001x8000: more than 64,000,000 pixels"):
+            read(_bomb(8001, 8000))
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +23,7 @@ from sdbatch.media.video_writer import VideoWriter
 from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.jobs import Encoding
 from sdbatch.spec.renderer import Pixels
+from tests import patience
 
 H264 = Encoding()
 MakeFilm = Callable[..., Path]
@@ -203,7 +204,7 @@ from sdbatch.media.video import VideoWriter
 with VideoWriter(sys.argv[1], (64, 48), Fraction(24), Encoding(), "x") as video:
     for i in range(10**6):
         video.add(numpy.full((48, 64, 3), i % 256, numpy.uint8))
-        sys.stdout.write("frame\\n") if i == 100 else None
+        sys.stdout.write(f"{video._process.pid}\\n") if i == 100 else None
         sys.stdout.flush()
 """
 
@@ -212,9 +213,10 @@ def test_a_killed_process_leaves_no_video(tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(tmp_path / "a.mp4")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "src"}) as process:
         assert process.stdout is not None
-        process.stdout.readline()
+        ffmpeg = os.pidfd_open(int(process.stdout.readline()))  # no child of ours: this says when it has ended
         process.send_signal(signal.SIGKILL)
-    time.sleep(0.3)
+    assert select.select([ffmpeg], [], [], patience.SECONDS)[0]
+    os.close(ffmpeg)
     assert all(p.name.startswith(".a.mp4.") and p.suffix == ".part" for p in tmp_path.iterdir())
 
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "sdbatch" / "digests.json"
 
 
-def write(path: Path, value: float = 0.0, **tensors: np.ndarray) -> None:
+def write(path: Path, value: Any = 0.0, **tensors: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors or {"w": np.full(4, value, np.float32)}, path)
 

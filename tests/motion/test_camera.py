@@ -122,9 +122,20 @@ def test_a_plate_is_seen_as_any_picture(camera: Camera) -> None:
     assert off.mean() < 0.1
 
 
+def _watch(monkeypatch: pytest.MonkeyPatch, made: list[Any]) -> None:
+    """Views of a plate as they are made."""
+    true = camera_module._view
+
+    def view(*arguments: Any) -> Any:
+        made.append(true(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(camera_module, "_view", view)
+
+
 def test_a_plate_is_enlarged_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    plate, made = Plate(card(Camera(), SIZE)), []
-    monkeypatch.setattr(camera_module, "_view", lambda *a, true=camera_module._view: made.append(a) or true(*a))
+    plate, made = Plate(card(Camera(), SIZE)), list[Any]()
+    _watch(monkeypatch, made)
     for k in range(20):
         warp(plate, Camera(1.5 + k / 100, k / 500), SIZE)
     assert len(made) == 1
@@ -132,8 +143,8 @@ def test_a_plate_is_enlarged_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_plate_far_too_near_is_enlarged_where_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pan of many frames looks at a small part of a very coarse picture."""
-    plate, made = Plate(card(Camera(), SIZE)), []
-    monkeypatch.setattr(camera_module, "_view", lambda *a, true=camera_module._view: made.append(true(*a)) or made[-1])
+    plate, made = Plate(card(Camera(), SIZE)), list[Any]()
+    _watch(monkeypatch, made)
     seen = warp(plate, Camera(200, 0.1, 0.1), SIZE)
     assert max(view.image.width * view.image.height for view in made) < 32_000_000
     assert np.abs(seen.astype(int) - warp(plate.pixels, Camera(200, 0.1, 0.1), SIZE)).max() <= 1
@@ -202,7 +213,7 @@ def test_levels_go_out_of_view_before_they_are_drawn_alone() -> None:
 
 def test_a_droste_loop_closes() -> None:
     job = video("droste", frames=25, base=BASE_96)
-    frames = list(zoom.frames(BASE_96, job.video.motion))  # type: ignore[union-attr]
+    frames = list(zoom.frames(BASE_96, job.video.motion))
     shots = motion.shots(job)
     tones = [card(Camera(1 + i), (96, 64)) for i in range(len(shots))]
     first, last = (compose(f, plates(tones)).astype(int) for f in (frames[0], frames[-1]))

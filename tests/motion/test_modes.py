@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from sdbatch import motion
+from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Camera, Encoding
 from tests.motion.videos import BASE, MOTIONS, shot_ids, video
 
@@ -57,7 +59,8 @@ def test_length_and_loop(name: str) -> None:
 def test_a_new_rate_or_encoding_keeps_every_shot(name: str, change: str) -> None:
     old = video(name)
     encoding = {"quality": Encoding(quality=30), "codec": Encoding("webp")}.get(change, Encoding(preset="ultrafast"))
-    new = video(name, encoding=encoding, **({"fps": "30000/1001"} if change == "fps" else {}))
+    more: dict[str, Any] = {"fps": "30000/1001"} if change == "fps" else {}
+    new = video(name, encoding=encoding, **more)
     assert new.id != old.id
     assert shot_ids(new) == shot_ids(old)
 
@@ -68,9 +71,9 @@ def test_pingpong_keeps_every_shot(name: str) -> None:
 
 
 def test_a_loop_with_equal_ends_keeps_every_shot() -> None:
-    ends = {"zoom": [[0, 1], ["50%", 2], ["end", 1]], "phrase": "zoom {zoom:.2f}"}
+    ends: dict[str, Any] = {"zoom": [[0, 1], ["50%", 2], ["end", 1]], "phrase": "zoom {zoom:.2f}"}
     assert shot_ids(video("prompt", loop=True, **ends)) == shot_ids(video("prompt", **ends))
-    words = {"seeds": [[0, 1], ["50%", 2], ["end", 1]]}
+    words: dict[str, Any] = {"seeds": [[0, 1], ["50%", 2], ["end", 1]]}
     assert shot_ids(video("walk", loop=True, **words)) == shot_ids(video("walk", **words))
 
 
@@ -84,7 +87,7 @@ def test_seconds_and_frames_are_one_length() -> None:
 def test_a_shot_of_mode_prompt_is_the_picture_of_that_prompt() -> None:
     shots = motion.shots(video("prompt"))
     assert shots[0] == replace(BASE, prompt="a sea, zoom 1.00")
-    assert motion.make(shots[0], motion.Motion(), Encoding()).id == shots[0].id
+    assert motion.make(shots[0], Motion(), Encoding()).id == shots[0].id
 
 
 def test_frames_that_come_out_alike_are_one_shot() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from sdbatch import motion
 from sdbatch.imaging.warp import warp
 from sdbatch.media import png, video_reader
+from sdbatch.motion.settings import Motion
 from sdbatch.preview.camera import camera_preview, captions
 from sdbatch.preview.plot import curves
 from sdbatch.preview.test_card import card
@@ -35,7 +37,7 @@ def test_curves_by_depth_and_of_one_value() -> None:
 def test_the_rehearsal_has_every_frame(name: str) -> None:
     job = video(name)
     frames, picture = camera_preview(job, 64)
-    assert len(frames) == job.video.motion.count  # type: ignore[union-attr]
+    assert len(frames) == job.video.motion.count
     assert {picture(layer.shot).size for frame in frames for layer in frame} == {(64, 42)}
 
 
@@ -45,12 +47,12 @@ def test_every_distinct_motion_and_shape_is_drawn_once(tmp_path: Path) -> None:
         video("out"),
         video("out", replace(BASE, seed=9)),
         video("out", wide),
-        motion.make(BASE, motion.Motion(), video().video.encoding),
-    ]  # type: ignore[union-attr]
+        motion.make(BASE, Motion(), video().video.encoding),
+    ]
     made = list(write_previews(jobs, tmp_path / "preview"))
     assert [p.name for p in made] == [f"{n}.{e}" for n in ("01-zoom-48x32", "02-zoom-64x32") for e in ("png", "mp4")]
     assert png.decode(made[0]).shape[1] == 960
-    assert video_reader.probe(made[1]) == (320, 214, 24, 10)
+    assert video_reader.probe(made[1]) == (320, 214, Fraction(24), 10)
 
 
 def test_of_a_long_video_some_frames_are_rehearsed_at_its_pace(tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ import itertools
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sdbatch.store import Store
+from sdbatch.tasks import app
 from tests.config.building import VIDEO, planned, problems
 
 
@@ -190,6 +193,20 @@ def test_shards_part_the_plan(count):
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
+def test_the_shard_of_a_dry_run_is_what_is_rendered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store, before = Store(tmp_path / "outputs/parts"), set[str]()
+    for index in range(3):
+        data = {"name": "parts", "prompts": ["a sea"], "model": {"kind": "fake"}, "canvas": ["32x24"], "seeds": "0..6"}
+        data |= {"shard": {"index": index, "count": 3}, "gallery": {"enabled": False}}
+        plan = planned(data)
+        assert app.run(data) == 0
+        done = set(store.ledger())
+        assert done - before == {plan.ids[i] for i in plan.shard()}
+        before = done
+    assert before == set(plan.ids)
+
+
 # ---- prompt sets
 
 SETS = {
@@ -266,7 +283,7 @@ def test_planning_imports_no_torch():
     assert json.loads(found.stdout) == []
 
 
-AXES = {
+AXES: dict[str, list[Any]] = {
     "canvas": ["1:1", "16:9", "64x40"],
     "negative": ["", "fog", "rain"],
     "sampling.steps": [4, 8, 12],

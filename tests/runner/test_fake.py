@@ -19,7 +19,7 @@ class Shots:
 
     def __init__(self, *shots) -> None:
         self.left = deque(shots)
-        self.asked = []
+        self.asked: list[Bucket | None] = []
 
     def take(self, bucket=None, but=()):
         self.asked.append(bucket)
@@ -41,7 +41,7 @@ def test_the_same_shot_is_the_same_picture_in_any_company() -> None:
 
 def test_pictures_are_pictures() -> None:
     pixels = draw(replace(still(1).shot, width=100, height=60))
-    assert (pixels.shape, pixels.dtype) == ((60, 100, 3), np.uint8)
+    assert (pixels.shape, pixels.dtype) == ((60, 100, 3), np.dtype(np.uint8))
     assert pixels.std() > 5
 
 

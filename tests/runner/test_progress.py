@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from sdbatch.terminal.progress import Bar, Lines, Progress, open_progress
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch):
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
     def tick(seconds: float) -> None:
         now[0] += seconds

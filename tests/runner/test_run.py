@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,10 @@ from sdbatch.errors import DeviceLost, RenderError, StoreError
 from sdbatch.media import metadata, png, video_reader
 from sdbatch.motion.settings import Motion
 from sdbatch.runner import Options, estimate, run
+from sdbatch.runner.timings import cost
 from sdbatch.spec.jobs import Encoding, plan_digest
 from sdbatch.spec.renderer import Failure, Feed, Picture
-from sdbatch.store import State, Store
+from sdbatch.store import Record, State, Store, Worker
 from sdbatch.terminal.progress import Lines
 from tests.runner.little import LittlePlan, Opener, digests, plan, still, stills, tree, video
 
@@ -62,6 +64,51 @@ def test_two_runs_in_two_places_are_the_same_bytes(tmp_path: Path) -> None:
     assert tree(one.root) == tree(two.root)
     summary = json.loads(one.summary.read_text())
     assert (summary["jobs"], summary["done"], summary["new"]) == (8, 8, 0)
+
+
+def test_every_file_is_on_the_disk_before_it_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store as the program opens it: whatever a power failure leaves is whole. Renaming keeps a file's inode."""
+    synced: set[int] = set()
+    fsync = os.fsync
+
+    def spy(fd: int) -> None:
+        synced.add(os.fstat(fd).st_ino)
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    store = Store(tmp_path / "x")
+    run(plan(still(0), video(3)), store, Opener(), Options(frames=True))
+    there = {str(f.relative_to(store.root)): f.stat().st_ino for f in store.root.rglob("*") if f.is_file()}
+    assert {name for name, inode in there.items() if inode not in synced} == set()
+
+
+def test_a_file_is_there_whole_before_its_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = []
+    record = Worker.record
+
+    def spy(worker: Worker, line: Record) -> None:
+        path = store.file(line)
+        beside = [path.with_suffix(s) for s in (".json", ".png")] if path.suffix != ".png" else []
+        recorded.append((line.id, all(p.is_file() for p in (path, *beside)) and png.file_digest(path) == line.file))
+        record(worker, line)
+
+    monkeypatch.setattr(Worker, "record", spy)
+    p = plan(still(0), still(1), video(3))
+    run(p, store, Opener())
+    assert sorted(recorded) == sorted((job_id, True) for job_id in p.ids)
+
+
+@pytest.mark.parametrize("count", [1, 3, 11])
+def test_shards_render_every_job_once(store: Store, count: int) -> None:
+    p = stills(8)
+    rendered = []
+    for index in range(count):
+        opener = Opener()
+        outcome = run(p, store, opener, Options(shard=(index, count)))
+        assert opener.rendered == p.ids[index::count]
+        assert (outcome.done, outcome.skipped) == (len(opener.rendered), 0)
+        rendered += opener.rendered
+    assert sorted(rendered) == sorted(p.ids)
 
 
 def test_nothing_but_results_is_left(store: Store) -> None:
@@ -140,7 +187,7 @@ def test_shared_shots_are_rendered_once(store: Store) -> None:
     a, b = video(6), video(4, fps=12)
     assert {s.id for s in motion.shots(b)} < {s.id for s in motion.shots(a)}
     picture = motion.shots(a)[2]
-    p = plan(a, b, motion.make(picture, motion.Motion(), a.video.encoding, "one"))
+    p = plan(a, b, motion.make(picture, Motion(), a.video.encoding, "one"))
     opener = Opener()
     outcome = run(p, store, opener)
     assert outcome.done == 3
@@ -151,7 +198,7 @@ def test_shared_shots_are_rendered_once(store: Store) -> None:
 def test_a_new_frame_rate_only_encodes(store: Store) -> None:
     run(plan(video(4, fps=24)), store, Opener())
     again = Opener()
-    p = plan(video(4, fps=12), motion.make(motion.shots(video(4))[1], motion.Motion(), video().video.encoding, "still"))
+    p = plan(video(4, fps=12), motion.make(motion.shots(video(4))[1], Motion(), video().video.encoding, "still"))
     outcome = run(p, store, again)
     assert (outcome.done, again.opened) == (2, 0)
     assert [f.stem for f in store.root.glob("plans/*")] == [plan_digest(plan(video(4)).ids)]
@@ -194,7 +241,7 @@ def test_a_chain_never_crosses_profiles(store: Store, chain: str) -> None:
 @pytest.mark.parametrize(("rows", "rendered"), [(4, 3), (2, 4)], ids=["same", "other"])
 def test_a_video_takes_finished_pictures_of_its_own_profile_only(store: Store, rows: int, rendered: int) -> None:
     moving = video(4)
-    picture = motion.make(motion.shots(moving)[1], motion.Motion(), moving.video.encoding, "picture")
+    picture = motion.make(motion.shots(moving)[1], Motion(), moving.video.encoding, "picture")
     run(plan(picture), store, Opener(rows=rows))
     opener = Opener(rows=4)
     assert run(plan(picture, moving), store, opener).done == 1
@@ -410,7 +457,10 @@ def test_timings_give_estimates(store: Store, tmp_path: Path) -> None:
     model = p[0].shot.model.weights
     assert estimate(path, 1.0, model) is None
     run(p, store, Opener(), Options(timings=path))
-    assert estimate(path, 1.0, model) > 0
+    (last,) = json.loads(path.read_text()).values()
+    assert last["work"] == round(sum(cost(job.shot) for job in p), 3) > 0
+    path.write_text(json.dumps({"p": last | {"seconds": 5.0}}))
+    assert estimate(path, 4 * last["work"], model) == 20.0
     assert estimate(path, 1.0, "a larger one") is None
     path.write_text(json.dumps({"p": {"model": model, "seconds": "x"}}))
     assert estimate(path, 1.0, model) is None

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -221,18 +220,24 @@ def test_what_the_disk_says_is_put_in_words(
 
 
 def test_a_worker_that_others_look_at_waits_for_its_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    try_lock = files.try_lock
+    try_lock, order = files.try_lock, []
 
     def after_others(fd: int, wait: bool = False) -> bool:
         monkeypatch.undo()
         other = os.open(store.worker_files()[0], os.O_RDWR)
         assert try_lock(other)
-        threading.Timer(0.1, os.close, (other,)).start()
+
+        def let_go() -> None:
+            order.append("let go")
+            os.close(other)
+
+        threading.Timer(0.1, let_go).start()
         return try_lock(fd, wait)
 
     monkeypatch.setattr(files, "try_lock", after_others)
     worker = store.worker()
-    time.sleep(0.2)
+    order.append("begun")
+    assert order == ["let go", "begun"]
     assert store.living() == 1
     worker.close()
     assert store.living() == 0

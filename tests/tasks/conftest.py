@@ -24,7 +24,7 @@ DATA: dict[str, Any] = {
     "gallery": {"enabled": False},
 }
 MOTION = {"frames": 5, "fps": 8}
-OF_MODE = {
+OF_MODE: dict[str, dict[str, Any]] = {
     "prompt": {"phrase": "at {t:.2f}"},
     "walk": {"seeds": [[0, 7], ["end", 8]]},
     "zoom": {"zoom": [[0, 1.0], ["end", 2.0]]},

@@ -9,8 +9,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from tests.patience import until
 
 SETTINGS = [
     *("name=embedded", "model=tiny", "gallery.enabled=false", "prompts=[a red torii signals]", "canvas=[64x64]"),
@@ -44,8 +45,7 @@ def test_killed_resumed_verified_and_reproduced(tmp_path: Path) -> None:
     outputs = tmp_path / "outputs/embedded"
     for done in ("images/[!.]*.png", "videos/[!.]*.mp4"):
         process = _start(ONE, tmp_path)
-        while process.poll() is None and not list(outputs.glob(done)):
-            time.sleep(0.01)
+        until(lambda: process.poll() is not None or any(outputs.glob(done)), timeout=300)  # noqa: B023
         process.kill()
         process.communicate()
     process = _start(ONE, tmp_path)

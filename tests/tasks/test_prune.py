@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sdbatch.config.experiment import PruneSettings
 from sdbatch.errors import StoreError
 from sdbatch.store import Store
 from sdbatch.tasks import prune
@@ -64,6 +67,18 @@ def test_shots_of_finished_videos(folder: Folder, videos) -> None:
     again = {p for p in folder.tree() if "/shots/" in p}
     assert 0 < len(again) < len(shots), "of the one video that was rendered again, which is now missing once more"
     assert "everything" in _prune(folder, prune={"shots": True, "apply": True}, **more)
+
+
+def test_shots_of_an_older_kept_plan_stay(folder: Folder, videos: Callable[[str], dict[str, Any]]) -> None:
+    more = videos("zoom")
+    shots = {p: d for p, d in folder.tree().items() if "/shots/" in p}
+    assert shots
+    assert folder.run(seeds=[4]) == 0
+    assert "everything" in _prune(folder, seeds=[4], prune={"apply": True})
+    assert {p: d for p, d in folder.tree().items() if "/shots/" in p} == shots
+    _prune(folder, seeds=[4], prune={"apply": True, "plans": True})
+    assert not (folder.store.root / "shots").exists(), "without that plan nothing needs them"
+    assert folder.run(**more) == 0
 
 
 def test_plans_that_cannot_be_read_keep_all_shots(folder: Folder, videos) -> None:
@@ -140,6 +155,6 @@ def test_profiles_that_nothing_names(stills: Folder) -> None:
 
 
 def test_nothing_there(folder: Folder) -> None:
-    assert not prune.unwanted(Store(folder.root / "outputs/x"), None, prune.PruneSettings())
+    assert not prune.unwanted(Store(folder.root / "outputs/x"), None, PruneSettings())
     assert "everything" in _prune(folder)
     assert not (folder.root / "outputs").exists()

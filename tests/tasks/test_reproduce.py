@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from sdbatch.engine import fake
 from sdbatch.media import infotext, png
 from sdbatch.spec.jobs import Model
 from sdbatch.tasks import foreign
+from tests.patience import cpu_limit
 from tests.tasks.conftest import VIDEOS, Folder
 
 A1111 = """a castle in the sea <lora:blue:0.7>
@@ -200,9 +200,8 @@ def test_prompts_of_another_tool(text: str, says: str) -> None:
 
 
 def test_a_hostile_prompt_is_read_in_time() -> None:
-    began = time.perf_counter()
-    foreign.job(infotext.parse("[" + ":" * 100_000), Model("b2:00"), (32, 32), "source")
-    assert time.perf_counter() - began < 5
+    with cpu_limit(20):
+        foreign.job(infotext.parse("[" + ":" * 100_000), Model("b2:00"), (32, 32), "source")
 
 
 def test_what_another_tool_did_besides() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from sdbatch import motion
 from sdbatch.engine import fake
+from sdbatch.engine.renderers import open_renderer
 from sdbatch.errors import ConfigError, Interrupted
 from sdbatch.media import png
 from sdbatch.plan import parse
@@ -64,10 +65,15 @@ def test_order_neighbours_and_samples(stills: Folder, monkeypatch: pytest.Monkey
     for seed in range(4):
         assert stills.run(task="verify", verify={"seed": seed}) == 0
     planned = [json.loads(line)["id"] for line in stills.store.plan.read_text().splitlines()]
+    assert len(seen) == 4
     assert all(sorted(ids) == sorted(planned) for ids in seen)
-    assert any(ids != planned for ids in seen)
-    assert stills.json(sample=2, seed=1)[1]["counts"]["bit_equal"] == 2
-    assert len(seen.pop()) == 2
+    assert len({tuple(ids) for ids in seen}) > 1, "every seed shuffles the jobs in its own way"
+    seen.clear()
+    for seed in range(8):
+        assert stills.json(sample=2, seed=seed)[1]["counts"]["bit_equal"] == 2
+    assert all(len(set(ids)) == 2 for ids in seen)
+    assert len({frozenset(ids) for ids in seen}) > 1, "every seed chooses its own sample"
+    assert set().union(*seen) == set(planned), "no job is left out by every seed"
     assert stills.json(sample=0)[1]["counts"]["bit_equal"] == 0
     assert stills.run(task="verify", verify={"sample": 99}) == 0
 
@@ -76,7 +82,7 @@ def test_it_is_rendered_as_recorded(folder: Folder, monkeypatch: pytest.MonkeyPa
     """Rows and threads are those of the profile, whatever is configured now."""
     assert folder.run(runtime={"rows": 3}) == 0
     asked = []
-    real = rerender.open_renderer
+    real = open_renderer
 
     def spy(source, model, runtime):
         asked.append(runtime)
@@ -96,7 +102,7 @@ def test_what_this_machine_cannot_do_is_done_otherwise(stills: Folder, monkeypat
     path.with_name(f"{cuda.digest}.json").write_text(json.dumps(cuda.asdict()))
     text = stills.store.manifest.read_text()
     stills.store.manifest.write_text(text.replace(there.digest, cuda.digest))
-    real = rerender.open_renderer
+    real = open_renderer
 
     def no_cuda(source, model, runtime):
         if runtime.device == "cuda":

@@ -1,0 +1,34 @@
+"""Waiting for what must happen, and limits that a busy machine does not move: CPU time, not the clock."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SECONDS = 60.0  # until something that never happens is a failure; no test measures time
+
+
+def until(done: Callable[[], object], said: Callable[[], str] = lambda: "", timeout: float = SECONDS) -> None:
+    """Wait for what another thread or process does; fail with what it ``said`` if it never does."""
+    end = time.monotonic() + timeout
+    while not done():
+        assert time.monotonic() < end, f"it never happened {said()}"
+        time.sleep(0.003)
+
+
+@contextmanager
+def cpu_limit(seconds: float) -> Iterator[None]:
+    """Fail if the block takes more CPU time than that: a guard against time that grows faster than the input."""
+
+    def expired(*_: object) -> None:
+        raise AssertionError(f"more than {seconds} s of CPU time")
+
+    before = signal.signal(signal.SIGPROF, expired)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
