@@ -99,6 +99,10 @@ class Lent:
     def profile(self) -> Profile:
         return self._renderer.profile
 
+    @property
+    def about(self) -> str:
+        return self._renderer.about
+
     def close(self) -> None: ...
 
 
