@@ -3,7 +3,7 @@
 # make faults 200 kills, full disks, hostile files           make fuzz    5,000 configurations, texts and files
 # make verify is every shipped experiment bit-equal when rendered again?
 # make audit  known vulnerabilities of pinned versions       make schema  conf/schema.json anew
-# make cuda   on a GPU: its tests and benchmarks
+# make gpu    on a GPU: its tests, then its benchmark in stages
 PYTHON ?= python3
 VENV := .venv
 CASES ?= 5000
@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint faults fuzz verify audit bench cuda schema clean
+.PHONY: demo test lint faults fuzz verify audit bench gpu schema clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -55,10 +55,10 @@ bench: $(INSTALLED)
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
-# On a machine with a GPU: its tests, then its benchmarks (the exact SD 1.5 architecture, seeded random weights).
-cuda: $(INSTALLED)
-	$(BIN)/python -m pytest -n 0 tests/engine/test_cuda.py
-	$(BIN)/python -m benchmarks throughput busy --model random_sd15
+# On a machine with a GPU: its tests, then every stage of the benchmark whatever the tests say.   make gpu STAGES="bits calls"
+gpu: $(INSTALLED)
+	code=0; $(BIN)/python -m pytest -n 0 tests/engine/test_cuda.py || code=$$?; \
+	$(BIN)/python -m benchmarks gpu $(STAGES) || code=$$?; exit $$code
 
 schema: $(INSTALLED)
 	$(BIN)/python -m sdbatch task=schema > conf/schema.json

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections import defaultdict
@@ -13,7 +12,9 @@ from typing import Any
 import diffusers
 import torch
 from diffusers import StableDiffusionPipeline
+from transformers import CLIPTokenizer
 
+from benchmarks import work
 from sdbatch.engine.load import load
 from sdbatch.models.locate import Source
 from sdbatch.spec.jobs import Shot
@@ -27,6 +28,19 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "heun": ("HeunDiscreteScheduler", {}),
     "lms": ("LMSDiscreteScheduler", {}),
 }
+
+
+def open_pipeline(model: str, device: str, dtype: str, best: bool) -> Any:
+    """The pipeline of a model by its kind. Sets nothing of torch's: see ``benchmarks.rival``."""
+    source = work.source_of(model)
+    tokenizer = CLIPTokenizer.from_pretrained(source.vocabulary, model_max_length=source.chunk + 2)
+    return pipeline(source, torch.device(device), getattr(torch, dtype), tokenizer, best)
+
+
+def compile_all(pipe: Any) -> None:
+    """As diffusers' guide has it: the U-Net as one graph, and the VAE's decoder."""
+    pipe.unet = torch.compile(pipe.unet, fullgraph=True)
+    pipe.vae.decode = torch.compile(pipe.vae.decode, fullgraph=True)
 
 
 def pipeline(source: Source, device: torch.device, dtype: torch.dtype, tokenizer: Any, best: bool) -> Any:
@@ -83,13 +97,10 @@ def grouped(pipe: Any, shots: Sequence[Shot], batch: int) -> float:
 
 
 def _timed(pipe: Any, calls: list[list[Shot]], save: Callable[[Any, Path], None]) -> float:
-    base, threads = pipe.scheduler.config, torch.get_num_threads()
-    torch.set_num_threads(os.cpu_count() or 1)  # as diffusers' users have it; sdbatch sets its own
+    base = pipe.scheduler.config
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         for shots in calls:
             for shot, image in zip(shots, call(pipe, shots, base), strict=True):
                 save(image, Path(folder) / f"{shot.id}.png")
-        seconds = time.perf_counter() - start
-    torch.set_num_threads(threads)
-    return seconds
+        return time.perf_counter() - start

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from sdbatch.config.validation import validate
 from sdbatch.models.locate import Source
@@ -57,7 +57,7 @@ class Jobs(Sequence[Job]):
         return self._jobs[i]
 
 
-def mixed(model: str, count: int, seed: int = 7) -> Jobs:
+def mixed(model: str, count: int, seed: int = 7, steps: tuple[int, int] = (10, 50)) -> Jobs:
     """Seeded-random jobs over 5 ratios, 10–50 steps, guidance 1–12 and 7 samplers: hardly any two alike."""
     rng = random.Random(seed)
     base = make_plan(model={"kind": model}, canvas=RATIOS)
@@ -67,7 +67,7 @@ def mixed(model: str, count: int, seed: int = 7) -> Jobs:
             base[rng.randrange(len(base))].shot,
             seed=rng.randrange(2**31),
             sampler=rng.choice(SAMPLERS),
-            steps=rng.randint(10, 50),
+            steps=rng.randint(*steps),
             guidance=rng.choice([1.0, *(float(g) for g in range(2, 13))]),
         )
         jobs[shot.id] = Job(shot.id, shot, slug="mixed")
@@ -106,15 +106,27 @@ class Lent:
     def close(self) -> None: ...
 
 
-def medians(runs: int, variants: dict[str, Callable[[], float]], pictures: int) -> dict[str, dict[str, float]]:
+class Variant(NamedTuple):
+    """One way to render ``pictures``; ``run`` returns its seconds."""
+
+    run: Callable[[], float]
+    pictures: int
+
+
+def medians(runs: int, variants: dict[str, Variant]) -> dict[str, dict[str, float]]:
     """Variants in turn, ``runs`` times over, so that a busy moment of the machine hits all alike."""
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(runs):
         for name, variant in variants.items():
-            seconds[name].append(variant())
+            seconds[name].append(variant.run())
+    return {name: _speed(variant.pictures, median(seconds[name])) for name, variant in variants.items()}
+
+
+def _speed(pictures: int, seconds: float) -> dict[str, float]:
     return {
-        name: {"seconds": round(median(s), 3), "pictures_per_second": round(pictures / median(s), 3)}
-        for name, s in seconds.items()
+        "pictures": pictures,
+        "seconds": round(seconds, 3),
+        "pictures_per_second": round(pictures / seconds, 3),
     }
 
 

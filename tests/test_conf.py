@@ -23,7 +23,8 @@ from tests.config.building import ROOT
 from tests.config.building import sdbatch as new_process
 
 CONF = ROOT / "conf"
-GLOBAL = sorted(p for group in ("experiment", "prompt_set", "motion_preset") for p in (CONF / group).glob("*.yaml"))
+ADDED = ("experiment", "prompt_set", "motion_preset", "sampling_preset")
+GLOBAL = sorted(p for group in ADDED for p in (CONF / group).glob("*.yaml"))
 GROUPS = sorted(p for group in ("model", "runtime", "output") for p in (CONF / group).glob("*.yaml"))
 
 
@@ -54,6 +55,7 @@ def test_every_file_composes_and_plans(composed, path, model):
         "experiment": [],
         "prompt_set": [],
         "motion_preset": ["prompts=[a sea]", "motion.frames=8"],
+        "sampling_preset": ["prompts=[a sea]"],
     }[path.parent.name]
     data = composed(f"+{path.parent.name}={path.stem}", f"model={model}", *needs).data
     made = plan(resolve(validate(data)))

@@ -47,3 +47,17 @@ def test_presets_are_planned(sdbatch: Callable[..., Any], name: str) -> None:
     assert said.code == 0, said.err
     assert ".mp4" in said.out
     assert f"+motion_preset={name}" in (CONF / "motion_preset" / f"{name}.yaml").read_text()
+
+
+def test_the_sampling_preset_saves_the_rows_that_it_says(sdbatch: Callable[..., Any]) -> None:
+    keys = ["prompts=[a sea]", "sampling.steps=24", "model=fake", "task=plan", "plan.format=json"]
+    said = [sdbatch(*more, *keys).out for more in ([], ["+sampling_preset=half_guided"])]
+    whole, part = (json.loads(out)["to_render"]["rows"] for out in said)
+    assert (whole, part) == (48, 36)
+
+
+def test_the_experiment_of_the_guidance_interval_compares_all_with_parts(sdbatch: Callable[..., Any]) -> None:
+    said = sdbatch("+experiment=guidance_interval", "model=fake", "task=plan", "plan.format=json")
+    plan = json.loads(said.out)["to_render"]
+    assert plan["jobs"] == 42
+    assert plan["rows"] == 6 * (48 + 42 + 36 + 30 + 42 + 36 + 36)

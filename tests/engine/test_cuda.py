@@ -1,6 +1,6 @@
 """On a GPU: the same promises, in half precision, compiled, through xformers, and when its memory runs out.
 
-``make cuda`` runs these and the benchmarks; without a GPU they are skipped.
+``make gpu`` runs these and the benchmarks; without a GPU they are skipped.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,15 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import kernels, machine, work
+from benchmarks.gpu.raw import Raw
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine import device, torch_engine
 from sdbatch.engine.gpu_errors import ooms, watched
+from sdbatch.engine.selftest import probe, same_bits
 from sdbatch.errors import ConfigError
-from sdbatch.spec.jobs import Start
+from sdbatch.spec.jobs import Shot, Start
 from sdbatch.spec.renderer import Picture
 from tests.engine.models import breaks, psnr, render, shot, source
 from tests.engine.test_exact import digests, plan
@@ -229,3 +234,137 @@ def test_a_profile_names_cuda_and_no_cores(usual: Any) -> None:
     assert usual.about.startswith(
         f"cuda {torch.cuda.get_device_name()}, float16, 16 rows per call, sdpa attention, exact"
     )
+
+
+# ---- the flags of exact runs, and Stable Diffusion 1.5's architecture at the shapes that are rendered
+
+SIZES = ((64, 64), (96, 64), (48, 85))  # latent height and width: 512x512, 512x768, 680x384
+
+
+@pytest.fixture(scope="module")
+def sd15() -> Iterator[Any]:
+    """The engine of the default settings with seeded random weights."""
+    found = engine.open(work.source_of("random_sd15"), Runtime(device="cuda"))
+    yield found
+    found.close()
+
+
+def sd15_shot(**changes: Any) -> Shot:
+    return replace(work.uniform("random_sd15", 6, 2)[0].shot, **changes)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
+@pytest.mark.parametrize("exact", [True, False])
+def test_every_precision_multiplies_under_the_flags(dtype: torch.dtype, exact: bool) -> None:
+    """torch 2.10 and later refuse half precision on cuBLAS where split-K is forbidden: projections without bias."""
+    where = device.prepare(Runtime(device="cuda", exact=exact)).where
+    x = torch.randn(154, 320, device=where).to(dtype)
+    w = torch.randn(320, 320, device=where).to(dtype)
+    for product in (torch.mm(x, w), torch.nn.functional.linear(x[None], w), torch.bmm(x[None], w[None])):
+        assert bool(torch.isfinite(product).all())
+
+
+def test_an_exact_engine_leaves_no_choice_to_measuring(sd15: Any) -> None:
+    assert sd15.profile.dtype == "float16"
+    device.prepare(Runtime(device="cuda"))  # an earlier test may have asked for other flags
+    assert torch.backends.cudnn.deterministic
+    assert not torch.backends.cudnn.benchmark
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_bits_are_equal_at_real_shapes(sd15: Any, height: int, width: int) -> None:
+    raw = Raw(sd15)
+    rows, row = raw.rows(height, width), raw.row(height, width)
+    assert probe(raw.denoise, row, rows) == "exact"
+    with torch.inference_mode():  # every slot, among other neighbours
+        true = raw.denoise([row], rows)[0]
+        others = [raw.row(height, width, seed) for seed in range(1, rows)]
+        for slot in range(rows):
+            moved = raw.denoise([*others[:slot], row, *others[slot:]], rows)[slot]
+            assert torch.equal(true, moved), f"slot {slot}"
+
+
+def test_a_call_that_gives_the_same_bits_gives_them_in_any_slot(sd15: Any) -> None:
+    """Sizes of calls that the engine may take instead: whatever is found is equal, found or not."""
+    raw = Raw(sd15)
+    row, rows = raw.row(64, 64), raw.rows(64, 64)
+    with torch.inference_mode():
+        true = raw.denoise([row], rows)[0]
+        for n in same_bits(raw.denoise, row, rows, tuple(n for n in (2, 4, 8, 12) if n < rows)):
+            assert torch.equal(true, raw.denoise([raw.row(64, 64, 1)] * (n - 1) + [row], n)[-1])
+
+
+def test_the_slot_in_a_vae_call_changes_no_byte(sd15: Any) -> None:
+    raw, batch = Raw(sd15), sd15.profile.vae_batch
+    for height, width in SIZES:
+        first, *others = raw.latents(height, width, batch)
+        alone = raw.decode([first], batch)[0].take()[0].copy()
+        for slot in range(batch):
+            latents = [*others[:slot], first, *others[slot:]]
+            assert np.array_equal(raw.decode(latents, batch)[slot].take()[0], alone), f"slot {slot} of {height}x{width}"
+
+
+def test_buckets_side_by_side_change_no_bits(sd15: Any) -> None:
+    shots = [sd15_shot(seed=seed, width=w * 8, height=h * 8) for seed in (1, 2) for h, w in SIZES]
+    together = digests(sd15, shots)
+    assert digests(sd15, shots[::-1]) == together
+    for one in shots[:3]:
+        assert digests(sd15, [one])[one.id] == together[one.id]
+
+
+def test_a_chain_has_the_same_bits_alone_and_in_company(sd15: Any) -> None:
+    parent = sd15_shot(seed=1)
+    child = replace(parent, seed=2, start=Start(parent.id, 0.6))
+    grandchild = replace(parent, seed=3, start=Start(child.id, 0.6))
+    chain = [parent, child, grandchild]
+    alone = digests(sd15, chain)
+    among = digests(sd15, [*(sd15_shot(seed=seed) for seed in range(10, 20)), *chain])
+    assert {one.id: among[one.id] for one in chain} == alone
+
+
+def test_a_card_that_is_full_loses_nothing() -> None:
+    """Not the allocator's limit: other memory fills the card, and the driver itself refuses more."""
+    found = engine.open(work.source_of("random_sd15"), Runtime(device="cuda"))
+    shots = [sd15_shot(seed=seed) for seed in range(20)]
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    render(found, shots)
+    needed = torch.cuda.max_memory_allocated() - before
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info()
+    ballast = torch.empty(free - needed // 2, dtype=torch.uint8, device="cuda")
+    rows, batch = found.profile.rows, found.profile.vae_batch
+    try:
+        pictures = render(found, shots)
+    finally:
+        del ballast
+        torch.cuda.empty_cache()
+    assert len(pictures) == 20
+    assert all(isinstance(p, Picture) for p in pictures.values())
+    assert (found.profile.rows, found.profile.vae_batch) != (rows, batch)
+    found.close()
+
+
+def test_summed_kernels_are_no_more_than_the_time_that_they_were_launched_in() -> None:
+    x = torch.randn(2048, 2048, device="cuda")
+    torch.cuda.synchronize()
+    before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+
+    def call() -> None:
+        before.record()
+        for _ in range(10):
+            x @ x
+        after.record()
+
+    found = kernels.record(call)
+    assert len(found) >= 10
+    assert 0 < kernels.milliseconds(found) <= before.elapsed_time(after) * 1.05
+
+
+def test_the_card_is_named_with_all_that_a_figure_depends_on() -> None:
+    found = machine.describe()
+    assert found["name"] == torch.cuda.get_device_name()
+    assert found["cudnn"] == torch.backends.cudnn.version()
+    assert found["memory_gb"] > 0

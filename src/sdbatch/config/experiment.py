@@ -24,7 +24,7 @@ from sdbatch.spec.limits import CLIP_SKIP, GUIDANCE, STEPS
 from sdbatch.spec.ranges import parse_seeds
 
 TASKS = ("render", "plan", "sheet", "gallery", "csv", "verify", "reproduce", "final", "prune", "schema")
-GROUPS = ("experiment", "prompt_set", "motion_preset")  # folders of conf/ that the command line adds: no keys
+GROUPS = ("experiment", "prompt_set", "motion_preset", "sampling_preset")  # folders of conf/ that are added: no keys
 
 
 def _one_of(names: Collection[str], what: str) -> AfterValidator:
