@@ -1,6 +1,6 @@
 """Measure speed; results as JSON in benchmarks/results/.   python -m benchmarks [NAME …] [--quick]
 
-Names: throughput, busy, plan, again, motion (needs the ``bench`` extra). All variants of a benchmark run in one
+Names: throughput, busy, plan, again, together, motion (needs the ``bench`` extra). Variants of a benchmark run in one
 process, on the same weights, sizes and steps; every figure is a median of several runs, and the device is named.
 """
 
@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-NAMES = ("plan", "again", "busy", "throughput", "motion")
+NAMES = ("plan", "again", "together", "busy", "throughput", "motion")
 RESULTS = Path(__file__).parent / "results"
 
 
