@@ -1,7 +1,7 @@
 """Measure speed; results as JSON in benchmarks/results/.   python -m benchmarks [NAME …] [--quick]
 
-Names: throughput, busy, plan, again, motion (needs the ``bench`` extra). All variants of a benchmark run in turn, on
-the same weights, sizes and steps; every figure is a median of several runs, and the device is named.
+Names: throughput, busy, plan, again, together, motion (needs the ``bench`` extra). All variants of a benchmark run in
+turn, on the same weights, sizes and steps; every figure is a median of several runs, and the device is named.
 Stages for a GPU, each with a time limit:   python -m benchmarks gpu --help
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.machine import describe
 
-NAMES = ("plan", "again", "busy", "throughput", "motion")
+NAMES = ("plan", "again", "together", "busy", "throughput", "motion")
 RESULTS = Path(__file__).parent / "results"
 
 

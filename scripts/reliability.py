@@ -30,7 +30,8 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "test_disk.test_a_limit",
     ),
     "a read-only disk; a file in place of the folder": ("test_disk.test_a_read", "test_disk.test_a_file"),
-    "two and three processes on one experiment, one of them killed": ("test_together.",),
+    "two to five processes on one experiment, some of them killed": ("test_together.", "test_claims."),
+    "workers killed, interrupted, given up and left alone": ("test_supervisor.",),
     "a manifest with a torn last line, garbage in the middle": ("test_kill.test_a_manifest", "test_records.test_torn"),
     "a clock that goes backwards": ("test_kill.test_a_clock",),
     "a picture, video, shot, profile or poster truncated, changed, exchanged or removed": (
@@ -63,6 +64,8 @@ FOLDERS = (
     "tests/motion/test_resume.py",
     "tests/runner",
     "tests/store/test_records.py",
+    "tests/store/test_claims.py",
+    "tests/workers/test_supervisor.py",
     "tests/engine/test_rows.py",
     "tests/tasks",
 )

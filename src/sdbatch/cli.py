@@ -34,6 +34,8 @@ def run(arguments: list[str]) -> int:
     if "--version" in arguments:
         sys.stdout.write(f"sdbatch {__version__}\n")
         return 0
+    if arguments == ["--worker"]:  # started by ``workers``; its order comes on standard input
+        return _carry_out(_work, 0)
     several = not {"-m", "--multirun"}.isdisjoint(arguments)
     codes: list[int] = []
     try:
@@ -41,7 +43,7 @@ def run(arguments: list[str]) -> int:
             compose,  # here: Ctrl-C while the program is loaded must not print a traceback either
         )
 
-        compose(arguments, lambda read: codes.append(_carry_out(read, len(codes) + 1 if several else 0)))
+        compose(arguments, lambda read: codes.append(_carry_out(lambda: _do(read), len(codes) + 1 if several else 0)))
     except ConfigError as e:
         codes.append(_say(e))
     except KeyboardInterrupt:
@@ -52,13 +54,23 @@ def run(arguments: list[str]) -> int:
     return max(codes, default=0)
 
 
-def _carry_out(read: Callable[[], Composed], number: int) -> int:
+def _do(read: Callable[[], Composed]) -> int:
+    from sdbatch.tasks import app
+
+    composed = read()
+    return app.run(composed.data, composed.given, composed.hidden)
+
+
+def _work() -> int:
+    from sdbatch.tasks import app
+
+    return app.work()
+
+
+def _carry_out(what: Callable[[], int], number: int) -> int:
     """One run; ``number``: which of several (0: the only one)."""
     try:
-        from sdbatch.tasks import app
-
-        composed = read()
-        return app.run(composed.data, composed.given, composed.hidden)
+        return what()
     except ConfigError as e:
         return _say(e, number)
     except (StoreError, RenderError) as e:

@@ -95,7 +95,7 @@ NAMES = [
     ({"sampling": {"sampler": ""}}, "sampling.sampler", "unknown sampler ''; allowed: ddim"),
     ({"motion": {"mode": "promt"}}, "motion.mode", "did you mean 'prompt'?"),
     ({"task": "rendr"}, "task", "unknown task 'rendr'; allowed: render, plan"),
-    ({"runtime": {"device": "gpu"}}, "runtime.device", "allowed: auto, cuda, mps, cpu"),
+    ({"runtime": {"device": "gpu"}}, "runtime.device", "allowed: auto, cuda, cuda:N, mps, cpu"),
     ({"runtime": {"dtype": "fp16"}}, "runtime.dtype", "did you mean 'float16'?"),
     ({"encoding": {"preset": "fst"}}, "encoding.preset", "did you mean 'fast'?"),
     ({"output": {"metadata": "non"}}, "output.metadata", "allowed: full, none (did you mean 'none'?)"),

@@ -17,7 +17,7 @@ from typing import Any
 from sdbatch import motion
 from sdbatch.engine.fake import FakeRenderer, Faults
 from sdbatch.errors import SdbatchError
-from sdbatch.runner import Options, run
+from sdbatch.runner import Options, run, share
 from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Failure, Feed, Picture
@@ -85,7 +85,10 @@ def render(root: str, wish: dict[str, Any]) -> int:
             return stored(*arguments)
 
         ShotCache._stored = slowly  # type: ignore[method-assign,assignment]
+    share.MANY = wish.get("chunks", share.MANY)
     say("ready")
+    while "begin" in wish and not Path(wish["begin"]).exists():
+        time.sleep(0.001)  # all begin in the same instant
     options = Options(shard=tuple(wish.get("shard", (0, 1))))
     try:
         outcome = run(jobs, Store(Path(root), wish.get("durable", False)), open_renderer, options)

@@ -2,24 +2,118 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.faults.harness import Child, check_whole, render, rendered, tree
+from tests.faults.test_kill import IN_FLIGHT
 from tests.patience import until
+from tests.runner.little import still
 
 WISH = {"stills": 60, "films": 2, "frames": 6}
 
 
-def test_two_processes_on_one_plan(tmp_path: Path) -> None:
+@pytest.fixture
+def reference(tmp_path: Path) -> dict[str, bytes]:
     render(tmp_path / "reference", **WISH)
-    reference = tree(tmp_path / "reference")
+    return tree(tmp_path / "reference")
+
+
+def together(root: Path, count: int, **wish: Any) -> list[Child]:
+    """So many processes that begin in the same instant."""
+    begin = root.with_name("begin")
+    children = [Child(root, **wish, begin=str(begin)) for _ in range(count)]
+    for child in children:
+        child.until("ready")
+    begin.touch()
+    return children
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_processes_that_begin_together_divide_the_work(tmp_path: Path, reference: dict[str, bytes], count: int) -> None:
     root, log = tmp_path / "x", tmp_path / "rendered.txt"
-    children = [Child(root, **WISH, delay=0.05, log=str(log)) for _ in range(2)]
-    ends = [child.wait() for child in children]
-    assert [code for code, _ in ends] == [0, 0]
+    ends = [child.wait() for child in together(root, count, **WISH, delay=0.03, log=str(log))]
+    assert [code for code, _ in ends] == [0] * count
     assert tree(root) == reference
-    assert len(check_whole(root, reference)) == 62
-    assert len(rendered(log)) < 1.8 * len(set(rendered(log))), "they should share the work"
+    ids = rendered(log)
+    assert len(ids) == len(set(ids)), "something was rendered twice"
+    assert sum(said["done"] for _, said in ends) == len(check_whole(root, reference)) == 62
+    assert all(said["done"] + said["skipped"] == 62 for _, said in ends)
+    assert all(said["done"] for _, said in ends), "one of them did nothing"
+
+
+def test_chunks_of_a_large_plan_are_divided(tmp_path: Path) -> None:
+    wish = {"stills": 150, "films": 1, "chunks": 20}  # of seven pictures
+    log = tmp_path / "rendered.txt"
+    ends = [child.wait() for child in together(tmp_path / "x", 3, **wish, delay=0.01, log=str(log))]
+    assert [code for code, _ in ends] == [0, 0, 0]
+    ids = rendered(log)
+    assert len(ids) == len(set(ids))
+    assert sum(said["done"] for _, said in ends) == 151
+    assert all(said["done"] % 7 in (0, 1, 3, 4) for _, said in ends)  # whole chunks, the last of three, the video
+
+
+def test_one_that_begins_later_takes_its_share(tmp_path: Path, reference: dict[str, bytes]) -> None:
+    root, log = tmp_path / "x", tmp_path / "rendered.txt"
+    wish = {**WISH, "delay": 0.04, "log": str(log)}
+    first = Child(root, **wish)
+    first.until("open")
+    time.sleep(0.5)
+    second = Child(root, **wish)
+    assert (first.wait()[0], second.wait()[0]) == (0, 0)
+    assert tree(root) == reference
+    ids = rendered(log)
+    assert len(ids) == len(set(ids))
+
+
+def test_what_fails_is_tried_by_one_and_said_by_all(tmp_path: Path) -> None:
+    root, log = tmp_path / "x", tmp_path / "rendered.txt"
+    bad = [still(3).id, still(30).id]
+    wish = {"stills": 40, "delay": 0.02, "log": str(log)}
+    ends = [child.wait() for child in together(root, 3, **wish, faults={"fail": bad})]
+    assert [(code, said["failed"]) for code, said in ends] == [(1, 2)] * 3
+    assert sorted(rendered(log)) == sorted(still(i).id for i in range(40))
+    code, said = render(root, **wish)
+    assert (code, said["done"], said["skipped"]) == (0, 2, 38), "the next run tries them again"
+
+
+def test_one_is_interrupted_and_the_others_take_its_work(tmp_path: Path, reference: dict[str, bytes]) -> None:
+    root, log = tmp_path / "x", tmp_path / "rendered.txt"
+    children = together(root, 3, **WISH, delay=0.04, log=str(log))
+    children[0].until("open")
+    time.sleep(0.5)
+    children[0].signal(signal.SIGINT)
+    ends = [child.wait() for child in children]
+    assert [code for code, _ in ends] == [130, 0, 0]
+    assert tree(root) == reference
+    ids = rendered(log)
+    assert len(ids) == len(set(ids)), "what it had in hand was not rendered yet"
+
+
+def test_two_of_three_are_killed_and_the_third_does_it_all(tmp_path: Path, reference: dict[str, bytes]) -> None:
+    root, log = tmp_path / "x", tmp_path / "rendered.txt"
+    children = together(root, 3, **WISH, delay=0.04, log=str(log))
+    for child in children[:2]:
+        child.until("open")
+        time.sleep(0.3)
+        assert child.kill()
+    assert children[2].wait()[0] == 0
+    assert tree(root) == reference
+    ids = rendered(log)
+    assert len(ids) - len(set(ids)) <= 2 * IN_FLIGHT
+
+
+def test_all_are_killed_and_the_next_run_goes_on(tmp_path: Path, reference: dict[str, bytes]) -> None:
+    root = tmp_path / "x"
+    children = together(root, 3, **WISH, delay=0.04)
+    time.sleep(0.6)
+    assert all([child.kill() for child in children])
+    assert render(root, **WISH)[0] == 0
+    assert tree(root) == reference
 
 
 def test_shards_that_end_one_after_the_other(tmp_path: Path) -> None:

@@ -128,11 +128,13 @@ def test_lanes_give_the_largest_first_and_chains_before_others() -> None:
     assert lanes.pop(Bucket(1, 1, 1)) is None
 
 
-def test_backwards_lanes_begin_at_the_end() -> None:
-    lanes = WorkQueue(backwards=True)
+def test_what_is_put_back_comes_next() -> None:
+    lanes = WorkQueue()
     for unit in range(3):
         lanes.add(SMALL, unit)
-    assert [lanes.pop(None) for _ in range(4)] == [2, 1, 0, None]
+    assert lanes.pop(None) == 0
+    lanes.put_back(SMALL, 0)
+    assert [lanes.pop(None) for _ in range(4)] == [0, 1, 2, None]
 
 
 def test_needs_count_shots_and_fail_videos() -> None:
@@ -144,9 +146,9 @@ def test_needs_count_shots_and_fail_videos() -> None:
     assert needs.shared == {"c": 7}
     assert needs.stored("a") == []
     assert needs.stored("b") == [1]
-    assert needs.alive("c")
+    assert needs.owner("c") == 2
     elsewhere.add(2)
-    assert not needs.alive("c")
+    assert needs.owner("c") is None
     elsewhere.clear()
     assert needs.waiting() == [2]
     assert needs.failed("c") == [2]

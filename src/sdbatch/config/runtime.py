@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from sdbatch.errors import nearest, shown
 from sdbatch.spec.limits import ROWS, VAE_BATCH
+
+DEVICES = ("auto", "cuda", "cuda:N", "mps", "cpu")
+_DEVICE = r"^(auto|cuda(:[0-9]{1,2})?|mps|cpu)$"
+_MOST = 64  # processes
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(_DEVICE, value):
+        hint = nearest(value, DEVICES)
+        allowed = f"{shown(value)} is not allowed; allowed: {', '.join(DEVICES)}"
+        raise ValueError(f"{allowed} ({hint})" if hint else allowed)
+    return value
+
+
+def _gpus(value: Any) -> Any:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value is None or value == "all" or (whole and 1 <= value <= _MOST):
+        return value
+    raise ValueError(f"{shown(value)} is not allowed; write all, or how many: 1–{_MOST}")
 
 
 class Runtime(BaseModel):
@@ -14,7 +36,18 @@ class Runtime(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="auto: CUDA, then MPS, then CPU")
+    device: Annotated[str, AfterValidator(_device)] = Field(
+        "auto",
+        description="auto: CUDA, then MPS, then CPU; cuda:1: the second card",
+        json_schema_extra={"pattern": _DEVICE},
+    )
+    gpus: Annotated[
+        int | Literal["all"] | None,
+        BeforeValidator(_gpus, json_schema_input_type=Annotated[int, Field(ge=1, le=_MOST)] | Literal["all"] | None),
+    ] = Field(None, description="all, or a number: a process for each CUDA card, all on one plan")
+    processes: int | None = Field(
+        None, ge=1, le=_MOST, description="the same without cards: so many processes on one device, all on one plan"
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: float16 on CUDA and MPS, float32 on the CPU"
     )
@@ -33,3 +66,15 @@ class Runtime(BaseModel):
     compile: bool = Field(False, description="torch.compile the denoiser (CUDA)")
     exact: bool = Field(True, description="false trades exact bits for speed, and every record says so")
     writers: int = Field(2, ge=1, le=64, description="threads that write pictures and videos")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Runtime:
+        if self.gpus is not None and self.processes is not None:
+            raise _wrong("processes", "cannot be combined with runtime.gpus, which starts one process per card")
+        if self.gpus is not None and self.device not in ("auto", "cuda"):
+            raise _wrong("gpus", f"takes the cards of this machine, not runtime.device={self.device}")
+        return self
+
+
+def _wrong(key: str, message: str) -> PydanticCustomError:
+    return PydanticCustomError("at_key", "{message}", {"key": key, "message": message})

@@ -27,3 +27,10 @@ def check(runtime: Runtime) -> None:
     from sdbatch.engine.device import prepare
 
     prepare(runtime)
+
+
+def cards() -> int:
+    """How many CUDA cards this process may use. Reserves nothing on them."""
+    from sdbatch.engine.device import cards
+
+    return cards()

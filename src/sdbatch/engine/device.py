@@ -47,12 +47,13 @@ class Device:
 def prepare(runtime: Runtime) -> Device:
     """Choose the device and set torch up for equal bits. Raises ConfigError for what this machine cannot do."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
-    kind = _kind(runtime.device)
-    threads = runtime.threads or 1  # a GPU leaves nothing but noise to the CPU
+    kind = _kind(runtime.device.partition(":")[0])
+    threads = runtime.threads or 1  # a GPU leaves only the noise to the CPU
     workers = (runtime.workers or max(1, _cores() // threads)) if kind == "cpu" else 1
     torch.set_num_threads(threads)
-    device = torch.device(kind, torch.cuda.current_device()) if kind == "cuda" else torch.device(kind)
+    device = torch.device(kind)
     if kind == "cuda":
+        device = _card(runtime.device)
         _cuda_flags(runtime.exact)
     dtype = DTYPES[runtime.dtype] if runtime.dtype != "auto" else torch.float32 if kind == "cpu" else torch.float16
     if kind == "cpu" and dtype == torch.float16:
@@ -75,6 +76,22 @@ def _kind(asked: str) -> str:
         why = f"; {text}" if asked == "cuda" and (text := unused_gpu()) else ""
         raise ConfigError.one("runtime.device", f"{asked} is not available here{why}", f"use auto or {nearest}")
     return asked
+
+
+def cards() -> int:
+    """How many CUDA cards this process may use. Reserves nothing on them."""
+    return torch.cuda.device_count()
+
+
+def _card(asked: str) -> torch.device:
+    """The CUDA card that ``asked`` names, else the current one. No profile names it: equal cards give equal bits."""
+    count = cards()
+    index = int(asked.partition(":")[2] or torch.cuda.current_device())
+    if index >= count:
+        there = ", ".join(f"cuda:{n} ({torch.cuda.get_device_name(n)})" for n in range(count))
+        raise ConfigError.one("runtime.device", f"{asked} is not available here", f"there is {there}")
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
 
 
 def _cores() -> int:

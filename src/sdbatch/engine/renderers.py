@@ -21,6 +21,13 @@ def check(runtime: Runtime) -> None:
     engine.check(runtime)
 
 
+def cards() -> int:
+    """How many CUDA cards torch can use in this process."""
+    from sdbatch import engine
+
+    return engine.cards()
+
+
 def open_renderer(source: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
     """Load ``source`` as ``runtime`` says. Raises ConfigError naming what does not work here and what does."""
     if source.kind == "fake":

@@ -71,10 +71,11 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-def try_lock(fd: int, wait: bool = False) -> bool:
-    """An exclusive lock that ends with the process. False if it is held elsewhere or the file system has none."""
+def try_lock(fd: int, wait: bool = False, shared: bool = False) -> bool:
+    """A lock that ends with the process, exclusive or ``shared``. False if another process holds it or the file system
+    has no locks."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         return False
     return True

@@ -12,7 +12,8 @@ from sdbatch.store import Ledger, Record, Store, Worker
 from sdbatch.store.plan_file import Plan
 from sdbatch.terminal.progress import Progress
 
-MAX_ERROR = 500
+MAX_ERROR = 500  # characters
+MAX_ERRORS = 20
 
 
 @dataclass(slots=True)
@@ -22,7 +23,7 @@ class ResultLog:
     worker: Worker
     progress: Progress
     observer: Observer
-    done: int = 0
+    done: set[str] = field(default_factory=set)
     failures: set[str] = field(default_factory=set)
     errors: list[tuple[str, str]] = field(default_factory=list)  # the first few
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -30,10 +31,8 @@ class ResultLog:
     def add(self, record: Record, pixels: Pixels | None = None) -> None:
         self.worker.record(record)
         with self._lock:
-            self.done += record.done
-            if not record.done:
-                self.failures.add(record.id)
-            if record.error and len(self.errors) < 20:
+            (self.done if record.done else self.failures).add(record.id)
+            if record.error and len(self.errors) < MAX_ERRORS:
                 self.errors.append((record.id, record.error))
         self.progress.job(record.done, record.id, record.error)
         self.observer.recorded(record, pixels)

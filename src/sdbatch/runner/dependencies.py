@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 
 class Dependencies:
-    """``elsewhere`` says whether another process has finished a job."""
+    """``elsewhere`` says whether another process has done a job, or failed at it."""
 
     def __init__(self, elsewhere: Callable[[int], bool]) -> None:
         self._elsewhere = elsewhere
@@ -34,13 +34,14 @@ class Dependencies:
     def is_video(self, i: int) -> bool:
         return i in self._missing
 
-    def __contains__(self, shot_id: str) -> bool:
+    def __contains__(self, shot_id: object) -> bool:
         """Whether videos wait for the shot."""
         return shot_id in self._owners
 
-    def alive(self, shot_id: str) -> bool:
-        """Whether a video that may still come about waits for the shot."""
-        return any(i not in self._over and not self._elsewhere(i) for i in self._owners.get(shot_id, ()))
+    def owner(self, shot_id: str) -> int | None:
+        """The first video that waits for the shot and may still come about."""
+        waiting = self._owners.get(shot_id, ())
+        return next((i for i in waiting if i not in self._over and not self._elsewhere(i)), None)
 
     def stored(self, shot_id: str) -> list[int]:
         """The shot is on disk; returns the videos that are complete now."""
@@ -53,7 +54,7 @@ class Dependencies:
 
     def failed(self, shot_id: str) -> list[int]:
         """The shot cannot be made; returns the videos that fail with it."""
-        videos = [i for i in self._owners.pop(shot_id, ()) if i not in self._over]
+        videos = [i for i in self._owners.pop(shot_id, ()) if i not in self._over and not self._elsewhere(i)]
         self._over.update(videos)
         return videos
 

@@ -16,6 +16,7 @@ from sdbatch.runner.writers import Writers
 from sdbatch.spec.renderer import Failure, Picture, Renderer
 from sdbatch.terminal.progress import Progress
 
+PAUSE = 0.2  # seconds between looks at what other processes do, when there is nothing else to do
 MAX_CRASHES = 16  # of the renderer in a row, with no result in between
 
 
@@ -29,7 +30,7 @@ class Loop:
         self._output = output
         self._writers = writers
         self._crashes = 0
-        self._cost = 0.0
+        self._cost = self._seconds = 0.0
         self._weights = ""
 
     def run(self, signals: SignalHandler, progress: Progress, report: Path | None) -> bool:
@@ -37,14 +38,12 @@ class Loop:
 
         Raises KeyboardInterrupt, StoreError, or RenderError if the renderer fails at everything (DeviceLost: at once).
         """
-        began = time.perf_counter()
         try:
-            while self._pass(signals, progress):
+            while self._timed_pass(signals, progress) or self._await(signals):
                 pass
         finally:
             if report is not None and self._cost:
-                seconds = time.perf_counter() - began
-                timings.add(report, self._renderer.profile, self._weights, seconds, self._cost)
+                timings.add(report, self._renderer.profile, self._weights, self._seconds, self._cost)
         self._writers.drain()
         if self._changed:
             return False
@@ -60,24 +59,45 @@ class Loop:
         """What comes now would not be what the records and the cache say."""
         return self._renderer.profile != self._profile
 
+    def _timed_pass(self, signals: SignalHandler, progress: Progress) -> bool:
+        began = time.perf_counter()
+        try:
+            return self._pass(signals, progress)
+        finally:
+            self._seconds += time.perf_counter() - began
+
     def _pass(self, signals: SignalHandler, progress: Progress) -> bool:
         """One call of ``render``; whether anything came of it."""
-        results = self._renderer.render(self._work)
         busy = False
+        for i in self._work.complete():
+            busy = True
+            self._writers.put(partial(self._output.complete, i))
+        results = self._renderer.render(self._work)
         while (result := _next(results, signals)) is not None:
             busy = True
             self._writers.check()
             if self._changed:
-                return False
+                break
             if isinstance(result, Exception):
                 self._crashed(result)
                 break
             self._crashes = 0
             self._take_in(result, progress)
+            progress.spared(*self._work.dropped())
         for shot_id in self._work.appeared():
             busy = True
             self._writers.put(partial(self._stored, shot_id))
-        return busy
+        progress.spared(*self._work.dropped())
+        return busy and not self._changed
+
+    def _await(self, signals: SignalHandler) -> bool:
+        """With nothing left to do: whether others are still at work, whose work may yet become ours."""
+        self._writers.drain()
+        if self._changed or not self._work.others():
+            return False
+        with signals.interruptible():
+            time.sleep(PAUSE)
+        return True
 
     def _take_in(self, result: Picture | Failure, progress: Progress) -> None:
         if isinstance(result, Failure):

@@ -55,6 +55,13 @@ class Outputs:
             self._cache.stored(job.id, record)
         return ""
 
+    def complete(self, i: int) -> None:
+        """Write job ``i``, whose shots are all stored."""
+        if self._context.plan[i].video is not None:
+            self.video(i)
+        else:
+            self.copy(i)
+
     def copy(self, i: int) -> None:
         """Picture job ``i`` is a shot that some video has rendered."""
         job_id = self._context.plan.ids[i]

@@ -16,12 +16,11 @@ from sdbatch.spec.renderer import Bucket
 class _BucketQueue:
     """The units of one bucket; what was woken comes first, so that chains go on."""
 
-    def __init__(self, backwards: bool) -> None:
+    def __init__(self) -> None:
         self._units = array("q")
         self._weights = array("f")
         self._at = 0
         self._woken: deque[int] = deque()
-        self._backwards = backwards
 
     def add(self, unit: int, weight: float) -> None:
         self._units.append(unit)
@@ -41,17 +40,14 @@ class _BucketQueue:
             return self._woken.popleft()
         if self._at == len(self._units):
             return None
-        if self._backwards:
-            return self._units.pop()
         self._at += 1
         return self._units[self._at - 1]
 
 
 class WorkQueue:
-    """A *unit* is a number, 8 bytes each. ``backwards`` begins with the last one of a bucket."""
+    """A *unit* is a number, 8 bytes each."""
 
-    def __init__(self, backwards: bool = False) -> None:
-        self._backwards = backwards
+    def __init__(self) -> None:
         self._lanes: dict[Bucket, _BucketQueue] = {}
         self._asleep: dict[str, list[tuple[Bucket, int]]] = {}  # shot -> units that wait for it
         self._waits: dict[int, int] = {}  # sleeping unit -> number of shots that it waits for
@@ -59,7 +55,7 @@ class WorkQueue:
     def add(self, bucket: Bucket, unit: int, parents: tuple[str, ...] = (), weight: float = 0.0) -> None:
         """A unit that is ready once the shots ``parents`` are there. ``weight``: how long it is, with all that waits
         for it."""
-        lane = self._lanes.get(bucket) or self._lanes.setdefault(bucket, _BucketQueue(self._backwards))
+        lane = self._lanes.get(bucket) or self._lanes.setdefault(bucket, _BucketQueue())
         for parent in parents:
             self._asleep.setdefault(parent, []).append((bucket, unit))
         if parents:
@@ -80,6 +76,10 @@ class WorkQueue:
             if not self._waits[unit]:
                 del self._waits[unit]
                 self._lanes[bucket].wake(unit)
+
+    def put_back(self, bucket: Bucket, unit: int) -> None:
+        """A unit that was popped is to be rendered after all."""
+        self._lanes[bucket].wake(unit)
 
     def pop(self, bucket: Bucket | None, but: Collection[Bucket] = ()) -> int | None:
         """The next ready unit of ``bucket``, or of all that are not among ``but``."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sdbatch import motion
-from sdbatch.runner.context import ResultLog, RunContext
-from sdbatch.runner.loop import Loop
+from sdbatch.runner.context import MAX_ERRORS, ResultLog, RunContext
+from sdbatch.runner.loop import PAUSE, Loop
 from sdbatch.runner.observer import Observer
 from sdbatch.runner.outputs import Outputs
+from sdbatch.runner.share import Share
 from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
+from sdbatch.spec.jobs import plan_digest
 from sdbatch.spec.renderer import Profile, Renderer
-from sdbatch.store import TO_RENDER, Ledger, Record, State, Store
+from sdbatch.store import TO_RENDER, Ledger, OtherWorkers, Record, State, Store, claims
 from sdbatch.store.plan_file import Plan, is_kept
 from sdbatch.terminal.progress import Progress
 
@@ -65,6 +68,7 @@ def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options
     """
     options = options or Options()
     part = range(options.shard[0], len(plan), options.shard[1])
+    others = store.other_workers()  # before the ledger: between the two nothing is missed
     ledger = store.ledger()
     states = store.states(plan, ledger)
     pending = list(states.where(*TO_RENDER, part=part))
@@ -72,87 +76,125 @@ def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options
     if not pending and not again and _in_order(plan, store):
         return Outcome(skipped=len(part), garbage=ledger.garbage)
     with SignalHandler(options.progress.abort) as signals:
-        return _Run(plan, store, options, signals, ledger).go(part, pending, again, open_renderer)
+        return _Run(plan, store, options, signals, Found(ledger, others)).go(part, pending, again, open_renderer)
 
 
 def _in_order(plan: Plan, store: Store) -> bool:
     """Whether there is nothing to write: a finished experiment may lie on a read-only disk."""
-    return not store.worker_files() and store.summary.exists() and is_kept(store.plan, plan)
+    left = store.worker_files() or claims.folders(store.root)
+    return not left and store.summary.exists() and is_kept(store.plan, plan)
+
+
+class Found(NamedTuple):
+    """What the folder said when the run began, and what it says from then on."""
+
+    ledger: Ledger
+    others: OtherWorkers
 
 
 class _Run:
     """One process's share of the work."""
 
-    def __init__(self, plan: Plan, store: Store, options: Options, signals: SignalHandler, ledger: Ledger) -> None:
+    def __init__(self, plan: Plan, store: Store, options: Options, signals: SignalHandler, found: Found) -> None:
         self.plan = plan
         self.store = store
         self.options = options
         self.signals = signals
-        self.ledger = ledger
+        self.ledger, self.others = found
         self.worker = store.worker(options.shard[0])
-        self.backwards = store.living(self.worker) % 2 == 1  # two processes on one plan meet in the middle
+        self.others.own = self.worker.path
+        self.claims = store.claims(self.worker, _scope(plan, options.shard))
+        if not self.claims.first:
+            options.progress.aside(self.worker.token)
+        self.share = Share(plan, self.claims, self._news)
         self.results = ResultLog(self.worker, options.progress, options.observer)
         self.context = RunContext(
-            plan, store, ledger, self.worker, self.results, signals, options.metadata, options.frames
+            plan, store, self.ledger, self.worker, self.results, signals, options.metadata, options.frames
         )
         self.writers = Writers(options.writers)
         self.profile: Profile | None = None
-        self.elsewhere = 0
 
     def go(self, part: range, pending: list[int], again: bool, open_renderer: Callable[[], Renderer]) -> Outcome:
-        total = len(pending)
+        self.pending, ended = pending, False
         try:
             self.store.keep_plan(self.worker, self.plan)
             self.options.observer.begin(self.worker)
-            if not again:
-                pending = self._assemble_without_renderer(pending)
-            if pending or again:
-                total += self._render(part, pending, again, open_renderer)
+            rest = pending if again else self._assemble_without_renderer(pending)
+            if rest or again:
+                self._render(part, rest, again, open_renderer)
+            ended = not self.signals.stopped
         except KeyboardInterrupt:
             self.signals.stopped = True
         finally:
-            self._end()
-        return self._outcome(len(part), total)
+            self._end(ended)
+        return self._outcome(len(part))
 
-    def _end(self) -> None:
+    def _end(self, ended: bool) -> None:
         """Whatever happened: write what is rendered, and put the records in order."""
         try:
             self.writers.finish()
             self.store.compact(self.worker, self.plan)
             self.writers.check()
+        except BaseException:
+            ended = False
+            raise
         finally:
             self.worker.close()
+            self.claims.leave(ended)
             self.options.progress.close()
 
-    def _outcome(self, jobs: int, total: int) -> Outcome:
-        done, failed, stopped = self.results.done, len(self.results.failures), self.signals.stopped
-        left = max(0, total - done - failed - self.elsewhere) if stopped else 0
+    def _outcome(self, jobs: int) -> Outcome:
+        results, share, stopped = self.results, self.share, self.signals.stopped
+        ours = results.done | results.failures
+        theirs = [job_id for i in self.pending if share.over(i) and (job_id := self.plan.ids[i]) not in ours]
+        lost = [(job_id, share.failed[job_id]) for job_id in theirs if job_id in share.failed]
+        done, failed = len(results.done), len(results.failures - results.done) + len(lost)
+        left = max(0, len(self.pending) - len(ours) - len(theirs)) if stopped else 0
+        errors = (*results.errors, *lost[:MAX_ERRORS])
         skipped = jobs - done - failed - left
-        errors = tuple(self.results.errors)
         return Outcome(done, skipped, failed, left, stopped and left > 0, self.profile, errors, self.ledger.garbage)
+
+    def _news(self) -> Iterator[Record]:
+        """What others record, and counts for us."""
+        only = self.profile.digest if self.options.retry == "profile" and self.profile else ""
+        return (r for r in self.others.poll() if not only or r.profile == only)
 
     def _assemble_without_renderer(self, pending: list[int]) -> list[int]:
         """Finish without a renderer what has all its shots under one profile (a video with a new frame rate, say);
         returns the rest."""
+        self.share.look()  # what was recorded before we could be seen
         known = [p for name in self.store.shot_profiles() if (p := self.store.profile(name)) is not None]
         caches = [(ShotCache(self.store, p.digest, self.ledger), p) for p in known]
         outputs = [(cache, Outputs(self.context, cache, p)) for cache, p in caches]
-        rest = []
+        rest, ready = [], []
         for i in pending if outputs else []:
             ids = [shot.id for shot in motion.shots(self.plan[i])]
             found = next((output for cache, output in outputs if all(map(cache.has, ids))), None)
             if found is None or self.signals.stopped:
                 rest.append(i)
             else:
-                self._finish(found, i)
-        return rest if outputs else pending
+                ready.append((found, i))
+        ready = self._write(ready)
+        while ready and not rest:  # other processes are at it: no reason to load a model
+            with self.signals.interruptible():
+                time.sleep(PAUSE)
+            self.share.look()
+            ready = self._write(ready)
+        return sorted([*rest, *(i for _, i in ready)]) if outputs else pending
 
-    def _finish(self, output: Outputs, i: int) -> None:
-        self.writers.check()
-        self.writers.put(partial(output.video if self.plan[i].video is not None else output.copy, i))
+    def _write(self, ready: list[tuple[Outputs, int]]) -> list[tuple[Outputs, int]]:
+        """Write jobs whose shots are all stored; returns those that other processes are at."""
+        theirs = []
+        for output, i in ready:
+            self.writers.check()
+            if self.signals.stopped or (ours := self.share.claim(i)) is False:
+                theirs.append((output, i))
+            elif ours:
+                self.writers.put(partial(output.complete, i))
+        return theirs
 
-    def _render(self, part: range, pending: list[int], again: bool, open_renderer: Callable[[], Renderer]) -> int:
-        """Render ``pending``, and ``again`` what was done under another profile; returns how many those are."""
+    def _render(self, part: range, pending: list[int], again: bool, open_renderer: Callable[[], Renderer]) -> None:
+        """Render ``pending``, and ``again`` what was done under another profile."""
         with self.signals.interruptible():
             renderer = open_renderer()
         try:
@@ -161,13 +203,11 @@ class _Run:
             self.store.keep_profile(self.worker, self.profile)
             if again:
                 states = self.store.states(self.plan, self.ledger, self.profile.digest)
-                before, pending = len(pending), list(states.where(*TO_RENDER, State.OTHER, part=part))
-                more = len(pending) - before
+                self.pending = pending = list(states.where(*TO_RENDER, State.OTHER, part=part))
             while not self._loop(renderer, pending):
                 pending = self._rest(pending, renderer.profile)
         finally:
             renderer.close()
-        return more if again else 0
 
     def _rest(self, pending: list[int], profile: Profile) -> list[int]:
         """The renderer ran out of memory and goes on with fewer rows: another profile, recorded as such."""
@@ -179,19 +219,16 @@ class _Run:
     def _loop(self, renderer: Renderer, pending: list[int]) -> bool:
         cache = ShotCache(self.store, renderer.profile.digest, self.ledger)
         output = Outputs(self.context, cache, renderer.profile)
-        others, strict = self.store.other_workers(self.worker), self.options.retry == "profile"
-
-        def news() -> Iterator[Record]:
-            return (r for r in others.poll() if not strict or r.profile == cache.profile)
-
-        work = Work(self.plan, cache, self.signals, news, self.backwards)
+        if self.options.retry == "profile":
+            self.share.scope = f"{cache.profile}-"
+        self.share.look()
+        work = Work(self.plan, cache, self.signals, self.share)
         with self.signals.interruptible():
-            stills, videos = work.scan(pending, renderer)
+            work.scan(pending, renderer)
         self.options.progress.start(len(pending), work.shots, work.cost)
-        for i in [*stills, *videos]:
-            self._finish(output, i)
-        loop = Loop(renderer, work, output, self.writers)
-        try:
-            return loop.run(self.signals, self.options.progress, self.options.timings)
-        finally:
-            self.elsewhere = work.skipped
+        return Loop(renderer, work, output, self.writers).run(self.signals, self.options.progress, self.options.timings)
+
+
+def _scope(plan: Plan, shard: tuple[int, int]) -> str:
+    """Processes with equal plans and shards divide the work."""
+    return f"{plan_digest(plan.ids)}-{shard[0]}-{shard[1]}"

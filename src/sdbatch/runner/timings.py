@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sdbatch.files import atomic
+from sdbatch.errors import StoreError
+from sdbatch.files import atomic, locked
 from sdbatch.spec.cost import rows
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Profile
@@ -29,16 +30,17 @@ def read(path: Path) -> dict[str, Any]:
 
 def add(path: Path, profile: Profile, weights: str, seconds: float, work: float) -> None:
     """Add one run's figures. What cannot be written is no reason to fail."""
-    data, key = read(path), f"{profile.digest} {weights}"
-    data.pop(key, None)  # the latest goes to the end
-    data[key] = {
+    key = f"{profile.digest} {weights}"
+    figures = {
         "model": weights,
         "device": profile.device_name or profile.device,
         "work": round(work, 3),
         "seconds": round(seconds, 3),
     }
-    with suppress(OSError):
-        atomic.write(path, [f"{json.dumps(data, indent=2)}\n".encode()])
+    with suppress(OSError, StoreError), locked(path.with_name(f".{path.name}.lock")):
+        data = read(path)
+        data.pop(key, None)  # the latest goes to the end
+        atomic.write(path, [f"{json.dumps({**data, key: figures}, indent=2)}\n".encode()])
 
 
 def estimate(path: Path, work: float, weights: str) -> float | None:

@@ -14,6 +14,7 @@ from sdbatch.spec import file_names
 from sdbatch.spec.jobs import plan_digest
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import compact, plan_file
+from sdbatch.store.claims import Claims
 from sdbatch.store.folder import Folder
 from sdbatch.store.ledger import Ledger
 from sdbatch.store.other_workers import OtherWorkers
@@ -29,10 +30,10 @@ class Store(Folder):
 
     durable: bool = True
 
-    def living(self, before: Worker | None = None) -> int:
-        """How many processes write here now, or began to ``before`` one (0 where the file system has no locks)."""
+    def living(self) -> int:
+        """How many processes write here now (0 where the file system has no locks)."""
         with ExitStack() as stack:
-            found = [p for p in self.worker_files() if before is None or p.name < before.path.name]
+            found = self.worker_files()
             return len(found) - len(compact.claim(found, None, stack))
 
     def ledger(self) -> Ledger:
@@ -40,9 +41,13 @@ class Store(Folder):
         with files.in_words(self.root):
             return Ledger([self.manifest, *self.worker_files()], self.intact)
 
-    def other_workers(self, own: Worker) -> OtherWorkers:
+    def other_workers(self, own: Worker | None = None) -> OtherWorkers:
         """What other processes finish here from now on."""
-        return OtherWorkers(lambda: [self.manifest, *(p for p in self.worker_files() if p != own.path)], self.intact)
+        return OtherWorkers(self.manifest, self.worker_files, self.intact, own.path if own else None)
+
+    def claims(self, worker: Worker, scope: str) -> Claims:
+        """Begin to claim chunks of the work that ``scope`` names (letters, digits, - and _). Raises StoreError."""
+        return Claims(self.root, scope, worker.token)
 
     def states(
         self, plan: Plan, ledger: Ledger, profile: str = "", digest: Callable[[Path], str] | None = None

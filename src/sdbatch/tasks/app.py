@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -15,8 +15,8 @@ from rich.console import Console
 
 from sdbatch.config.experiment import Experiment, schema
 from sdbatch.config.validation import validate
+from sdbatch.engine.renderers import cards, needs_device_check, open_renderer
 from sdbatch.engine.renderers import check as check_runtime
-from sdbatch.engine.renderers import needs_device_check, open_renderer
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.gallery import Live, Site
 from sdbatch.models.locate import Source, fetch, locate
@@ -24,9 +24,10 @@ from sdbatch.plan.axes import Axis
 from sdbatch.plan.plan import Plan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
-from sdbatch.runner import Observer
+from sdbatch.runner import Observer, Outcome
 from sdbatch.runner import run as run_plan
-from sdbatch.store import TO_RENDER, Store
+from sdbatch.spec.jobs import plan_digest
+from sdbatch.store import TO_RENDER, State, Store
 from sdbatch.store.plan_file import Plan as Jobs
 from sdbatch.tasks import plan_report, rendering
 from sdbatch.tasks.existing import TASKS as KEEPING
@@ -36,6 +37,7 @@ from sdbatch.tasks.pages import refresh
 from sdbatch.tasks.rerender import JobList
 from sdbatch.terminal.console import open_console, say
 from sdbatch.terminal.progress import Progress, open_progress
+from sdbatch.workers import Slot, Supervisor, assign, receive
 
 
 def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = ()) -> int:
@@ -76,43 +78,118 @@ def _swept_and_given(experiment: Experiment, given: Collection[str]) -> list[Pro
 
 def render(plan: Plan) -> int:
     """Render what is missing."""
-    return _rendered(plan.resolved.experiment, plan, plan.resolved.source, plan.axes)
+    return _rendered(_workload(plan.resolved.experiment))
 
 
 def final(experiment: Experiment) -> int:
     """Chosen jobs of a draft with other settings, in a folder of their own; rendered as any other plan."""
+    return _rendered(_workload(experiment))
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a task renders: ``plan`` into the folder of ``experiment``. ``order`` is the experiment as configured."""
+
+    order: Experiment
+    experiment: Experiment
+    plan: Jobs
+    source: Source
+    axes: Sequence[Axis] = ()
+
+    @property
+    def store(self) -> Store:
+        return Store(self.experiment.folder)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there may be something to render."""
+        if self.experiment.retry == "profile":
+            return True
+        part = self.experiment.shard.part(len(self.plan))
+        states = self.store.states(self.plan, self.store.ledger())
+        return any(True for _ in states.where(*TO_RENDER, part=part))
+
+
+def _workload(experiment: Experiment) -> Workload:
+    """The plan of a rendering task: the experiment's own, or the chosen jobs of ``task=final``."""
+    if experiment.task != "final":
+        plan = make_plan(resolve(experiment))
+        return Workload(experiment, experiment, plan, plan.resolved.source, plan.axes)
     source = locate(experiment.model)
-    plan = JobList(chosen_jobs(experiment.final, Store(experiment.folder), source))
+    chosen = JobList(chosen_jobs(experiment.final, Store(experiment.folder), source))
     name = experiment.final.experiment_name(experiment.name)
-    return _rendered(experiment.model_copy(update={"name": name}), plan, source)
+    return Workload(experiment, experiment.model_copy(update={"name": name}), chosen, source)
 
 
-def _rendered(experiment: Experiment, plan: Jobs, source: Source, axes: Sequence[Axis] = ()) -> int:
-    """Render what is missing of ``plan`` into the experiment's folder, with its page; the exit code."""
-    store, console = Store(experiment.folder), open_console(stderr=True)
-    _writable(store.root)
-    progress = open_progress(console, status=experiment.run_folder / "progress.json")
-    source = _ready(experiment, plan, source)
-    with _watched(experiment, Site(plan, store, experiment.model, axes), progress, console) as observer:
+def _rendered(work: Workload) -> int:
+    """Render what is missing, in this process or in worker processes; the exit code."""
+    runtime = work.experiment.runtime
+    _writable(work.store.root)
+    progress = open_progress(open_console(stderr=True), status=work.experiment.run_folder / "progress.json")
+    if (runtime.gpus is None and runtime.processes is None) or not work.pending:
+        return plan_report.finished(_here(work, progress), work.experiment, work.plan, open_console())
+    return _together(work, assign(runtime, cards), progress)
+
+
+def _here(work: Workload, progress: Progress) -> Outcome:
+    """Render in this process."""
+    experiment, source = work.experiment, _ready(work)
+    site = Site(work.plan, work.store, experiment.model, work.axes)
+    with _watched(experiment, site, progress, open_console(stderr=True)) as observer:
         options = replace(rendering.options(experiment, progress), observer=observer)
-        outcome = run_plan(plan, store, lambda: open_renderer(source, experiment.model, experiment.runtime), options)
-    return plan_report.finished(outcome, experiment, plan, open_console())
+        return run_plan(
+            work.plan, work.store, lambda: open_renderer(source, experiment.model, experiment.runtime), options
+        )
 
 
-def _ready(experiment: Experiment, plan: Jobs, source: Source) -> Source:
+def _together(work: Workload, slots: Sequence[Slot], progress: Progress) -> int:
+    """Render with one worker process on each of ``slots``."""
+    fetch(work.source)  # once, not once per worker
+    order = {
+        "experiment": work.order.model_dump(mode="json", exclude_defaults=True),
+        "plan": plan_digest(work.plan.ids),
+    }
+    supervisor = Supervisor(slots, order, progress)
+    worst = supervisor.run()
+    if worst == 2:  # the workers have reported it, and rendered nothing
+        return worst
+    outcome = _outcome(work, progress, supervisor.stopped)
+    return max(worst, plan_report.finished(outcome, work.experiment, work.plan, open_console()))
+
+
+def _outcome(work: Workload, progress: Progress, stopped: bool) -> Outcome:
+    """What the workers made of the plan, by the records."""
+    store, part = work.store, work.experiment.shard.part(len(work.plan))
+    states = store.states(work.plan, ledger := store.ledger())
+    failed = [work.plan.ids[i] for i in states.where(State.FAILED, part=part)]
+    left = sum(1 for _ in states.where(State.NEW, State.STALE, part=part))
+    errors = tuple((i, r.error) for i in failed[: plan_report.SHOWN] if (r := ledger.get(i)) is not None)
+    skipped = len(part) - progress.done - len(failed) - left
+    return Outcome(
+        progress.done, skipped, len(failed), left, stopped and left > 0, errors=errors, garbage=ledger.garbage
+    )
+
+
+def work() -> int:
+    """A worker process: render the order on standard input, as far as the other workers leave it."""
+    order, progress = receive()
+    found = _workload(validate({**order["experiment"], "runtime": order["runtime"]}))
+    if plan_digest(found.plan.ids) != order["plan"]:
+        raise ConfigError.one("", "prompt files or weights have changed since this run began", "run again")
+    return plan_report.code(_here(found, progress))
+
+
+def _ready(work: Workload) -> Source:
     """The weights on this disk, and a machine that can do what is asked of it, before anything is written.
 
     A finished experiment needs neither.
     """
-    store, special = Store(experiment.folder), needs_device_check(experiment.model, experiment.runtime)
-    if not special and source.kind != "hub":
-        return source
-    pending = store.states(plan, store.ledger()).where(*TO_RENDER, part=experiment.shard.part(len(plan)))
-    if experiment.retry != "profile" and not any(True for _ in pending):
-        return source
+    special = needs_device_check(work.experiment.model, work.experiment.runtime)
+    if (not special and work.source.kind != "hub") or not work.pending:
+        return work.source
     if special:
-        check_runtime(experiment.runtime)
-    return fetch(source)
+        check_runtime(work.experiment.runtime)
+    return fetch(work.source)
 
 
 @contextmanager

@@ -254,5 +254,11 @@ def finished(outcome: Outcome, experiment: Experiment, plan: Jobs, console: Cons
         console.print(text, highlight=False, soft_wrap=True)
     if outcome.interrupted:
         console.print(f"interrupted with {outcome.left:,} left; run the same command again to resume", highlight=False)
-        return 130
-    return 1 if outcome.failed or outcome.left else 0
+    elif outcome.left:
+        console.print(f"{outcome.left:,} left; run the same command again to resume", highlight=False)
+    return code(outcome)
+
+
+def code(outcome: Outcome) -> int:
+    """The exit code."""
+    return 130 if outcome.interrupted else 1 if outcome.failed or outcome.left else 0

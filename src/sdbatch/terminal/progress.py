@@ -31,6 +31,7 @@ class Progress:
         self.done = self.failed = self.rendered = 0
         self._cost = self._spent = 0.0
         self._status = status
+        self._passing = False  # whether the status file goes at the end
         self._began = self._written = time.monotonic()
         self._lock = threading.RLock()
 
@@ -54,6 +55,12 @@ class Progress:
             self._spent += cost
             self._changed()
 
+    def spared(self, shots: int, cost: float) -> None:
+        """So many pictures need not be rendered any more: other processes have made them, or nobody wants them."""
+        with self._lock:
+            self.shots -= shots
+            self._cost -= cost
+
     def job(self, done: bool, job_id: str, error: str = "") -> None:
         """One job is recorded."""
         with self._lock:
@@ -63,10 +70,24 @@ class Progress:
                 self._say(f"failed {job_id}: {error}")
             self._changed()
 
+    def say(self, text: str) -> None:
+        """A line for users."""
+        with self._lock:
+            self._say(text)
+
+    def aside(self, name: str) -> None:
+        """Another process writes the status file: ours is called after ``name``, and removed at the end."""
+        if self._status is not None:
+            self._status = self._status.with_stem(f"{self._status.stem}-{name}")
+            self._passing = True
+
     def close(self) -> None:
         """The run ends."""
         with self._lock:
             self._write("ended")
+            if self._passing and self._status is not None:
+                with suppress(OSError):
+                    self._status.unlink()
             self._closed()
 
     def abort(self) -> None:

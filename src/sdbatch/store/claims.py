@@ -1,0 +1,137 @@
+"""Which process renders what: chunks of work, claimed by exclusive files in a hidden folder of the experiment.
+
+    .claims-<scope>/<token>.alive   a process at work: its heartbeat
+    .claims-<scope>/<token>.ended   a process that came to its end: what it claimed is done or has failed
+    .claims-<scope>/<chunk>.<n>     a claim, holding the token of its owner; n counts the owners that died before
+
+No claim is ever removed or changed, so there is nothing to race for: one whose owner is gone is followed by the next
+number, and only one process can create that file. The last process of a scope removes its folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from enum import StrEnum
+from itertools import count
+from pathlib import Path
+
+from sdbatch import files
+from sdbatch.errors import StoreError
+from sdbatch.store.heartbeat import ALIVE, STALE, Heartbeat, Liveness, liveness, touch
+
+TRUST = 1.0  # seconds for which an owner's liveness is not looked up again
+_PREFIX = ".claims-"
+_LOCK = "lock"
+
+
+class Claim(StrEnum):
+    """The answer to a claim."""
+
+    OURS = "ours"
+    INHERITED = "inherited"  # ours from now on: its owner is gone, and may have done a part
+    THEIRS = "theirs"  # a living process has it
+    ENDED = "ended"  # its owner came to its end: what is not done has failed
+
+
+class Claims:
+    """One process's claims. ``scope`` names the work: processes of equal scope divide it. Usable from several threads.
+
+    Raises StoreError where nothing can be written.
+    """
+
+    def __init__(self, root: Path, scope: str, token: str) -> None:
+        self._root = root
+        self._folder = root / f"{_PREFIX}{scope}"
+        self._token = token
+        self._ours: set[str] = set()
+        self._known: dict[str, tuple[float, Liveness]] = {}
+        with files.locked(self._folder / _LOCK):
+            self._heartbeat = Heartbeat(self._folder / token)  # first: where there are not locks others must see us
+            self.first = not _at_work(self._folder, token)  # of the processes that are at work now
+            if self.first:  # what is there was left by the dead: their failures are tried again
+                _empty(self._folder, token)
+
+    def take(self, chunk: str) -> Claim:
+        """Claim ``chunk`` (a file name) unless another process has it. Raises StoreError."""
+        if chunk in self._ours:
+            return Claim.OURS
+        for n in count():
+            path = self._folder / f"{chunk}.{n}"
+            if self._create(path):
+                self._ours.add(chunk)
+                return Claim.INHERITED if n else Claim.OURS
+            owner = self._owner(path)
+            if owner is not Liveness.GONE:
+                break
+        return Claim.ENDED if owner is Liveness.ENDED else Claim.THEIRS
+
+    def leave(self, ended: bool) -> None:
+        """Claim no more. ``ended``: all that was ours is done or has failed; else others may take it over."""
+        try:
+            with files.locked(self._folder / _LOCK):
+                self._heartbeat.close(ended)
+                if not _at_work(self._folder):
+                    shutil.rmtree(self._folder, ignore_errors=True)
+            clear(self._root)
+        except (OSError, StoreError):
+            self._heartbeat.close(ended)  # a disk that went away: what is left goes with the next run
+
+    def _create(self, path: Path) -> bool:
+        """Make the claim ``path``; whether nobody had."""
+        with files.in_words(path):
+            try:
+                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            except FileExistsError:
+                return False
+            except FileNotFoundError:  # we were taken for dead, and the folder was removed
+                self._heartbeat.register()
+                return self._create(path)
+            try:
+                os.write(fd, self._token.encode())
+            finally:
+                os.close(fd)
+        return True
+
+    def _owner(self, path: Path) -> Liveness:
+        try:
+            with path.open("rb") as f:
+                token, made = f.read(64).decode("ascii", "replace"), os.fstat(f.fileno()).st_mtime
+            if not token:  # created this moment, or by a process that died before it could write
+                return Liveness.GONE if self._heartbeat.now() - made > STALE else Liveness.ALIVE
+            return self._liveness(token)
+        except OSError:
+            return Liveness.ALIVE  # cannot be read now; it is asked again
+
+    def _liveness(self, token: str) -> Liveness:
+        at, known = self._known.get(token, (-TRUST, Liveness.ALIVE))
+        if known is Liveness.ALIVE and time.monotonic() - at >= TRUST:
+            known = liveness(self._folder / token, self._heartbeat.now())
+            self._known[token] = time.monotonic(), known
+        return known
+
+
+def folders(root: Path) -> list[Path]:
+    """Folders of claims in an experiment: none when nobody renders and nobody died."""
+    return sorted(root.glob(f"{_PREFIX}*"))
+
+
+def clear(root: Path) -> None:
+    """Remove claims of plans at which nobody is at work any more. Raises OSError or StoreError."""
+    for folder in folders(root):
+        with files.locked(folder / _LOCK):
+            if not _at_work(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _at_work(folder: Path, but: str = "") -> bool:
+    """Whether a process is alive (``but`` that of this token). To be called with the lock held."""
+    now = touch(folder / _LOCK)
+    return any(liveness(p.with_suffix(""), now) is Liveness.ALIVE for p in folder.glob(f"*{ALIVE}") if p.stem != but)
+
+
+def _empty(folder: Path, token: str) -> None:
+    for path in folder.iterdir():
+        if path.name != _LOCK and path.stem != token:
+            files.remove(path)

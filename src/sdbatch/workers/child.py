@@ -1,0 +1,55 @@
+"""A worker's own side: it receives its order, reports its progress, and stops when nobody listens any more."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from sdbatch.terminal.progress import Progress
+
+
+def receive() -> tuple[dict[str, Any], Reporter]:
+    """The order from standard input, and where to report. To be called once, before anything is printed.
+
+    When the input ends, this process gets SIGTERM: it stops in good order, as if the user had asked it to.
+    """
+    order: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # whatever a library prints is a message, not an event
+    threading.Thread(target=_watch, name="supervisor", daemon=True).start()
+    return order, Reporter(out)
+
+
+def _watch() -> None:
+    while os.read(0, 1 << 16):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Reporter(Progress):
+    """Progress as events, one JSON line each."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        super().__init__()
+        self._out = out
+
+    def start(self, jobs: int, shots: int, cost: float) -> None:
+        super().start(jobs, shots, cost)
+        self._tell("start", jobs, shots, cost)
+
+    def shot(self, cost: float) -> None:
+        super().shot(cost)
+        self._tell("shot", cost)
+
+    def job(self, done: bool, job_id: str, error: str = "") -> None:
+        super().job(done, job_id, error)
+        self._tell("job", done, job_id, error)
+
+    def _tell(self, *event: Any) -> None:
+        with self._lock, suppress(OSError):  # nobody listens: the input ends too
+            self._out.write(json.dumps(event).encode() + b"\n")

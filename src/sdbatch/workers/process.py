@@ -1,0 +1,79 @@
+"""One worker process as the supervisor sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+import sdbatch
+
+ORDER = (sys.executable, "-m", "sdbatch", "--worker")
+Tell = Callable[[str, Any], None]  # kind: "event", "message" or "ended"; what
+
+
+class Process:
+    """Starts at once. ``tell`` is called from threads with each event, each message, and at last the exit code."""
+
+    def __init__(self, order: Mapping[str, Any], environment: Mapping[str, str], tell: Tell) -> None:
+        # A session of its own: Ctrl-C on the terminal reaches the supervisor alone, which asks its workers to stop.
+        self._process = subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
+            ORDER,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(environment),
+            start_new_session=True,
+        )
+        self._tell = tell
+        threading.Thread(target=self._follow, args=(json.dumps(order).encode() + b"\n",), daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Ask it to end in good order."""
+        assert self._process.stdin
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def _follow(self, order: bytes) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        assert self._process.stderr
+        with suppress(OSError, ValueError):  # it died, or was asked to stop, before it had read all
+            self._process.stdin.write(order)
+            self._process.stdin.flush()
+        messages = threading.Thread(target=self._pass_on, args=(self._process.stderr,), daemon=True)
+        messages.start()
+        for event in _events(self._process.stdout):
+            self._tell("event", event)
+        messages.join()
+        self._tell("ended", self._process.wait())
+
+    def _pass_on(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._tell("message", line.decode("utf-8", "replace").rstrip())
+
+
+def _events(lines: Iterable[bytes]) -> Iterable[list[Any]]:
+    for line in lines:
+        with suppress(ValueError):  # cut off where the process died
+            yield json.loads(line)
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """The same program as ours, wherever it was imported from."""
+    paths = [str(Path(sdbatch.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **more}

@@ -1,0 +1,53 @@
+"""Which workers a runtime asks for, and what each of them is told about its device."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sdbatch.config.runtime import Runtime
+from sdbatch.errors import ConfigError
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Room for one worker: its name for users, what its environment adds, and how it renders."""
+
+    name: str
+    runtime: Runtime
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def assign(runtime: Runtime, cards: Callable[[], int]) -> list[Slot]:
+    """One for each worker, or none if the process is to render by itself.
+
+    ``cards`` counts the CUDA cards that this process may use. Raises ConfigError if there are fewer than asked for.
+    """
+    if runtime.gpus is not None:
+        return _of_cards(runtime, cards())
+    count = runtime.processes or 0
+    share = {"workers": runtime.workers or max(1, _cores() // max(1, count * (runtime.threads or 1)))}
+    alone = runtime.model_copy(update={"processes": None, **share})
+    return [Slot(f"worker {n}", alone) for n in range(count)]
+
+
+def _of_cards(runtime: Runtime, there: int) -> list[Slot]:
+    wanted = there if runtime.gpus == "all" else int(runtime.gpus or 0)
+    if not there:
+        text = f"{runtime.gpus}: there is no CUDA card that torch can use here"
+        raise ConfigError.one("runtime.gpus", text, "use null, or runtime.processes=N for processes on the CPU")
+    if wanted > there:
+        hint = f"use all, or 1–{there}"
+        raise ConfigError.one("runtime.gpus", f"{wanted} cards are asked for; this machine has {there}", hint)
+    # Which cards these are the environment may say already, by number or by name.
+    names = [name.strip() for name in os.environ.get(VISIBLE, "").split(",") if name.strip()]
+    names = names if len(names) >= there else [str(n) for n in range(there)]
+    one = runtime.model_copy(update={"gpus": None, "device": "cuda"})
+    return [Slot(f"gpu {name}", one, {VISIBLE: name}) for name in names[:wanted]]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,173 @@
+"""Claims: one owner for each chunk, whoever dies when."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from sdbatch.store import Claim, Claims, heartbeat
+from sdbatch.store.claims import clear, folders
+from sdbatch.store.heartbeat import Heartbeat, Liveness, liveness
+
+
+@pytest.fixture(autouse=True)
+def asked_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdbatch.store.claims.TRUST", 0.0)
+
+
+def die(claims: Claims) -> None:
+    """As by SIGKILL: no heartbeat any more, and the system gives the lock back."""
+    heart = claims._heartbeat
+    heart._stop.set()
+    heart._thread.join()
+    os.close(heart._fd)
+
+
+def names(root: Path) -> list[str]:
+    return sorted(path.name for folder in folders(root) for path in folder.iterdir())
+
+
+def test_every_chunk_has_one_owner(tmp_path: Path) -> None:
+    several = [Claims(tmp_path, "s", f"t{n}") for n in range(4)]
+    assert [claims.first for claims in several] == [True, False, False, False]
+    ready, taken = threading.Barrier(4), [list[int]() for _ in several]
+
+    def work(n: int) -> None:
+        ready.wait()
+        for k in range(60):
+            if several[n].take(f"c{k}") is Claim.OURS:
+                taken[n].append(k)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(k for chunks in taken for k in chunks) == list(range(60))
+    owner = next(n for n in range(4) if 0 in taken[n])
+    assert several[owner].take("c0") is Claim.OURS
+    assert several[owner - 1].take("c0") is Claim.THEIRS
+    for claims in several:
+        claims.leave(True)
+
+
+def test_the_work_of_the_dead_goes_to_one_of_the_others(tmp_path: Path) -> None:
+    dead, a, b = (Claims(tmp_path, "s", token) for token in ("dead", "a", "b"))
+    assert dead.take("c") is Claim.OURS
+    assert a.take("c") is Claim.THEIRS
+    die(dead)
+    assert (a.take("c"), b.take("c")) == (Claim.INHERITED, Claim.THEIRS)
+    die(a)
+    assert b.take("c") is Claim.INHERITED
+    b.leave(True)
+    assert not folders(tmp_path)
+
+
+def test_who_stops_early_leaves_its_work_to_others(tmp_path: Path) -> None:
+    a, b = Claims(tmp_path, "s", "a"), Claims(tmp_path, "s", "b")
+    a.take("c")
+    a.leave(ended=False)
+    assert b.take("c") is Claim.INHERITED
+    b.leave(True)
+
+
+def test_what_was_carried_to_its_end_is_not_tried_again(tmp_path: Path) -> None:
+    a, b = Claims(tmp_path, "s", "a"), Claims(tmp_path, "s", "b")
+    a.take("c")
+    a.leave(ended=True)
+    assert b.take("c") is Claim.ENDED
+    b.leave(True)
+    later = Claims(tmp_path, "s", "later")
+    assert later.take("c") is Claim.OURS
+    later.leave(True)
+
+
+def test_what_the_dead_left_is_cleared_up(tmp_path: Path) -> None:
+    for token in ("a", "b"):
+        claims = Claims(tmp_path, "s", token)
+        claims.take("c")
+        die(claims)
+    other = Claims(tmp_path, "other", "o")
+    die(other)
+    now = Claims(tmp_path, "s", "now")
+    assert now.first
+    assert names(tmp_path) == ["now.alive", "o.alive"]
+    assert now.take("c") is Claim.OURS
+    now.leave(True)
+    assert not folders(tmp_path)
+
+
+def test_other_work_is_left_alone(tmp_path: Path) -> None:
+    a, b = Claims(tmp_path, "s", "a"), Claims(tmp_path, "other", "b")
+    assert (a.take("c"), b.take("c")) == (Claim.OURS, Claim.OURS)
+    a.leave(True)
+    assert len(folders(tmp_path)) == 1
+    clear(tmp_path)
+    assert names(tmp_path) == ["b.alive", "c.0"]
+    b.leave(True)
+    assert not folders(tmp_path)
+
+
+def test_a_claim_that_nobody_signed_is_waited_for_and_then_taken(tmp_path: Path) -> None:
+    a = Claims(tmp_path, "s", "a")
+    unsigned = folders(tmp_path)[0] / "c.0"
+    unsigned.touch()
+    assert a.take("c") is Claim.THEIRS
+    old = unsigned.stat().st_mtime - heartbeat.STALE - 1
+    os.utime(unsigned, (old, old))
+    assert a.take("c") is Claim.INHERITED
+    a.leave(True)
+
+
+def test_who_was_taken_for_dead_goes_on(tmp_path: Path) -> None:
+    """A machine that slept: others have cleared up meanwhile."""
+    a = Claims(tmp_path, "s", "a")
+    a.take("c")
+    for path in folders(tmp_path)[0].iterdir():
+        path.unlink()
+    folders(tmp_path)[0].rmdir()
+    assert a.take("d") is Claim.OURS
+    assert names(tmp_path) == ["a.alive", "d.0"]
+    a.leave(True)
+
+
+def test_a_heartbeat_that_stopped_is_old_by_the_clock_of_the_file_system(tmp_path: Path) -> None:
+    """Of another machine its lock says nothing, and its clock neither."""
+    heart = Heartbeat(tmp_path / "a")
+    path = tmp_path / "a.alive"
+    path.write_text("another machine")
+    os.utime(path, (1000, 1000))
+    assert liveness(tmp_path / "a", 1000 + heartbeat.STALE) is Liveness.ALIVE
+    assert liveness(tmp_path / "a", 1001 + heartbeat.STALE) is Liveness.GONE
+    assert heart.now() > 1001 + heartbeat.STALE
+    assert liveness(tmp_path / "a", heart.now()) is Liveness.ALIVE
+    os.close(heart._fd)  # its lock is free: on this machine that would mean that it is dead
+    assert liveness(tmp_path / "a", heart.now()) is Liveness.ALIVE
+    heart._fd = -1
+    heart.register()
+    path.write_text(heartbeat._machine())
+    assert liveness(tmp_path / "a", heart.now()) is Liveness.ALIVE
+    heart.close(ended=True)
+    assert (liveness(tmp_path / "a", 0), liveness(tmp_path / "b", 0)) == (Liveness.ENDED, Liveness.GONE)
+
+
+def test_a_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "BEAT", 0.01)
+    beaten = threading.Event()
+    touch = heartbeat.touch
+
+    def count(path: Path) -> float:
+        beaten.set()
+        return touch(path)
+
+    monkeypatch.setattr(heartbeat, "touch", count)
+    heart = Heartbeat(tmp_path / "a")
+    (tmp_path / "a.alive").unlink()
+    assert beaten.wait(10)
+    while not (tmp_path / "a.alive").exists():
+        assert beaten.wait(10)
+    heart.close(ended=False)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,78 @@
+"""Which workers a runtime asks for; cards are pretended."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdbatch.config.runtime import Runtime
+from sdbatch.config.validation import check
+from sdbatch.errors import ConfigError
+from sdbatch.workers import assign
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def none() -> int:
+    raise AssertionError("nobody asked for cards")
+
+
+def test_a_process_alone_needs_no_slots() -> None:
+    assert assign(Runtime(), none) == []
+
+
+@pytest.mark.parametrize(("asked", "names"), [("all", ["gpu 0", "gpu 1", "gpu 2"]), (2, ["gpu 0", "gpu 1"])])
+def test_a_worker_sees_its_card_alone(asked: int | str, names: list[str]) -> None:
+    found = assign(Runtime(gpus=asked, rows=8), lambda: 3)
+    assert [slot.name for slot in found] == names
+    assert [slot.environment for slot in found] == [{"CUDA_VISIBLE_DEVICES": name[-1]} for name in names]
+    assert all(slot.runtime == Runtime(device="cuda", rows=8) for slot in found)
+
+
+def test_cards_that_are_hidden_stay_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-8932f937")
+    found = assign(Runtime(gpus="all"), lambda: 2)
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in found] == ["2", "GPU-8932f937"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "said"),
+    [
+        ("all", 0, r"runtime.gpus: all: there is no CUDA card .* \(use null, or runtime.processes=N"),
+        (4, 2, r"runtime.gpus: 4 cards are asked for; this machine has 2 \(use all, or 1–2\)"),
+    ],
+)
+def test_cards_that_are_not_there(asked: int | str, there: int, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        assign(Runtime(gpus=asked), lambda: there)
+
+
+def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdbatch.workers.slots._cores", lambda: 16)
+    found = assign(Runtime(processes=3), none)
+    assert [slot.name for slot in found] == ["worker 0", "worker 1", "worker 2"]
+    assert all(slot.runtime == Runtime(workers=5) for slot in found)
+    assert assign(Runtime(processes=3, workers=7), none)[0].runtime.workers == 7
+    assert assign(Runtime(processes=32), none)[0].runtime.workers == 1
+    assert assign(Runtime(processes=2, threads=4), none)[0].runtime.workers == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"gpus": "al"}, "runtime.gpus: 'al' is not allowed; write all, or how many: 1–64"),
+        ({"gpus": 0}, "runtime.gpus: 0 is not allowed"),
+        ({"gpus": True}, "runtime.gpus: true is not allowed"),
+        ({"processes": 0}, "runtime.processes: 0 is out of range 1–64"),
+        ({"gpus": 2, "processes": 2}, "runtime.processes: cannot be combined with runtime.gpus"),
+        ({"gpus": 2, "device": "cuda:1"}, "runtime.gpus: takes the cards of this machine, not runtime.device=cuda:1"),
+        ({"device": "cuda1"}, "allowed: auto, cuda, cuda:N, mps, cpu (did you mean 'cuda'?)"),
+        ({"device": "cuda:"}, "runtime.device: 'cuda:' is not allowed"),
+    ],
+)
+def test_mistakes_are_said_in_words(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError) as e:
+        check(Runtime, wrong, "runtime")
+    assert said in str(e.value)
