@@ -2,7 +2,7 @@
 
 Writing: one filter for every row (Average, in numpy) and zlib's run-length strategy. In paintings and photographs
 deflate's search for repeats finds next to nothing and costs nearly all the time: this is 5-6 times as fast as Pillow's
-default, and files are at most a ninth larger. Flat art and screenshots gain 2-4 times and are up to twice as large.
+default, and files are at most a ninth larger. Flat art and screenshots: 2-4 times as fast, about twice as large.
 Reading trusts nothing: every damaged, oversized or foreign file is a ``ValueError`` with a short message.
 """
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
-from annotated_types import Interval
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from sdbatch.spec.jobs import Shot, digest
@@ -42,9 +42,9 @@ class Profile:
     device: str = "cpu"  # cpu, cuda, mps
     device_name: str = ""
     dtype: str = "float32"
-    rows: Annotated[int, Interval(ge=ROWS.low, le=ROWS.high)] = 4  # denoiser rows per call at the model's native area
-    vae_batch: Annotated[int, Interval(ge=VAE_BATCH.low, le=VAE_BATCH.high)] = 1
-    threads: Annotated[int, Interval(ge=1, le=4096)] = 1
+    rows: Annotated[int, Ge(ROWS.low), Le(ROWS.high)] = 4  # denoiser rows per call at the model's native area
+    vae_batch: Annotated[int, Ge(VAE_BATCH.low), Le(VAE_BATCH.high)] = 1
+    threads: Annotated[int, Ge(1), Le(4096)] = 1
     attention: str = "sdpa"
     compile: bool = False
     exact: str = "not tested"  # the self-test's verdict at start-up; what a size adds to it is in records' warnings
