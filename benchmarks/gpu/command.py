@@ -33,14 +33,12 @@ def main(arguments: list[str]) -> int:
         print("\n".join(f"{s.name:20} about {s.seconds:4} s  {s.about}" for s in STAGES.values()))
         return ALL_WELL
     machine = _machine()
-    if machine["type"] != "cuda" and not given.write_previews:
-        print(
-            f"benchmarks gpu: torch {machine['torch']} finds no CUDA device here; try --write_previews", file=sys.stderr
-        )
+    if machine["type"] != "cuda" and not given.rehearse:
+        print(f"benchmarks gpu: torch {machine['torch']} finds no CUDA device here; try --rehearse", file=sys.stderr)
         return NO_GPU
-    folder = given.out or (REHEARSALS if given.write_previews else RESULTS / _slug(machine["name"]))
+    folder = given.out or (REHEARSALS if given.rehearse else RESULTS / _slug(machine["name"]))
     stages = [STAGES[name] for name in given.stages or STAGES]
-    return run(stages, folder, Budget(given.limit, given.slower), Process(folder, given.write_previews), machine)
+    return run(stages, folder, Budget(given.limit, given.slower), Process(folder, given.rehearse), machine)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,9 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("stages", nargs="*", choices=[*STAGES, []], metavar="STAGE", help="all, unless some are named")
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for all stages (default %(default)g)")
     parser.add_argument("--slower", type=float, default=1.0, help="how many times slower than an H100 the card is")
-    parser.add_argument(
-        "--write_previews", action="store_true", help="every stage on the CPU with the embedded model, tiny"
-    )
+    parser.add_argument("--rehearse", action="store_true", help="every stage on the CPU with the embedded model, tiny")
     parser.add_argument("--out", type=Path, help="folder of the results (default: one by the card's name)")
     parser.add_argument("--list", action="store_true", help="name the stages and what they measure")
     return parser
@@ -98,8 +94,8 @@ class Budget:
 class Process:
     """Runs a stage in a process; what it leaves in the folder is its result."""
 
-    def __init__(self, folder: Path, write_previews: bool) -> None:
-        self._arguments = [str(folder.resolve()), *(["--write_previews"] if write_previews else [])]
+    def __init__(self, folder: Path, rehearse: bool) -> None:
+        self._arguments = [str(folder.resolve()), *(["--rehearse"] if rehearse else [])]
 
     def __call__(self, stage: Stage, limit: float) -> str:
         """How the process ended, for a stage that left no result."""

@@ -1,4 +1,4 @@
-"""One stage in this process:   python -m benchmarks.gpu.worker STAGE FOLDER [--write_previews]"""
+"""One stage in this process:   python -m benchmarks.gpu.worker STAGE FOLDER [--rehearse]"""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.worker", description=__doc__)
     parser.add_argument("stage", choices=list(STAGES))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--write_previews", action="store_true")
+    parser.add_argument("--rehearse", action="store_true")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
-    stage, bench = STAGES[arguments.stage], Bench(REHEARSAL if arguments.write_previews else GPU)
+    stage, bench = STAGES[arguments.stage], Bench(REHEARSAL if arguments.rehearse else GPU)
     write(arguments.folder, run(stage, bench))
 
 
