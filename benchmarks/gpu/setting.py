@@ -61,9 +61,9 @@ REHEARSAL = Setting(
     chain=2,
     runs=1,
     repeats=2,
-    rows=(16, 2),
+    rows=(4, 2),
     batches=(2,),
-    runtime={"threads": 1, "workers": 1},
+    runtime={"threads": 1, "workers": 1, "rows": 4},
 )
 
 
