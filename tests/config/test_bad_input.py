@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from typing import Any
 
 import pytest
@@ -293,6 +294,16 @@ MODELS = [
 TABLE = [*UNKNOWN, *TYPES, *RANGES, *NAMES, *SEEDS, *CANVAS, *PROMPTS, *VIDEOS, *SWEEPS, *SKIPS, *MODELS]
 
 
+def scalar(data: Any, key: str) -> list[Any]:
+    """[what ``data`` says at the dotted ``key``] if that is a number, a word or null; else nothing."""
+    for part in re.findall(r"\w+", key):
+        try:
+            data = data[int(part) if part.isdigit() else part]
+        except (KeyError, IndexError, TypeError):
+            return []
+    return [data] if data is None or (data != "" and isinstance(data, str | int | float)) else []
+
+
 def _name(row: object) -> str:
     return shown(row)
 
@@ -304,6 +315,15 @@ def test_the_message_names_the_key_and_what_to_do(data, key, words):
     assert words in "\n".join(f"{p.message} ({p.hint})" for p in found if p.key == key)
     assert all(len(p.message) < 400 for p in found)
     assert not any(word in p.message for p in found for word in ("pydantic", "NoneType", "tuple", "dict"))
+
+
+VALUES = [(data, key) for data, key, _ in [*RANGES, *NAMES, *CANVAS, *MODELS] if scalar(data, key)]
+
+
+@pytest.mark.parametrize(("data", "key"), VALUES, ids=_name)
+def test_the_message_names_a_value_that_is_not_allowed(data, key):
+    (value,) = scalar(data, key)
+    assert any(shown(value) in p.message for p in problems(data) if p.key == key)
 
 
 def test_all_mistakes_are_found_at_once():
