@@ -13,6 +13,7 @@ import torch
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine import device
+from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoiser import Denoiser
 from sdbatch.errors import ConfigError, RenderError
 from tests.engine.models import source
@@ -62,6 +63,7 @@ def test_compiled_code_that_breaks_is_no_traceback(folder: Path, monkeypatch: py
     monkeypatch.setattr(device, "check_compile", lambda _: None)
     monkeypatch.setattr(Denoiser, "__call__", broken)
     monkeypatch.setattr(Denoiser, "compile", lambda _: None)
+    monkeypatch.setattr(Vae, "compile", lambda _: None)
     with pytest.raises(RenderError, match=r"compiled: main.so: invalid ELF header\n.*remove .*; or"):
         engine.open(source(folder), Runtime(device="cpu", compile=True))
 

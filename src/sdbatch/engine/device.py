@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from sdbatch import __version__
 from sdbatch.config.runtime import Runtime
+from sdbatch.engine import attention
 from sdbatch.errors import ConfigError, RenderError
 from sdbatch.media.ffmpeg import encoder_build
 
@@ -51,7 +50,7 @@ def prepare(runtime: Runtime) -> Device:
     dtype = DTYPES[runtime.dtype] if runtime.dtype != "auto" else torch.float32 if kind == "cpu" else torch.float16
     if kind == "cpu" and dtype == torch.float16:
         raise ConfigError.one("runtime.dtype", "float16 is for GPUs; the CPU takes float32 or bfloat16", "use bfloat16")
-    found = Device(device, _name(kind), dtype, _attention(runtime.attention, kind), threads, workers)
+    found = Device(device, _name(kind), dtype, attention.choose(runtime.attention, kind), threads, workers)
     if runtime.compile:
         compile_settings(runtime.exact)
         check_compile(found)
@@ -83,35 +82,6 @@ def _cuda_flags(exact: bool) -> None:
     torch.backends.cudnn.allow_tf32 = not exact
 
 
-def _attention(asked: str, kind: str) -> str:
-    if asked != "xformers":
-        return "sdpa"
-    if kind != "cuda":
-        raise ConfigError.one("runtime.attention", f"xformers needs CUDA; the device is {kind}", "use sdpa")
-    try:
-        import xformers.ops
-
-        probe = torch.randn(1, 16, 1, 64, device="cuda", dtype=torch.float16)
-        xformers.ops.memory_efficient_attention(probe, probe, probe)
-    except ImportError as e:
-        hint = "pip install xformers, or use sdpa"
-        raise ConfigError.one("runtime.attention", "xformers is not installed", hint) from e
-    except (NotImplementedError, RuntimeError, AttributeError) as e:
-        message = f"xformers {_version('xformers')} does not run with torch {torch.__version__} here"
-        raise ConfigError.one("runtime.attention", message, "use sdpa") from e
-    return "xformers"
-
-
-def attention_priority(device: torch.device) -> AbstractContextManager[Any]:
-    """On CUDA: flash attention, where it cannot (wide heads) the memory-efficient one, else plain mathematics."""
-    if device.type != "cuda":
-        return nullcontext()
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
-    order = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-    return sdpa_kernel(order, set_priority=True)
-
-
 def check_compile(device: Device) -> None:
     """Raises ConfigError where torch.compile does not work (no compiler, no Triton), before any model is loaded."""
     try:
@@ -141,7 +111,7 @@ def compile_settings(exact: bool) -> None:
     import torch._dynamo.config as dynamo
     import torch._inductor.config as inductor
 
-    dynamo.recompile_limit = 256
+    dynamo.recompile_limit = dynamo.accumulated_recompile_limit = 4096  # beyond it calls would go on uncompiled
     inductor.deterministic = exact
 
 
@@ -161,11 +131,16 @@ def _version(package: str) -> str:
         return "none"
 
 
+def cpuinfo() -> str:
+    """What Linux says of the processors, or nothing."""
+    return Path("/proc/cpuinfo").read_text("utf-8", "replace") if sys.platform == "linux" else ""
+
+
 def _name(kind: str) -> str:
     if kind == "cuda":
         return torch.cuda.get_device_name()
-    if sys.platform == "linux" and kind == "cpu":
-        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+    if kind == "cpu":
+        for line in cpuinfo().splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()

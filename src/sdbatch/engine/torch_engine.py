@@ -12,14 +12,15 @@ import numpy as np
 import torch
 
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine import policy
+from sdbatch.engine import cpu, policy
+from sdbatch.engine.attention import order_for, use_xformers
 from sdbatch.engine.batching import Lane, Nets, Request, Server
-from sdbatch.engine.build import libraries
 from sdbatch.engine.calls import Calls
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Recipe, Row, denoise
 from sdbatch.engine.denoiser import Denoiser
-from sdbatch.engine.device import failed_to_compile, prepare, versions
+from sdbatch.engine.device import cpuinfo, failed_to_compile, prepare, versions
+from sdbatch.engine.graphs import CudaRecorder
 from sdbatch.engine.init_image import init_image
 from sdbatch.engine.load import Components, load
 from sdbatch.engine.safety import Safety
@@ -44,8 +45,6 @@ class Engine:
         self.stats = Stats()
         with self.stats.clock("start: device"):
             self._device = prepare(runtime)
-        with self.stats.clock("start: libraries"):
-            libraries()
         with self.stats.clock("start: weights"):
             parts = load(source, self._device.where, self._device.dtype)
         self._source = source
@@ -55,7 +54,7 @@ class Engine:
         self.profile: Profile = self._assemble(parts, runtime)
         with self.stats.clock("start: self-test"), torch.inference_mode():
             try:
-                self.verdict = self._self_test(runtime.compile)
+                self.verdict = self._judge(runtime.compile)
             except Exception as e:
                 if runtime.compile and not isinstance(e, torch.OutOfMemoryError):
                     raise failed_to_compile(e) from e
@@ -66,37 +65,54 @@ class Engine:
     def _assemble(self, parts: Components, runtime: Runtime) -> Profile:
         """Wrap the modules; the profile that results."""
         device = self._device
+        cuda = device.type == "cuda"
+        self._order = order_for(device.type, torch.cuda.get_device_capability(device.where) if cuda else (0, 0))
         if device.attention == "xformers":
-            from diffusers.models.attention_processor import XFormersAttnProcessor
-
-            parts.denoiser.set_attn_processor(XFormersAttnProcessor())
-        self._denoiser = Denoiser(parts.denoiser, device.where, self.stats)
+            use_xformers(parts.denoiser)
+        self._denoiser = Denoiser(parts.denoiser, device.where, self.stats, self._order)
+        self._vae = Vae(parts.vae, device.where, self.stats, self._order)
         if runtime.compile:
             self._denoiser.compile()
+            self._vae.compile()
+        memory = torch.cuda.get_device_properties(device.where).total_memory if cuda else 0
+        chain_rows = policy.CHAIN_ROWS.get(device.type, 0) if runtime.chain_rows is None else runtime.chain_rows
         self._uncounted = partial(self._denoiser, counted=False)
         self._quick = device.type == "cpu" and self._denoiser.size < policy.SMALL
         self._calls = Calls(device.workers, device.threads)
         self.stats.workers = device.workers
-        self._vae = Vae(parts.vae, device.where, self.stats)
         self._texts = Texts(parts.text, self._vocabulary, self._source.chunk, device.where, self.stats)
+        if cuda:
+            self._texts.graph(CudaRecorder())
+            self._denoiser.graph(chain_rows, CudaRecorder())
+        if device.type == "cpu" and (
+            hint := cpu.hint(str(device.dtype).removeprefix("torch."), runtime.dtype, cpuinfo())
+        ):
+            log.info(hint)
         self._safety = Safety(parts.safety, device.where, device.dtype) if parts.safety else None
         return Profile(
             renderer="torch",
             device=device.type,
             device_name=device.name,
             dtype=str(device.dtype).removeprefix("torch."),
-            rows=runtime.rows or policy.usual_rows(device.type, self._denoiser.size),
+            rows=runtime.rows or policy.usual_rows(device.type, self._denoiser.size, memory),
+            chain_rows=chain_rows,
             vae_batch=runtime.vae_batch or policy.VAE_BATCH[device.type],
             threads=device.threads,
-            attention=device.attention,
+            attention=self._attention,
             compile=runtime.compile,
             versions=versions(),
         )
 
+    @property
+    def _attention(self) -> str:
+        """As the profile names it."""
+        return self._device.attention if self._device.attention == "xformers" else str(self._order)
+
     def bucket(self, shot: Shot) -> Bucket:
-        """Latent height and width, and text chunks (those of the longest text that the shot looks at)."""
+        """Latent height and width, text chunks (those of the longest text that the shot looks at), chain or not."""
         h, w = latent(Size(shot.width, shot.height), shot.model.scale)
-        return Bucket(h, w, chunks_of(shot, self._vocabulary, self._source.chunk))
+        chain = bool(self.profile.chain_rows) and shot.start is not None
+        return Bucket(h, w, chunks_of(shot, self._vocabulary, self._source.chunk), chain)
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
         """Results in the order they get done. Out of memory halves the rows: another profile, nothing done is lost."""
@@ -126,6 +142,8 @@ class Engine:
             torch.cuda.empty_cache()
 
     def _lane(self, bucket: Bucket) -> Lane:
+        if bucket.chain:
+            return Lane(min(self.profile.chain_rows, self.profile.rows), 1, chain=True)
         native = (self._source.native // self._source.model.scale) ** 2
         rows = policy.rows_for(bucket, native, self.profile.rows, self._device.type)
         vae_rows = policy.vae_rows_for(bucket.area, native, self.profile.vae_batch)
@@ -172,6 +190,27 @@ class Engine:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         self.profile = replace(self.profile, rows=rows, vae_batch=vae)
+
+    def _judge(self, compiled: bool) -> Verdict:
+        """The self-test's verdict; where cuDNN's attention does not pass, that of the next kernel."""
+        try:
+            verdict = self._self_test(compiled)
+            if verdict.text == "exact" or not self._without_cudnn(verdict.text):
+                return verdict
+        except RuntimeError as e:
+            if not self._without_cudnn(str(e).split("\n")[0]):
+                raise
+        return self._self_test(compiled)
+
+    def _without_cudnn(self, reason: str) -> bool:
+        """Take cuDNN's attention out of the order: another profile. Whether it was in."""
+        if not self._order.without_cudnn():
+            return False
+        log.warning("cuDNN's attention failed the self-test (%s): going on without it", reason)
+        self.profile = replace(self.profile, attention=self._attention)
+        if self._device.type == "cuda":  # graphs hold its kernels
+            self._denoiser.graph(self.profile.chain_rows, CudaRecorder())
+        return True
 
     def _self_test(self, compiled: bool) -> Verdict:
         """A probe at a small size (a second's work at most), or at the native one where every shape is compiled."""

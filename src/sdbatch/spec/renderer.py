@@ -18,11 +18,15 @@ Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
 
 
 class Bucket(NamedTuple):
-    """Rows of one shape: latent height and width, and text chunks."""
+    """Rows of one shape: latent height and width, and text chunks.
+
+    ``chain``: of shots that start from another's picture, where those have smaller calls than the rest.
+    """
 
     height: int
     width: int
     chunks: int
+    chain: bool = False
 
     @property
     def area(self) -> int:
@@ -38,6 +42,7 @@ class Profile:
     device_name: str = ""
     dtype: str = "float32"
     rows: int = 4  # denoiser rows per call at the model's native area
+    chain_rows: int = 0  # per call, and one picture per VAE call, for shots that start from another's; 0: as the rest
     vae_batch: int = 1
     threads: int = 1
     attention: str = "sdpa"
@@ -49,7 +54,10 @@ class Profile:
 
     @property
     def digest(self) -> str:
-        return "p" + digest(asdict(self))[1:]
+        fields = asdict(self)
+        if not self.chain_rows:  # as before there was this field
+            del fields["chain_rows"]
+        return "p" + digest(fields)[1:]
 
     def asdict(self) -> dict[str, Any]:
         return {**asdict(self), "versions": dict(self.versions)}
