@@ -45,7 +45,7 @@ def compile_all(pipe: Any) -> None:
 
 def pipeline(source: Source, device: torch.device, dtype: torch.dtype, tokenizer: Any, best: bool) -> Any:
     """The pipeline on the same weights; ``best`` is channels_last."""
-    parts = load(source, device, dtype)
+    parts = load(source, device, dtype, own=False)
     form = torch.channels_last if best else torch.contiguous_format
     scheduler = diffusers.PNDMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1

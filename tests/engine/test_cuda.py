@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,12 +23,17 @@ from benchmarks.gpu.raw import Raw
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine import device, torch_engine
+from sdbatch.engine.attention import KERNELS, Order, broken, order_for
+from sdbatch.engine.device import prepare
 from sdbatch.engine.gpu_errors import ooms, watched
+from sdbatch.engine.graphs import CudaRecorder, Graphs
+from sdbatch.engine.nets.unet import UNet
 from sdbatch.engine.selftest import probe, same_bits
 from sdbatch.errors import ConfigError
 from sdbatch.spec.jobs import Shot, Start
 from sdbatch.spec.renderer import Picture
-from tests.engine.models import breaks, psnr, render, shot, source
+from tests.engine.models import UNET, breaks, psnr, render, shot, source
+from tests.engine.test_chains import chain, sizes
 from tests.engine.test_exact import digests, plan
 from tests.engine.test_selftest import quantized, slot_dependent
 
@@ -368,3 +374,111 @@ def test_the_card_is_named_with_all_that_a_figure_depends_on() -> None:
     assert found["name"] == torch.cuda.get_device_name()
     assert found["cudnn"] == torch.backends.cudnn.version()
     assert found["memory_gb"] > 0
+
+
+def test_a_chain_has_calls_of_two_rows_and_the_same_bits_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = opened(folder, dtype="float16")
+    assert found.profile.chain_rows == 2
+    video, stills = chain(4), [shot(seed=200 + i, steps=6) for i in range(20)]
+    together = digests(found, [*video, *stills])
+    seen = sizes(found, monkeypatch)
+    alone = digests(found, video)
+    assert alone == {s.id: together[s.id] for s in video}
+    assert seen.count(2) == 4 * 2
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_graphs_of_small_calls_and_of_texts_are_used_and_change_no_bits(
+    folder: Path, dtype: str, caplog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A capture that fails is only noted in a run; here it is a failure."""
+    with caplog.at_level(logging.WARNING):
+        found = opened(folder, dtype=dtype)
+        video = chain(3, prompt="a (red:1.3) boat")
+        graphed = digests(found, video)
+        assert "CUDA graph" not in caplog.text
+    assert all(graph is not None for graph in found._denoiser._graphs._graphs.values())
+    assert all(graph is not None for graph in found._texts._call._graphs.values())
+    assert len(found._denoiser._graphs._graphs) == 1
+    plain = opened(folder, dtype=dtype)
+    monkeypatch.setattr(plain._denoiser, "_graphs", None)
+    monkeypatch.setattr(plain._texts, "_call", plain._texts._call._call)
+    assert digests(plain, video) == graphed
+
+
+def test_graphs_of_two_shapes_share_a_pool_and_keep_their_outputs() -> None:
+    prepare(Runtime(device="cuda"))
+    module = UNet(UNET).to("cuda", torch.float16, memory_format=torch.channels_last).eval()
+    call = Graphs(lambda x, t, text: module(x, t, text)[0], CudaRecorder())
+
+    def given(side: int, seed: int) -> tuple[torch.Tensor, ...]:
+        dice = torch.Generator("cuda").manual_seed(seed)
+        x = torch.randn(2, 4, side, side, generator=dice, device="cuda", dtype=torch.float16)
+        text = torch.randn(2, 77, 32, generator=dice, device="cuda", dtype=torch.float16)
+        return x.contiguous(memory_format=torch.channels_last), torch.tensor([3.0, 700.0], device="cuda"), text
+
+    with torch.inference_mode():
+        asked = [(8, 0), (16, 1), (8, 2), (16, 3), (8, 4)]
+        got = [call(*given(*a)) for a in asked]
+        assert all(torch.equal(out, module(*given(*a))[0]) for a, out in zip(asked, got, strict=True))
+    assert all(graph is not None for graph in call._graphs.values())
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_each_attention_kernel_gives_the_same_result_within_rounding(kernel: str) -> None:
+    """At the head widths of Stable Diffusion 1; a card without the kernel refuses in words that torch chooses."""
+    for width in (40, 80, 160):
+        q, k, v = (torch.randn(2, 8, n, width, device="cuda", dtype=torch.float16) for n in (256, 77, 77))
+        with Order(("math",))():
+            want = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        try:
+            with Order((kernel,))():
+                got = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        except RuntimeError as e:
+            assert "No available kernel" in str(e)  # noqa: PT017
+            pytest.skip(f"{kernel} does not run here")
+        assert (got - want).abs().max() < 1e-2
+
+
+def test_the_profile_names_the_order_that_was_judged(folder: Path) -> None:
+    found = opened(folder, dtype="float16")
+    usual = str(order_for("cuda", torch.cuda.get_device_capability()))
+    assert found.profile.exact == "exact"
+    assert found.profile.attention in (usual, "sdpa: flash, efficient, math")
+
+
+def test_compiled_pictures_are_the_plain_ones_within_rounding(folder: Path) -> None:
+    plain, compiled = (opened(folder, dtype="float16", compile=c) for c in (False, True))
+    (a,), (b,) = (render(e, [shot(steps=6)]).values() for e in (plain, compiled))
+    assert isinstance(a, Picture)
+    assert isinstance(b, Picture)
+    assert psnr(a.pixels, b.pixels) > 30
+
+
+@XFORMERS
+def test_xformers_that_does_not_load_is_said(folder: Path, caplog: Any) -> None:
+    with caplog.at_level(logging.WARNING):
+        found = opened(folder, attention="xformers")
+    if broken() is None:
+        assert found.profile.attention == "xformers"
+    else:
+        assert found.profile.attention.startswith("sdpa: ")
+        assert "runtime.attention=xformers cannot be used" in caplog.text
+
+
+def test_rows_are_those_of_the_cards_memory(folder: Path) -> None:
+    large = torch.cuda.get_device_properties(0).total_memory >= 40 * 2**30
+    assert opened(folder).profile.rows == (32 if large else 16)
+
+
+def test_a_new_text_does_not_wait_for_the_device(folder: Path) -> None:
+    """torch raises at any call that waits while the mode is on."""
+    found = opened(folder, dtype="float16")
+    found._texts.embedding("a (first:1.2) text, for what is set up once")
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        with torch.inference_mode():
+            found._texts.embedding("a (second:1.3) text")
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

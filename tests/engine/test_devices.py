@@ -15,6 +15,7 @@ import torch
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine import device, unused_gpu
+from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoiser import Denoiser
 from sdbatch.errors import ConfigError, RenderError
 from tests.engine.models import source
@@ -80,6 +81,7 @@ def test_compiled_code_that_breaks_is_no_traceback(
     monkeypatch.setattr(device, "check_compile", lambda _: None)
     monkeypatch.setattr(Denoiser, "__call__", broken)
     monkeypatch.setattr(Denoiser, "compile", lambda _: None)
+    monkeypatch.setattr(Vae, "compile", lambda _: None)
     with pytest.raises(RenderError, match=text):
         engine.open(source(folder), Runtime(device="cpu", compile=True))
 

@@ -73,17 +73,20 @@ def test_other_profiles_are_as_exact(folder: Path, runtime: dict[str, Any]) -> N
         assert digests(opened, [one])[one.id] == together[one.id]
 
 
-def test_a_fresh_process_in_another_order_gives_the_same_bits(opened: Any, folder: Path) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_fresh_process_in_another_order_gives_the_same_bits(opened: Any, folder: Path, dtype: str) -> None:
+    if dtype != "float32":
+        opened = engine.open(source(folder), Runtime(device="cpu", threads=1, rows=4, dtype=dtype))  # type: ignore[arg-type]
     here = digests(opened, plan())
     script = (
         "import json, random, sys; from pathlib import Path;"
         "from sdbatch import engine; from sdbatch.config.runtime import Runtime;"
         "from tests.engine.models import source; from tests.engine.test_exact import digests, plan, shot;"
         "shots = plan() + [shot(seed=99, steps=7)]; random.Random(4).shuffle(shots);"
-        "e = engine.open(source(Path(sys.argv[1])), Runtime(device='cpu', threads=1, rows=4));"
+        "e = engine.open(source(Path(sys.argv[1])), Runtime(device='cpu', threads=1, rows=4, dtype=sys.argv[2]));"
         "sys.stdout.write(json.dumps(digests(e, shots)))"
     )
-    command = [sys.executable, "-c", script, str(folder)]
+    command = [sys.executable, "-c", script, str(folder), dtype]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
     there = json.loads(done.stdout)
     assert {key: there[key] for key in here} == here

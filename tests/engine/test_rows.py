@@ -159,6 +159,8 @@ def test_rows_for_is_a_function_of_bucket_and_device() -> None:
         16,
     ]
     assert policy.rows_for(Bucket(8, 8, 1), 64 * 64, 4, "cpu") == 4
+    assert [policy.usual_rows("cuda", 10**9, gigabytes * 10**9) for gigabytes in (8, 24, 48, 80)] == [16, 16, 32, 32]
+    assert [policy.usual_rows("cpu", weights, 80 * 10**9) for weights in (10**7, 10**9)] == [16, 4]
     assert [policy.vae_rows_for(a, 4096, 4) for a in (1024, 4096, 8192, 16384, 65536)] == [4, 4, 2, 1, 1]
 
 
@@ -248,21 +250,28 @@ def test_out_of_memory_while_a_shot_starts_loses_no_shot(folder: Path, monkeypat
     assert small.profile.rows == 2
 
 
-def test_half_precision_decodes_again_in_fp32(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    half = engine.open(source(folder), Runtime(device="cpu", threads=1, dtype="bfloat16"))
+@pytest.mark.parametrize("broken", [float("nan"), 0.25], ids=["nan", "flat"])
+def test_half_precision_decodes_again_in_fp32(folder: Path, monkeypatch: pytest.MonkeyPatch, broken: float) -> None:
+    """One picture at a time: what a VAE call usually holds would take four times as long and ten gigabytes."""
+    half = engine.open(source(folder), Runtime(device="cpu", threads=1, dtype="bfloat16", vae_batch=3))
     module = half._vae._module
-    true = module.decode
+    true, again = module.decode, []
 
     def decode(z: torch.Tensor) -> Any:
         out = true(z)
-        out.sample[:] = float("nan")
+        out.sample[:] = broken
         return out
 
+    def full(z: torch.Tensor) -> Any:
+        again.append((len(z), z.dtype))
+        return true.__func__(half._vae._in_fp32(), z)
+
     monkeypatch.setattr(module, "decode", decode)
-    half._vae._in_fp32().decode = true.__func__.__get__(half._vae._in_fp32())
+    half._vae._in_fp32().decode = full
     (picture,) = render(half, [shot()]).values()
     assert picture.warnings == (AGAIN,)
     assert picture.pixels.std() > 5
+    assert again == [(1, torch.float32)]
 
 
 def test_a_flat_picture_is_marked(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -27,6 +28,17 @@ def test_weights_multiply_and_the_mean_is_restored(texts: Any) -> None:
     want = want * (plain.mean() / want.mean())
     assert torch.allclose(weighted, want, atol=1e-6)
     assert not torch.allclose(weighted, plain, atol=1e-3)
+
+
+def test_the_mean_is_restored_where_it_is_far_from_zero(texts: Any) -> None:
+    """As CLIP's is, by the bias of its last norm: attention to a part must not make the whole text louder."""
+    encoder = copy.deepcopy(texts._encoder)
+    encoder.final_layer_norm.bias.data += 3.0
+    biased = text.Texts(encoder, texts._vocabulary, texts._chunk, texts._device, texts._stats)
+    plain, loud = biased.embedding("a red boat"), biased.embedding("a (red:1.5) (boat:1.4)")
+    assert plain.mean() == pytest.approx(3, abs=0.5)
+    assert loud.mean() == pytest.approx(float(plain.mean()), rel=1e-5)
+    assert not torch.allclose(loud, plain, atol=1e-1)
 
 
 def test_weight_one_and_weight_zero(texts: Any) -> None:

@@ -77,7 +77,8 @@ def test_a_gate_in_another_thread_touches_no_handlers() -> None:
     assert seen == [before]
 
 
-def test_writers_hold_the_renderer_back() -> None:
+def test_writers_hold_the_renderer_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdbatch.runner.writers.WAITING", 2)
     writers, release, begun = Writers(1), threading.Event(), []
 
     def slow() -> None:
@@ -94,6 +95,17 @@ def test_writers_hold_the_renderer_back() -> None:
     full.join()
     writers.drain()
     assert len(begun) == 4
+    writers.finish()
+
+
+def test_a_burst_of_pictures_fits_into_the_queue() -> None:
+    """A GPU lands 16 shots at once; the renderer is to hand them over without waiting for the disk."""
+    writers, release = Writers(1), threading.Event()
+    burst = threading.Thread(target=lambda: [writers.put(release.wait) for _ in range(32)])  # type: ignore[arg-type]
+    burst.start()
+    burst.join(5)
+    assert not burst.is_alive()
+    release.set()
     writers.finish()
 
 

@@ -64,6 +64,7 @@ class Lane:
     prove: Callable[[], tuple[int, ...]] = tuple
     queue: list[Asked] = field(default_factory=list)
     finished: deque[Request] = field(default_factory=deque)
+    chain: bool = False  # never waits for more rows: others wait for what comes out of it
     calls: int = 0  # in request
     padded: int = 0
     tails: tuple[int, ...] = ()
@@ -103,6 +104,7 @@ class Server:
         self._bucket = bucket
         self._new_lane = lane
         self._lanes: dict[Bucket, Lane] = {}
+        self._last: Lane | None = None  # the one called last
         self._calls: dict[Future[list[torch.Tensor]], tuple[Lane, list[Asked]]] = {}
         self._pending_decodes: deque[tuple[Request, Future[list[Decoded]], int]] = deque()
         self._failed: list[Failure] = []
@@ -154,12 +156,15 @@ class Server:
     def _call(self, lane: Lane, count: int) -> None:
         asked, size = lane.take(count)
         lane.calls += 1
+        self._last = lane
         self._calls[self._begin(partial(self._denoiser, [a.row for a in asked], size))] = (lane, asked)
 
     def _full(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
         """A lane that fills a call, after taking what the feed has ready: largest first, but rather one without calls
         in request, or a long shot would have less time than the rest of its lane (its steps come one after the other).
         """
+        if (chain := self._chain(feed, prepare)) is not None:
+            return chain
         called = {bucket: lane.calls for bucket, lane in self._lanes.items() if lane.calls}
         for bucket in sorted(self._lanes.keys() - called.keys(), key=lambda b: (-b.area, b)):
             if self._fill(bucket, feed, prepare):
@@ -171,13 +176,25 @@ class Server:
         filled = (b for b in sorted(called, key=lambda b: (called[b], -b.area, b)) if self._fill(b, feed, prepare))
         return next((self._lanes[b] for b in filled), None)
 
+    def _chain(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
+        """A chain's lane with something to ask, but none twice in a row: between its small calls, which keep a GPU
+        less busy than the host, there is time for a large one of others."""
+        for bucket in dict.fromkeys(b._replace(chain=True) for b in self._lanes):
+            lane = self._lanes.get(bucket)
+            if lane is None and (shot := feed.take(bucket)) is not None:
+                self._enter(shot, feed, prepare)
+                lane = self._lanes.get(bucket)
+            if lane is not None and lane is not self._last and self._fill(bucket, feed, prepare):
+                return lane
+        return None
+
     def _fill(self, bucket: Bucket, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> bool:
         """Take shots of ``bucket`` until its lane can fill a call; whether it can."""
         lane = self._lanes[bucket]
         while len(lane.queue) < lane.rows:
             shot = feed.take(bucket)
             if shot is None:
-                return False
+                return lane.chain and bool(lane.queue)
             self._enter(shot, feed, prepare)
         return True
 
@@ -250,8 +267,7 @@ class Server:
         pixels, finite, varied = decoded.take()
         notes: tuple[str, ...] = ()
         if not (finite and varied) and self._vae.half and request.latent is not None:
-            batch = self._new_lane(self._bucket(request.shot)).vae_rows
-            pixels, finite, varied = self._vae.decode([request.latent], batch, full=True)[0].take()
+            pixels, finite, varied = self._vae.decode([request.latent], 1, full=True)[0].take()
             notes = (AGAIN,)
         if not finite:
             return Failure(request.shot, "the picture is not finite (NaN): try another seed, guidance or runtime.dtype")

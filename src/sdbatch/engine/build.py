@@ -1,7 +1,8 @@
 """Modules from a configuration and a state dict, made without memory (meta device) and filled with the weights.
 
 So a model is read once, in the precision asked for, without initialising what is overwritten anyway, and all layouts
-share one way. Knows nothing of where weights come from.
+share one way. Knows nothing of where weights come from. What ``nets`` has is built from there: the same bits as with
+diffusers' and transformers' classes, which take five seconds to import and are left to other configurations.
 """
 
 from __future__ import annotations
@@ -15,13 +16,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from sdbatch.engine.nets import clip, unet, vae
 from sdbatch.errors import ConfigError
 
-LIBRARIES = (
-    "transformers.models.clip.modeling_clip",
-    "diffusers.models.unets.unet_2d_condition",
-    "diffusers.models.autoencoders.autoencoder_kl",
-)
+OWN: dict[str, tuple[Any, type[nn.Module]]] = {
+    "CLIPTextModel": (clip.serves, clip.TextEncoder),
+    "UNet2DConditionModel": (unet.serves, unet.UNet),
+    "AutoencoderKL": (vae.serves, vae.Autoencoder),
+}
+OTHERS = {  # (component, class): where it is imported from
+    ("unet", "UNet2DConditionModel"): "diffusers.models.unets.unet_2d_condition",
+    ("vae", "AutoencoderKL"): "diffusers.models.autoencoders.autoencoder_kl",
+    ("vae", "AutoencoderTiny"): "diffusers.models.autoencoders.autoencoder_tiny",
+}
+USUAL = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}
 OLD_VAE_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 State = dict[str, torch.Tensor]
 
@@ -38,16 +46,13 @@ def quiet_imports() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def libraries() -> None:
-    """Import what models are made of: most of the time that a start takes."""
-    with quiet_imports():
-        for name in LIBRARIES:
-            import_module(name)
-
-
-def build(name: str, config: dict[str, Any], state: State, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """A module on ``device`` that holds ``state`` in ``dtype``."""
-    module: nn.Module = empty(name, config)
+def build(
+    name: str, part: tuple[dict[str, Any], State], device: torch.device, dtype: torch.dtype, own: bool = True
+) -> nn.Module:
+    """A module on ``device`` that holds the state of ``part`` (configuration, state) in ``dtype``. ``own``: from
+    ``nets`` where that serves."""
+    config, state = part
+    module = empty(name, config, own)
     if name == "text_encoder":
         state = _bare_text(state)
     elif name == "vae":
@@ -58,7 +63,7 @@ def build(name: str, config: dict[str, Any], state: State, device: torch.device,
     except RuntimeError as e:
         first = str(e).split("\n", 2)[1].strip()[:200]
         raise ConfigError.one("model", f"the weights of {name} do not fit their configuration: {first}") from e
-    if name == "text_encoder":  # the only buffer that no file holds
+    if name == "text_encoder" and not isinstance(module, clip.TextEncoder):  # the only buffer that no file holds
         count = config["max_position_embeddings"]
         module.embeddings.position_ids = torch.arange(count, device=device).expand((1, -1))  # type: ignore[union-attr]
     memory = torch.contiguous_format if name == "text_encoder" else torch.channels_last
@@ -74,28 +79,27 @@ def _new_name(key: str) -> str:
     return key
 
 
-def empty(name: str, config: dict[str, Any]) -> nn.Module:
+def empty(name: str, config: dict[str, Any], own: bool = True) -> nn.Module:
     """A module without memory. Raises ConfigError for a class that is not part of Stable Diffusion 1."""
+    kind = "CLIPTextModel" if name == "text_encoder" else config.get("_class_name", USUAL[name])
     with torch.device("meta"):
-        if name == "text_encoder":
-            from transformers.models.clip.configuration_clip import CLIPTextConfig
-            from transformers.models.clip.modeling_clip import CLIPTextModel
-
-            return CLIPTextModel(CLIPTextConfig.from_dict(config))  # type: ignore[no-any-return]
-        kind = config.get("_class_name", {"unet": "UNet2DConditionModel"}.get(name, "AutoencoderKL"))
-        if name == "unet" and kind == "UNet2DConditionModel":
-            from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-            return UNet2DConditionModel.from_config(config)  # type: ignore[no-any-return]
-        if name == "vae" and kind == "AutoencoderKL":
-            from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-            return AutoencoderKL.from_config(config)  # type: ignore[no-any-return]
-        if name == "vae" and kind == "AutoencoderTiny":
-            from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
-
-            return AutoencoderTiny.from_config(config)  # type: ignore[no-any-return]
+        if own and kind in OWN and OWN[kind][0](config):
+            return OWN[kind][1](config)
+        with quiet_imports():
+            if name == "text_encoder":
+                return _transformers_text(config)
+            if (name, kind) in OTHERS:
+                made: nn.Module = getattr(import_module(OTHERS[name, kind]), kind).from_config(config)
+                return made
     raise ConfigError.one("model", f"{kind} is not a Stable Diffusion 1 {name}")
+
+
+def _transformers_text(config: dict[str, Any]) -> nn.Module:
+    from transformers.models.clip.configuration_clip import CLIPTextConfig
+    from transformers.models.clip.modeling_clip import CLIPTextModel
+
+    made: nn.Module = CLIPTextModel(CLIPTextConfig.from_dict(config))
+    return made
 
 
 def _bare_text(state: State) -> State:

@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdbatch.engine.device import attention_priority
+from sdbatch.engine.attention import Order
+from sdbatch.engine.compiling import compile_blocks
+from sdbatch.engine.host import to_device
 from sdbatch.engine.stats import Stats
 
 AGAIN = "decoded again in float32: the half-precision VAE gave a broken picture"
@@ -44,17 +46,23 @@ class Decoded:
 class Vae:
     """Encodes and decodes latents in fp32 at the outside, whatever the module's precision."""
 
-    def __init__(self, module: Any, device: torch.device, stats: Stats) -> None:
+    def __init__(self, module: Any, device: torch.device, stats: Stats, order: Order | None = None) -> None:
         self._module = module
         self._full: Any = module if module.dtype == torch.float32 else None
         self._device = device
         self._stats = stats
+        self._order = order or Order()
         self._scale = float(module.config["scaling_factor"] or 1.0)
         self._shift = float(module.config.get("shift_factor") or 0.0)
 
     @property
     def half(self) -> bool:
         return bool(self._module.dtype != torch.float32)
+
+    def compile(self) -> None:
+        """Compile the blocks that decode. Encoding runs once per shot and stays as it is."""
+        if isinstance(decoder := getattr(self._module, "decoder", None), torch.nn.Module):
+            compile_blocks(decoder)
 
     def decode(
         self, latents: list[torch.Tensor], batch: int, full: bool = False, counted: bool = True
@@ -63,7 +71,7 @@ class Vae:
         module = self._in_fp32() if full else self._module
         padded = latents + [latents[0]] * (batch - len(latents))
         z = (torch.stack(padded) / self._scale + self._shift).to(module.dtype, memory_format=torch.channels_last)
-        with self._stats.clock("vae", self._device), attention_priority(self._device):
+        with self._stats.clock("vae", self._device), self._order():
             images = module.decode(z).sample
             out = [self._to_host(image) for image in images[: len(latents)].float()]
         if counted:
@@ -72,9 +80,9 @@ class Vae:
 
     def encode(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
         """The latent (C, h, w) of a picture (H, W, 3): the mean of its distribution, so no noise is spent on it."""
-        x = torch.tensor(pixels, device=self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
+        x = to_device(torch.tensor(pixels), self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
         x = x.to(self._module.dtype, memory_format=torch.channels_last)
-        with self._stats.clock("vae", self._device), attention_priority(self._device):
+        with self._stats.clock("vae", self._device), self._order():
             found = self._module.encode(x)
         z = found.latents if hasattr(found, "latents") else found.latent_dist.mode()
         latent: torch.Tensor = ((z[0].float() - self._shift) * self._scale).contiguous()
@@ -96,5 +104,5 @@ class Vae:
 
     def _in_fp32(self) -> Any:
         if self._full is None:
-            self._full = copy.deepcopy(self._module).float()
+            self._full = copy.deepcopy(self._module).float()  # blocks are not compiled in a copy
         return self._full

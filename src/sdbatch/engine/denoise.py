@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import torch
 
+from sdbatch.engine.host import to_device
 from sdbatch.samplers import Table
 from sdbatch.spec.cost import guided
 from sdbatch.spec.jobs import Shot
@@ -73,9 +74,7 @@ class Noise:
         noise = torch.randn(self._shape, generator=self._own)
         if self._other is not None:
             noise = slerp(noise, torch.randn(self._shape, generator=self._other), self._amount)
-        if self._device.type == "cuda":
-            return noise.pin_memory().to(self._device, non_blocking=True)
-        return noise.to(self._device)
+        return to_device(noise, self._device)
 
 
 def slerp(a: torch.Tensor, b: torch.Tensor, amount: float) -> torch.Tensor:

@@ -6,41 +6,51 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from sdbatch.engine.attention import Order
+from sdbatch.engine.compiling import compile_blocks
 from sdbatch.engine.denoise import Row
-from sdbatch.engine.device import attention_priority
+from sdbatch.engine.graphs import Graphs, Record
+from sdbatch.engine.host import to_device
 from sdbatch.engine.stats import Stats
 
 
 class Denoiser:
     """Wraps the U-Net: packs rows, pads, runs it in its precision, gives back fp32."""
 
-    def __init__(self, module: Any, device: torch.device, stats: Stats) -> None:
-        self._call = module
+    def __init__(self, module: Any, device: torch.device, stats: Stats, order: Order | None = None) -> None:
+        self._module = module
         self._dtype: torch.dtype = module.dtype
         self.size = sum(p.numel() for p in module.parameters())
         self._device = device
         self._stats = stats
+        self._order = order or Order()
+        self._graphs: Graphs | None = None
+        self._graphed = 0
 
     def compile(self) -> None:
-        """Compile once per call shape (bucket)."""
-        self._call = torch.compile(self._call, dynamic=False)
+        """Compile its blocks, each once per shape."""
+        compile_blocks(self._module)
 
-    def __call__(self, rows: Sequence[Row], size: int, counted: bool = True) -> list[torch.Tensor]:
+    def graph(self, size: int, record: Record) -> None:
+        """Replay calls of ``size`` rows from graphs made by ``record`` (0: none)."""
+        self._graphs, self._graphed = Graphs(self._call, record), size
+
+    def __call__(self, rows: Sequence[Row], size: int, counted: bool = True) -> list[Tensor]:
         """Predictions (C, h, w), fp32, of ``rows``; the call has ``size`` rows whatever their number."""
         padded = [*rows, *[rows[0]] * (size - len(rows))]
-        with self._stats.clock("denoiser", self._device), attention_priority(self._device):
+        call = self._graphs if self._graphs is not None and size == self._graphed else self._call
+        with self._stats.clock("denoiser", self._device), self._order():
             latents = torch.stack([row.latent for row in padded])
             latents = latents.to(self._dtype).contiguous(memory_format=torch.channels_last)
             text = torch.stack([row.text for row in padded])
-            out = self._call(latents, self._times(padded), encoder_hidden_states=text, return_dict=False)[0]
-            out = out.float().contiguous()
+            times = torch.tensor([row.timestep for row in padded], dtype=torch.float32)
+            out = call(latents, to_device(times, self._device), text).float().contiguous()
         if counted:
             self._stats.called(len(rows), size)
         return list(out[: len(rows)])
 
-    def _times(self, rows: Sequence[Row]) -> torch.Tensor:
-        times = torch.tensor([row.timestep for row in rows], dtype=torch.float32)
-        if self._device.type == "cuda":
-            return times.pin_memory().to(self._device, non_blocking=True)
-        return times.to(self._device)
+    def _call(self, latents: Tensor, times: Tensor, text: Tensor) -> Tensor:
+        out: Tensor = self._module(latents, times, encoder_hidden_states=text, return_dict=False)[0]
+        return out

@@ -6,18 +6,17 @@ import os
 import platform
 import sys
 import warnings
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 from platformdirs import user_cache_path
 
 from sdbatch import __version__
 from sdbatch.config.runtime import Runtime
+from sdbatch.engine import attention
 from sdbatch.engine.unused_gpu import unused_gpu
 from sdbatch.errors import ConfigError, RenderError
 from sdbatch.media.ffmpeg import encoder_build
@@ -60,7 +59,7 @@ def prepare(runtime: Runtime) -> Device:
         raise ConfigError.one("runtime.dtype", "float16 is for GPUs; the CPU takes float32 or bfloat16", "use bfloat16")
     check_product(device, dtype)
     note = unused_gpu() if kind == "cpu" and runtime.device == "auto" else ""
-    found = Device(device, _name(kind), dtype, _attention(runtime.attention, kind), threads, workers, note)
+    found = Device(device, _name(kind), dtype, attention.choose(runtime.attention, kind), threads, workers, note)
     if runtime.compile:
         compile_settings(runtime.exact)
         check_compile(found)
@@ -85,8 +84,9 @@ def cards() -> int:
 
 def _card(asked: str) -> torch.device:
     """The CUDA card that ``asked`` names, else the current one. No profile names it: equal cards give equal bits."""
-    count = cards()
-    index = int(asked.partition(":")[2] or torch.cuda.current_device())
+    if ":" not in asked:
+        return torch.device("cuda", torch.cuda.current_device())
+    index, count = int(asked.partition(":")[2]), cards()
     if index >= count:
         there = ", ".join(f"cuda:{n} ({torch.cuda.get_device_name(n)})" for n in range(count))
         raise ConfigError.one("runtime.device", f"{asked} is not available here", f"there is {there}")
@@ -125,35 +125,6 @@ def check_product(device: torch.device, dtype: torch.dtype) -> None:
         raise ConfigError.one("runtime.device", f"{device.type} cannot compute in {kind}: {why}", "use cpu") from e
 
 
-def _attention(asked: str, kind: str) -> str:
-    if asked != "xformers":
-        return "sdpa"
-    if kind != "cuda":
-        raise ConfigError.one("runtime.attention", f"xformers needs CUDA; the device is {kind}", "use sdpa")
-    try:
-        import xformers.ops
-
-        probe = torch.randn(1, 16, 1, 64, device="cuda", dtype=torch.float16)
-        xformers.ops.memory_efficient_attention(probe, probe, probe)
-    except ImportError as e:
-        hint = "pip install xformers, or use sdpa"
-        raise ConfigError.one("runtime.attention", "xformers is not installed", hint) from e
-    except (NotImplementedError, RuntimeError, AttributeError) as e:
-        message = f"xformers {_version('xformers')} does not run with torch {torch.__version__} here"
-        raise ConfigError.one("runtime.attention", message, "use sdpa") from e
-    return "xformers"
-
-
-def attention_priority(device: torch.device) -> AbstractContextManager[Any]:
-    """On CUDA: flash attention, where it cannot (wide heads) the memory-efficient one, else plain mathematics."""
-    if device.type != "cuda":
-        return nullcontext()
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
-    order = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-    return sdpa_kernel(order, set_priority=True)
-
-
 def check_compile(device: Device) -> None:
     """Raises ConfigError where torch.compile does not work (no compiler, no Triton), before any model is loaded."""
     try:
@@ -183,7 +154,7 @@ def compile_settings(exact: bool) -> None:
     import torch._dynamo.config as dynamo
     import torch._inductor.config as inductor
 
-    dynamo.recompile_limit = 256
+    dynamo.recompile_limit = dynamo.accumulated_recompile_limit = 4096  # beyond it calls would go on uncompiled
     inductor.deterministic = exact
     if exact:  # inductor recommends TF32 for float32, whose bits are not float32's
         warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
@@ -219,11 +190,16 @@ def _version(package: str) -> str:
         return "none"
 
 
+def cpuinfo() -> str:
+    """What Linux says of the processors, or nothing."""
+    return Path("/proc/cpuinfo").read_text("utf-8", "replace") if sys.platform == "linux" else ""
+
+
 def _name(kind: str) -> str:
     if kind == "cuda":
         return torch.cuda.get_device_name()
-    if sys.platform == "linux" and kind == "cpu":
-        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+    if kind == "cpu":
+        for line in cpuinfo().splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()

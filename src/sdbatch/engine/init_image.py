@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import InitLatent
+from sdbatch.engine.host import to_device
 from sdbatch.imaging.colour_transfer import match_colours
 from sdbatch.imaging.warp import coverage, warp
 from sdbatch.spec.canvas import Size, crop, latent
@@ -43,7 +44,7 @@ class InitImage:
         grid = _to_grid(self.cover, shot)
         h, w = grid.shape[0] // scale, grid.shape[1] // scale
         share = grid.reshape(h, scale, w, scale).mean((1, 3))
-        return InitLatent(z, torch.tensor(1 - share, dtype=torch.float32, device=device)[None])
+        return InitLatent(z, to_device(torch.tensor(1 - share, dtype=torch.float32), device)[None])
 
 
 def init_image(shot: Shot, start: Start, feed: Feed) -> InitImage:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from sdbatch.engine import architecture, randomised
-from sdbatch.engine.build import build, libraries
+from sdbatch.engine.build import build, quiet_imports
 from sdbatch.errors import ConfigError
 from sdbatch.models.locate import Source
 
@@ -33,9 +33,9 @@ class Components:
     safety: Path | None = None
 
 
-def load(source: Source, device: torch.device, dtype: torch.dtype) -> Components:
-    """The components of ``source``. Raises ConfigError naming the file or folder that does not serve."""
-    libraries()
+def load(source: Source, device: torch.device, dtype: torch.dtype, own: bool = True) -> Components:
+    """The components of ``source``; with ``own`` false as diffusers' and transformers' classes. Raises ConfigError
+    naming the file or folder that does not serve."""
     if source.kind.startswith("random"):
         parts = randomised.states(dtype, device)
     elif source.file is not None:
@@ -47,7 +47,7 @@ def load(source: Source, device: torch.device, dtype: torch.dtype) -> Components
         raise ConfigError.one("model", f"the engine cannot render model kind {source.kind!r}")
     if source.vae is not None:
         parts["vae"] = _other_vae(source.vae)
-    modules = {name: build(name, *part, device, dtype) for name, part in parts.items()}
+    modules = {name: build(name, part, device, dtype, own) for name, part in parts.items()}
     _skip_layers(modules["text_encoder"], source)
     _check_channels(modules, source)
     return Components(modules["text_encoder"], modules["unet"], modules["vae"], _safety(source))
@@ -116,8 +116,7 @@ def _from_folder(folder: Path) -> tuple[dict[str, Any], State]:
 
 def _single_file(file: Path, need_vae: bool) -> dict[str, tuple[dict[str, Any], State]]:
     """The parts of a Stable Diffusion 1 checkpoint (A1111's layout), converted by diffusers' own tables."""
-    from diffusers.loaders import single_file_utils as sd
-
+    sd = _conversions()
     state = read(file)
     inner = {
         k.removeprefix("model.diffusion_model."): v for k, v in state.items() if k.startswith("model.diffusion_model.")
@@ -142,9 +141,16 @@ def _single_file(file: Path, need_vae: bool) -> dict[str, tuple[dict[str, Any], 
     return parts
 
 
-def _ldm_vae(file: Path, state: State) -> tuple[dict[str, Any], State]:
-    from diffusers.loaders import single_file_utils as sd
+def _conversions() -> Any:
+    """diffusers' tables from the original names to its own."""
+    with quiet_imports():
+        from diffusers.loaders import single_file_utils
 
+    return single_file_utils
+
+
+def _ldm_vae(file: Path, state: State) -> tuple[dict[str, Any], State]:
+    sd = _conversions()
     inner = {k.removeprefix("first_stage_model."): v for k, v in state.items()}
     if "encoder.down.0.block.0.conv1.weight" not in inner:
         raise ConfigError.one(

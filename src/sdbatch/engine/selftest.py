@@ -30,11 +30,11 @@ log = logging.getLogger(__name__)
 class Exactness:
     """Verdicts by bucket and call size: ``exact``, or what bits depend on.
 
-    ``denoise`` and ``decode`` are the networks' calls; ``row(height, width, chunks)`` makes a probe.
+    ``denoise`` and ``decode`` are the networks' calls; ``row(bucket)`` makes a probe.
     """
 
     def __init__(
-        self, denoise: Call, decode: Decode, row: Callable[[int, int, int], Row], dtype: torch.dtype, each_size: bool
+        self, denoise: Call, decode: Decode, row: Callable[[Bucket], Row], dtype: torch.dtype, each_size: bool
     ) -> None:
         self._denoise = denoise
         self._decode = decode
@@ -48,7 +48,7 @@ class Exactness:
     def denoiser(self, bucket: Bucket, rows: int) -> str:
         """The denoiser's verdict. Raises RenderError if its prediction is not finite."""
         if (bucket, rows) not in self._denoiser:
-            found = probe(self._denoise, self._row(*bucket), rows)
+            found = probe(self._denoise, self._row(bucket), rows)
             if not found:
                 kind = str(self._dtype).removeprefix("torch.")
                 where = f"at {bucket.height}x{bucket.width} latents in {kind}"
@@ -56,10 +56,15 @@ class Exactness:
             self._denoiser[bucket, rows] = found
         return self._denoiser[bucket, rows]
 
+    def forget(self) -> None:
+        """Test again: the networks use other kernels from now on."""
+        self._denoiser.clear()
+        self._vae.clear()
+
     def vae(self, bucket: Bucket, batch: int) -> str:
         """The VAE's verdict."""
         if (bucket, batch) not in self._vae:
-            self._vae[bucket, batch] = probe_vae(self._decode, self._row(*bucket).latent, batch)
+            self._vae[bucket, batch] = probe_vae(self._decode, self._row(bucket).latent, batch)
         return self._vae[bucket, batch]
 
     def notes(self, bucket: Bucket, rows: int, batch: int) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Text embeddings: every distinct text goes through the encoder once, chunk by chunk, always in the same call shape.
 
+On CUDA nothing here waits for the device: while a shot enters, a call of other shots is running.
+
 Weights are applied as A1111 does: multiply the chunk's embedding by its tokens' weights, then restore its mean.
 """
 
@@ -10,6 +12,8 @@ from typing import Any
 
 import torch
 
+from sdbatch.engine.graphs import Call, Graphs, Record
+from sdbatch.engine.host import to_device
 from sdbatch.engine.stats import Stats
 from sdbatch.prompts.syntax import condition
 from sdbatch.prompts.vocabulary import Vocabulary
@@ -23,12 +27,17 @@ class Texts:
 
     def __init__(self, encoder: Any, vocabulary: Vocabulary, chunk: int, device: torch.device, stats: Stats) -> None:
         self._encoder = encoder
+        self._call: Call = lambda ids: encoder(ids).last_hidden_state
         self._vocabulary = vocabulary
         self._chunk = chunk
         self._device = device
         self._stats = stats
         self._kept: OrderedDict[str, torch.Tensor] = OrderedDict()
         self.encoded = 0
+
+    def graph(self, record: Record) -> None:
+        """Replay the encoder's call from a graph made by ``record``."""
+        self._call = Graphs(self._call, record)
 
     def of(self, shot: Shot, chunks: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """(conditional, unconditional) embeddings, both ``chunks`` long; the second is None at guidance 1."""
@@ -66,10 +75,10 @@ class Texts:
     def _encode(self, ids: tuple[int, ...], weights: tuple[float, ...]) -> torch.Tensor:
         """One chunk: (chunk + 2, width)."""
         self.encoded += 1
-        plain: torch.Tensor = self._encoder(torch.tensor([ids], device=self._device)).last_hidden_state[0]
+        plain = self._call(to_device(torch.tensor([ids]), self._device))[0]
         if all(w == 1.0 for w in weights):
             return plain
         z = plain.float()
-        weighted = z * torch.tensor(weights, device=self._device)[:, None]
+        weighted = z * to_device(torch.tensor(weights), self._device)[:, None]
         mean = weighted.mean()
         return (torch.where(mean == 0, weighted, weighted * (z.mean() / mean))).to(plain.dtype)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -14,17 +13,19 @@ import numpy as np
 import torch
 
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine import policy
+from sdbatch.engine import cpu, policy
+from sdbatch.engine.attention import order_for, use_xformers
 from sdbatch.engine.batching import Lane, Nets, Request, Server
-from sdbatch.engine.build import libraries
 from sdbatch.engine.calls import Calls
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Recipe, Row, denoise
 from sdbatch.engine.denoiser import Denoiser
-from sdbatch.engine.device import failed_to_compile, prepare, versions
+from sdbatch.engine.device import cpuinfo, failed_to_compile, prepare, versions
 from sdbatch.engine.gpu_errors import device_lost, in_words, is_lost, is_out_of_memory, ooms, reason, watched
+from sdbatch.engine.graphs import CudaRecorder
 from sdbatch.engine.init_image import init_image
 from sdbatch.engine.load import Components, load
+from sdbatch.engine.retry_feed import RetryFeed
 from sdbatch.engine.safety import Safety
 from sdbatch.engine.selftest import EACH_SIZE, Exactness, same_bits
 from sdbatch.engine.stats import Stats
@@ -57,8 +58,6 @@ class Engine:
     def _open(self, source: Source, runtime: Runtime) -> None:
         with self.stats.clock("start: device"):
             self._device = prepare(runtime)
-        with self.stats.clock("start: libraries"):
-            libraries()
         with self.stats.clock("start: weights"):
             parts = load(source, self._device.where, self._device.dtype)
         self._source = source
@@ -79,20 +78,29 @@ class Engine:
     def _assemble(self, parts: Components, runtime: Runtime) -> Profile:
         """Wrap the modules; the profile that results."""
         device = self._device
+        cuda = device.type == "cuda"
+        self._order = order_for(device.type, torch.cuda.get_device_capability(device.where) if cuda else (0, 0))
         if device.attention == "xformers":
-            from diffusers.models.attention_processor import XFormersAttnProcessor
-
-            parts.denoiser.set_attn_processor(XFormersAttnProcessor())
-        self._denoiser = Denoiser(parts.denoiser, device.where, self.stats)
+            use_xformers(parts.denoiser)
+        self._denoiser = Denoiser(parts.denoiser, device.where, self.stats, self._order)
+        self._vae = Vae(parts.vae, device.where, self.stats, self._order)
         if runtime.compile:
             self._denoiser.compile()
+            self._vae.compile()
+        memory = torch.cuda.get_device_properties(device.where).total_memory if cuda else 0
+        chain_rows = policy.CHAIN_ROWS.get(device.type, 0) if runtime.chain_rows is None else runtime.chain_rows
         self._uncounted = partial(self._denoiser, counted=False)
         self._small = self._small_size(runtime.compile)
         self._quick = device.type == "cpu" and self._denoiser.size < policy.SMALL
         self._calls = Calls(device.workers, device.threads, self._guard)
         self.stats.workers = device.workers
-        self._vae = Vae(parts.vae, device.where, self.stats)
         self._texts = Texts(parts.text, self._vocabulary, self._source.chunk, device.where, self.stats)
+        if cuda:
+            self._texts.graph(CudaRecorder())
+            self._denoiser.graph(chain_rows, CudaRecorder())
+        self._hint = (
+            cpu.hint(str(device.dtype).removeprefix("torch."), runtime.dtype, cpuinfo()) if device.type == "cpu" else ""
+        )
         self._safety = Safety(parts.safety, device.where, device.dtype) if parts.safety else None
         decode = partial(self._vae.decode, counted=False)
         each_size = runtime.exact and device.type in EACH_SIZE
@@ -102,10 +110,11 @@ class Engine:
             device=device.type,
             device_name=device.name,
             dtype=str(device.dtype).removeprefix("torch."),
-            rows=runtime.rows or policy.usual_rows(device.type, self._denoiser.size),
+            rows=runtime.rows or policy.usual_rows(device.type, self._denoiser.size, memory),
+            chain_rows=chain_rows,
             vae_batch=runtime.vae_batch or policy.VAE_BATCH[device.type],
             threads=device.threads,
-            attention=device.attention,
+            attention=self._attention,
             compile=runtime.compile,
             exact="not tested" if runtime.exact else NOT_ASKED,
             versions=versions(device, runtime.compile),
@@ -113,7 +122,7 @@ class Engine:
 
     @property
     def about(self) -> str:
-        """Device, precision, rows and attention, and at which sizes bits are proved equal."""
+        """Device, precision, rows and attention, and at which sizes equal bits were tested."""
         if self.profile.exact == NOT_ASKED:
             exact = "not exact (runtime.exact=false)"
         else:
@@ -121,12 +130,18 @@ class Engine:
             verdict = self.profile.exact if self.profile.exact == "exact" else f"not exact ({self.profile.exact})"
             others = "tested at first use" if self._exactness.each_size else "unverified"
             exact = f"{verdict} at {size.height}x{size.width} latents, other sizes {others}"
-        return "\n".join(filter(None, (f"{self.profile.line()}, {exact}", self._device.note)))
+        return "\n".join(filter(None, (f"{self.profile.line()}, {exact}", self._device.note, self._hint)))
+
+    @property
+    def _attention(self) -> str:
+        """As the profile names it."""
+        return self._device.attention if self._device.attention == "xformers" else str(self._order)
 
     def bucket(self, shot: Shot) -> Bucket:
-        """Latent height and width, and text chunks (those of the longest text that the shot looks at)."""
+        """Latent height and width, text chunks (those of the longest text that the shot looks at), chain or not."""
         h, w = latent(Size(shot.width, shot.height), shot.model.scale)
-        return Bucket(h, w, chunks_of(shot, self._vocabulary, self._source.chunk))
+        chain = bool(self.profile.chain_rows) and shot.start is not None
+        return Bucket(h, w, chunks_of(shot, self._vocabulary, self._source.chunk), chain)
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
         """Results in the order they get done. Out of memory halves the rows: another profile, nothing done is lost.
@@ -178,10 +193,14 @@ class Engine:
 
     def _lane(self, bucket: Bucket) -> Lane:
         rows, vae_rows = self._sizes(bucket)
+        if bucket.chain:
+            return Lane(rows, vae_rows, chain=True)
         return Lane(rows, vae_rows, partial(self._tails, bucket, rows))
 
     def _sizes(self, bucket: Bucket) -> tuple[int, int]:
         """Rows per denoiser call and pictures per VAE call."""
+        if bucket.chain:
+            return min(self.profile.chain_rows, self.profile.rows), 1
         native = (self._source.native // self._source.model.scale) ** 2
         rows = policy.rows_for(bucket, native, self.profile.rows, self._device.type)
         return rows, policy.vae_rows_for(bucket.area, native, self.profile.vae_batch)
@@ -192,7 +211,7 @@ class Engine:
         if not (self._quick and smaller):
             return ()
         if (bucket, rows) not in self._proven:
-            self._proven[bucket, rows] = same_bits(self._uncounted, self._probe_row(*bucket), rows, smaller)
+            self._proven[bucket, rows] = same_bits(self._uncounted, self._probe_row(bucket), rows, smaller)
         return self._proven[bucket, rows]
 
     def _request(self, shot: Shot, bucket: Bucket, feed: Feed) -> Request:
@@ -229,10 +248,32 @@ class Engine:
 
     @torch.inference_mode()
     def _self_test(self) -> None:
-        """The verdict on a small size into the profile; again when rows were halved, since it is the call's."""
-        found = self._exactness.denoiser(self._small, self.profile.rows)
+        """The verdict at a small size goes into the profile. Tested again after the rows were halved."""
+        found = self._verdict()
         if self.profile.exact != NOT_ASKED:
             self.profile = replace(self.profile, exact=found)
+
+    def _verdict(self) -> str:
+        """The self-test's verdict; where cuDNN's attention does not pass, that of the next kernel."""
+        try:
+            found = self._exactness.denoiser(self._small, self.profile.rows)
+            if found == "exact" or not self._without_cudnn(found):
+                return found
+        except RuntimeError as e:
+            if isinstance(e, torch.OutOfMemoryError) or not self._without_cudnn(reason(e)):
+                raise
+        return self._exactness.denoiser(self._small, self.profile.rows)
+
+    def _without_cudnn(self, why: str) -> bool:
+        """Remove cuDNN's attention from the order, which is another profile. Whether it was in."""
+        if not self._order.without_cudnn():
+            return False
+        log.warning("cuDNN's attention failed the self-test (%s): continuing without it", why)
+        self._exactness.forget()
+        self.profile = replace(self.profile, attention=self._attention)
+        if self._device.type == "cuda":  # graphs hold its kernels
+            self._denoiser.graph(self.profile.chain_rows, CudaRecorder())
+        return True
 
     def _small_size(self, compiled: bool) -> Bucket:
         """For the self-test: a second at most, or the native size where every shape is compiled."""
@@ -241,31 +282,9 @@ class Engine:
             side = min(side, 16 if self._device.type == "cuda" or self._denoiser.size < policy.SMALL else 8)
         return Bucket(side, side, 1)
 
-    def _probe_row(self, height: int, width: int, chunks: int) -> Row:
+    def _probe_row(self, bucket: Bucket) -> Row:
         """A row of that shape that stands for all others."""
-        shape = (self._source.model.channels, height, width)
+        shape = (self._source.model.channels, bucket.height, bucket.width)
         latent = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-        text = self._texts.embedding("a photo of a cat").repeat(chunks, 1)
+        text = self._texts.embedding("a photo of a cat").repeat(bucket.chunks, 1)
         return Row(latent.to(self._device.where), 500.0, text)
-
-
-class RetryFeed:
-    """A feed that first hands out shots that were in flight when memory ran out."""
-
-    def __init__(self, feed: Feed, bucket: Callable[[Shot], Bucket]) -> None:
-        self._feed = feed
-        self._bucket = bucket
-        self._shots: deque[Shot] = deque()
-
-    def put_back(self, shots: Iterable[Shot]) -> None:
-        self._shots.extend(shots)
-
-    def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
-        for shot in self._shots:
-            if (own := self._bucket(shot)) == bucket or (bucket is None and own not in but):
-                self._shots.remove(shot)
-                return shot
-        return self._feed.take(bucket, but)
-
-    def picture(self, shot_id: str) -> Pixels:
-        return self._feed.picture(shot_id)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from sdbatch.errors import StoreError
 
+WAITING = 32  # tasks: a GPU hands over 8 or 16 pictures at once; at 1024x1024 and 3 bytes a pixel they hold 96 MiB
 Task = Callable[[], None]
 
 
@@ -15,7 +16,7 @@ class Writers:
     """A task that raises ends the run: ``check`` raises its error, tasks after it are dropped."""
 
     def __init__(self, threads: int) -> None:
-        self._queue: queue.Queue[Task | None] = queue.Queue(maxsize=2 * threads)
+        self._queue: queue.Queue[Task | None] = queue.Queue(maxsize=max(WAITING, 2 * threads))
         self._error: BaseException | None = None
         self._threads = [threading.Thread(target=self._work, name=f"writer-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:

@@ -20,11 +20,15 @@ Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
 
 
 class Bucket(NamedTuple):
-    """Rows of one shape: latent height and width, and text chunks."""
+    """Rows of one shape: latent height and width, and text chunks.
+
+    ``chain``: of shots that start from another's picture, where those have smaller calls than the rest.
+    """
 
     height: int
     width: int
     chunks: int
+    chain: bool = False
 
     @property
     def area(self) -> int:
@@ -43,6 +47,9 @@ class Profile:
     device_name: str = ""
     dtype: str = "float32"
     rows: Annotated[int, Ge(ROWS.low), Le(ROWS.high)] = 4  # denoiser rows per call at the model's native area
+    chain_rows: Annotated[int, Ge(0), Le(ROWS.high)] = (
+        0  # rows per call for shots that start from a picture; 0: ``rows``
+    )
     vae_batch: Annotated[int, Ge(VAE_BATCH.low), Le(VAE_BATCH.high)] = 1
     threads: Annotated[int, Ge(1), Le(4096)] = 1
     attention: str = "sdpa"
@@ -54,13 +61,18 @@ class Profile:
 
     @property
     def digest(self) -> str:
-        return digest(asdict(self), "p")
+        fields = asdict(self)
+        if not self.chain_rows:  # a profile without them keeps its digest
+            del fields["chain_rows"]
+        return digest(fields, "p")
 
     def line(self) -> str:
-        """For people: ``cpu AMD EPYC 7B13, float32, 16 rows per call, sdpa attention``."""
+        """For users: ``cpu AMD EPYC 7B13, float32, 16 rows per call, sdpa attention``."""
         where = f"{self.device} {self.device_name}".strip()
         rows = f"{self.rows} row{'s' * (self.rows != 1)} per call"
-        return ", ".join([where, self.dtype, rows, f"{self.attention} attention", *["compiled"] * self.compile])
+        chains = [f"{self.chain_rows} for chains"] if self.chain_rows else []
+        parts = [where, self.dtype, rows, *chains, f"{self.attention} attention", *["compiled"] * self.compile]
+        return ", ".join(parts)
 
     def asdict(self) -> dict[str, Any]:
         return {**asdict(self), "versions": dict(self.versions)}

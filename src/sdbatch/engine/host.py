@@ -1,0 +1,13 @@
+"""From the host's memory to the device without stopping either."""
+
+from __future__ import annotations
+
+import torch
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """``tensor`` (on the CPU) on ``device``. On CUDA through pinned memory: a plain copy would wait until all that is
+    queued is done. torch keeps the pinned block until the copy has read it."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

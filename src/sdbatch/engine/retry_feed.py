@@ -1,0 +1,31 @@
+"""A feed that returns shots which were in flight when the GPU ran out of memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+
+from sdbatch.spec.jobs import Shot
+from sdbatch.spec.renderer import Bucket, Feed, Pixels
+
+
+class RetryFeed:
+    """A feed that first hands out shots that were in flight when memory ran out."""
+
+    def __init__(self, feed: Feed, bucket: Callable[[Shot], Bucket]) -> None:
+        self._feed = feed
+        self._bucket = bucket
+        self._shots: deque[Shot] = deque()
+
+    def put_back(self, shots: Iterable[Shot]) -> None:
+        self._shots.extend(shots)
+
+    def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
+        for shot in self._shots:
+            if (own := self._bucket(shot)) == bucket or (bucket is None and own not in but):
+                self._shots.remove(shot)
+                return shot
+        return self._feed.take(bucket, but)
+
+    def picture(self, shot_id: str) -> Pixels:
+        return self._feed.picture(shot_id)
