@@ -38,6 +38,37 @@ def test_what_is_missing_is_named_with_what_works(asked: dict[str, Any], message
         device.prepare(Runtime(threads=1, **asked))
 
 
+@pytest.fixture
+def two_cards(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A machine with two CUDA cards, as far as choosing goes; the indices that were made current."""
+    chosen: list[int] = []
+    pretended = {
+        "is_available": lambda: True,
+        "device_count": lambda: 2,
+        "current_device": lambda: chosen[-1] if chosen else 0,
+        "set_device": chosen.append,
+        "get_device_name": lambda n=0: "Card",
+    }
+    for name, function in pretended.items():
+        monkeypatch.setattr(torch.cuda, name, function)
+    monkeypatch.setattr(device, "_cuda_flags", lambda _: None)
+    return chosen
+
+
+@pytest.mark.parametrize(("asked", "index"), [("cuda:1", 1), ("cuda:0", 0), ("cuda", 0), ("auto", 0)])
+def test_a_card_is_chosen_by_its_number(two_cards: list[int], asked: str, index: int) -> None:
+    found = device.prepare(Runtime(threads=1, device=asked))
+    assert (found.where, found.type, found.name) == (torch.device("cuda", index), "cuda", "Card")
+    assert two_cards == [index]
+    assert device.cards() == 2
+
+
+def test_a_card_that_is_not_there_is_named_with_those_that_are(two_cards: list[int]) -> None:
+    said = r"runtime.device: cuda:2 is not available here \(there is cuda:0 \(Card\), cuda:1 \(Card\)\)"
+    with pytest.raises(ConfigError, match=said):
+        device.prepare(Runtime(threads=1, device="cuda:2"))
+
+
 @NO_CUDA
 def test_auto_is_the_cpu_in_fp32() -> None:
     found = device.prepare(Runtime(threads=1))

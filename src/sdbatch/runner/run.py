@@ -217,11 +217,12 @@ class _Run:
         return [i for i in pending if states[i] in TO_RENDER and self.plan.ids[i] not in self.results.failures]
 
     def _loop(self, renderer: Renderer, pending: list[int]) -> bool:
-        cache = ShotCache(self.store, renderer.profile.digest, self.ledger)
+        self.share.look()
+        ledger = self.store.ledger() if self.share.done else self.ledger  # pictures of others may be shots of videos
+        cache = ShotCache(self.store, renderer.profile.digest, ledger)
         output = Outputs(self.context, cache, renderer.profile)
         if self.options.retry == "profile":
             self.share.scope = f"{cache.profile}-"
-        self.share.look()
         work = Work(self.plan, cache, self.signals, self.share)
         with self.signals.interruptible():
             work.scan(pending, renderer)

@@ -1,0 +1,202 @@
+"""Several runs on one plan at the same time: what is shared between videos, profiles and rounds is made once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sdbatch import motion
+from sdbatch.engine.fake import FakeRenderer, Faults
+from sdbatch.motion.settings import Motion
+from sdbatch.runner import Options, Outcome, outputs, run, share, timings
+from sdbatch.spec.jobs import Encoding
+from sdbatch.spec.renderer import Profile
+from sdbatch.store import Claim, Record, Store
+from sdbatch.store.plan_file import Plan
+from sdbatch.terminal.progress import Progress
+from tests.runner.little import Opener, digests, plan, still, stills, tree, video
+
+
+def together(p: Plan, store: Store, openers: Sequence[Opener], options: Options | None = None) -> list[Outcome]:
+    """A run for each of ``openers``, all beginning in the same instant."""
+    barrier = threading.Barrier(len(openers))
+
+    def one(opener: Opener) -> Outcome:
+        barrier.wait()
+        return run(p, store, opener, options or Options())
+
+    with ThreadPoolExecutor(len(openers)) as pool:
+        return list(pool.map(one, openers))
+
+
+def rendered(openers: Sequence[Opener]) -> list[str]:
+    return [shot_id for opener in openers for shot_id in opener.rendered]
+
+
+def test_videos_of_the_same_shots_are_rendered_once(store: Store, tmp_path: Path) -> None:
+    p = plan(video(8), video(8, fps=12), video(8, fps=6), still(0))
+    p = plan(*p, motion.make(motion.shots(video(8))[2], Motion(), Encoding(), "picture"))
+    openers = [Opener(delay=0.02) for _ in range(3)]
+    outcomes = together(p, store, openers)
+    assert sum(o.done for o in outcomes) == 5
+    assert not any(o.failed for o in outcomes)
+    assert len(rendered(openers)) == len(set(rendered(openers))) == 9
+    other = Store(tmp_path / "other")
+    run(p, other, Opener())
+    assert digests(store) == digests(other)
+
+
+def test_pictures_that_others_made_while_the_model_was_loaded_are_shots_of_videos(store: Store) -> None:
+    moving = video(4)
+    picture = motion.make(motion.shots(moving)[1], Motion(), Encoding(), "picture")
+    p, other = plan(moving, picture), Opener()
+
+    class Late(Opener):
+        def __call__(self) -> FakeRenderer:
+            assert run(plan(picture), store, other).done == 1
+            return super().__call__()
+
+    late = Late()
+    outcome = run(p, store, late)
+    assert (outcome.done, outcome.skipped) == (1, 1)
+    assert sorted(late.rendered) == sorted({s.id for s in motion.shots(moving)} - {picture.id})
+
+
+def test_every_video_is_of_one_profile(store: Store, chain: str) -> None:
+    p = plan(
+        *(video(6, mode=chain, seed=100 * i) for i in range(4)), *(video(4, seed=9 + i) for i in range(2)), still(1)
+    )
+    openers = [Opener(rows=rows, delay=0.01) for rows in (4, 2, 4)]
+    outcomes = together(p, store, openers)
+    assert sum(o.done for o in outcomes) == 7
+    for job in (p[i] for i in range(6)):
+        record = store.ledger().get(job.id)
+        assert record is not None
+        assert {s.id for s in motion.shots(job)} <= {f.stem for f in store.root.glob(f"shots/{record.profile}/*")}
+    assert len(rendered(openers)) == len(set(rendered(openers)))
+
+
+def test_videos_that_are_only_encoded_again_are_divided(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(plan(*(video(4, seed=s) for s in range(6))), store, Opener())
+    written: list[int] = []
+    write = outputs.Outputs.video
+    monkeypatch.setattr(outputs.Outputs, "film", lambda self, i: written.append(i) or write(self, i))
+    openers = [Opener() for _ in range(3)]
+    outcomes = together(plan(*(video(4, fps=12, seed=s) for s in range(6))), store, openers, Options(writers=1))
+    assert sum(o.done for o in outcomes) == 6
+    assert sorted(written) == list(range(6))
+    assert not any(opener.opened for opener in openers)
+
+
+def test_what_another_profile_did_is_rendered_again_once(store: Store) -> None:
+    p = stills(12)
+    run(p, store, Opener(rows=2))
+    openers = [Opener(rows=4, delay=0.02) for _ in range(3)]
+    outcomes = together(p, store, openers, Options(retry="profile"))
+    assert sum(o.done for o in outcomes) == 12
+    assert len(rendered(openers)) == 12
+    assert len({r.profile for r in store.ledger().records()}) == 1
+
+
+def test_a_failed_shot_fails_its_videos_everywhere(store: Store, chain: str) -> None:
+    p = plan(video(5, mode=chain), video(5, mode=chain, seed=50), *stills(6))
+    bad = motion.shots(p[0])[2].id
+    openers = [Opener(Faults(fail=(bad,)), delay=0.01) for _ in range(3)]
+    outcomes = together(p, store, openers)
+    assert [o.failed for o in outcomes] == [1, 1, 1]
+    assert all(o.errors == ((p.ids[0], f"shot {bad}: told to fail"),) for o in outcomes)
+    assert rendered(openers).count(bad) == 1
+    assert run(p, store, Opener()).done == 1
+
+
+def test_nothing_of_the_division_is_left(store: Store, tmp_path: Path) -> None:
+    p = plan(*stills(9), video(4))
+    together(p, store, [Opener(delay=0.01) for _ in range(3)])
+    alone = Store(tmp_path / "alone", durable=False)
+    run(p, alone, Opener())
+    assert tree(store.root) == tree(alone.root)
+
+
+def test_claims_of_the_dead_are_cleared_up_though_all_is_done(store: Store) -> None:
+    p = stills(2)
+    run(p, store, Opener())
+    left = store.root / ".claims-dead" / "t.alive"
+    left.parent.mkdir()
+    left.write_text("another machine")
+    os.utime(left, (1, 1))
+    opener = Opener()
+    assert run(p, store, opener).skipped == 2
+    assert not opener.opened
+    assert not left.parent.exists()
+
+
+class Answers:
+    """Claims that are answered as told."""
+
+    def __init__(self, **answers: Claim) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+
+    def take(self, chunk: str) -> Claim:
+        self.asked.append(chunk)
+        return self.answers.get(chunk.replace("-", "_"), Claim.OURS)
+
+
+def test_chunks_follow_from_the_job_and_the_length_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Answers()
+    shared = share.Share(stills(3), small, lambda: iter(()))  # type: ignore[arg-type]
+    assert all(shared.claim(i) for i in range(3))
+    assert small.asked == stills(3).ids
+    monkeypatch.setattr(share, "MANY", 2)
+    jobs = [still(i, size=(32 + 8 * (i % 2), 24)) for i in range(6)]
+    long = motion.make(replace(jobs[4].shot, steps=9), Motion(), Encoding(), "long")
+    p = plan(*jobs[:4], long, jobs[5], video(4))
+    large = Answers()
+    shared = share.Share(p, large, lambda: iter(()))  # type: ignore[arg-type]
+    assert all(shared.claim(i) for i in range(7))
+    assert large.asked == ["32x24-4-0", "40x24-4-0", "32x24-4-0", "40x24-4-1", "32x24-9-1", "40x24-4-1", p.ids[6]]
+
+
+def test_what_a_former_owner_did_is_known_with_the_claim() -> None:
+    p = stills(4)
+    answers = Answers(**{p.ids[0]: Claim.INHERITED, p.ids[1]: Claim.INHERITED, p.ids[2]: Claim.ENDED})
+    news = [Record(p.ids[0], "done", "images/a.png", size=1)]
+    shared = share.Share(p, answers, lambda: iter(news))  # type: ignore[arg-type]
+    assert [shared.claim(i) for i in range(4)] == [None, True, None, True]
+    assert shared.failed == {p.ids[2]: share.LOST}
+
+
+def test_a_later_process_writes_a_status_of_its_own(tmp_path: Path) -> None:
+    first, later = Progress(tmp_path / "progress.json"), Progress(tmp_path / "progress.json")
+    later.aside("t")
+    for p in (first, later):
+        p.start(2, 2, 2.0)
+        p._write("rendering")
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["progress-t.json", "progress.json"]
+    later.close()
+    assert [f.name for f in tmp_path.iterdir()] == ["progress.json"]
+    first.close()
+    assert [f.name for f in tmp_path.iterdir()] == ["progress.json"]
+
+
+def test_timings_of_several_processes_are_all_kept(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "timings.json"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: timings.add(path, Profile("fake", rows=n), "model", 1.0, 1.0), range(1, 25)))
+    assert len(timings.read(path)) == 24
+    assert [f.name for f in path.parent.iterdir()] == ["timings.json"]
+
+
+def test_what_others_make_is_not_counted_as_left() -> None:
+    p = Progress()
+    p.start(4, 4, 8.0)
+    p.shot(2.0)
+    p.spared(2, 4.0)
+    assert p.line().startswith("1/2 pictures")
+    assert p._cost == 4.0
