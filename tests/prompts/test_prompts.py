@@ -16,7 +16,7 @@ from sdbatch.prompts import vocabulary
 from sdbatch.prompts.syntax import attention, chunks, condition, cuts, variants
 from sdbatch.prompts.vocabulary import Vocabulary
 
-CLIP = Path(vocabulary.__file__).parent / "models" / "clip"
+CLIP = Path(vocabulary.__file__).parents[1] / "models" / "clip"
 ODD = [
     "it's don't we'll I'M THEY'RE",
     "  a\t\n b  ",
