@@ -173,9 +173,9 @@ VIDEOS = [
         (video(fps=v), "motion.fps", "is not a frame rate; write 24, 23.976 or 24000/1001")
         for v in ("x", True, None, "1/0", [24], "1e999999999", "9" * 5000)
     ],
-    (video(phrase="{foo}"), "motion.phrase", "{foo} is unknown; a phrase may use t, frame, zoom"),
+    (video(phrase="{foo}"), "motion.phrase", "unknown variable {foo}; allowed: t, frame, zoom"),
     *[
-        (video(phrase=p), "motion.phrase", "is unknown; a phrase may use")
+        (video(phrase=p), "motion.phrase", "unknown variable")
         for p in ("{}", "{0}", "{zoom.__class__}", "{zoom[0]}", "{zoom!r}", "{a|b}", "{Zoom}")
     ],
     *[
@@ -190,7 +190,7 @@ VIDEOS = [
     (video(zoom=[0, 1]), "motion.zoom", "0 is not a keyframe; write [time, value]"),
     (video(zoom=0), "motion.zoom", "0 is out of range 0.001–10000"),
     (video(zoom=[[0, None]]), "motion.zoom", "null in [0, None] is not a number"),
-    (video(zoom=[[2, 1], [1, 2]]), "motion.zoom", "times must rise"),
+    (video(zoom=[[2, 1], [1, 2]]), "motion.zoom", "times must increase"),
     (video(zoom=[[0, 1], [3, 2]]), "motion.zoom", "3 is beyond the end (frame 2"),
     (video(zoom=[[0, 1], ["9s", 2]]), "motion.zoom", "'9s' is beyond the end"),
     (video(zoom=[[0, 1], ["ende", 2]]), "motion.zoom", "'ende' is not a time"),

@@ -129,7 +129,7 @@ def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> li
 
 
 def _more(detail: ErrorDetails, prefix: str) -> list[Problem]:
-    """The other mistakes in what hangs together (see ``motion.fields.together``)."""
+    """The other mistakes in what hangs together (see ``motion.fields.combined_error``)."""
     key = _dotted(_named(detail["loc"]), prefix)
     return [Problem(_join(key, at["key"]), at["message"]) for at in detail.get("ctx", {}).get("more", ())]
 
