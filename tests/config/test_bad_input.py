@@ -143,7 +143,7 @@ CANVAS = [
 ]
 PROMPTS = [
     ({"prompts": []}, "prompts", "is empty (write at least one prompt;"),
-    ({"prompts": ["a", "  "]}, "prompts[1]", "makes an empty prompt"),
+    ({"prompts": ["a", "  "]}, "prompts[1]", "expands to an empty prompt"),
     ({"prompts": [1]}, "prompts[0]", "1 is not text; quote the prompt"),
     ({"prompts": [None]}, "prompts[0]", "null is not a prompt; write a text or {id, text, negative}"),
     ({"prompts": [["a"]]}, "prompts[0]", "['a'] is not a prompt"),
@@ -179,7 +179,7 @@ VIDEOS = [
         for p in ("{}", "{0}", "{zoom.__class__}", "{zoom[0]}", "{zoom!r}", "{a|b}", "{Zoom}")
     ],
     *[
-        (video(phrase=p), "motion.phrase", "is not a number format; write for example")
+        (video(phrase=p), "motion.phrase", "is not a number format; for example write")
         for p in ("{t:>9999999999}", "{t:.}", "{frame:.2}", "{t:.2f\n}", "{t:.999f}", "{t:x}", "{t:٣}")
     ],
     (video(phrase="x" * 1001), "motion.phrase", "is longer than 1,000 characters"),
@@ -199,10 +199,10 @@ VIDEOS = [
     (video(zoom=10**400), "motion.zoom", "bits is too large"),
 ]
 SWEEPS = [
-    (sweep({}), "sweep[0]", "is empty (write for example {sampling.steps: [12, 24]})"),
+    (sweep({}), "sweep[0]", "is empty (for example write {sampling.steps: [12, 24]})"),
     (sweep([]), "sweep[0]", "[] is not a mapping"),
     *[
-        (sweep({"sampling.steps": v}), "sweep[0].sampling.steps", "is not a list of values (write for example")
+        (sweep({"sampling.steps": v}), "sweep[0].sampling.steps", "is not a list of values (for example write")
         for v in ([], 5, None, "12,24", {"a": 1})
     ],
     (sweep({"sampling.stps": [1]}), "sweep[0].sampling.stps", "did you mean 'sampling.steps'?"),
@@ -230,13 +230,13 @@ SWEEPS = [
     (
         sweep({"sampling.steps": [12, 24], "sampling.guidance": [4]}),
         "sweep[0]",
-        "lists of unequal length go together: sampling.steps has 2, sampling.guidance has 1",
+        "lists in one entry differ in length: sampling.steps has 2, sampling.guidance has 1",
     ),
-    (sweep({"cfg_scale": [4]}), "sweep[0].cfg_scale", "unknown key (here it is sampling.guidance)"),
-    (sweep({"sampling.cfg": [4]}), "sweep[0].sampling.cfg", "unknown key (here it is sampling.guidance)"),
+    (sweep({"cfg_scale": [4]}), "sweep[0].cfg_scale", "unknown key (use sampling.guidance)"),
+    (sweep({"sampling.cfg": [4]}), "sweep[0].sampling.cfg", "unknown key (use sampling.guidance)"),
     (sweep({"seeds": [1, 2]}, {"seeds": [3]}), "sweep[1].seeds", "is swept twice"),
-    (sweep({"seeds": [1, 2]}, seeds=[1, 2]), "sweep[0].seeds", "is an axis already: seeds has 2 values"),
-    (sweep({"prompts": ["a", "b"]}, prompts=["x", "y"]), "sweep[0].prompts", "is an axis already"),
+    (sweep({"seeds": [1, 2]}, seeds=[1, 2]), "sweep[0].seeds", "is already an axis: seeds has 2 values"),
+    (sweep({"prompts": ["a", "b"]}, prompts=["x", "y"]), "sweep[0].prompts", "is already an axis"),
     (sweep({"canvas": ["1:1", 969]}), "sweep[0].canvas[1]", 'quote the ratio: "16:9"'),
     (sweep({"canvas": [None]}), "sweep[0].canvas[0]", "null is neither a ratio nor a size"),
     (sweep({"seeds": [[1, 2]]}), "sweep[0].seeds", "[1, 2] is not a seed"),
@@ -249,7 +249,7 @@ SWEEPS = [
     (sweep({"motion.phrase": ["{bad}"]}, motion=VIDEO), "sweep[0].motion.phrase", "{bad} is unknown"),
 ]
 SKIPS = [
-    ({"skip": [{}]}, "skip[0]", "is empty (write for example {sampling.steps: 12})"),
+    ({"skip": [{}]}, "skip[0]", "is empty (for example write {sampling.steps: 12})"),
     ({"skip": [5]}, "skip[0]", "5 is not a mapping"),
     (
         {"skip": [{"sampling.steps": 12}]},
@@ -260,7 +260,7 @@ SKIPS = [
     ({"skip": [{"seeds": 7}], "seeds": "0..1"}, "skip[0].seeds", "7 matches no value (values are 0, 1)"),
     ({"skip": [{"seeds": False}], "seeds": "0..1"}, "skip[0].seeds", "false matches no value"),
     ({"skip": [{"seeds": [0, 7]}], "seeds": "0..1"}, "skip[0].seeds", "7 matches no value"),
-    ({"skip": [{"seeds": "0..1"}], "seeds": "0..1"}, "skip", "the rules leave no job"),
+    ({"skip": [{"seeds": "0..1"}], "seeds": "0..1"}, "skip", "the rules skip every job"),
 ]
 MODELS = [
     ({"model": {"kind": "local"}}, "model.path", "is missing (model=local needs"),
@@ -359,15 +359,15 @@ FILES = [
     ("p.yaml", b"&a [*a]", ["is not YAML: nested more than 50 deep"]),
     ("p.yaml", b"a sea\n", ["is not a list of prompts"]),
     ("p.yaml", b"", ["is not a list of prompts"]),
-    ("p.yaml", b"[]", ["holds no prompt"]),
-    ("p.yaml", b"- {file: other.yaml}\n", ["names another file"]),
-    ("p.txt", b"# nothing\n", ["holds no prompt"]),
-    ("p.txt", b"caf\xe9\n", ["cannot be read: is not UTF-8 text"]),
+    ("p.yaml", b"[]", ["contains no prompt"]),
+    ("p.yaml", b"- {file: other.yaml}\n", ["refers to another file"]),
+    ("p.txt", b"# nothing\n", ["contains no prompt"]),
+    ("p.txt", b"caf\xe9\n", ["cannot be read: it is not UTF-8 text"]),
     ("p.csv", b"prompt\na\n", ["has no column named text"]),
-    ("p.csv", b"id;text\n1;a\n", ["with commas between"]),
+    ("p.csv", b"id;text\n1;a\n", ["separated by commas"]),
     ("p.csv", b"text\n" + b'"' + b"x" * 200_000 + b'"\n', ["is not CSV: field larger than field limit"]),
     ("p.csv", b"id,text\na b,c\n", ["'a b' is not an id"]),
-    ("p.csv", b"id,text\na,\n", ["makes an empty prompt"]),
+    ("p.csv", b"id,text\na,\n", ["expands to an empty prompt"]),
 ]
 
 

@@ -108,7 +108,7 @@ def test_what_is_wrong_is_named(key: str, value: Any, says: str) -> None:
 
 def test_settings_that_do_not_give_the_id() -> None:
     data = {"id": BASE.id, "shot": {**BASE.spec(), "steps": 9}}
-    with pytest.raises(ConfigError, match=f"is '{BASE.id}', but these settings are j"):
+    with pytest.raises(ConfigError, match=f"'{BASE.id}' does not match the settings, which give j"):
         parse.job(_through(data))
 
 

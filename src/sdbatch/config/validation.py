@@ -33,7 +33,7 @@ _KINDS = {
 SWEPT = ("negative", "sampling", "motion", "encoding")
 CHOSEN = ("model", "runtime", "output")  # sections that are groups of conf/, too
 # Names in other programs (AUTOMATIC1111, diffusers, Deforum), and what says the same here.
-ELSEWHERE = {
+OTHER_NAMES = {
     **dict.fromkeys(("cfg", "cfg_scale", "guidance_scale"), "sampling.guidance"),
     **dict.fromkeys(("num_inference_steps", "inference_steps"), "sampling.steps"),
     **dict.fromkeys(("sampler_name", "sampler_index", "scheduler"), "sampling.sampler"),
@@ -259,8 +259,8 @@ def _bound(model: type[BaseModel], loc: list[int | str], value: Any) -> str:
 def _known(wrong: str, model: type[BaseModel], owner: type[BaseModel]) -> str:
     """The right name: in the same section, or the same name in another one (``steps`` is ``sampling.steps``)."""
     names = list(owner.model_fields)
-    if model is Experiment and wrong in ELSEWHERE:
-        return f"here it is {ELSEWHERE[wrong]}"
+    if model is Experiment and wrong in OTHER_NAMES:
+        return f"here it is {OTHER_NAMES[wrong]}"
     elsewhere = [key for key in dotted_keys(model) if key.split(".")[-1] == wrong]
     if meant := closest(wrong, names, 0.85) or next(iter(elsewhere), ""):
         return f"did you mean {meant!r}?"
