@@ -121,11 +121,11 @@ SEEDS = [
     ({"seeds": -1}, "seeds", "-1 is out of range 0–9223372036854775807"),
     ({"seeds": 2**63}, "seeds", "is out of range 0–9223372036854775807"),
     ({"seeds": "5..1"}, "seeds", "a range runs from low to high"),
-    ({"seeds": "0..4..0"}, "seeds", "by a positive step"),
+    ({"seeds": "0..4..0"}, "seeds", "with a positive step"),
     ({"seeds": "0.5..3"}, "seeds", "numbers that are not whole"),
     ({"seeds": "0..99999999999999"}, "seeds", "100,000,000,000,000 values, more than 10,000,000"),
     ({"seeds": "9" * 5000 + "..1"}, "seeds", "is not a seed"),
-    ({"seeds": ["0..9999999"] * 30}, "seeds", "300,000,000 seeds are more than 10,000,000"),
+    ({"seeds": ["0..9999999"] * 30}, "seeds", "300,000,000 seeds; at most 10,000,000 are allowed"),
 ]
 CANVAS = [
     ({"canvas": [969]}, "canvas[0]", '969 is a number; quote the ratio: "16:9"'),

@@ -15,7 +15,7 @@ from sdbatch import motion
 from sdbatch.models.locate import CLIP, Source
 from sdbatch.motion.chains import joined
 from sdbatch.plan.plan import Plan
-from sdbatch.prompts.syntax import chunks, cuts, unread
+from sdbatch.prompts.syntax import chunks, cuts, unsupported
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.runner import Outcome, cost, estimate
 from sdbatch.spec.cost import rows as rows_of
@@ -50,7 +50,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "estimated_seconds": None if seconds is None else round(seconds, 1),
         "texts": _texts(plan),
         "unknown_words": _unknown(plan),
-        "plain_words": sorted({mark for text in _all_texts(plan) for mark in unread(text)}),
+        "plain_words": sorted({mark for text in _all_texts(plan) for mark in unsupported(text)}),
         "folder": str(store.root),
         "writes": [plan[i].path for i in todo[:1000]],
     }
