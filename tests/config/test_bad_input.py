@@ -102,7 +102,7 @@ NAMES = [
     ({"output": {"metadata": "non"}}, "output.metadata", "allowed: full, none (did you mean 'none'?)"),
     ({"model": {"kind": "tny"}}, "model.kind", "did you mean 'tiny'?"),
     *[
-        ({"name": name}, "name", "is not a name (a folder, not a path: a-z")
+        ({"name": name}, "name", "is not a name (the name of a folder: a-z")
         for name in ("", "..", "../x", "a/b", "A", "a b", "ok\n", "😀", "x" * 65, "-x", "con:", "a\0")
     ],
     ({"prompts": [{"text": "a", "id": "a/b"}]}, "prompts[0].id", "'a/b' is not an id (letters, digits"),
@@ -120,7 +120,7 @@ SEEDS = [
     ({"seeds": []}, "seeds", "no seeds; write 7, [1, 5, 9] or 0..3"),
     ({"seeds": -1}, "seeds", "-1 is out of range 0–9223372036854775807"),
     ({"seeds": 2**63}, "seeds", "is out of range 0–9223372036854775807"),
-    ({"seeds": "5..1"}, "seeds", "a range runs from low to high"),
+    ({"seeds": "5..1"}, "seeds", "a range goes from low to high"),
     ({"seeds": "0..4..0"}, "seeds", "with a positive step"),
     ({"seeds": "0.5..3"}, "seeds", "numbers that are not whole"),
     ({"seeds": "0..99999999999999"}, "seeds", "100,000,000,000,000 values, more than 10,000,000"),
@@ -142,7 +142,7 @@ CANVAS = [
     ({"canvas": "16:9"}, "canvas", "'16:9' is not a list"),
 ]
 PROMPTS = [
-    ({"prompts": []}, "prompts", "is empty (write at least one prompt;"),
+    ({"prompts": []}, "prompts", "is empty (write at least one prompt,"),
     ({"prompts": ["a", "  "]}, "prompts[1]", "expands to an empty prompt"),
     ({"prompts": [1]}, "prompts[0]", "1 is not text; quote the prompt"),
     ({"prompts": [None]}, "prompts[0]", "null is not a prompt; write a text or {id, text, negative}"),
@@ -152,7 +152,7 @@ PROMPTS = [
     ({"prompts": [{"text": 5}]}, "prompts[0].text", "5 is not text (quote it)"),
     ({"prompts": ["x" * 100_001]}, "prompts[0].text", "is longer than 100,000 characters"),
     ({"prompts": ["{a|b}" * 30]}, "prompts[0]", "more than 10,000 variants"),
-    ({"prompts": ["a\ud800"]}, "prompts[0]", "holds a byte that is not UTF-8 text"),
+    ({"prompts": ["a\ud800"]}, "prompts[0]", "contains bytes that are not UTF-8 text"),
     ({"prompts": [{"file": "none.txt"}]}, "prompts[0].file", "'none.txt' cannot be read: No such file"),
     ({"prompts": [{"file": "none"}]}, "prompts[0].file", "is not a .yaml, .yml, .csv, .txt file"),
     ({"prompts": [{"file": ""}]}, "prompts[0].file", "is not a .yaml"),
@@ -246,7 +246,7 @@ SWEEPS = [
     (sweep({"motion.mode": ["still", ["x"]]}), "sweep[0].motion.mode", "is not text"),
     (sweep({"motion.mode": ["still", "prompt"]}), "motion.seconds", "needs a length"),
     (sweep({"motion.seconds": [1, 2]}, motion=VIDEO), "motion.frames", "in conflict"),
-    (sweep({"motion.phrase": ["{bad}"]}, motion=VIDEO), "sweep[0].motion.phrase", "{bad} is unknown"),
+    (sweep({"motion.phrase": ["{bad}"]}, motion=VIDEO), "sweep[0].motion.phrase", "unknown variable {bad}"),
 ]
 SKIPS = [
     ({"skip": [{}]}, "skip[0]", "is empty (for example write {sampling.steps: 12})"),

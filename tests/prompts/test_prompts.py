@@ -72,7 +72,7 @@ def test_a_broken_vocabulary_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"merges.txt"):
         Vocabulary.load(tmp_path)
     (tmp_path / "merges.txt").write_text("one two three\n")
-    with pytest.raises(ConfigError, match="no pair"):
+    with pytest.raises(ConfigError, match="not a pair"):
         Vocabulary.load(tmp_path / ".")
 
 

@@ -24,7 +24,7 @@ def csv_text(plan: Plan, ledger: Ledger) -> str:
     for job in jobs:
         record = ledger.get(job.id)
         at = dict(job.labels)
-        video = " ".join(command.of_video(job.video)) if job.video else ""
+        video = " ".join(command.video_overrides(job.video)) if job.video else ""
         writer.writerow(
             [job.id, record.status if record else "new", job.path, *(at.get(k, "") for k in labels)]
             + [getattr(job.shot, key) for key in SETTINGS]
