@@ -22,16 +22,16 @@ def forbidden_keys(path: str, data: Mapping[Any, Any], package: str = "") -> lis
     ``path`` is relative to its configuration folder, without suffix; ``package`` comes from the file's first line.
     """
     section = package or path.rpartition("/")[0].replace("/", ".")
-    whole = {section: data} if section.startswith("hydra") else {"hydra": data.get("hydra", {})}
-    problems = [_problem(key, path) for key, value in whole.items() for key in _sections(key, value)]
+    by_package = {section: data} if section.startswith("hydra") else {"hydra": data.get("hydra", {})}
+    problems = [_problem(key, path) for key, value in by_package.items() for key in _sections(key, value)]
     problems += [
         _problem(key, path) for key in _calls(data, "") if not (section == "hydra.launcher" and key == "setup")
     ]
     defaults = data.get("defaults")
-    moved = [
+    targets = [
         str(k) for d in (defaults if isinstance(defaults, list) else []) for k in (d if isinstance(d, Mapping) else [d])
     ]
-    return problems + [_problem(k, path) for k in moved if "hydra" in k.partition("@")[2]]
+    return problems + [_problem(k, path) for k in targets if "hydra" in k.partition("@")[2]]
 
 
 def _problem(key: str, path: str) -> Problem:

@@ -33,9 +33,9 @@ def match_colours(pixels: Pixels, reference: Pixels) -> Pixels:
     Both are (height, width, 3), uint8 sRGB; sizes may differ. The standard deviation is scaled by 0.5 to 2 at most.
     """
     lab, target = _oklab(pixels), _oklab(reference)
-    spread = target.std((0, 1)) / np.maximum(lab.std((0, 1)), 1e-6)
-    moved = (lab - lab.mean((0, 1))) * np.clip(spread, *GAIN) + target.mean((0, 1))
-    cones = _mix(moved, np.linalg.inv(_LAB)) ** 3
+    gain = target.std((0, 1)) / np.maximum(lab.std((0, 1)), 1e-6)
+    matched = (lab - lab.mean((0, 1))) * np.clip(gain, *GAIN) + target.mean((0, 1))
+    cones = _mix(matched, np.linalg.inv(_LAB)) ** 3
     linear = np.clip(_mix(cones, np.linalg.inv(_CONES)), 0, 1)
     srgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(srgb * 255), np.uint8)

@@ -46,7 +46,7 @@ class Motion(BaseModel):
     fps: Rate = Field(Fraction(24), description="frames per second, 1–240; a fraction such as 24000/1001 is exact")
     loop: bool | Literal["pingpong"] = Field(
         False,
-        description="true: equal ends, drops the last frame (a copy of the first); pingpong: then backwards",
+        description="true: equal ends, drops the last frame (= the first); pingpong: forwards, then backwards",
     )
     phrase: str = Field("", max_length=1000, description="added to the prompt of every frame, e.g. 'zoom {zoom:.2f}'")
     prompts: Texts = Field(

@@ -44,15 +44,15 @@ class Plan(Sequence[Job]):
         self._first = lru_cache(4096)(lambda outer: self._make(outer * self._radix[-1]))
         if problems := combination.problems(resolved, self.axes):
             raise ConfigError(problems)
-        kept = skip.remaining(self.axes, resolved.experiment.skip)
+        combinations = skip.remaining(self.axes, resolved.experiment.skip)
         limit = resolved.experiment.plan.limit
-        if len(kept) > limit:
+        if len(combinations) > limit:
             raise ConfigError.one(
-                "plan.limit", f"the plan has {len(kept):,} jobs, more than {limit:,}", "raise plan.limit"
+                "plan.limit", f"the plan has {len(combinations):,} jobs, more than {limit:,}", "raise plan.limit"
             )
-        self.skipped = prod(self._radix) - len(kept)
-        self.indices, self.ids = self._distinct(kept)
-        self.duplicates = len(kept) - len(self.ids)
+        self.skipped = prod(self._radix) - len(combinations)
+        self.indices, self.ids = self._distinct(combinations)
+        self.duplicates = len(combinations) - len(self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -114,8 +114,8 @@ class Plan(Sequence[Job]):
             out[i] = index // place % self._radix[i]
         return tuple(out)
 
-    def _distinct(self, kept: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
-        bare = ((i, self._bare(i)) for i in reversed(kept.tolist()))
+    def _distinct(self, combinations: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
+        bare = ((i, self._bare(i)) for i in reversed(combinations.tolist()))
         ids = {motion.identify(job): i for i, job in bare}  # in reverse order, so the first of equal jobs is kept
         pairs = sorted((i, job_id) for job_id, i in ids.items())
         return np.array([i for i, _ in pairs], np.int64), [job_id for _, job_id in pairs]

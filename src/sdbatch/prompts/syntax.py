@@ -31,26 +31,26 @@ def variants(text: str) -> list[str]:
     Groups nest; ``\{ \| \}`` are literal. Braces without ``|`` are kept. Raises ValueError for more than 10,000
     expansions.
     """
-    marks = _BRACES.findall(text)
-    groups = _matched(marks)
+    pieces = _BRACES.findall(text)
+    groups = _matched(pieces)
     stack: list[tuple[list[str], bool]] = []  # per open group: finished alternatives, and whether it has a bar
     outer: list[list[str]] = []
     done: list[str] = []
     bar = False
     now = [""]
-    for i, mark in enumerate(marks):
-        if mark == "{" and i in groups:
+    for i, piece in enumerate(pieces):
+        if piece == "{" and i in groups:
             stack.append((done, bar))
             outer.append(now)
             done, bar, now = [], False, [""]
-        elif mark == "|" and stack:
+        elif piece == "|" and stack:
             done, bar, now = done + now, True, [""]
-        elif mark == "}" and i in groups:
+        elif piece == "}" and i in groups:
             options = done + now if bar else ["{" + option + "}" for option in now]
             done, bar = stack.pop()
             now = _product(outer.pop(), options)
         else:
-            literal = mark[-1] if len(mark) == 2 and mark[0] == "\\" else mark
+            literal = piece[-1] if len(piece) == 2 and piece[0] == "\\" else piece
             now = [one + literal for one in now]
     return list(dict.fromkeys(now))
 
@@ -61,14 +61,14 @@ def _product(heads: list[str], tails: list[str]) -> list[str]:
     return [head + tail for head in heads for tail in tails]
 
 
-def _matched(marks: list[str]) -> set[int]:
+def _matched(pieces: list[str]) -> set[int]:
     """Indices of the braces that belong to a pair."""
     pairs: set[int] = set()
     opened: list[int] = []
-    for i, mark in enumerate(marks):
-        if mark == "{":
+    for i, piece in enumerate(pieces):
+        if piece == "{":
             opened.append(i)
-        elif mark == "}" and opened:
+        elif piece == "}" and opened:
             pairs |= {i, opened.pop()}
     return pairs
 
@@ -82,17 +82,17 @@ def attention(text: str) -> list[tuple[str, float]]:
     spans: list[tuple[int, int, float]] = []  # runs[a:b] are multiplied by a factor
     opened: dict[str, list[int]] = {"(": [], "[": []}
     for found in _MARKS.finditer(text):
-        mark, weight = found[0], found[1]
-        if mark in opened:
-            opened[mark].append(len(runs))
+        piece, weight = found[0], found[1]
+        if piece in opened:
+            opened[piece].append(len(runs))
         elif weight is not None and opened["("]:
             spans.append((opened["("].pop(), len(runs), float(weight)))
-        elif mark == ")" and opened["("]:
+        elif piece == ")" and opened["("]:
             spans.append((opened["("].pop(), len(runs), 1.1))
-        elif mark == "]" and opened["["]:
+        elif piece == "]" and opened["["]:
             spans.append((opened["["].pop(), len(runs), 1 / 1.1))
         else:
-            runs.append(mark[1:] if len(mark) == 2 and mark[0] == "\\" else mark)
+            runs.append(piece[1:] if len(piece) == 2 and piece[0] == "\\" else piece)
     spans += [(a, len(runs), 1.1) for a in opened["("]] + [(a, len(runs), 1 / 1.1) for a in opened["["]]
     return _joined(runs, spans)
 

@@ -30,8 +30,8 @@ def lms(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int) -> Ta
         _, d = schedule.split(level.alpha * x, p, level)
         slopes = [d, *history]
         weights = coefficients(sigmas[max(i - ORDER + 1, 0) : i + 1][::-1], sigmas[i + 1])
-        moved = x + sum(c * slope for c, slope in zip(weights, slopes, strict=False))
-        return Evaluation(timesteps[i], level.alpha, (moved, *slopes[:-1]), Level(1.0, sigmas[i + 1]))
+        x_next = x + sum(c * slope for c, slope in zip(weights, slopes, strict=False))
+        return Evaluation(timesteps[i], level.alpha, (x_next, *slopes[:-1]), Level(1.0, sigmas[i + 1]))
 
     return tabulate(
         initial_sigma(sampler, sigmas), Level(1.0, sigmas[start]), [evaluate(i) for i in range(start, steps)]

@@ -38,14 +38,14 @@ def _step(schedule: NoiseSchedule, e: int, t: int, stride: int) -> Evaluation:
     origin, source, target = x, t, t - stride
     none = np.zeros_like(x)
     if e == 0:  # Euler step; the state keeps its origin
-        eps, kept = p, (p, x, none)
+        eps, saved = p, (p, x, none)
     elif e == 1:  # repeat it from the same origin with the mean prediction of both ends
         origin, source, target = history[1], t + stride, t
-        eps, kept = (p + history[0]) / 2, (history[0], none, none)
+        eps, saved = (p + history[0]) / 2, (history[0], none, none)
     else:
         known = [p, *history]
         eps = np.sum([c * m for c, m in zip(ADAMS_BASHFORTH[min(e, 4) - 1], known, strict=False)], axis=0)
-        kept = (p, history[0], history[1])
+        saved = (p, history[0], history[1])
     after = schedule.level(target)
     x0, eps = schedule.split(origin, eps, schedule.level(source))
-    return Evaluation(t, 1.0, (after.alpha * x0 + after.sigma * eps, *kept), after)
+    return Evaluation(t, 1.0, (after.alpha * x0 + after.sigma * eps, *saved), after)
