@@ -31,8 +31,8 @@ from sdbatch.media import video_reader
 from sdbatch.media.compositing import assemble
 from sdbatch.media.video_writer import VideoWriter
 from sdbatch.motion import zoom
-from sdbatch.motion.levels import stack
-from sdbatch.motion.poses import poses, seen
+from sdbatch.motion.levels import visible_levels
+from sdbatch.motion.poses import poses, relative
 from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
 from sdbatch.preview.test_card import Pixels, card
@@ -141,7 +141,7 @@ def _measured(path: Path, settings: Motion, job: Job | None = None) -> dict[str,
     """The figures of ``optics``, and for keyframes the flicker where their set changes."""
     facts = video_reader.probe(path)
     aspect, views = facts.width / facts.height, _views(settings)
-    steps = [seen(b, a, aspect) for a, b in pairwise(views)]
+    steps = [relative(b, a, aspect) for a, b in pairwise(views)]
     found = optics.look(video_reader.decode(path), steps, camera=settings.mode in ("zoom", "feedback"))
     out = optics.summary(found, steps, (facts.width, facts.height))
     if job is not None and settings.mode == "zoom" and (at := _switches(settings, views, aspect)):
@@ -160,7 +160,7 @@ def _views(settings: Motion) -> Sequence[Camera]:
 
 def _switches(settings: Motion, views: Sequence[Camera], aspect: float) -> list[int]:
     """Pairs of frames that are not drawn from the same keyframes."""
-    levels = [{d.level for d in stack(settings, view, aspect)} for view in views]
+    levels = [{d.level for d in visible_levels(settings, view, aspect)} for view in views]
     return [k for k, (a, b) in enumerate(pairwise(levels)) if a != b]
 
 

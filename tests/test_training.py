@@ -149,14 +149,14 @@ def test_denoiser_trains_on_cached_latents_and_goes_on_bit_for_bit(
     torch.manual_seed(0)
     vae = normalise(autoencoder.build(), 4)
     latents.prepare(vae, tmp_path / "latents", 3, 0, device=CPU, workers=2, say=lambda _: None)
-    cache = latents.ShotCache(tmp_path / "latents", 3, 0)
+    shelf = latents.Shelf(tmp_path / "latents", 3, 0)
     tokenizer = words.write_tokenizer(tmp_path / "tokenizer")
     for name, stops in (("once", (4,)), ("twice", (2, 4))):
         for stop in stops:
             denoiser.train(
                 tmp_path / name,
                 replace(SHORT, steps=stop),
-                cache=cache,
+                shelf=shelf,
                 tokenizer=tokenizer,
                 device=CPU,
                 parts=2,

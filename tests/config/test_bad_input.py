@@ -102,7 +102,7 @@ NAMES = [
     ({"output": {"metadata": "non"}}, "output.metadata", "allowed: full, none (did you mean 'none'?)"),
     ({"model": {"kind": "tny"}}, "model.kind", "did you mean 'tiny'?"),
     *[
-        ({"name": name}, "name", "is not a name (a folder, not a path: a-z")
+        ({"name": name}, "name", "is not a name (the name of a folder: a-z")
         for name in ("", "..", "../x", "a/b", "A", "a b", "ok\n", "😀", "x" * 65, "-x", "con:", "a\0")
     ],
     ({"prompts": [{"text": "a", "id": "a/b"}]}, "prompts[0].id", "'a/b' is not an id (letters, digits"),
@@ -120,12 +120,12 @@ SEEDS = [
     ({"seeds": []}, "seeds", "no seeds; write 7, [1, 5, 9] or 0..3"),
     ({"seeds": -1}, "seeds", "-1 is out of range 0–9223372036854775807"),
     ({"seeds": 2**63}, "seeds", "is out of range 0–9223372036854775807"),
-    ({"seeds": "5..1"}, "seeds", "a range runs from low to high"),
-    ({"seeds": "0..4..0"}, "seeds", "by a positive step"),
+    ({"seeds": "5..1"}, "seeds", "a range goes from low to high"),
+    ({"seeds": "0..4..0"}, "seeds", "with a positive step"),
     ({"seeds": "0.5..3"}, "seeds", "numbers that are not whole"),
     ({"seeds": "0..99999999999999"}, "seeds", "100,000,000,000,000 values, more than 10,000,000"),
     ({"seeds": "9" * 5000 + "..1"}, "seeds", "is not a seed"),
-    ({"seeds": ["0..9999999"] * 30}, "seeds", "300,000,000 seeds are more than 10,000,000"),
+    ({"seeds": ["0..9999999"] * 30}, "seeds", "300,000,000 seeds; at most 10,000,000 are allowed"),
 ]
 CANVAS = [
     ({"canvas": [969]}, "canvas[0]", '969 is a number; quote the ratio: "16:9"'),
@@ -142,8 +142,8 @@ CANVAS = [
     ({"canvas": "16:9"}, "canvas", "'16:9' is not a list"),
 ]
 PROMPTS = [
-    ({"prompts": []}, "prompts", "is empty (write at least one prompt;"),
-    ({"prompts": ["a", "  "]}, "prompts[1]", "makes an empty prompt"),
+    ({"prompts": []}, "prompts", "is empty (write at least one prompt,"),
+    ({"prompts": ["a", "  "]}, "prompts[1]", "expands to an empty prompt"),
     ({"prompts": [1]}, "prompts[0]", "1 is not text; quote the prompt"),
     ({"prompts": [None]}, "prompts[0]", "null is not a prompt; write a text or {id, text, negative}"),
     ({"prompts": [["a"]]}, "prompts[0]", "['a'] is not a prompt"),
@@ -152,7 +152,7 @@ PROMPTS = [
     ({"prompts": [{"text": 5}]}, "prompts[0].text", "5 is not text (quote it)"),
     ({"prompts": ["x" * 100_001]}, "prompts[0].text", "is longer than 100,000 characters"),
     ({"prompts": ["{a|b}" * 30]}, "prompts[0]", "more than 10,000 variants"),
-    ({"prompts": ["a\ud800"]}, "prompts[0]", "holds a byte that is not UTF-8 text"),
+    ({"prompts": ["a\ud800"]}, "prompts[0]", "contains bytes that are not UTF-8 text"),
     ({"prompts": [{"file": "none.txt"}]}, "prompts[0].file", "'none.txt' cannot be read: No such file"),
     ({"prompts": [{"file": "none"}]}, "prompts[0].file", "is not a .yaml, .yml, .csv, .txt file"),
     ({"prompts": [{"file": ""}]}, "prompts[0].file", "is not a .yaml"),
@@ -173,13 +173,13 @@ VIDEOS = [
         (video(fps=v), "motion.fps", "is not a frame rate; write 24, 23.976 or 24000/1001")
         for v in ("x", True, None, "1/0", [24], "1e999999999", "9" * 5000)
     ],
-    (video(phrase="{foo}"), "motion.phrase", "{foo} is unknown; a phrase may use t, frame, zoom"),
+    (video(phrase="{foo}"), "motion.phrase", "unknown variable {foo}; allowed: t, frame, zoom"),
     *[
-        (video(phrase=p), "motion.phrase", "is unknown; a phrase may use")
+        (video(phrase=p), "motion.phrase", "unknown variable")
         for p in ("{}", "{0}", "{zoom.__class__}", "{zoom[0]}", "{zoom!r}", "{a|b}", "{Zoom}")
     ],
     *[
-        (video(phrase=p), "motion.phrase", "is not a number format; write for example")
+        (video(phrase=p), "motion.phrase", "is not a number format; for example write")
         for p in ("{t:>9999999999}", "{t:.}", "{frame:.2}", "{t:.2f\n}", "{t:.999f}", "{t:x}", "{t:٣}")
     ],
     (video(phrase="x" * 1001), "motion.phrase", "is longer than 1,000 characters"),
@@ -190,7 +190,7 @@ VIDEOS = [
     (video(zoom=[0, 1]), "motion.zoom", "0 is not a keyframe; write [time, value]"),
     (video(zoom=0), "motion.zoom", "0 is out of range 0.001–10000"),
     (video(zoom=[[0, None]]), "motion.zoom", "null in [0, None] is not a number"),
-    (video(zoom=[[2, 1], [1, 2]]), "motion.zoom", "times must rise"),
+    (video(zoom=[[2, 1], [1, 2]]), "motion.zoom", "times must increase"),
     (video(zoom=[[0, 1], [3, 2]]), "motion.zoom", "3 is beyond the end (frame 2"),
     (video(zoom=[[0, 1], ["9s", 2]]), "motion.zoom", "'9s' is beyond the end"),
     (video(zoom=[[0, 1], ["ende", 2]]), "motion.zoom", "'ende' is not a time"),
@@ -199,7 +199,7 @@ VIDEOS = [
     (video(zoom=10**400), "motion.zoom", "bits is too large"),
 ]
 SWEEPS = [
-    (sweep({}), "sweep[0]", "is empty (write for example {sampling.steps: [12, 24]})"),
+    (sweep({}), "sweep[0]", "is empty (for example write {sampling.steps: [12, 24]})"),
     (sweep([]), "sweep[0]", "[] is not a mapping"),
     *[
         (sweep({"sampling.steps": v}), "sweep[0].sampling.steps", "is not a list of values (write for example")
@@ -230,13 +230,13 @@ SWEEPS = [
     (
         sweep({"sampling.steps": [12, 24], "sampling.guidance": [4]}),
         "sweep[0]",
-        "lists of unequal length go together: sampling.steps has 2, sampling.guidance has 1",
+        "lists in one entry differ in length: sampling.steps has 2, sampling.guidance has 1",
     ),
-    (sweep({"cfg_scale": [4]}), "sweep[0].cfg_scale", "unknown key (here it is sampling.guidance)"),
-    (sweep({"sampling.cfg": [4]}), "sweep[0].sampling.cfg", "unknown key (here it is sampling.guidance)"),
+    (sweep({"cfg_scale": [4]}), "sweep[0].cfg_scale", "unknown key (use sampling.guidance)"),
+    (sweep({"sampling.cfg": [4]}), "sweep[0].sampling.cfg", "unknown key (use sampling.guidance)"),
     (sweep({"seeds": [1, 2]}, {"seeds": [3]}), "sweep[1].seeds", "is swept twice"),
-    (sweep({"seeds": [1, 2]}, seeds=[1, 2]), "sweep[0].seeds", "is an axis already: seeds has 2 values"),
-    (sweep({"prompts": ["a", "b"]}, prompts=["x", "y"]), "sweep[0].prompts", "is an axis already"),
+    (sweep({"seeds": [1, 2]}, seeds=[1, 2]), "sweep[0].seeds", "is already an axis: seeds has 2 values"),
+    (sweep({"prompts": ["a", "b"]}, prompts=["x", "y"]), "sweep[0].prompts", "is already an axis"),
     (sweep({"canvas": ["1:1", 969]}), "sweep[0].canvas[1]", 'quote the ratio: "16:9"'),
     (sweep({"canvas": [None]}), "sweep[0].canvas[0]", "null is neither a ratio nor a size"),
     (sweep({"seeds": [[1, 2]]}), "sweep[0].seeds", "[1, 2] is not a seed"),
@@ -246,10 +246,10 @@ SWEEPS = [
     (sweep({"motion.mode": ["still", ["x"]]}), "sweep[0].motion.mode", "is not text"),
     (sweep({"motion.mode": ["still", "prompt"]}), "motion.seconds", "needs a length"),
     (sweep({"motion.seconds": [1, 2]}, motion=VIDEO), "motion.frames", "in conflict"),
-    (sweep({"motion.phrase": ["{bad}"]}, motion=VIDEO), "sweep[0].motion.phrase", "{bad} is unknown"),
+    (sweep({"motion.phrase": ["{bad}"]}, motion=VIDEO), "sweep[0].motion.phrase", "unknown variable {bad}"),
 ]
 SKIPS = [
-    ({"skip": [{}]}, "skip[0]", "is empty (write for example {sampling.steps: 12})"),
+    ({"skip": [{}]}, "skip[0]", "is empty (for example write {sampling.steps: 12})"),
     ({"skip": [5]}, "skip[0]", "5 is not a mapping"),
     (
         {"skip": [{"sampling.steps": 12}]},
@@ -260,7 +260,7 @@ SKIPS = [
     ({"skip": [{"seeds": 7}], "seeds": "0..1"}, "skip[0].seeds", "7 matches no value (values are 0, 1)"),
     ({"skip": [{"seeds": False}], "seeds": "0..1"}, "skip[0].seeds", "false matches no value"),
     ({"skip": [{"seeds": [0, 7]}], "seeds": "0..1"}, "skip[0].seeds", "7 matches no value"),
-    ({"skip": [{"seeds": "0..1"}], "seeds": "0..1"}, "skip", "the rules leave no job"),
+    ({"skip": [{"seeds": "0..1"}], "seeds": "0..1"}, "skip", "the rules skip every job"),
 ]
 MODELS = [
     ({"model": {"kind": "local"}}, "model.path", "is missing (model=local needs"),
@@ -378,15 +378,15 @@ FILES = [
     ("p.yaml", b"&a [*a]", ["is not YAML: nested more than 50 deep"]),
     ("p.yaml", b"a sea\n", ["is not a list of prompts"]),
     ("p.yaml", b"", ["is not a list of prompts"]),
-    ("p.yaml", b"[]", ["holds no prompt"]),
-    ("p.yaml", b"- {file: other.yaml}\n", ["names another file"]),
-    ("p.txt", b"# nothing\n", ["holds no prompt"]),
-    ("p.txt", b"caf\xe9\n", ["cannot be read: is not UTF-8 text"]),
+    ("p.yaml", b"[]", ["contains no prompt"]),
+    ("p.yaml", b"- {file: other.yaml}\n", ["refers to another file"]),
+    ("p.txt", b"# nothing\n", ["contains no prompt"]),
+    ("p.txt", b"caf\xe9\n", ["cannot be read: it is not UTF-8 text"]),
     ("p.csv", b"prompt\na\n", ["has no column named text"]),
-    ("p.csv", b"id;text\n1;a\n", ["with commas between"]),
+    ("p.csv", b"id;text\n1;a\n", ["separated by commas"]),
     ("p.csv", b"text\n" + b'"' + b"x" * 200_000 + b'"\n', ["is not CSV: field larger than field limit"]),
     ("p.csv", b"id,text\na b,c\n", ["'a b' is not an id"]),
-    ("p.csv", b"id,text\na,\n", ["makes an empty prompt"]),
+    ("p.csv", b"id,text\na,\n", ["expands to an empty prompt"]),
 ]
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sdbatch.prompts.syntax import unread
+from sdbatch.prompts.syntax import unsupported
 from sdbatch.tasks.plan_report import duration
 
 
@@ -20,7 +20,7 @@ from sdbatch.tasks.plan_report import duration
     ],
 )
 def test_what_others_would_read_is_named(text, marks):
-    assert unread(text) == marks
+    assert unsupported(text) == marks
 
 
 def test_the_dry_run_says_what_is_only_words(sdbatch):

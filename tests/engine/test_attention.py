@@ -46,7 +46,7 @@ def test_torch_is_told_the_order_and_told_back() -> None:
         )
     named = torch.nn.attention.SDPBackend.__members__
     wanted = ("CUDNN_ATTENTION", "FLASH_ATTENTION", "EFFICIENT_ATTENTION", "MATH")
-    assert order[:4] == [int(named[name]) for name in wanted]
+    assert order[:4] == [int(named[name]) for name in wanted]  # type: ignore[call-overload]
     assert flash
     assert efficient
     assert cudnn
@@ -95,7 +95,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, refuse: torch.dtype | int | None =
         seen.append((q.dtype, tuple(q.shape), tuple(k.shape)))
         if refuse is not None and refuse in (q.dtype, q.shape[-1]):
             raise NotImplementedError("No operator found for this attention\nlong story")
-        return F.scaled_dot_product_attention(*(t.transpose(1, 2) for t in (q, k, v))).transpose(1, 2)
+        q, k, v = (t.transpose(1, 2) for t in (q, k, v))
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
 
     package, ops = ModuleType("xformers"), ModuleType("xformers.ops")
     ops.memory_efficient_attention = attend  # type: ignore[attr-defined]

@@ -408,7 +408,7 @@ def test_graphs_of_small_calls_and_of_texts_are_used_and_change_no_bits(
 
 def test_graphs_of_two_shapes_share_a_pool_and_keep_their_outputs() -> None:
     prepare(Runtime(device="cuda"))
-    module = UNet(UNET).to("cuda", torch.float16, memory_format=torch.channels_last).eval()
+    module = UNet(UNET).to("cuda", torch.float16, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     call = Graphs(lambda x, t, text: module(x, t, text)[0], CudaRecorder())
 
     def given(side: int, seed: int) -> tuple[torch.Tensor, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sdbatch.config.experiment import schema
-from sdbatch.plan.axes import LISTS, SWEEPABLE
+from sdbatch.config.keys import LISTS, SWEEPABLE
 
 SCHEMA = schema()
 TEXTS = st.one_of(

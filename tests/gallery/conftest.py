@@ -77,7 +77,7 @@ def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     motion = {"mode": "zoom", "frames": 6, "fps": 6, "zoom": [[0, 1.0], ["end", 2.0]]}
     folder, prompts = tmp_path_factory.mktemp(codec), [{"id": "torii", "text": "a torii"}]
     data = {"prompts": prompts, "motion": motion, "encoding": {"codec": codec, "interpolate": 2}, "seeds": [0, 1]}
-    return CODECS[codec], rendered(folder, codec, **data)
+    return CODECS[codec], rendered(folder, codec, **data)  # type: ignore[arg-type]
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

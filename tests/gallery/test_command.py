@@ -101,6 +101,6 @@ def test_any_setting(data: dict[str, Any]):
 
 def test_models_are_named_without_the_folders_that_they_are_in():
     local = ModelSettings(kind="local", path="/home/ann/models/dream.safetensors", clip_skip=2)
-    assert command.of_model(local) == ["model=local", "model.path=dream.safetensors", "model.clip_skip=2"]
+    assert command.model_overrides(local) == ["model=local", "model.path=dream.safetensors", "model.clip_skip=2"]
     hub = ModelSettings(kind="hub", repo="a/b", revision="0" * 40)
-    assert command.of_model(hub) == ["model=sd15", "model.repo=a/b", f'model.revision="{"0" * 40}"']
+    assert command.model_overrides(hub) == ["model=sd15", "model.repo=a/b", f'model.revision="{"0" * 40}"']

@@ -19,7 +19,7 @@ from sdbatch.imaging import warp as camera_module
 from sdbatch.imaging.warp import Plate, coverage, patch, warp
 from sdbatch.media.compositing import compose
 from sdbatch.motion import levels, zoom
-from sdbatch.motion.poses import covers, poses, seen
+from sdbatch.motion.poses import fills_frame, poses, relative
 from sdbatch.preview.test_card import card
 from sdbatch.spec.jobs import Camera, Layer
 from tests.motion.videos import BASE, settings, video
@@ -72,7 +72,7 @@ ANY = st.builds(Camera, st.floats(0.5, 4), PAN, PAN, st.floats(-180, 180))
 @given(ANY, ANY, st.floats(0.4, 2.5))
 def test_cameras_compose(view: Camera, by: Camera, aspect: float) -> None:
     """A point in the frame is the same point of the scene by either way."""
-    between = seen(view, by, aspect)
+    between = relative(view, by, aspect)
     for px, py in ((0.3, -0.2), (-0.5, 0.5)):
         by_both = scene(by, *scene(between, px, py, aspect), aspect)
         assert by_both == pytest.approx(scene(view, px, py, aspect), abs=1e-6)
@@ -87,16 +87,16 @@ def scene(camera: Camera, px: float, py: float, aspect: float) -> tuple[float, f
     )
 
 
-def test_covers() -> None:
-    assert covers(Camera(), 1.5)
-    assert not covers(Camera(0.999), 1.5)
-    assert not covers(Camera(roll=1), 1.5)
-    assert covers(Camera(1.6, roll=90), 1.5)
-    assert not covers(Camera(1.4, roll=90), 1.5)
-    assert covers(Camera(2, x=0.25, y=-0.25), 1.5)
-    assert not covers(Camera(2, x=0.26), 1.5)
-    assert not covers(Camera(), 1.5, 0.1)
-    assert covers(Camera(1.26), 1.0, 0.1)
+def test_fills_frame() -> None:
+    assert fills_frame(Camera(), 1.5)
+    assert not fills_frame(Camera(0.999), 1.5)
+    assert not fills_frame(Camera(roll=1), 1.5)
+    assert fills_frame(Camera(1.6, roll=90), 1.5)
+    assert not fills_frame(Camera(1.4, roll=90), 1.5)
+    assert fills_frame(Camera(2, x=0.25, y=-0.25), 1.5)
+    assert not fills_frame(Camera(2, x=0.26), 1.5)
+    assert not fills_frame(Camera(), 1.5, 0.1)
+    assert fills_frame(Camera(1.26), 1.0, 0.1)
 
 
 def test_a_patch_is_the_warp_where_the_picture_is() -> None:
@@ -205,9 +205,9 @@ def test_levels_go_out_of_view_before_they_are_drawn_alone() -> None:
     setting = settings(mode="zoom", frames=300, zoom=[[0, 1], ["end", 6]])
     before = None
     for view in poses(setting):
-        bottom = levels.stack(setting, view, 1.5)[0]
+        bottom = levels.visible_levels(setting, view, 1.5)[0]
         if before is not None and bottom.level != before:
-            assert covers(bottom.camera, 1.5, levels.SEAM)
+            assert fills_frame(bottom.camera, 1.5, levels.FEATHER)
         before = bottom.level
 
 

@@ -259,7 +259,7 @@ def test_variants_do_not_depend_on_the_seed():
     [
         ({"seeds": "0..9", "plan": {"limit": 9}}, "the plan has 10 jobs, more than 9 (raise plan.limit)"),
         ({"seeds": "0..9999999"}, "the plan has 10,000,000 jobs, more than 100,000 (raise plan.limit)"),
-        ({"seeds": "0..9999999", "canvas": ["1:1", "3:4", "4:3"]}, "the axes make 30,000,000 combinations"),
+        ({"seeds": "0..9999999", "canvas": ["1:1", "3:4", "4:3"]}, "the axes have 30,000,000 combinations"),
     ],
     ids=str,
 )

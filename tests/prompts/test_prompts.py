@@ -16,7 +16,7 @@ from sdbatch.prompts import vocabulary
 from sdbatch.prompts.syntax import attention, chunks, condition, cuts, variants
 from sdbatch.prompts.vocabulary import Vocabulary
 
-CLIP = Path(vocabulary.__file__).parent / "models" / "clip"
+CLIP = Path(vocabulary.__file__).parents[1] / "models" / "clip"
 ODD = [
     "it's don't we'll I'M THEY'RE",
     "  a\t\n b  ",
@@ -72,7 +72,7 @@ def test_a_broken_vocabulary_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"merges.txt"):
         Vocabulary.load(tmp_path)
     (tmp_path / "merges.txt").write_text("one two three\n")
-    with pytest.raises(ConfigError, match="no pair"):
+    with pytest.raises(ConfigError, match="not a pair"):
         Vocabulary.load(tmp_path / ".")
 
 

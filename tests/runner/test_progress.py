@@ -73,7 +73,7 @@ def test_failures_are_named_and_cannot_style_the_terminal() -> None:
         p.job(False, f"j{i}", "[bold]told to fail[/bold]")
     p.close()
     assert "failed j0: [bold]told to fail[/bold]" in told(out)
-    assert told(out).count("told to fail") == progress.SHOWN
+    assert told(out).count("told to fail") == progress.MAX_FAILURES
     assert "30 failed" in told(out)
 
 

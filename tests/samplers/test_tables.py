@@ -197,7 +197,7 @@ def test_refuses_unknown_words() -> None:
 
 @pytest.mark.parametrize("name", ["ddim", "pndm", "lcm"])
 def test_refuses_a_karras_spacing_that_the_sampler_has_not(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} has no Karras spacing"):
+    with pytest.raises(ValueError, match=f"{name} has no Karras schedule"):
         table(dataclasses.replace(SAMPLERS[name], karras=True), EPSILON, 5)
 
 

@@ -23,7 +23,7 @@ KINDS: dict[str, dict[str, Any]] = {"still": {}} | {
 def settings(task: str, folder: Folder) -> dict[str, Any]:
     """What ``task`` needs beyond the experiment."""
     first = next(folder.store.ledger().records())
-    return {
+    return {  # type: ignore[return-value]
         "reproduce": {"source": str(folder.store.file(first))},
         "final": {"final": {"jobs": first.id, "set": {"sampling.steps": 9}}},
     }.get(task, {})

@@ -87,12 +87,12 @@ WRONG: list[tuple[str, Any, str]] = [
     ("seed", -1, "out of range"),
     ("size", [10**6, 8], "sides are 16–8192"),
     ("size", [64], "is too short"),
-    ("sampler", {"kind": "euler", "spacing": "odd"}, "no sampler of this version"),
+    ("sampler", {"kind": "euler", "spacing": "odd"}, "is not a sampler of this version"),
     ("sampler", "euler", "is not a mapping"),
     ("model", {"weights": 3}, "is not text"),
     ("model", {"weights": "x", "schedule": {"prediction": "odd"}}, "prediction"),
     ("prompt", "a" * 300_000, "longer than"),
-    ("prompt", "\ud800", "no UTF-8"),
+    ("prompt", "\ud800", "not UTF-8"),
     ("v", 2, "allowed: 1"),
     ("extra", 1, "unknown key"),
     ("start", {"parent": "x", "strength": "1"}, "strength"),
@@ -108,7 +108,7 @@ def test_what_is_wrong_is_named(key: str, value: Any, says: str) -> None:
 
 def test_settings_that_do_not_give_the_id() -> None:
     data = {"id": BASE.id, "shot": {**BASE.spec(), "steps": 9}}
-    with pytest.raises(ConfigError, match=f"is '{BASE.id}', but these settings are j"):
+    with pytest.raises(ConfigError, match=f"'{BASE.id}' does not match the settings, which give j"):
         parse.job(_through(data))
 
 

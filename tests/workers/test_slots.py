@@ -25,7 +25,7 @@ def test_a_process_alone_needs_no_slots() -> None:
 
 @pytest.mark.parametrize(("asked", "names"), [("all", ["gpu 0", "gpu 1", "gpu 2"]), (2, ["gpu 0", "gpu 1"])])
 def test_a_worker_sees_its_card_alone(asked: int | str, names: list[str]) -> None:
-    found = assign(Runtime(gpus=asked, rows=8), lambda: 3)
+    found = assign(Runtime(gpus=asked, rows=8), lambda: 3)  # type: ignore[arg-type]
     assert [slot.name for slot in found] == names
     assert [slot.environment for slot in found] == [{"CUDA_VISIBLE_DEVICES": name[-1]} for name in names]
     assert all(slot.runtime == Runtime(device="cuda", rows=8) for slot in found)
@@ -46,7 +46,7 @@ def test_cards_that_are_hidden_stay_hidden(monkeypatch: pytest.MonkeyPatch) -> N
 )
 def test_cards_that_are_not_there(asked: int | str, there: int, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        assign(Runtime(gpus=asked), lambda: there)
+        assign(Runtime(gpus=asked), lambda: there)  # type: ignore[arg-type]
 
 
 def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,7 +143,7 @@ def test_shards_and_workers_go_together(command, tmp_path: Path, reference: dict
 
 def test_the_embedded_model_gives_the_same_bits(command, tmp_path: Path) -> None:
     wish = ("name=x", "model=tiny", "prompts=[a sea, a hill]", "seeds=0..2", "canvas=[64x64, 96x64]")
-    wish = (*wish, "sampling.steps=3", "gallery.enabled=false", "runtime.device=cpu", "runtime.threads=1")
+    wish = (*wish, "sampling.steps=3", "gallery.enabled=false", "runtime.device=cpu", "runtime.threads=1")  # type: ignore[assignment]
     assert command(*wish, folder="reference").wait() == 0
     one = command(*wish, "runtime.processes=2")
     assert one.wait() == 0, one.said

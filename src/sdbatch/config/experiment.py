@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from sdbatch.config.runtime import Runtime
 from sdbatch.errors import nearest, shown
-from sdbatch.motion.fields import wrong
+from sdbatch.motion.fields import key_error
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.canvas import parse as parse_canvas
@@ -197,10 +197,11 @@ class ModelSettings(Section):
     def _used(self) -> ModelSettings:
         """Weights that are named are the weights that are used."""
         if self.path is not None and self.kind != "local":
-            raise wrong("path", f"{shown(self.path)} would be ignored: model.kind is not local (add model=local)")
+            raise key_error("path", f"{shown(self.path)} would be ignored: model.kind is not local (add model=local)")
         for key in ("repo", "revision"):
             if getattr(self, key) is not None and self.kind != "hub":
-                raise wrong(key, f"{shown(getattr(self, key))} would be ignored: model.kind is {self.kind}, not hub")
+                text = f"{shown(getattr(self, key))} would be ignored: model.kind is {self.kind}, not hub"
+                raise key_error(key, text)
         return self
 
 

@@ -1,4 +1,4 @@
-"""Hydra and OmegaConf: the only file that imports them. From a command line to plain data, or to Problems."""
+"""Composes a command line into plain data with Hydra and OmegaConf. The only module that imports them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sdbatch.config.untrusted import forbidden_keys
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, shown
 
-# Texts of users are data: a ${ or ??? in a prompt is not for OmegaConf, so it travels marked.
+# User text is data: OmegaConf must not interpret ${ or ??? in a prompt, so they are escaped during composition.
 LITERAL = ("prompts", "negative", "sweep", "skip", "motion.phrase", "motion.prompts", "final.set")
 _NAMES = frozenset(key.split(".")[-1] for key in LITERAL)
 _SECTIONS = frozenset(key.rpartition(".")[0] for key in KEYS)
@@ -37,8 +37,11 @@ _PACKAGE = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A composed configuration as plain data, the keys given on this command line, and files of the user's
-    ``--config-dir`` that a built-in of the same name hides (Hydra ignores them silently)."""
+    """A composed configuration.
+
+    ``data`` is plain data; ``given`` are the keys on the command line; ``hidden`` are files of the user's
+    ``--config-dir`` that Hydra ignores silently because a built-in file has the same name.
+    """
 
     data: dict[str, Any]
     given: frozenset[str]
@@ -52,20 +55,20 @@ def conf_dir() -> Path:
 
 
 def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]) -> None:
-    """Run ``task`` with a reader of what ``arguments`` compose to (under ``-m`` once a job).
+    """Call ``task`` with a function that returns the composed ``arguments``; with ``-m`` once per job.
 
-    Raises ConfigError for what Hydra, OmegaConf or the YAML reader find wrong; whatever ``task`` raises passes through.
+    Raises ConfigError for errors of Hydra, OmegaConf or the YAML reader. Exceptions of ``task`` are not converted.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting
     SourcesRegistry.instance().register(FileConfigSource)
     overrides = [a for a in arguments if a[:1] in ("+", "~") or ("=" in a and a[:1] != "-")]
-    flags = [a for a in arguments if a not in overrides]  # first: argparse stumbles over flags in between
+    flags = [a for a in arguments if a not in overrides]  # they go first: argparse rejects flags between overrides
     _check_flags(flags)
     groups = {*GROUPS, *_folders(get_args_parser().parse_args(flags).config_dir)}
-    sys.argv[1:] = [*flags, *(_marked_argument(_forced(a, groups)) for a in overrides)]
+    sys.argv[1:] = [*flags, *(_escaped_argument(_force_added(a, groups)) for a in overrides)]
     main = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
     try:
-        main(lambda cfg: task(lambda: Composed(_plain(cfg), _given(), _hidden())))()
+        main(lambda cfg: task(lambda: Composed(_plain_data(cfg), _given_keys(), _hidden_files())))()
     except Exception as error:
         if problems := list(_problems(error)):
             raise ConfigError(problems) from error
@@ -73,33 +76,31 @@ def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]
 
 
 def _check_flags(flags: list[str]) -> None:
-    """Only whole flags: argparse would take --experiment for --experimental-rerun, which unpickles a file."""
+    """Reject abbreviated flags: argparse would expand --experiment to --experimental-rerun, which unpickles a file."""
     known = get_args_parser()._option_string_actions.keys() - {"--experimental-rerun"}
-    wrong = [f for f in flags if f.startswith("-") and f.partition("=")[0] not in known]
-    if wrong:
+    unknown = [f for f in flags if f.startswith("-") and f.partition("=")[0] not in known]
+    if unknown:
         raise ConfigError(
-            Problem(
-                f, "unknown flag", f"keys are written {f.lstrip('-').partition('=')[0]}=…, experiments +experiment=…"
-            )
-            for f in wrong
+            Problem(f, "unknown flag", f"write {f.lstrip('-').partition('=')[0]}=…; for an experiment +experiment=…")
+            for f in unknown
         )
 
 
 def _folders(config_dir: str | None) -> list[str]:
-    """The groups of the user's own ``--config-dir``."""
+    """The groups in the user's ``--config-dir``."""
     folder = Path(config_dir or "")
     return [p.name for p in folder.iterdir() if p.is_dir()] if config_dir and folder.is_dir() else []
 
 
-def _forced(argument: str, groups: Collection[str]) -> str:
-    """An unknown key goes in all the same: Hydra stops at the first, ``validate`` names all."""
+def _force_added(argument: str, groups: Collection[str]) -> str:
+    """``argument``, with ++ if its key is unknown: Hydra would stop at the first one, ``validate`` reports all."""
     key = argument.partition("=")[0]
     known = key in KEYS or key in groups or key.split(".")[0] == "hydra" or key.rpartition(".")[0] not in _SECTIONS
     return argument if known or not re.fullmatch(r"[A-Za-z_][\w.]*", key) else f"++{argument}"
 
 
 class FileConfigSource(file_config_source.FileConfigSource):  # registered under this name before Hydra's own
-    """Hydra's reader of YAML files, with user text marked before OmegaConf sees them."""
+    """Hydra's reader of YAML files, which escapes user text before OmegaConf parses it."""
 
     def load_config(self, config_path: str) -> ConfigResult:
         path = Path(self.path) / self._normalize_file_name(config_path)
@@ -107,50 +108,53 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
             text = path.read_text("utf-8-sig")
             data = load(text, get_yaml_loader())  # OmegaConf's own, a SafeLoader
         except ValueError as e:
-            why = "not UTF-8 text" if isinstance(e, UnicodeError) else str(e)
-            raise ConfigError.one("", f"{path.name} cannot be read: {why}") from e
+            reason = "not UTF-8 text" if isinstance(e, UnicodeError) else str(e)
+            raise ConfigError.one("", f"{path.name} cannot be read: {reason}") from e
         header = self._get_header_dict(text[:4096])
         if data is not None and not isinstance(data, dict):
             raise ConfigError.one("", f"{path.name} is not a mapping of keys")
         if data and not isinstance(data.get("hydra", {}), dict):
             raise ConfigError.one("hydra", f"{shown(data['hydra'])} is not a mapping of keys")
-        theirs = not Path(self.path).samefile(conf_dir())
-        if theirs and (
+        untrusted = not Path(self.path).samefile(conf_dir())
+        if untrusted and (
             problems := forbidden_keys(config_path.removesuffix(".yaml"), data or {}, header.get("package") or "")
         ):
             raise ConfigError(problems)
-        return ConfigResult(f"file://{self.path}", self.provider, OmegaConf.create(_marked(data or {})), header)
+        return ConfigResult(f"file://{self.path}", self.provider, OmegaConf.create(_escaped(data or {})), header)
 
 
-def _marked(data: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {k: _each(v, _mark) if k in _NAMES else _marked(v) if isinstance(v, Mapping) else v for k, v in data.items()}
+def _escaped(data: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {
+        k: _map_texts(v, _escape) if k in _NAMES else _escaped(v) if isinstance(v, Mapping) else v
+        for k, v in data.items()
+    }
 
 
-def _mark(text: str) -> str:
-    """``${`` and ``???`` out of OmegaConf's sight; a mark that the text holds itself gets longer: undone exactly."""
+def _escape(text: str) -> str:
+    """Escape ``${`` and ``???`` with a private-use character. Existing escapes get longer, so this is reversible."""
     return re.sub(r"\$\ue000*\{|\A\?\?\ue000*\?\Z", lambda m: f"{m[0][:-1]}\ue000{m[0][-1]}", text)
 
 
-def _unmark(text: str) -> str:
+def _unescape(text: str) -> str:
     return re.sub(r"\$\ue000+\{|\A\?\?\ue000+\?\Z", lambda m: f"{m[0][:-2]}{m[0][-1]}", text)
 
 
-def _each(value: Any, change: Callable[[str], str]) -> Any:
+def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {_each(k, change): _each(v, change) for k, v in value.items()}
-    return [_each(v, change) for v in value] if isinstance(value, list) else value
+        return {_map_texts(k, change): _map_texts(v, change) for k, v in value.items()}
+    return [_map_texts(v, change) for v in value] if isinstance(value, list) else value
 
 
-def _marked_argument(argument: str) -> str:
+def _escaped_argument(argument: str) -> str:
     key = argument.lstrip("+~").partition("=")[0]
     literal = any(f"{key}.".startswith(f"{k}.") or k.startswith(f"{key}.") for k in LITERAL)
-    return _mark(argument) if literal else argument
+    return _escape(argument) if literal else argument
 
 
-def _plain(cfg: Any) -> dict[str, Any]:
-    """Plain data; every interpolation that cannot be resolved is a Problem."""
+def _plain_data(cfg: Any) -> dict[str, Any]:
+    """``cfg`` as plain data, interpolations resolved. Raises ConfigError with every one that cannot be resolved."""
     raw = OmegaConf.to_container(cfg, resolve=False)
     problems: list[Problem] = []
 
@@ -171,15 +175,15 @@ def _plain(cfg: Any) -> dict[str, Any]:
     data = resolved(raw, "")
     if problems:
         raise ConfigError(problems)
-    return dict(_each(data, _unmark))
+    return dict(_map_texts(data, _unescape))
 
 
-def _given() -> frozenset[str]:
-    """Dotted keys; those of ``sampling={steps: 3}`` too."""
-    texts: Any = OmegaConf.to_container(HydraConfig.get().overrides, resolve=False)
+def _given_keys() -> frozenset[str]:
+    """Dotted keys on the command line, including those in ``sampling={steps: 3}``."""
+    overrides: Any = OmegaConf.to_container(HydraConfig.get().overrides, resolve=False)
     return frozenset(
         key
-        for o in OverridesParser.create().parse_overrides(texts["task"])
+        for o in OverridesParser.create().parse_overrides(overrides["task"])
         for key in _dotted(o.key_or_group, o.value())
     )
 
@@ -190,10 +194,11 @@ def _dotted(key: str, value: Any) -> Iterator[str]:
         yield from _dotted(f"{key}.{k}", v)
 
 
-def _hidden() -> tuple[str, ...]:
+def _hidden_files() -> tuple[str, ...]:
+    """Files of ``--config-dir`` with the name of a built-in file."""
     folders = [Path(s.path) for s in HydraConfig.get().runtime.config_sources if s.schema == "file"]
-    theirs = [(p, p.relative_to(d)) for d in folders[1:] if d.is_dir() for p in sorted(d.rglob("*.yaml"))]
-    return tuple(str(p) for p, relative in theirs if (conf_dir() / relative).is_file())
+    user_files = [(p, p.relative_to(d)) for d in folders[1:] if d.is_dir() for p in sorted(d.rglob("*.yaml"))]
+    return tuple(str(p) for p, relative in user_files if (conf_dir() / relative).is_file())
 
 
 def _problems(error: BaseException) -> Iterator[Problem]:
@@ -202,13 +207,13 @@ def _problems(error: BaseException) -> Iterator[Problem]:
         yield from next(e for e in chain if isinstance(e, ConfigError)).problems
     elif found := [e for e in chain if isinstance(e, HydraException | OmegaConfBaseException) and str(e).strip()]:
         override = getattr(found[0], "override", None)
-        yield translate([_unmark(str(e)) for e in found], override and _unmark(override).removeprefix("++"))
+        yield translate([_unescape(str(e)) for e in found], override and _unescape(override).removeprefix("++"))
     elif isinstance(error, OSError | UnicodeError):
-        yield Problem("", f"the configuration cannot be read or runs/ not be written: {_first_line(error)}")
+        yield Problem("", f"cannot read the configuration or write to runs/: {_first_line(error)}")
     elif _inside_hydra(error):
         known = translate([_first_line(error)])
-        hint = "has a YAML file a wrong shape?"
-        yield known if known.hint else Problem("", f"the configuration cannot be composed: {known.message}", hint)
+        hint = "check the structure of your YAML files"
+        yield known if known.hint else Problem("", f"cannot compose the configuration: {known.message}", hint)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -220,7 +225,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _inside_hydra(error: BaseException) -> bool:
-    """Whether the innermost frame of the traceback is Hydra's or OmegaConf's."""
+    """Whether the error was raised inside Hydra, OmegaConf or their parsers."""
     tb = error.__traceback__
     while tb is not None and tb.tb_next is not None:
         tb = tb.tb_next

@@ -1,4 +1,4 @@
-"""Which keys an axis can be: what ``sweep`` takes, and what a final may change. Derived from the models."""
+"""The keys that ``sweep`` accepts and that ``task=final`` may change. Derived from the models."""
 
 from __future__ import annotations
 

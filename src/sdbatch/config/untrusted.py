@@ -1,7 +1,7 @@
-"""What a YAML file may tell Hydra. Whoever starts the program may say anything; a file may come from others.
+"""Keys that YAML files must not set. The command line is trusted; a file can come from somebody else.
 
-Hydra calls what ``_target_`` names, logging calls ``()`` and ``class``, clusters run ``setup`` as shell lines, and
-``hydra.run.dir`` is a folder anywhere. None of it is for experiments.
+Hydra calls the object that ``_target_`` names, logging calls ``()`` and ``class``, clusters run ``setup`` as shell
+commands, and ``hydra.run.dir`` can be any folder. Experiments need none of them.
 """
 
 from __future__ import annotations
@@ -13,29 +13,34 @@ from sdbatch.errors import Problem
 
 CALLS = ("_target_", "()", "setup")
 SECTIONS = ("launcher", "sweeper", "mode")  # of hydra.*
-_HINT = "give it on the command line"
+_HINT = "set it on the command line"
 
 
 def forbidden_keys(path: str, data: Mapping[Any, Any], package: str = "") -> list[Problem]:
-    """What the file at ``path`` (in its configuration folder) must not say. ``package``: from its first line."""
-    place = package or path.rpartition("/")[0].replace("/", ".")
-    whole = {place: data} if place.startswith("hydra") else {"hydra": data.get("hydra", {})}
-    problems = [_refused(key, path) for key, value in whole.items() for key in _sections(key, value)]
-    problems += [_refused(key, path) for key in _calls(data, "") if not (place == "hydra.launcher" and key == "setup")]
+    """A Problem for every forbidden key in ``data``, the contents of the file at ``path``.
+
+    ``path`` is relative to its configuration folder, without suffix; ``package`` comes from the file's first line.
+    """
+    section = package or path.rpartition("/")[0].replace("/", ".")
+    by_package = {section: data} if section.startswith("hydra") else {"hydra": data.get("hydra", {})}
+    problems = [_problem(key, path) for key, value in by_package.items() for key in _sections(key, value)]
+    problems += [
+        _problem(key, path) for key in _calls(data, "") if not (section == "hydra.launcher" and key == "setup")
+    ]
     defaults = data.get("defaults")
-    moved = [
+    targets = [
         str(k) for d in (defaults if isinstance(defaults, list) else []) for k in (d if isinstance(d, Mapping) else [d])
     ]
-    return problems + [_refused(k, path) for k in moved if "hydra" in k.partition("@")[2]]
+    return problems + [_problem(k, path) for k in targets if "hydra" in k.partition("@")[2]]
 
 
-def _refused(key: str, path: str) -> Problem:
-    return Problem(key, f"is not for files ({path}.yaml)", _HINT)
+def _problem(key: str, path: str) -> Problem:
+    return Problem(key, f"is not allowed in files ({path}.yaml)", _HINT)
 
 
-def _sections(place: str, value: Any) -> Iterator[str]:
-    """``hydra.x`` for every x that is not for files."""
-    section = place.partition(".")[2].partition(".")[0]
+def _sections(package: str, value: Any) -> Iterator[str]:
+    """``hydra.x`` for every x that files must not set."""
+    section = package.partition(".")[2].partition(".")[0]
     names = [section] if section else list(value) if isinstance(value, Mapping) else []
     yield from (f"hydra.{name}" for name in names if name not in SECTIONS)
 

@@ -1,4 +1,4 @@
-"""From plain data to an Experiment, or to every mistake at once in words for users."""
+"""Validates plain data as an Experiment, or reports every mistake at once in messages for users."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _KINDS = {
     "model_type": "a mapping of keys",
     "model_attributes_type": "a mapping of keys",
 }
-SWEPT = ("negative", "sampling", "motion", "encoding")
-CHOSEN = ("model", "runtime", "output")  # sections that are groups of conf/, too
-# Names in other programs (AUTOMATIC1111, diffusers, Deforum), and what says the same here.
-ELSEWHERE = {
+SWEPT_SECTIONS = ("negative", "sampling", "motion", "encoding")
+GROUP_SECTIONS = ("model", "runtime", "output")  # sections that are also groups of conf/
+# Names in other programs (AUTOMATIC1111, diffusers, Deforum), and the equivalent here.
+OTHER_NAMES = {
     **dict.fromkeys(("cfg", "cfg_scale", "guidance_scale"), "sampling.guidance"),
     **dict.fromkeys(("num_inference_steps", "inference_steps"), "sampling.steps"),
     **dict.fromkeys(("sampler_name", "sampler_index", "scheduler"), "sampling.sampler"),
     **dict.fromkeys(("width", "height", "size", "resolution", "aspect_ratio"), "canvas (512x768, or a ratio)"),
-    **dict.fromkeys(("batch_size", "batch_count", "n_iter", "num_images"), "seeds (0..3 makes four pictures)"),
+    **dict.fromkeys(("batch_size", "batch_count", "n_iter", "num_images"), "seeds (0..3 gives four pictures)"),
     **dict.fromkeys(("max_frames", "num_frames"), "motion.frames"),
-    **dict.fromkeys(("translation_x", "translation_y"), "motion.x and motion.y (shares of the view, not pixels)"),
-    **dict.fromkeys(("rotation_z", "rotation", "angle"), "motion.roll (the value, not a step per frame)"),
+    **dict.fromkeys(("translation_x", "translation_y"), "motion.x and motion.y (fractions of the view, not pixels)"),
+    **dict.fromkeys(("rotation_z", "rotation", "angle"), "motion.roll (a value, not a step per frame)"),
     **dict.fromkeys(("outdir", "out_dir", "output_dir", "output_path"), "output.folder"),
     **dict.fromkeys(("ckpt", "checkpoint", "sd_model", "model_path"), "model=local and model.path"),
     **dict.fromkeys(("denoising_strength", "strength_schedule"), "motion.strength"),
@@ -50,26 +50,26 @@ ELSEWHERE = {
 }
 _BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _PATTERNS = {  # by the last part of the key
-    "name": ("not a name", "a folder, not a path: a-z, 0-9, - and _, at most 64"),
-    "id": ("not an id", "letters, digits, . - and _, at most 64"),
-    "revision": ("not a commit", "40 hex digits; a branch may change"),
+    "name": ("not a name", "the name of a folder: a-z, 0-9, - and _, at most 64 characters"),
+    "id": ("not an id", "letters, digits, . - and _, at most 64 characters"),
+    "revision": ("not a commit", "40 hex digits; branches can change"),
     "repo": ("not a repository", "write owner/name"),
 }
-_LARGEST = 2**64  # beyond it a number is a slip, and not every step downwards can take it
+_MAX_NUMBER = 2**64  # larger numbers are mistakes, and not all code can process them
 
 
 def validate(data: Mapping[str, Any]) -> Experiment:
-    """Check ``data`` whole. Raises ConfigError with one Problem a mistake, in the order of the keys."""
+    """The experiment in ``data``. Raises ConfigError with one Problem per mistake, in the order of the keys."""
     try:
         return check(Experiment, data)
     except ConfigError:
-        if not (swept := _first_moves(data)):
+        if not (swept := _first_motion_values(data)):
             raise
         return check(Experiment, {**data, "motion": {**data.get("motion", {}), **swept}})
 
 
-def _first_moves(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The first value of every swept ``motion.`` key: a video may get its length from the sweep alone."""
+def _first_motion_values(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The first value of every swept ``motion.`` key, because a video can get its length from the sweep alone."""
     entries = data.get("sweep")
     if not isinstance(entries, list) or not isinstance(data.get("motion", {}), dict):
         return {}
@@ -81,11 +81,11 @@ def _first_moves(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(model: type[M], data: Mapping[str, Any], prefix: str = "") -> M:
-    """``model`` made of ``data``, or a ConfigError whose keys start with ``prefix``."""
+    """``data`` validated as ``model``. Raises ConfigError; its keys start with ``prefix``."""
     problems = _not_json(data, prefix)
     if not problems:
         try:
-            # JSON lets strict models take lists for tuples (pydantic's documented way).
+            # From JSON, strict models accept lists for tuples (as pydantic documents).
             return model.model_validate_json(json.dumps(data))
         except ValidationError as e:
             problems = _problems(e, model, prefix)
@@ -93,7 +93,7 @@ def check(model: type[M], data: Mapping[str, Any], prefix: str = "") -> M:
 
 
 def _not_json(data: Any, key: str) -> list[Problem]:
-    """Values that YAML can hold and JSON cannot: infinity, dates, broken characters, keys that are not text."""
+    """Values that are valid in YAML but not in JSON: infinity, dates, lone surrogates, keys that are not text."""
     if isinstance(data, Mapping):
         bad = [
             Problem(_join(key, k), f"the key {shown(k)} is not text", "quote it")
@@ -108,8 +108,8 @@ def _not_json(data: Any, key: str) -> list[Problem]:
         return [Problem(key, f"{data} is not a finite number")]
     if isinstance(data, str):
         broken = not data.isascii() and any("\ud800" <= c <= "\udfff" for c in data)
-        return [Problem(key, f"{shown(data)} holds a byte that is not UTF-8 text")] if broken else []
-    if isinstance(data, int) and abs(data) >= _LARGEST:
+        return [Problem(key, f"{shown(data)} contains bytes that are not UTF-8 text")] if broken else []
+    if isinstance(data, int) and abs(data) >= _MAX_NUMBER:
         return [Problem(key, f"a number of {data.bit_length()} bits is too large")]
     if isinstance(data, int | float | None):
         return []
@@ -118,18 +118,18 @@ def _not_json(data: Any, key: str) -> list[Problem]:
 
 def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> list[Problem]:
     found: dict[str, Problem] = {}
-    short: set[str] = set()
+    too_short: set[str] = set()
     for detail in error.errors(include_url=False):
-        for problem in (_problem(detail, model, prefix), *_more(detail, prefix)):
-            found.setdefault(problem.key, problem)  # a union reports once per member
+        for problem in (_problem(detail, model, prefix), *_combined(detail, prefix)):
+            found.setdefault(problem.key, problem)  # pydantic reports each member of a union
         if detail["type"] == "too_short":
-            short.add(_dotted(_named(detail["loc"]), prefix))
-    # pydantic also reports a list as too short when every element of it was wrong
-    return [p for key, p in found.items() if not (key in short and any(k.startswith(f"{key}[") for k in found))]
+            too_short.add(_dotted(_named(detail["loc"]), prefix))
+    # pydantic also reports a list as too short if all its elements are invalid
+    return [p for key, p in found.items() if not (key in too_short and any(k.startswith(f"{key}[") for k in found))]
 
 
-def _more(detail: ErrorDetails, prefix: str) -> list[Problem]:
-    """The other mistakes in what hangs together (see ``motion.fields.together``)."""
+def _combined(detail: ErrorDetails, prefix: str) -> list[Problem]:
+    """The other errors of a combined one (see ``motion.fields.combined_error``)."""
     key = _dotted(_named(detail["loc"]), prefix)
     return [Problem(_join(key, at["key"]), at["message"]) for at in detail.get("ctx", {}).get("more", ())]
 
@@ -152,9 +152,11 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
         return Problem(key, f"{shown(value)} is {what}", how)
     if kind == "too_short":
         return Problem(key, "is empty")
-    if kind == "missing":  # a position of a list of fixed length; or a key of what a file says of itself
-        short = isinstance(detail["loc"][-1], int)
-        return Problem(key.rpartition("[")[0], f"{shown(value)} is too short") if short else Problem(key, "is missing")
+    if kind == "missing":  # an element of a list of fixed length, or a key of file metadata
+        too_short = isinstance(detail["loc"][-1], int)
+        return (
+            Problem(key.rpartition("[")[0], f"{shown(value)} is too short") if too_short else Problem(key, "is missing")
+        )
     if kind in _KINDS:
         return Problem(key, f"{shown(value)} is not {_KINDS[kind]}", _type_hint(kind, key, value))
     return Problem(key, _message(detail, ctx))
@@ -162,24 +164,24 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
 
 def _extra(loc: list[int | str], value: Any, model: type[BaseModel], prefix: str) -> Problem:
     if loc[0] in GROUPS and isinstance(value, dict):
-        return Problem(str(loc[0]), "its keys stand apart", "begin its file with # @package _global_")
+        return Problem(str(loc[0]), "its keys must be at the top level", "begin the file with # @package _global_")
     owner, name = _owner(model, loc[:-1]), str(loc[-1])
     if owner is Prompt and not closest(name, Prompt.model_fields):
-        hint = f"known: {', '.join(Prompt.model_fields)}; quote a text that has a colon in it"
+        hint = f"known: {', '.join(Prompt.model_fields)}; quote a text that contains a colon"
         return Problem(_dotted(loc, prefix), "unknown key", hint)
-    return Problem(_dotted(loc, prefix), "unknown key", _known(name, model, owner))
+    return Problem(_dotted(loc, prefix), "unknown key", _key_hint(name, model, owner))
 
 
 def _type_hint(kind: str, key: str, value: Any) -> str:
     several = is_range(value) or (isinstance(value, list) and value and not kind.startswith(("tuple", "list")))
-    if several and key.partition(".")[0] in SWEPT:
-        return f"several values are a sweep: [{{{key}: {value if isinstance(value, str) else '[…]'}}}]"
+    if several and key.partition(".")[0] in SWEPT_SECTIONS:
+        return f"for several values write sweep: [{{{key}: {value if isinstance(value, str) else '[…]'}}}]"
     if kind == "string_type" and isinstance(value, int | float):
         return "quote it"
     if kind == "tuple_type" and isinstance(value, int | float | str):
         return "put it in [ ]"
-    if kind.startswith("model_") and isinstance(value, str) and key in CHOSEN:
-        return f"choose it as {key}={value[:40]}, in a file as defaults: [override /{key}: {value[:40]}]"
+    if kind.startswith("model_") and isinstance(value, str) and key in GROUP_SECTIONS:
+        return f"write {key}={value[:40]}, or in a file defaults: [override /{key}: {value[:40]}]"
     return ""
 
 
@@ -194,16 +196,16 @@ def _message(detail: ErrorDetails, ctx: Mapping[str, Any]) -> str:
 
 
 def _named(loc: tuple[int | str, ...]) -> list[int | str]:
-    """``loc`` without the names that pydantic gives to the members of a union."""
+    """``loc`` without pydantic's names of union members."""
     return [p for p in loc if isinstance(p, int) or not (p in ("int", "str", "float", "bool") or "[" in p)]
 
 
 def _allowed(annotation: Any) -> list[str]:
-    """The words that a field takes, if it takes only words (and true, false)."""
+    """The values of a Literal field (and true, false if it accepts them too); empty for other fields."""
     if get_origin(annotation) is Literal:
         return [str(a) for a in get_args(annotation)]
-    words = [w for a in get_args(annotation) for w in _allowed(a)]
-    return ["true", "false", *words] if words and bool in get_args(annotation) else words
+    values = [v for a in get_args(annotation) for v in _allowed(a)]
+    return ["true", "false", *values] if values and bool in get_args(annotation) else values
 
 
 def _dotted(loc: list[int | str], prefix: str) -> str:
@@ -218,7 +220,7 @@ def _join(key: str, part: object) -> str:
 
 
 def _owner(model: type[BaseModel], loc: list[int | str]) -> type[BaseModel]:
-    """The model that holds the key at ``loc``."""
+    """The model that defines the key at ``loc``."""
     for part in loc:
         if isinstance(part, str) and part in model.model_fields:
             model = _model_in(model.model_fields[part].annotation) or model
@@ -256,21 +258,21 @@ def _bound(model: type[BaseModel], loc: list[int | str], value: Any) -> str:
     return f"nearest is {low.ge}" if isinstance(low, Ge) else ""
 
 
-def _known(wrong: str, model: type[BaseModel], owner: type[BaseModel]) -> str:
-    """The right name: in the same section, or the same name in another one (``steps`` is ``sampling.steps``)."""
+def _key_hint(name: str, model: type[BaseModel], owner: type[BaseModel]) -> str:
+    """The nearest key: in the same section, or the same name in another one (``sampling.steps`` for ``steps``)."""
     names = list(owner.model_fields)
-    if model is Experiment and wrong in ELSEWHERE:
-        return f"here it is {ELSEWHERE[wrong]}"
-    elsewhere = [key for key in dotted_keys(model) if key.split(".")[-1] == wrong]
-    if meant := closest(wrong, names, 0.85) or next(iter(elsewhere), ""):
+    if model is Experiment and name in OTHER_NAMES:
+        return f"use {OTHER_NAMES[name]}"
+    elsewhere = [key for key in dotted_keys(model) if key.split(".")[-1] == name]
+    if meant := closest(name, names, 0.85) or next(iter(elsewhere), ""):
         return f"did you mean {meant!r}?"
-    if model is owner is Experiment and (group := closest(wrong, GROUPS)):
+    if model is owner is Experiment and (group := closest(name, GROUPS)):
         return f"did you mean +{group}=NAME?"
-    return nearest(wrong, names) or f"known: {', '.join(names)}"
+    return nearest(name, names) or f"known: {', '.join(names)}"
 
 
 def dotted_keys(model: type[BaseModel]) -> list[str]:
-    """Every key of ``model``, sections first."""
+    """Every key of ``model``: its own keys, then those of its sections as ``section.key``."""
     inner = {name: m for name, f in model.model_fields.items() if (m := _section(f.annotation))}
     return [*model.model_fields, *(f"{name}.{key}" for name, m in inner.items() for key in dotted_keys(m))]
 

@@ -1,4 +1,4 @@
-"""YAML that people wrote: read whole, or refused in one line. Knows nothing of what it means."""
+"""Parses YAML of users, or reports the mistake in one line. Does not depend on what the data mean."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
-LIMIT = 1_000_000  # values, counted where they are used: aliases of aliases would fill the memory
+LIMIT = 1_000_000  # values, with aliases expanded: nested aliases could fill the memory
 DEPTH = 50
-_DEEP = f"nested more than {DEPTH} deep"
+_TOO_DEEP = f"nested more than {DEPTH} deep"
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _Fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Loader(_Fast):  # type: ignore[misc]
-    """A safe loader that refuses a key given twice."""
+    """A safe loader that rejects duplicate keys."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[str] = set()
@@ -30,8 +30,10 @@ class Loader(_Fast):  # type: ignore[misc]
 
 @cache
 def _decimal(loader: Any) -> Any:
-    """``loader`` without YAML 1.1's base 60, in which 16:9 is 969: YAML 1.2 has none, so its writers (``dvc exp run
-    -S`` rewrites an experiment) leave the quotes of a ratio out."""
+    """``loader`` without YAML 1.1's base-60 numbers, in which 16:9 is 969.
+
+    YAML 1.2 has no base 60, so its writers do not quote ratios (``dvc exp run -S`` rewrites an experiment).
+    """
 
     class Decimal(loader):  # type: ignore[misc]
         def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
@@ -42,55 +44,55 @@ def _decimal(loader: Any) -> Any:
 
 
 def load(text: str, loader: Any = Loader) -> Any:
-    """The data in ``text``. Raises ValueError that names the line and what is wrong there."""
+    """The data in ``text``. Raises ValueError with the line and the problem."""
     try:
-        _shallow(text)  # loaders recurse: libyaml's ends the process on deep brackets
+        _check_depth(text)  # first: on deep nesting libyaml's recursive loader crashes the process
         data = yaml.load(text, Loader=_decimal(loader))  # noqa: S506  (safe loaders only)
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
-        raise ValueError(f"{where}{_said(e, text)}") from e
+        raise ValueError(f"{where}{_explanation(e, text)}") from e
     except ReaderError as e:
         raise ValueError(f"character {e.position}: {e.reason}") from e
     except ValueError:
         raise
-    except Exception as e:  # a tag or number that the reader itself stumbles over
+    except Exception as e:  # PyYAML raises other exceptions for some tags and numbers
         raise ValueError(f"a value that cannot be read ({e})") from e
-    _small(data)
+    _check_size(data)
     return data
 
 
-def _said(error: yaml.MarkedYAMLError, text: str) -> str:
-    """What YAML says, and what was meant by it where people slip most."""
-    said, opened = str(error.problem or error.context), error.context_mark
-    if "cannot start any token" in said and (mark := error.problem_mark):
+def _explanation(error: yaml.MarkedYAMLError, text: str) -> str:
+    """PyYAML's message, or a clearer one for frequent mistakes."""
+    message, opened = str(error.problem or error.context), error.context_mark
+    if "cannot start any token" in message and (mark := error.problem_mark):
         found = text.split("\n")[mark.line][mark.column : mark.column + 1]
-        return "a tab; indent with spaces" if found == "\t" else f"{found!r} cannot begin a value; quote it"
+        return "a tab; indent with spaces" if found == "\t" else f"{found!r} cannot start a value; quote it"
     if "quoted scalar" in str(error.context) and opened:
-        return f"a quote that begins in line {opened.line + 1} is not closed"
+        return f"the quote that starts in line {opened.line + 1} is not closed"
     if "flow" in str(error.context) and opened:
-        return f"{said} (the bracket of line {opened.line + 1}; quote texts with brackets, commas or colons)"
-    if "mapping values" in said:
-        return "a colon that is not expected here; quote a text with a colon in it, and indent alike"
-    return f"{said}; quote a text that begins with a bracket" if said == "did not find expected key" else said
+        return f"{message} (the bracket in line {opened.line + 1}; quote texts with brackets, commas or colons)"
+    if "mapping values" in message:
+        return "unexpected colon; quote a text that contains a colon, and check the indentation"
+    return f"{message}; quote a text that starts with a bracket" if message == "did not find expected key" else message
 
 
-def _shallow(text: str) -> None:
+def _check_depth(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=_Fast):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH:
-            raise ValueError(_DEEP)
+            raise ValueError(_TOO_DEEP)
 
 
-def _small(data: Any) -> None:
+def _check_size(data: Any) -> None:
     stack, count = [(data, 0)], 0
     while stack:
         value, depth = stack.pop()
         inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
         count += len(inner)
         if depth > DEPTH:
-            raise ValueError(_DEEP)
+            raise ValueError(_TOO_DEEP)
         if count > LIMIT:
             raise ValueError(f"more than {LIMIT:,} values")
         if any(isinstance(v, int) and v.bit_length() > 1000 for v in inner):

@@ -1,4 +1,7 @@
-"""Files that are whole or not there: atomic writes, locks that end with their process, errors in words."""
+"""Atomic writes, file locks, and OSErrors as messages for users.
+
+Does not depend on what the files contain.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def digest(data: bytes) -> str:
-    """``b2:`` + 32 hex digits over a file's bytes (what ``media.png.file_digest`` says of the same file)."""
+    """The BLAKE2b digest of a file's bytes, ``b2:`` and 32 hex digits; equals ``media.png.file_digest``."""
     return f"b2:{blake2b(data, digest_size=16).hexdigest()}"
 
 
-def trouble(error: OSError, path: Path) -> StoreError:
-    """The same in words, with what to do about it."""
+def store_error(error: OSError, path: Path) -> StoreError:
+    """``error`` as a StoreError about ``path``, with what the user can do."""
     if error.errno in _FULL:
         return StoreError(
             f"{path}: no space left on the disk; free some space, then run the same command again to resume"
@@ -38,28 +41,29 @@ def trouble(error: OSError, path: Path) -> StoreError:
 
 
 @contextmanager
-def in_words(path: Path) -> Iterator[None]:
-    """OSErrors inside become StoreErrors about ``path``."""
+def store_errors(path: Path) -> Iterator[None]:
+    """Convert OSErrors in the block to StoreErrors about ``path``."""
     try:
         yield
     except OSError as e:
-        raise trouble(e, path) from e
+        raise store_error(e, path) from e
 
 
 def make_folder(folder: Path) -> None:
-    with in_words(folder):
+    """Create ``folder`` and its parents. Raises StoreError."""
+    with store_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 def write(path: Path, pieces: Iterable[bytes], temporary: Path, durable: bool = True) -> None:
     """Write ``pieces`` as ``path`` by way of ``temporary`` in the same folder: whole, or not at all."""
-    with in_words(path):
+    with store_errors(path):
         atomic.write(path, pieces, temporary, durable)
 
 
 def publish(temporary: Path, path: Path, durable: bool = True) -> None:
-    """``temporary``, written by someone else, becomes ``path``."""
-    with in_words(path):
+    """Rename the complete file ``temporary`` to ``path``, after fsync if ``durable``. Raises StoreError."""
+    with store_errors(path):
         if durable:
             with temporary.open("rb") as f:
                 os.fsync(f.fileno())
@@ -67,6 +71,7 @@ def publish(temporary: Path, path: Path, durable: bool = True) -> None:
 
 
 def remove(path: Path) -> None:
+    """Remove ``path`` if possible; errors are ignored."""
     with suppress(OSError):
         path.unlink()
 
@@ -81,8 +86,8 @@ def try_lock(fd: int, wait: bool = False, shared: bool = False) -> bool:
     return True
 
 
-def is_at(fd: int, path: Path) -> bool:
-    """Whether the open file is still the one at ``path`` (another process may have removed it before we locked it)."""
+def is_same_file(fd: int, path: Path) -> bool:
+    """Whether the open file ``fd`` is the file at ``path``: another process may have removed that before the lock."""
     try:
         return os.path.samestat(os.fstat(fd), path.stat())
     except OSError:
@@ -112,4 +117,4 @@ def _acquired(lock: BaseFileLock, path: Path) -> bool:
         except OSError as e:
             if e.errno in _NO_LOCKS:
                 return False
-            raise trouble(e, path) from e
+            raise store_error(e, path) from e

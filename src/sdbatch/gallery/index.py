@@ -53,7 +53,7 @@ class PlanIndex:
             "jobs": len(self._plan),
             "chunk": CHUNK,
             "axes": axes,
-            "command": command.of_model(model) if model else [],
+            "command": command.model_overrides(model) if model else [],
             "weights": self._plan[0].shot.model.weights if len(self._plan) else "",
             "version": __version__,
             "record": table.RECORD,
@@ -94,7 +94,7 @@ class _Chunk:
         texts = (shot.prompt, shot.negative, dict(job.labels).get("prompts", ""))
         if texts not in self._texts:
             self._texts[texts] = len(self._texts)
-            self._commands.append(command.of_texts(job))
+            self._commands.append(command.prompt_overrides(job))
         seed = shot.seed if shot.seed < SAFE else str(shot.seed)
         return [job.id, job.path, self._texts[texts], self._setting(job), seed, *index.digits(job)]
 
@@ -112,11 +112,11 @@ class _Chunk:
 
 def _told(job: Job) -> dict[str, Any]:
     """What the page says of a job besides its texts and its seed."""
-    about = [pair.partition("=")[::2] for pair in command.of_settings(job)]
+    about = [pair.partition("=")[::2] for pair in command.settings_overrides(job)]
     out: dict[str, Any] = {
         "size": [job.shot.width, job.shot.height],
         "about": [[key, value.strip('"')] for key, value in about if key != "canvas"],
-        "command": command.of_settings(job),
+        "command": command.settings_overrides(job),
         "cells": table.settings(job),
     }
     return out | ({"video": _video(job, job.video)} if job.video else {})

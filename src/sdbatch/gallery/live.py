@@ -1,4 +1,4 @@
-"""Keeps the page up to date while it renders: told by the run, writes from a thread of its own."""
+"""Updates the page during a run: receives its events and writes from a separate thread."""
 
 from __future__ import annotations
 
@@ -17,45 +17,50 @@ from sdbatch.spec.renderer import Pixels
 from sdbatch.store import OtherWorkers, Record, Worker, compact
 from sdbatch.terminal.progress import Progress
 
-TICK = 0.7  # seconds between looks
-HEARTBEAT = 5.0  # seconds after which the page hears from us though nothing happened
-AROUND = 2.0  # seconds between looks at other processes
+TICK = 0.7  # seconds between checks for changes
+HEARTBEAT = 5.0  # seconds after which the status is written even without changes
+POLL = 2.0  # seconds between reads of other workers' records
 
 
 class Live(Observer):
-    """``error`` says why the page could not be written, if so. Pictures never fail for their page."""
+    """Observes a run and updates its page. ``error`` is the reason why the page could not be written, or empty.
+
+    Errors of the page never affect the pictures.
+    """
 
     def __init__(self, site: Site, progress: Progress) -> None:
         self.error = ""
         self._site = site
         self._progress = progress
-        self._news: deque[Record] = deque()
+        self._records: deque[Record] = deque()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._worker: Worker | None = None
 
     @contextmanager
     def watching(self) -> Iterator[Live]:
-        """Around a run: afterwards the page is as it stays."""
+        """Use around a run: completes the page at the end."""
         try:
             yield self
         finally:
             self._close()
 
     def begin(self, worker: Worker) -> None:
+        """Start the thread that updates the page."""
         self._worker = worker
         self._thread = threading.Thread(target=self._run, args=(worker,), name="gallery", daemon=True)
         self._thread.start()
 
     def recorded(self, record: Record, pixels: Pixels | None) -> None:
+        """Write the thumbnail of ``record`` and queue it for the page."""
         if record.done:
             with suppress(ValueError, OSError, StoreError):
                 self._site.thumb(record, pixels)
-        self._news.append(record)
+        self._records.append(record)
 
     def _run(self, worker: Worker) -> None:
         try:
-            _Reporter(self._site, worker, self._progress).run(self._news, self._stop)
+            _Reporter(self._site, worker, self._progress).run(self._records, self._stop)
         except (OSError, StoreError) as e:
             self.error = str(e)
 
@@ -64,7 +69,7 @@ class Live(Observer):
         if self._thread is not None:
             self._thread.join()
         others = self._worker is not None and not self._worker.path.exists() and self._site.store.living() > 0
-        if not others:  # else the last one to end does it; without locks everyone does
+        if not others:  # the last worker completes the page; without file locks every worker does
             try:
                 self._site.finish()
             except (OSError, StoreError) as e:
@@ -72,7 +77,7 @@ class Live(Observer):
 
 
 class _Reporter:
-    """What the thread does: takes in news, tells the page how it goes."""
+    """The work of the thread: collects records and writes the status of the run."""
 
     def __init__(self, site: Site, worker: Worker, progress: Progress) -> None:
         self._site = site
@@ -81,57 +86,53 @@ class _Reporter:
         self._progress = progress
         self._status = StatusTable(site.plan.ids)
         self._ticks = 0
-        self._told = self._looked = 0.0
-        self._changes = -1
+        self._published = self._polled = 0.0
+        self._published_changes = -1
 
-    def run(self, news: deque[Record], stop: threading.Event) -> None:
+    def run(self, records: deque[Record], stop: threading.Event) -> None:
+        """Publish the status until ``stop`` is set. Raises StoreError and OSError."""
         others = self._store.other_workers(self._worker)
         self._site.open()
         self._status.fill(self._store.ledger(), self._store.intact)
-        self._began, self._before = time.monotonic(), self._status.known
+        self._started, self._known_before = time.monotonic(), self._status.known
         while not stop.wait(TICK if self._ticks else 0):
-            self._take_in(news, others)
+            self._collect(records, others)
             now = time.monotonic()
-            due = self._status.changes != self._changes or now - self._told >= HEARTBEAT
+            due = self._status.changes != self._published_changes or now - self._published >= HEARTBEAT
             if due and self._is_reporter():
-                self._tell(now)
-        self._take_in(news, others)
-        self._tell(time.monotonic())  # for those who go on; else it is written over at once
+                self._publish(now)
+        self._collect(records, others)
+        self._publish(time.monotonic())  # for workers that continue; the last worker overwrites it with the final page
 
-    def _take_in(self, news: deque[Record], others: OtherWorkers) -> None:
-        while news:
-            self._status.update(news.popleft())
-        if time.monotonic() - self._looked >= AROUND:
-            self._looked = time.monotonic()
+    def _collect(self, records: deque[Record], others: OtherWorkers) -> None:
+        while records:
+            self._status.update(records.popleft())
+        if time.monotonic() - self._polled >= POLL:
+            self._polled = time.monotonic()
             for record in others.poll():
                 self._status.update(record)
 
-    def _tell(self, now: float) -> None:
-        self._told, self._changes = now, self._status.changes
+    def _publish(self, now: float) -> None:
+        self._published, self._published_changes = now, self._status.changes
         self._ticks += 1
-        self._site.publish(self._status, self._how(now))
+        self._site.publish(self._status, self._payload(now))
 
-    def _how(self, now: float) -> dict[str, Any]:
-        """Rate and time left: of the pictures if we render alone, else of all processes' jobs."""
+    def _payload(self, now: float) -> dict[str, Any]:
+        """Progress for the page: in pictures for a single worker, in jobs of all workers otherwise."""
         progress, status = self._progress, self._status
         if len(self._store.worker_files()) <= 1:
-            unit, done, total, rate, left = (
-                "pictures",
-                progress.rendered,
-                progress.shots,
-                progress.rate,
-                progress.left,
-            )
+            unit, done, total = "pictures", progress.rendered, progress.shots
+            rate, left = progress.rate, progress.left
         else:
-            rate = (status.known - self._before) / max(0.1, now - self._began)
-            unit, done, total = "jobs", status.known, len(status.letters)
+            rate = (status.known - self._known_before) / max(0.1, now - self._started)
+            unit, done, total = "jobs", status.known, len(status.codes)
             left = (total - done) / rate if rate else None
         seconds = None if left is None else round(left)
-        told = {"unit": unit, "done": done, "total": total, "rate": round(rate, 3), "left": seconds}
-        return told | {"tick": self._ticks}
+        payload = {"unit": unit, "done": done, "total": total, "rate": round(rate, 3), "left": seconds}
+        return payload | {"tick": self._ticks}
 
     def _is_reporter(self) -> bool:
-        """Whether ours is the first of the processes at work: one tells for all, or any of them if that one is mute."""
+        """Whether this worker reports for all: the first living worker does, or any if the status is outdated."""
         before = [p for p in self._store.worker_files() if p < self._worker.path]
         with ExitStack() as stack:
             if len(compact.claim(before, None, stack)) == len(before):

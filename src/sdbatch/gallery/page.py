@@ -1,8 +1,8 @@
-"""index.html: template, style and scripts in one file, under a Content-Security-Policy that names their digests.
+"""index.html: template, style and scripts in one file, with a Content-Security-Policy that contains their digests.
 
-``'strict-dynamic'`` lets our script, and no other, bring in the data scripts beside the page; that holds for pages from
-a file, from a server and inside a sandboxed frame, where ``'self'`` would not. Text never becomes markup: the browser
-refuses it (``require-trusted-types-for``).
+With ``'strict-dynamic'`` the page's own script, and no other, can load the data scripts next to the page. This works
+for pages from a file, from a server and inside a sandboxed frame, where ``'self'`` does not. Text cannot become markup:
+the browser prevents it (``require-trusted-types-for``).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ POLICY = (
 
 
 def html(name: str) -> str:
-    """The whole page of the experiment ``name`` (a slug); its data are scripts in gallery/."""
+    """The HTML of the page of the experiment ``name`` (a slug). Its data are loaded as scripts from gallery/."""
     template, style, script = _assets()
-    policy = "; ".join(POLICY).format(script=_named(script), style=_named(style))
-    for mark, text in (("NAME", name), ("POLICY", policy), ("STYLE", style), ("SCRIPT", script)):
-        template = template.replace(f"{{{{{mark}}}}}", text)
+    policy = "; ".join(POLICY).format(script=_source_hash(script), style=_source_hash(style))
+    for placeholder, text in (("NAME", name), ("POLICY", policy), ("STYLE", style), ("SCRIPT", script)):
+        template = template.replace(f"{{{{{placeholder}}}}}", text)
     return template
 
 
 @lru_cache(maxsize=1)
 def _assets() -> tuple[str, str, str]:
-    """Template, style and script; all scripts share one scope and nothing else does."""
+    """Template, style and script. All scripts share one function scope."""
     scripts = "\n".join((_STATIC / name).read_text("utf-8") for name in SCRIPTS)
     return (
         (_STATIC / "page.html").read_text("utf-8"),
@@ -48,5 +48,6 @@ def _assets() -> tuple[str, str, str]:
     )
 
 
-def _named(text: str) -> str:
+def _source_hash(text: str) -> str:
+    """The CSP source expression of an inline script or style."""
     return f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'"

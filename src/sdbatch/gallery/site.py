@@ -1,4 +1,4 @@
-"""Every file of the page: written whole, left alone where it says the same already. Knows no threads.
+"""The files of the page: written atomically, and only if their contents change.
 
 index.html             the page
 gallery/plan.js        name, axes, number of jobs
@@ -40,7 +40,10 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class Site:
-    """The page of ``plan`` in ``store``; ``model`` is for command lines. Raises StoreError if it cannot be written."""
+    """The page of ``plan`` in ``store``. Methods raise StoreError if a file cannot be written.
+
+    ``model`` is needed for the jobs' command lines, ``axes`` for the filters.
+    """
 
     def __init__(self, plan: Plan, store: Store, model: ModelSettings | None, axes: Sequence[Axis] = ()) -> None:
         self.plan = plan
@@ -55,7 +58,7 @@ class Site:
         self._numbers = count()
 
     def open(self) -> None:
-        """Everything that is known before the first picture."""
+        """Write the page and everything that the plan defines; remove data of other plans."""
         index = PlanIndex(self.plan, self._axes)
         names = {"plan.js", "state.js"}
         for n, chunk in enumerate(index.chunks()):
@@ -63,28 +66,28 @@ class Site:
             self._script(f"jobs-{n:03}.js", chunk)
         self._script("plan.js", index.plan(self._name, self._model))
         self._put(self.store.gallery, page.html(self._name).encode())
-        self._tidy(names)
+        self._remove_scripts(names)
 
     def publish(self, status: StatusTable, live: Mapping[str, Any]) -> None:
-        """How it goes, in the midst of rendering."""
+        """Write the status during a run; ``live`` is the progress, as ``live.Live`` computes it."""
         self._script("state.js", status.data(self._digest, live))
 
     def age(self) -> float:
-        """Seconds since somebody said how it goes; infinite if nobody did."""
+        """Seconds since a worker last wrote the status; infinite if there is none."""
         try:
             return time.time() - (self.folder / "state.js").stat().st_mtime
         except OSError:
             return math.inf
 
     def thumb(self, record: Record, pixels: Pixels | None = None) -> None:
-        """Write the small picture of a done record, whatever was there. ValueError if its file is damaged."""
+        """Write the thumbnail of a finished job, from ``pixels`` or its file. Raises ValueError if that is damaged."""
         data = thumbs.make(record, self.store.file(record), pixels)
         files.write(self.thumbs / f"{record.id}.jpg", [data], self._temporary(), durable=False)
 
     def finish(self, rebuild: bool = False) -> bool:
-        """The page as it stays; nothing to do if it says so already (``rebuild``: look at every file).
+        """Write the complete page of a finished run, unless it is up to date. ``rebuild`` checks every thumbnail.
 
-        Returns whether anything was done.
+        Returns whether the page was written.
         """
         if not rebuild and self._sealed(self._seal()):
             return False
@@ -96,7 +99,7 @@ class Site:
     def _finish(self, rebuild: bool) -> None:
         seal = self._seal()
         self.open()
-        for name in _names(self.folder):  # of those who died half-way
+        for name in _names(self.folder):  # left by killed processes
             if name.startswith(files.TEMPORARY):
                 files.remove(self.folder / name)
         ledger = self.store.ledger()
@@ -114,31 +117,31 @@ class Site:
             yield [told(record) if record else 0 for record in found]
 
     def _thumbs(self, ledger: Ledger, check: bool) -> None:
-        """One for every done record, and no others."""
-        there = _names(self.thumbs)
+        """Write the missing thumbnails of finished jobs (``check``: and outdated ones), remove all others."""
+        existing = _names(self.thumbs)
         missing: list[Record] = []
         for record in filter(lambda r: r.done, ledger.records()):
             name = f"{record.id}.jpg"
-            if name not in there or (check and not thumbs.shows(self.thumbs / name, record.pixels)):
+            if name not in existing or (check and not thumbs.shows(self.thumbs / name, record.pixels)):
                 missing.append(record)
-            there.discard(name)
+            existing.discard(name)
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(self._thumb_if_possible, missing))
-        for name in there:
+        for name in existing:
             files.remove(self.thumbs / name)
 
     def _thumb_if_possible(self, record: Record) -> None:
-        with suppress(ValueError, OSError):  # a damaged picture is the store's business; the page shows what it can
+        with suppress(ValueError, OSError):  # damaged pictures are reported by the store; the page omits them
             self.thumb(record)
 
-    def _tidy(self, names: Iterable[str]) -> None:
-        """Remove chunks of longer plans."""
-        for name in _names(self.folder) - set(names):
+    def _remove_scripts(self, keep: Iterable[str]) -> None:
+        """Remove data scripts that this plan does not have: chunks of a longer plan."""
+        for name in _names(self.folder) - set(keep):
             if name.endswith(".js"):
                 files.remove(self.folder / name)
 
     def _seal(self) -> str:
-        """Digest of all that the page says; records and plan decide it."""
+        """The digest of everything that the page shows: its code, the plan and the records."""
         h = blake2b(page.html(self._name).encode(), digest_size=16)
         h.update(f"{self._digest} {CHUNK} {thumbs.SIDE}".encode())
         for path in (self.store.manifest, self.store.plan, *self.store.worker_files()):
@@ -154,7 +157,7 @@ class Site:
             return False
 
     def _script(self, name: str, data: Mapping[str, Any], head: str = "") -> None:
-        """``data`` as a script: ASCII JSON, which is JavaScript too."""
+        """Write ``data`` as a script that passes ASCII JSON to the function ``sdbatch``."""
         kind = name.partition(".")[0].partition("-")[0]
         self._put(self.folder / name, f"{head}sdbatch({_encode(kind)},{_encode(data)});\n".encode("ascii"))
 
@@ -165,7 +168,7 @@ class Site:
         files.make_folder(self.folder)
         try:
             files.write(path, [data], self._temporary(), durable=False)
-        except StoreError:  # someone who ends took our half-written file for a dead one's
+        except StoreError:  # another process finished and removed our temporary file as an orphan
             files.write(path, [data], self._temporary(), durable=False)
 
     def _temporary(self) -> Path:

@@ -1,4 +1,4 @@
-"""What became of each job of a plan, one letter each, as the page reads it. Knows no files and no clock."""
+"""The status of each job of a plan, one code (a byte) each, as the page reads it. Pure."""
 
 from __future__ import annotations
 
@@ -7,54 +7,58 @@ from typing import Any
 
 from sdbatch.store import Ledger, Record
 
-NEW, DONE, WARNED, FAILED = b".dwf"
-NOTES = 2000  # errors and warnings told live; all of them in the end
+NEW, DONE, WARNED, FAILED = b".dwf"  # status codes
+MAX_NOTES = 2000  # errors and warnings during a run; the complete page has all of them
 
 
 class StatusTable:
-    """Letters by position in the plan, and notes (an error, or warnings) where there are some."""
+    """Status codes by position in the plan, and notes (an error or warnings) by position.
+
+    ``changes`` counts the updates.
+    """
 
     def __init__(self, ids: Sequence[str]) -> None:
         self._at = {job_id: i for i, job_id in enumerate(ids)}
-        self.letters = bytearray(b".") * len(ids)
+        self.codes = bytearray(b".") * len(ids)
         self.notes: dict[int, str] = {}
         self.changes = 0
 
     def fill(self, ledger: Ledger, intact: Callable[[Record], bool]) -> None:
-        """Take in what ``ledger`` says; a done job whose file is missing is still to do."""
+        """Update from all records; a finished job whose file is not ``intact`` counts as new."""
         for job_id in self._at:
             record = ledger.get(job_id)
             if record is not None and (not record.done or intact(record)):
                 self.update(record)
 
     def update(self, record: Record) -> None:
-        """Take in one record; other plans' are skipped."""
+        """Update from one record; records of other plans are ignored."""
         i = self._at.get(record.id)
         if i is None:
             return
         note = " · ".join(record.warnings) if record.done else record.error or "failed"
-        letter = FAILED if not record.done else WARNED if record.warnings else DONE
+        code = FAILED if not record.done else WARNED if record.warnings else DONE
         if note:
             self.notes[i] = note
         else:
             self.notes.pop(i, None)
-        self.letters[i] = letter
+        self.codes[i] = code
         self.changes += 1
 
     @property
     def failed(self) -> int:
-        return self.letters.count(FAILED)
+        """The number of failed jobs."""
+        return self.codes.count(FAILED)
 
     @property
     def known(self) -> int:
-        """Jobs that are done or failed."""
-        return len(self.letters) - self.letters.count(NEW)
+        """The number of jobs that are done or failed."""
+        return len(self.codes) - self.codes.count(NEW)
 
     def data(self, plan: str, live: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The state of the page; with ``live`` while it renders."""
-        chosen = sorted(self.notes)[: NOTES if live else None]
+        """The payload of state.js: codes and notes; with ``live``, the progress, during a run."""
+        chosen = sorted(self.notes)[: MAX_NOTES if live else None]
         texts = {text: n for n, text in enumerate(dict.fromkeys(self.notes[i] for i in chosen))}
-        out: dict[str, Any] = {"plan": plan, "letters": self.letters.decode("ascii")}
+        out: dict[str, Any] = {"plan": plan, "letters": self.codes.decode("ascii")}
         if texts:
             out |= {"texts": list(texts), "notes": [[i, texts[self.notes[i]]] for i in chosen]}
         return out | ({"live": dict(live)} if live else {})

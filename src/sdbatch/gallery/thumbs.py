@@ -1,4 +1,4 @@
-"""Small pictures for the page: JPEG, deterministic; each says in its comment which pixels it shows."""
+"""Thumbnails for the page: deterministic JPEGs with the digest of their pixels in the comment."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sdbatch.spec.file_names import is_picture, poster
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Record
 
-SIDE = 256  # of the longer side, at most
+SIDE = 256  # pixels, maximum of both sides
 QUALITY = 85
 
 
 def encode(pixels: Pixels, digest: str) -> bytes:
-    """The thumbnail of ``pixels``, whose digest is ``digest``."""
+    """The thumbnail of ``pixels`` (height, width, 3), whose digest is ``digest``, as JPEG."""
     image = Image.fromarray(pixels)
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=1.0)
     out = io.BytesIO()
@@ -26,7 +26,7 @@ def encode(pixels: Pixels, digest: str) -> bytes:
 
 
 def shows(path: Path, digest: str) -> bool:
-    """Whether the thumbnail at ``path`` shows the pixels ``digest``."""
+    """Whether the file at ``path`` is the thumbnail of the pixels with ``digest``."""
     try:
         with path.open("rb") as f:
             return digest.encode("ascii", "replace") in f.read(128)
@@ -41,9 +41,9 @@ def load(file: Path) -> Pixels:
         return png.decode(picture)
     for pixels in video_reader.decode(file):
         return pixels
-    raise ValueError(f"{file.name} holds no frame")
+    raise ValueError(f"{file.name} contains no frame")
 
 
 def make(record: Record, file: Path, pixels: Pixels | None = None) -> bytes:
-    """The thumbnail of a done record. ValueError if its file is damaged."""
+    """The thumbnail of a finished job, from ``pixels`` or its file. Raises ValueError if the file is damaged."""
     return encode(load(file) if pixels is None else pixels, record.pixels)

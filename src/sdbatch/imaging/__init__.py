@@ -1,1 +1,1 @@
-"""Operations on pixel arrays: camera warps and colour transfer. Knows no videos, files or models."""
+"""Operations on pixel arrays: camera warps and colour transfer. Does not depend on videos, files or models."""

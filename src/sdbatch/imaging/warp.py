@@ -1,7 +1,7 @@
-"""Camera mathematics on stored pictures: one exact sub-pixel affine warp, and what it covers. No torch.
+"""Camera warps of pictures: one exact sub-pixel affine warp, and masks of the covered area. No torch.
 
-A camera maps an output pixel to the source it shows: zoom about the centre, pan in fractions of the frame, roll
-clockwise. All of it is one affine matrix, so the source is sampled once.
+A camera maps an output pixel to a source position: zoom about the centre, pan in fractions of the frame, roll
+clockwise. The whole mapping is one affine matrix, so the source is resampled once.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ Mask = NDArray[np.float32]  # (height, width, 1)
 Size = tuple[int, int]  # (width, height) in pixels
 Affine = tuple[float, float, float, float, float, float]
 Corners = tuple[float, float, float, float]  # left, top, right, bottom
-MARGIN = 16  # pixels around a plate: the reach of the kernels (8 at most where they enlarge), and as much again
-WHOLE = 32_000_000  # pixels of an enlarged plate that are kept, 128 MB
+MARGIN = 16  # pixels around a cached picture: twice the radius of the kernels (at most 8 for enlargement)
+CACHE_LIMIT = 32_000_000  # pixels of an enlarged picture that is cached, 128 MB
 
 
 class View(NamedTuple):
-    """A part of a picture whose left and top are there, ``across`` and ``down`` times as large."""
+    """An enlarged part of a picture.
+
+    ``left`` and ``top`` are its position in source pixels; ``across`` and ``down`` are the scales.
+    """
 
     image: Image.Image
     left: int
@@ -35,7 +38,10 @@ class View(NamedTuple):
 
 
 def affine(camera: Camera, source: Size, size: Size) -> Affine:
-    """(a, b, c, d, e, f): the output point (x, y), in pixels from the corner, shows (ax + by + c, dx + ey + f)."""
+    """(a, b, c, d, e, f): output point (x, y) shows source point (ax + by + c, dx + ey + f), in pixels from the corner.
+
+    ``source`` and ``size`` are (width, height) of the picture and the output.
+    """
     (sw, sh), (w, h) = source, size
     across, down = sw / w / camera.zoom, sh / h / camera.zoom
     cos, sin = math.cos(math.radians(camera.roll)), math.sin(math.radians(camera.roll))
@@ -45,50 +51,51 @@ def affine(camera: Camera, source: Size, size: Size) -> Affine:
 
 
 class Source:
-    """A picture, (height, width, 3), that is looked at once: only what is in view is enlarged."""
+    """A picture, (height, width, 3) uint8, that is warped once: only the visible part is enlarged."""
 
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
         self.size: Size = (pixels.shape[1], pixels.shape[0])
 
-    def enlarged(self, corners: Corners, reach: int, fine: float) -> View:
-        """The picture between ``corners`` and ``reach`` around it, ``fine`` times as large, edges repeated."""
-        left, top = (math.floor(v) - reach for v in corners[:2])
-        right, bottom = (math.ceil(v) + reach for v in corners[2:])
+    def enlarged(self, corners: Corners, radius: int, scale: float) -> View:
+        """The part of the picture in ``corners`` plus ``radius`` pixels, enlarged ``scale`` times, edges repeated."""
+        left, top = (math.floor(v) - radius for v in corners[:2])
+        right, bottom = (math.ceil(v) + radius for v in corners[2:])
         (width, height), (rows, columns) = self.size, (np.arange(top, bottom), np.arange(left, right))
         part = Image.fromarray(self.pixels[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)])
-        return _view(part, left, top, fine)
+        return _view(part, left, top, scale)
 
 
 class Plate(Source):
-    """A picture that is looked at frame after frame: it is enlarged whole, and the last enlargement is kept."""
+    """A picture that is warped for many frames: the whole of it is enlarged, and the last enlargement is cached."""
 
     def __init__(self, pixels: Pixels) -> None:
         super().__init__(pixels)
-        self._kept: dict[int, View] = {}
+        self._views: dict[int, View] = {}
 
-    def enlarged(self, corners: Corners, reach: int, fine: float) -> View:
-        """As for any source beyond the margin of the whole picture, and where that would be too large to keep."""
-        (left, top, right, bottom), (width, height), margin = corners, self.size, MARGIN - reach
+    def enlarged(self, corners: Corners, radius: int, scale: float) -> View:
+        """As ``Source.enlarged``; served from the cache within the margin, for whole scales up to ``CACHE_LIMIT``."""
+        (left, top, right, bottom), (width, height), margin = corners, self.size, MARGIN - radius
         within = min(left, top, width - right, height - bottom) >= -margin
-        large = (width + 2 * MARGIN) * (height + 2 * MARGIN) * fine**2 > WHOLE
-        if not within or large or fine != int(fine):
-            return super().enlarged(corners, reach, fine)
-        if fine not in self._kept:
-            self._kept = {int(fine): self._whole(int(fine))}
-        return self._kept[int(fine)]
+        large = (width + 2 * MARGIN) * (height + 2 * MARGIN) * scale**2 > CACHE_LIMIT
+        if not within or large or scale != int(scale):
+            return super().enlarged(corners, radius, scale)
+        if scale not in self._views:
+            self._views = {int(scale): self._whole(int(scale))}
+        return self._views[int(scale)]
 
-    def _whole(self, fine: int) -> View:
+    def _whole(self, scale: int) -> View:
         edges = ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))
-        return _view(Image.fromarray(np.pad(self.pixels, edges, mode="edge")), -MARGIN, -MARGIN, fine)
+        return _view(Image.fromarray(np.pad(self.pixels, edges, mode="edge")), -MARGIN, -MARGIN, scale)
 
 
 def warp(picture: Pixels | Source, camera: Camera, size: Size) -> Pixels:
-    """What ``camera`` sees of a picture, (height, width, 3) at ``size``; edges repeat beyond it.
+    """The view of ``camera``, (height, width, 3) uint8 at ``size`` = (width, height). The picture's edges are repeated.
 
-    It is Lanczos-enlarged by a whole number (the same error in every frame), then resampled once: without roll
-    by Lanczos over a fractional box, with roll linearly. Lanczos alone puts a picture 0.02 px off, to and fro as it
-    moves; enlarged first, 0.005 px. (Pillow's cubic ``transform`` makes stairs of gradients.) Shrinking averages.
+    The source is enlarged by a whole factor with Lanczos (the same error in every frame), then resampled once: without
+    roll with Lanczos over a fractional box, with roll bilinearly. Lanczos alone has a position error of up to 0.02 px,
+    which varies as the camera moves; after the enlargement it is 0.005 px. Pillow's bicubic ``transform`` is not used
+    because it produces steps in gradients. Reduction averages.
     """
     source = picture if isinstance(picture, Source) else Source(picture)
     if camera == Camera() and source.size == size:
@@ -96,10 +103,13 @@ def warp(picture: Pixels | Source, camera: Camera, size: Size) -> Pixels:
     return _sampled(source, affine(camera, source.size, size), size)
 
 
-def patch(picture: Source, camera: Camera, size: Size, seam: float) -> tuple[Pixels, Mask, tuple[slice, slice]] | None:
-    """The part of a frame of ``size`` where the picture is: what is seen, how much it covers, and (rows, columns).
+def patch(
+    picture: Source, camera: Camera, size: Size, feather: float
+) -> tuple[Pixels, Mask, tuple[slice, slice]] | None:
+    """The visible part of a picture in a frame of ``size``: pixels (h, w, 3), mask (h, w, 1) and (rows, columns).
 
-    It covers 0 at its edges and 1 from ``seam`` (a share of its shorter side) inside them. None: out of view.
+    The mask is 0 at the edges of the picture and 1 from ``feather`` (a fraction of its shorter side) inwards. Returns
+    None if the picture is out of view.
     """
     m = affine(camera, picture.size, size)
     left, top, right, bottom = _bounds(m, picture.size, size)
@@ -107,30 +117,30 @@ def patch(picture: Source, camera: Camera, size: Size, seam: float) -> tuple[Pix
         return None
     m = _shifted(m, left, top)
     part = (right - left, bottom - top)
-    return _sampled(picture, m, part), _window(m, picture.size, part, seam), (slice(top, bottom), slice(left, right))
+    return _sampled(picture, m, part), _window(m, picture.size, part, feather), (slice(top, bottom), slice(left, right))
 
 
 def _sampled(source: Source, m: Affine, size: Size) -> Pixels:
-    """The part of the source that is in view, enlarged, then resampled."""
+    """The visible part of the source, enlarged, then resampled to ``size``."""
     upright, step = m[1] == m[3] == 0, math.hypot(m[0], m[3])  # source pixels per output pixel
-    reach = math.ceil(3 * max(1.0, step)) + 3  # of the kernels, which widen when they shrink
-    # Linear sampling does not average, so what shrinks under a roll is brought near its size first.
-    fine = math.ceil(1.34 / step) if upright else 2.5 / step if step > 1 else math.ceil(2.5 / step)
-    image, left, top, x, y = source.enlarged(_corners(m, size), reach, fine)
+    radius = math.ceil(3 * max(1.0, step)) + 3  # of the kernels, which are wider for reduction
+    # Bilinear sampling does not average, so with roll a reduction is done by this scale first.
+    scale = math.ceil(1.34 / step) if upright else 2.5 / step if step > 1 else math.ceil(2.5 / step)
+    image, left, top, x, y = source.enlarged(_corners(m, size), radius, scale)
     a, b, c, d, e, f = m[0] * x, m[1] * x, (m[2] - left) * x, m[3] * y, m[4] * y, (m[5] - top) * y
     if upright:
         return np.asarray(image.resize(size, Image.Resampling.LANCZOS, box=(c, f, c + a * size[0], f + e * size[1])))
     return np.asarray(image.transform(size, Image.Transform.AFFINE, (a, b, c, d, e, f), Image.Resampling.BILINEAR))
 
 
-def _view(part: Image.Image, left: int, top: int, fine: float) -> View:
-    size = (math.ceil(part.width * fine), math.ceil(part.height * fine))
+def _view(part: Image.Image, left: int, top: int, scale: float) -> View:
+    size = (math.ceil(part.width * scale), math.ceil(part.height * scale))
     image = part if size == part.size else part.resize(size, Image.Resampling.LANCZOS)
     return View(image, left, top, size[0] / part.width, size[1] / part.height)
 
 
 def _corners(m: Affine, size: Size) -> Corners:
-    """(left, top, right, bottom) of what an output of ``size`` looks at."""
+    """(left, top, right, bottom) of the source area that an output of ``size`` shows."""
     xs, ys = zip(*(_apply(m, x, y) for x in (0, size[0]) for y in (0, size[1])), strict=True)
     return min(xs), min(ys), max(xs), max(ys)
 
@@ -140,12 +150,12 @@ def _apply(m: Affine, x: float, y: float) -> tuple[float, float]:
 
 
 def _shifted(m: Affine, x: int, y: int) -> Affine:
-    """For an output whose corner is at (x, y) of the old one."""
+    """``m`` for an output whose corner is at (x, y) of the old output."""
     return m[0], m[1], m[0] * x + m[1] * y + m[2], m[3], m[4], m[3] * x + m[4] * y + m[5]
 
 
 def _bounds(m: Affine, source: Size, size: Size) -> tuple[int, int, int, int]:
-    """The part of the output, (left, top, right, bottom), in which the source can be seen."""
+    """(left, top, right, bottom) of the output area that shows the source."""
     a, b, c, d, e, f = m
     det = a * e - b * d
     inverse = (e / det, -b / det, (b * f - c * e) / det, -d / det, a / det, (c * d - a * f) / det)
@@ -158,21 +168,21 @@ def _bounds(m: Affine, source: Size, size: Size) -> tuple[int, int, int, int]:
     )
 
 
-def _window(m: Affine, source: Size, size: Size, seam: float) -> Mask:
-    """1 inside the source, 0 outside, a smooth step over ``seam`` of its shorter side between."""
+def _window(m: Affine, source: Size, size: Size, feather: float) -> Mask:
+    """1 inside the source, 0 outside, with a smoothstep over ``feather`` (a fraction of its shorter side) between."""
     x, y = np.arange(size[0]) + 0.5, (np.arange(size[1]) + 0.5)[:, None]
-    soft = max(seam * min(source), 1e-6)
-    cover: Any = 1.0
+    width = max(feather * min(source), 1e-6)
+    mask: Any = 1.0
     for at, length in zip(_apply(m, x, y), source, strict=True):  # type: ignore[arg-type]
-        t = np.clip(np.minimum(at, length - at) / soft, 0, 1)
-        cover = cover * (t * t * (3 - 2 * t))
-    return np.asarray(cover, np.float32)[..., None]
+        t = np.clip(np.minimum(at, length - at) / width, 0, 1)
+        mask = mask * (t * t * (3 - 2 * t))
+    return np.asarray(mask, np.float32)[..., None]
 
 
-def coverage(camera: Camera, source: Size, size: Size, seam: float = 0.0) -> NDArray[np.float32]:
-    """(height, width) at ``size``: 1 where the source covers the output pixel, 0 where not.
+def coverage(camera: Camera, source: Size, size: Size, feather: float = 0.0) -> NDArray[np.float32]:
+    """(height, width) float32 for an output of ``size``: 1 where the source covers the pixel, 0 elsewhere.
 
-    Edges of the source that are in view ramp down over ``seam`` output pixels inside it.
+    Edges of the source that are in view fall linearly to 0 over ``feather`` output pixels inside it.
     """
     m = affine(camera, source, size)
     x, y = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
@@ -182,5 +192,5 @@ def coverage(camera: Camera, source: Size, size: Size, seam: float = 0.0) -> NDA
     for distance in (sx / across, (source[0] - sx) / across, sy / down, (source[1] - sy) / down):
         if float(np.min(distance)) < -1e-6:  # this edge is in view
             inside = np.minimum(inside, distance)
-    ramp = np.clip(inside / seam, 0, 1) if seam > 0 else inside > 0
+    ramp = np.clip(inside / feather, 0, 1) if feather > 0 else inside > 0
     return np.asarray(ramp, np.float32)

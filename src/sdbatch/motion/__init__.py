@@ -1,7 +1,7 @@
-"""Motion: which shots a video needs and which frames it makes of them. Pure; one module per mode.
+"""Motion: the shots that a video needs, and how its frames are composed of them. Pure; one module per mode.
 
-Knows no files, pixels, models or plans. To add a mode, write its module and name it in ``MODES`` below
-(CONTRIBUTING.md has an example); ``mode.Mode`` says what a mode consists of.
+Does not depend on files, pixels, models or plans. To add a mode, write a module with a ``mode.Mode`` and register it in
+``MODES`` below (CONTRIBUTING.md has an example).
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ MODES |= {
 def make(
     base: Shot, motion: Motion, encoding: Encoding, slug: str = "", labels: tuple[tuple[str, str], ...] = ()
 ) -> Job:
-    """The job of ``base`` under ``motion``: a picture (mode still) or a video."""
+    """The job that renders ``base`` with ``motion``: a picture (mode still) or a video. Its id is set."""
     job = Job("", base, None if motion.mode == "still" else Video(motion, encoding), slug, labels)
     return replace(job, id=identify(job))
 
 
 def identify(job: Job) -> str:
-    """The id of ``job`` (whatever id it holds): of its shot, or of all that makes the video."""
+    """The id that ``job`` should have: its shot's id, or for a video the digest of shots, frames, fps and encoding.
+
+    ``job.id`` is not read.
+    """
     return job.shot.id if job.video is None else digest(_video_spec(job.shot, job.video))
 
 
@@ -46,7 +49,7 @@ def shots(job: Job) -> tuple[Shot, ...]:
 
 
 def shot_ids(job: Job) -> tuple[str, ...]:
-    """Their ids, in the same order."""
+    """The ids of ``shots(job)``, in the same order."""
     return (job.shot.id,) if job.video is None else timeline(job.shot, job.video.motion).ids
 
 
@@ -56,7 +59,7 @@ def frames(job: Job) -> tuple[Frame, ...]:
 
 
 def count(job: Job) -> int:
-    """How many frames a video job composes (before interpolation); 0 of a picture."""
+    """The number of frames that a video job composes, before interpolation; 0 for a picture."""
     return 0 if job.video is None else len(looped(list(range(job.video.motion.count)), job.video.motion))
 
 
@@ -70,7 +73,7 @@ def played(job: Job) -> tuple[int, Fraction]:
 
 
 def job_spec(job: Job) -> dict[str, Any]:
-    """The whole job as JSON-able data: enough to make the file again."""
+    """Everything that decides the job's file, as JSON data. ``plan.parse.job`` is the inverse."""
     if job.video is None:
         return {"shot": job.shot.spec()}
     return {
@@ -81,12 +84,12 @@ def job_spec(job: Job) -> dict[str, Any]:
 
 
 def _video_spec(base: Shot, video: Video) -> dict[str, Any]:
-    made = timeline(base, video.motion)
+    computed = timeline(base, video.motion)
     return {
         "v": SPEC_VERSION,
         "film": video.motion.mode,
-        "shots": list(made.ids),
-        "frames": [[spec(layer) for layer in frame] for frame in made.frames],
+        "shots": list(computed.ids),
+        "frames": [[spec(layer) for layer in frame] for frame in computed.frames],
         "fps": str(video.motion.fps),
         "encoding": spec(video.encoding),
     }

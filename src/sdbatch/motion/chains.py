@@ -1,4 +1,4 @@
-"""What the modes share: a shot's words on the way between keyframes, and seeds that do not repeat. Pure."""
+"""Helpers that several modes share: prompts and seeds between keyframes, seeds of a chain, guidance. Pure."""
 
 from __future__ import annotations
 
@@ -15,50 +15,51 @@ T = TypeVar("T")
 
 
 def joined(*texts: str) -> str:
-    """Prompts one after the other; empty ones are left out."""
+    """Prompts joined with commas; empty ones are left out."""
     return ", ".join(filter(None, texts))
 
 
 def next_seed(seed: int, step: int) -> int:
-    """The seed of a chain's ``step``-th shot: a noise used twice burns itself in (step 0: ``seed`` itself)."""
+    """The seed of shot ``step`` of a chain; step 0 has ``seed`` itself. Repeated noise in a chain leaves artefacts."""
     if step == 0:
         return seed
     digest = blake2b(f"{seed}/{step}".encode(), digest_size=8).digest()
     return int.from_bytes(digest) & SEED_RANGE[1]
 
 
-def between(base: Shot, words: tuple[str, str, float], seeds: tuple[int, int, float]) -> Shot:
-    """``base`` with its words and its noise each a share of the way from one to another."""
-    (here, there, share), (seed, other, turn) = _settled(words), _settled(seeds)
-    shot = replace(base, prompt=joined(base.prompt, here), seed=seed)
-    if share == turn == 0:
+def blended(base: Shot, texts: tuple[str, str, float], seeds: tuple[int, int, float]) -> Shot:
+    """``base`` with an interpolated prompt suffix and seed, each given as (from, to, share in [0, 1])."""
+    (text, next_text, share), (seed, other_seed, seed_share) = _simplified(texts), _simplified(seeds)
+    shot = replace(base, prompt=joined(base.prompt, text), seed=seed)
+    if share == seed_share == 0:
         return shot
-    toward = PromptBlend(joined(base.prompt, there), base.negative, other, share, None if turn == share else turn)
+    seed_amount = None if seed_share == share else seed_share
+    toward = PromptBlend(joined(base.prompt, next_text), base.negative, other_seed, share, seed_amount)
     return replace(shot, toward=toward)
 
 
-def _settled(way: tuple[T, T, float]) -> tuple[T, T, float]:
-    """At an end, or between equals, there is no way to go."""
-    here, there, share = way
-    if here == there or share == 0:
-        return here, here, 0.0
-    return (there, there, 0.0) if share == 1 else way
+def _simplified(blend: tuple[T, T, float]) -> tuple[T, T, float]:
+    """A blend at one of its ends, or between equal values, as that value alone: equal shots get equal ids."""
+    start, end, share = blend
+    if start == end or share == 0:
+        return start, start, 0.0
+    return (end, end, 0.0) if share == 1 else blend
 
 
-def guided(shots: Sequence[Shot], motion: Motion) -> list[Shot]:
-    """A shot per frame, each with the guidance of its frame."""
+def with_guidance(shots: Sequence[Shot], motion: Motion) -> list[Shot]:
+    """``shots`` (one per frame), each with the value of the guidance schedule at its frame."""
     if motion.guidance is None:
         return list(shots)
     return [replace(s, guidance=round(g, 6)) for s, g in zip(shots, motion.curve("guidance"), strict=True)]
 
 
-def whole(every: Sequence[Shot]) -> Iterator[Frame]:
-    """Frames of a shot per frame, seen whole; equal shots are one."""
-    index = distinct(every)
-    for shot in every:
+def single_layer_frames(shots: Sequence[Shot]) -> Iterator[Frame]:
+    """One frame per shot, which shows the whole shot; layers index into ``distinct(shots)``."""
+    index = distinct(shots)
+    for shot in shots:
         yield (Layer(index[shot]),)
 
 
 def distinct(shots: Iterable[Shot]) -> dict[Shot, int]:
-    """The shots without repetition, and where each is."""
+    """The distinct shots in order of appearance, with their positions."""
     return {shot: i for i, shot in enumerate(dict.fromkeys(shots))}

@@ -1,4 +1,4 @@
-"""What must hold between the ``motion:`` keys of a video: lengths, times, loops, and what the mode itself asks for."""
+"""Checks across the ``motion:`` keys of a video: length, times, loops, and the checks of its mode."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.motion.fields import together, wrong
+from sdbatch.motion.fields import combined_error, key_error
 from sdbatch.motion.keys import CURVES, FRAMES, TRACKS, variables
 from sdbatch.motion.mode import MODES
 from sdbatch.motion.schedule import points
@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 
 
 def check(motion: Motion) -> None:
-    """Raises with every mistake; what builds on the length, or on times, is asked only when those are right."""
+    """Raise one PydanticCustomError with every mistake (``fields.combined_error``).
+
+    Times are checked only if the length is valid, loops and the mode only if the times are valid.
+    """
     mode = MODES[motion.mode]
     _length(motion)
     timed = [name for name in (*CURVES, *TRACKS) if name not in mode.by_depth and getattr(motion, name)]
     _raise(_times(motion, timed))
-    closed = [name for name in timed if name not in mode.own_loop] if motion.loop is True else []
-    _raise([*mode.check(motion), *_open(motion, closed)])
+    looping = [name for name in timed if name not in mode.own_loop] if motion.loop is True else []
+    _raise([*mode.check(motion), *_unequal_ends(motion, looping)])
 
 
-def _raise(found: Iterable[PydanticCustomError]) -> None:
-    if mistakes := list(found):
-        raise together(mistakes)
+def _raise(errors: Iterable[PydanticCustomError]) -> None:
+    if found := list(errors):
+        raise combined_error(found)
 
 
 def _times(motion: Motion, names: Iterable[str]) -> Iterator[PydanticCustomError]:
@@ -36,33 +39,33 @@ def _times(motion: Motion, names: Iterable[str]) -> Iterator[PydanticCustomError
         try:
             points(getattr(motion, name), motion.clock)
         except ValueError as e:
-            yield wrong(name, str(e))
+            yield key_error(name, str(e))
 
 
 def _length(motion: Motion) -> None:
     if motion.frames is not None and motion.seconds is not None:
-        raise wrong("frames", f"{motion.frames} and seconds {motion.seconds:g} are in conflict; give one of them")
+        raise key_error("frames", f"{motion.frames} and seconds {motion.seconds:g} are in conflict; give one of them")
     if motion.frames is None and motion.seconds is None:
-        raise wrong("seconds", f"a video of mode {motion.mode} needs a length; give seconds or frames")
+        raise key_error("seconds", f"a video of mode {motion.mode} needs a length; give seconds or frames")
     if not FRAMES[0] <= motion.count <= FRAMES[1]:
-        raise wrong("seconds", f"{motion.count} frames are out of range {FRAMES[0]}–{FRAMES[1]}")
+        raise key_error("seconds", f"{motion.count} frames are out of range {FRAMES[0]}–{FRAMES[1]}")
 
 
-def _open(motion: Motion, names: Sequence[str]) -> Iterator[PydanticCustomError]:
-    """What keeps a loop from ending as it began."""
+def _unequal_ends(motion: Motion, names: Sequence[str]) -> Iterator[PydanticCustomError]:
+    """Errors for schedules and phrases whose first and last values differ, so a loop would jump."""
     for name in names:
         first, last = _ends(motion, name)
-        apart = (last - first) / 360 if name == "roll" else last - first if name in CURVES else first != last
-        if abs(apart - (round(apart) if name == "roll" else 0)) > 1e-9:
-            yield wrong(name, f"a loop needs equal ends, not {first!r} and {last!r}; loop: pingpong runs back instead")
+        gap = (last - first) / 360 if name == "roll" else last - first if name in CURVES else first != last
+        if abs(gap - (round(gap) if name == "roll" else 0)) > 1e-9:
+            text = f"a loop needs equal ends, not {first!r} and {last!r}"
+            yield key_error(name, f"{text}; or use loop: pingpong, which plays forwards, then backwards")
     if (
         names
         and motion.phrases()[0] != motion.phrases()[-1]
         and not variables(motion.phrase).isdisjoint(("t", "frame"))
     ):
-        yield wrong(
-            "phrase", f"{motion.phrase!r} does not end as it began, as a loop must; leave out {{t}} and {{frame}}"
-        )
+        text = f"{motion.phrase!r} differs at the first and the last frame of a loop"
+        yield key_error("phrase", f"{text}; leave out {{t}} and {{frame}}")
 
 
 def _ends(motion: Motion, name: str) -> tuple[Any, Any]:

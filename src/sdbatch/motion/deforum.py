@@ -1,7 +1,7 @@
-"""Deforum's schedule strings, ``"0:(1.0), 30:(1.05)"``, read as keyframes. Numbers only: nothing is evaluated.
+"""Deforum's schedule strings, ``"0:(1.0), 30:(1.05)"``, parsed into keyframes. Expressions are not evaluated.
 
-Deforum (https://github.com/deforum-art/deforum-stable-diffusion) interpolates linearly between the numbers, as is done
-here. Mind that its ``zoom`` and ``translation_*`` are steps *per frame*; sdbatch's are values, so 1.04 means 1.04.
+As in Deforum (https://github.com/deforum-art/deforum-stable-diffusion), interpolation between keyframes is linear.
+Deforum's ``zoom`` and ``translation_*`` are increments *per frame*; in sdbatch they are values: 1.04 is a zoom of 1.04.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def parse(text: str) -> tuple[Key[float], ...]:
-    """The keyframes of ``text``. Raises ValueError for an expression or anything else that is not a number."""
+    """The keyframes in ``text``, with frame numbers as times. Raises ValueError for an expression or other text."""
     keys = []
     for entry in text.strip().removesuffix(",").split(","):
         frame, colon, value = entry.partition(":")
         if not colon:
-            raise ValueError(f"{entry.strip()[:60]!r} is no Deforum schedule; write 0:(1.0), 30:(1.05)")
+            raise ValueError(f"{entry.strip()[:60]!r} is not a Deforum schedule; write 0:(1.0), 30:(1.05)")
         keys.append(Key(_frame(frame.strip()), _number(value)))
     return tuple(keys)
 
@@ -37,6 +37,6 @@ def _number(text: str) -> float:
         value = value[1:-1].strip()
     if not _NUMBER.fullmatch(value):
         raise ValueError(
-            f"{value[:60]!r} is an expression; none is evaluated: write its keyframes as [time, value, ease]"
+            f"{value[:60]!r} is an expression, which is not evaluated; write keyframes as [time, value, ease]"
         )
     return float(value)

@@ -1,13 +1,13 @@
-"""``feedback``: every picture is made from the one before it, so the video dreams on.
+"""``feedback``: each shot is an image-to-image pass over the previous shot.
 
-The previous shot is warped by what the camera did since, its colours are pulled back to the first shot's (mean and
-spread in Oklab), it is re-noised by ``strength`` and denoised: Deforum's 2D animation
-(https://github.com/deforum-art/deforum-stable-diffusion) as typed schedules. Between the shots (``cadence`` frames
-apart) the last one is warped onwards and the next one is warped back over it, more and more.
+The previous shot is warped by the camera movement since then, its colours are matched to the first shot's (mean and
+standard deviation in Oklab), it is re-noised by ``strength`` and denoised. This is Deforum's 2D animation
+(https://github.com/deforum-art/deforum-stable-diffusion) with typed schedules. Shots are ``cadence`` frames apart. The
+frames in between blend from the last shot, warped forwards, to the next shot, warped backwards.
 
-What a shot consumes is the stored picture of its parent and, for its colours, of the first shot: nothing is kept in
-memory between shots, so a video that is resumed is the same to the bit. Shots are a chain (a video renders one at a
-time; several videos side by side); cost: one shot of ``strength`` x steps per ``cadence`` frames.
+The inputs of a shot are the stored pictures of its parent and, for its colours, of the first shot. Nothing else is kept
+between shots, so a resumed video is equal to the bit. The shots of a video are rendered one after the other, several
+videos in parallel. Cost: one shot of ``strength`` x steps per ``cadence`` frames.
 """
 
 from __future__ import annotations
@@ -18,69 +18,69 @@ from itertools import pairwise
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.motion.chains import between, joined, next_seed
-from sdbatch.motion.fields import wrong
+from sdbatch.motion.chains import blended, joined, next_seed
+from sdbatch.motion.fields import key_error
 from sdbatch.motion.mode import Mode
-from sdbatch.motion.poses import poses, seen
+from sdbatch.motion.poses import poses, relative
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Frame, Layer, Shot, Start
 
 USES = frozenset(
     {"zoom", "x", "y", "roll", "phrase", "weight", "prompts", "strength", "guidance", "cadence", "colours", "loop"}
 )
-STRENGTH = 0.4  # unless the settings say so
-SEAM = 0.12  # how softly the next shot lies over the last, where its edge is in view
+STRENGTH = 0.4  # the default
+FEATHER = 0.12  # width of the next shot's feathered edge, as a fraction of its shorter side
 
 
 def check(motion: Motion) -> Iterator[PydanticCustomError]:
-    """A chain never comes back to where it began."""
+    """Reject ``loop: true``: the last shot of a chain never equals the first."""
     if motion.loop is True:
-        yield wrong("loop", "a chain of pictures does not return to its first; allowed: false and pingpong")
+        yield key_error("loop", "mode feedback cannot return to its first picture; allowed: false and pingpong")
 
 
 def keys(motion: Motion) -> list[int]:
-    """The frames that are shots: every ``cadence``-th and the last."""
+    """The frames that are rendered as shots: every ``cadence``-th one and the last."""
     return [*range(0, motion.count - 1, motion.cadence), motion.count - 1]
 
 
 def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
-    """The chain, first to last."""
+    """The chain, from the first shot to the last."""
     strength = motion.curve("strength") if motion.strength else [STRENGTH] * motion.count
-    cameras, every = poses(motion), _every(base, motion)
+    cameras, shot_of = poses(motion), _shots_per_frame(base, motion)
     first = parent = ""
-    before = 0
+    previous = 0
     for n, frame in enumerate(keys(motion)):
-        shot = every[frame]
+        shot = shot_of[frame]
         if n:
-            camera = seen(cameras[frame], cameras[before], base.width / base.height)
+            camera = relative(cameras[frame], cameras[previous], base.width / base.height)
             start = Start(parent, round(strength[frame], 6), camera, colours=first if motion.colours == "first" else "")
             shot = replace(shot, seed=next_seed(base.seed, n), start=start)
         yield shot
-        parent, before = shot.id, frame
+        parent, previous = shot.id, frame
         first = first or parent
 
 
 def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
-    """A shot at its frame; between two of them both, warped to where the camera is."""
-    at, cameras, aspect = keys(motion), poses(motion), base.width / base.height
-    for n, (here, there) in enumerate(pairwise(at)):
+    """A shot alone at its own frame; between two shots both of them, warped to the camera of the frame."""
+    rendered, cameras, aspect = keys(motion), poses(motion), base.width / base.height
+    for n, (last, following) in enumerate(pairwise(rendered)):
         yield (Layer(n),)
-        for frame in range(here + 1, there):
-            share = round((frame - here) / (there - here), 6)
-            last = Layer(n, seen(cameras[frame], cameras[here], aspect))
-            yield last, Layer(n + 1, seen(cameras[frame], cameras[there], aspect), share, SEAM)
-    yield (Layer(len(at) - 1),)
+        for frame in range(last + 1, following):
+            share = round((frame - last) / (following - last), 6)
+            below = Layer(n, relative(cameras[frame], cameras[last], aspect))
+            yield below, Layer(n + 1, relative(cameras[frame], cameras[following], aspect), share, FEATHER)
+    yield (Layer(len(rendered) - 1),)
 
 
-def _every(base: Shot, motion: Motion) -> list[Shot]:
-    """What every frame's shot says, before it is a link of the chain."""
-    words = motion.track("prompts") if motion.prompts else [("", "", 0.0)] * motion.count
+def _shots_per_frame(base: Shot, motion: Motion) -> list[Shot]:
+    """The shot of every frame, with its prompt and guidance, but without its start picture."""
+    texts = motion.track("prompts") if motion.prompts else [("", "", 0.0)] * motion.count
     phrases = motion.phrases()
     guidance = motion.curve("guidance") if motion.guidance else [base.guidance] * motion.count
     same = (base.seed, base.seed, 0.0)
     return [
-        replace(between(base, (joined(a, p), joined(b, p), share), same), guidance=round(g, 6))
-        for (a, b, share), p, g in zip(words, phrases, guidance, strict=True)
+        replace(blended(base, (joined(a, p), joined(b, p), share), same), guidance=round(g, 6))
+        for (a, b, share), p, g in zip(texts, phrases, guidance, strict=True)
     ]
 
 

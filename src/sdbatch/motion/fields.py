@@ -1,4 +1,4 @@
-"""Types of ``motion:`` keys: schedules of numbers, tracks of words and seeds, frame rates; from YAML and back."""
+"""Types of ``motion:`` keys: schedules of numbers, tracks of texts and seeds, frame rates; with their dumps."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from sdbatch.motion import deforum
 from sdbatch.motion.schedule import Key, check_ease
 from sdbatch.spec.ranges import SEED_RANGE
 
-_RATE = re.compile(r"\s*[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?\s*")  # what Fraction reads in no time
+_RATE = re.compile(r"\s*[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?\s*")  # short enough for Fraction to parse quickly
 MAX_TEXT = 10_000
 _KINDS = {"_number": "a number", "_text": "text", "_seed": "a seed"}
 
 
-def wrong(key: str, message: str) -> PydanticCustomError:
-    """A mistake in another key of the same section than the one being validated."""
+def key_error(key: str, message: str) -> PydanticCustomError:
+    """An error of ``key``, for validators of a whole section; ``key`` is relative to the section."""
     return PydanticCustomError("at_key", "{message}", {"key": key, "message": message})
 
 
-def together(mistakes: Sequence[PydanticCustomError]) -> PydanticCustomError:
-    """Several of them as one, since a validator can raise but one; ``validation`` takes it apart."""
-    first, *more = (e.context or {} for e in mistakes)
+def combined_error(errors: Sequence[PydanticCustomError]) -> PydanticCustomError:
+    """Several key errors as one, because a validator can raise only one; ``config.validation`` separates them."""
+    first, *more = (e.context or {} for e in errors)
     return PydanticCustomError("at_key", "{message}", {**first, "more": more})
 
 
 def _schedule(value: Any) -> Any:
-    """``2.0``, ``[[0, 1.0], [end, 2.5, in_out_sine]]`` or Deforum's ``"0:(1.0), 30:(1.05)"`` to keyframes."""
+    """Keyframes from ``2.0``, ``[[0, 1.0], [end, 2.5, in_out_sine]]`` or Deforum's ``"0:(1.0), 30:(1.05)"``."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return (Key(0, float(value)),)
     if isinstance(value, str) and ":" in value:
@@ -60,7 +60,7 @@ def _key(entry: Any, check: Callable[[Any], Any]) -> Key[Any]:
         raise ValueError(f"{shown(entry)} is not a keyframe; write [time, value] or [time, value, ease]")
     time, value, *ease = entry
     if not isinstance(time, int | float | str) or isinstance(time, bool):
-        raise ValueError(f"{shown(time)} is not a time; write a frame (24), seconds (1.5s), a share (50%) or end")
+        raise ValueError(f"{shown(time)} is not a time; write a frame (24), seconds (1.5s), a percentage (50%) or end")
     try:
         return Key(time, check(value), check_ease(str(ease[0])) if ease else "linear")
     except TypeError:

@@ -1,4 +1,4 @@
-"""The registry of motion modes: what a mode is, and ``MODES``, which ``sdbatch.motion`` fills. Imports no mode."""
+"""The type of a motion mode, and the registry ``MODES``, which ``sdbatch.motion`` fills. Imports no mode."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sdbatch.motion.settings import Motion
 
 
-def _no_mistakes(_: Motion) -> Iterable[PydanticCustomError]:
+def _no_errors(_: Motion) -> Iterable[PydanticCustomError]:
     return ()
 
 
@@ -22,17 +22,17 @@ def _no_mistakes(_: Motion) -> Iterable[PydanticCustomError]:
 class Mode:
     """One way to turn a prompt into a video. All functions are pure.
 
-    ``shots(base, motion)`` yields the shots, parents before children; ``frames(base, motion)`` yields every frame as
-    layers that index into those shots. ``uses`` names the ``motion:`` keys that the mode takes besides mode, length and
-    fps. ``check(motion)`` yields an error (``fields.wrong``) for each pair of keys that do not go together.
-    ``by_depth`` names schedules whose first number is a zoom instead of a time; ``own_loop`` those whose ends the mode
-    itself checks when the video loops.
+    ``shots(base, motion)`` yields the shots, parents before children. ``frames(base, motion)`` yields every frame as
+    layers that index into those shots. ``uses`` names the ``motion:`` keys that the mode supports besides mode, length
+    and fps. ``check(motion)`` yields an error (``fields.key_error``) for each invalid combination of keys.
+    ``by_depth`` names the schedules whose keyframes are [zoom, value] instead of [time, value]. ``own_loop`` names the
+    schedules whose ends the mode's own check validates when the video loops.
     """
 
     uses: frozenset[str]
     shots: Callable[[Shot, Motion], Iterable[Shot]]
     frames: Callable[[Shot, Motion], Iterable[Frame]]
-    check: Callable[[Motion], Iterable[PydanticCustomError]] = _no_mistakes
+    check: Callable[[Motion], Iterable[PydanticCustomError]] = _no_errors
     by_depth: frozenset[str] = frozenset()
     own_loop: frozenset[str] = frozenset()
 

@@ -1,7 +1,7 @@
-"""``prompt``: the words move. Every frame is denoised from the same seed with the base prompt plus a motion phrase.
+"""``prompt``: the prompt changes. Every frame is denoised from the same seed with the base prompt plus a motion phrase.
 
-Known from prompt-travel notebooks (and Deforum's prompt schedules). Shots are independent; cost: one per frame.
-Frames that come out with the same words are one shot.
+As in prompt travel notebooks and Deforum's prompt schedules. Shots are independent. Cost: one shot per frame; frames
+with equal prompts share one shot.
 """
 
 from __future__ import annotations
@@ -11,36 +11,36 @@ from dataclasses import replace
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.motion.chains import distinct, guided, joined, whole
-from sdbatch.motion.fields import wrong
+from sdbatch.motion.chains import distinct, joined, single_layer_frames, with_guidance
+from sdbatch.motion.fields import key_error
 from sdbatch.motion.keys import variables
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Frame, Shot
 
-WORDS = ("zoom", "x", "y", "roll", "weight")
-USES = frozenset({*WORDS, "phrase", "guidance", "loop"})
+VARIABLES = ("zoom", "x", "y", "roll", "weight")
+USES = frozenset({*VARIABLES, "phrase", "guidance", "loop"})
 
 
 def check(motion: Motion) -> Iterator[PydanticCustomError]:
-    """A schedule moves something only if the phrase names it."""
-    for name in WORDS:
+    """A schedule has an effect only if the phrase contains its variable."""
+    for name in VARIABLES:
         if len({k.value for k in getattr(motion, name)}) > 1 and name not in variables(motion.phrase):
-            yield wrong(name, f"moves nothing: in mode prompt only the phrase moves, and it has no {{{name}}}")
+            yield key_error(name, f"has no effect: in mode prompt only the phrase changes, and it lacks {{{name}}}")
 
 
 def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
     """One shot per distinct phrase (and guidance), in order of appearance."""
-    yield from distinct(_every(base, motion))
+    yield from distinct(_shots_per_frame(base, motion))
 
 
 def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
-    """Frame i shows the shot of its phrase, whole."""
-    yield from whole(_every(base, motion))
+    """Frame i shows the whole shot of its phrase."""
+    yield from single_layer_frames(_shots_per_frame(base, motion))
 
 
-def _every(base: Shot, motion: Motion) -> list[Shot]:
-    return guided([replace(base, prompt=joined(base.prompt, phrase)) for phrase in motion.phrases()], motion)
+def _shots_per_frame(base: Shot, motion: Motion) -> list[Shot]:
+    return with_guidance([replace(base, prompt=joined(base.prompt, phrase)) for phrase in motion.phrases()], motion)
 
 
 MODE = Mode(USES, shots, frames, check)

@@ -1,8 +1,9 @@
 """Typed schedules: lists of ``[time, value, ease]`` over the frames of a video. Pure; no expressions are evaluated.
 
-Times are frames (``24``), seconds (``"1.5s"``), shares (``"50%"``) or ``"end"`` (the last frame). The ease of a
-keyframe shapes the way *to* it. Zoom is interpolated in log space (constant perceived speed). Easings are Penner's
-(https://robertpenner.com/easing); ``ramp`` is constant speed with short soft ends.
+Times are frames (``24``), seconds (``"1.5s"``), percentages (``"50%"``) or ``"end"`` (the last frame). The ease of a
+keyframe applies to the interpolation from the previous keyframe *to* it. Zoom is interpolated in log space (constant
+perceived speed). Easings are Penner's (https://robertpenner.com/easing); ``ramp`` is constant speed with a short
+acceleration and deceleration.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _BACK = 1.70158  # Penner: overshoots by 10 %
 
 
 def _ramp(t: float, soft: float = 0.15) -> float:
-    """Constant speed between two parabolic ends of length ``soft``."""
+    """Constant speed between a parabolic acceleration and deceleration, each of length ``soft``."""
     v = 1 / (1 - soft)
     if t < soft:
         return v * t * t / (2 * soft)
@@ -63,7 +64,7 @@ EASINGS: dict[str, Callable[[float], float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Key(Generic[Value]):
-    """A keyframe as written. ``value`` is a number, or for words and seeds a text or a whole number."""
+    """A keyframe as configured. ``value`` is a number, a text or a seed; ``ease`` is a key of ``EASINGS``."""
 
     time: Time
     value: Value
@@ -79,16 +80,18 @@ class Clock:
 
     @property
     def end(self) -> int:
-        """The frame that ``end`` names: the last."""
+        """The last frame, which the time ``end`` means."""
         return self.frames - 1
 
     def frame(self, time: Time) -> float:
-        """The frame (may be fractional) that ``time`` names. ValueError: an unknown form, or outside 0 … end."""
+        """The frame (may be fractional) at ``time``. Raises ValueError for an unknown form or a time after the end."""
         if time == "end":
             return float(self.end)
         m = _TIME.match(str(time).strip())
         if isinstance(time, bool) or not m:
-            raise ValueError(f"{shown(time)} is not a time; write a frame (24), seconds (1.5s), a share (50%) or end")
+            raise ValueError(
+                f"{shown(time)} is not a time; write a frame (24), seconds (1.5s), a percentage (50%) or end"
+            )
         number, unit = float(m[1]), m[2]
         frame = number * float(self.fps) if unit == "s" else number / 100 * self.end if unit == "%" else number
         if frame > self.end + (1.0 if unit == "s" else 1e-9):  # 4s of a 4 s video is the end of its last frame
@@ -97,6 +100,7 @@ class Clock:
 
 
 def check_ease(name: str) -> str:
+    """``name``. Raises ValueError if it is not an easing."""
     if name not in EASINGS:
         hint = nearest(name, EASINGS)
         raise ValueError(f"unknown easing {shown(name)}; allowed: {', '.join(EASINGS)}" + (f"; {hint}" if hint else ""))
@@ -104,16 +108,19 @@ def check_ease(name: str) -> str:
 
 
 def points(keys: Sequence[Key[Value]], clock: Clock) -> list[tuple[float, Key[Value]]]:
-    """Keyframes with their frames; raises ValueError if the times do not rise."""
+    """Keyframes with their frames (may be fractional). Raises ValueError if the times do not increase."""
     placed = [(clock.frame(k.time), k) for k in keys]
     for (a, ka), (b, kb) in pairwise(placed):
         if b <= a:
-            raise ValueError(f"times must rise: {kb.time!r} (frame {b:g}) comes after {ka.time!r} (frame {a:g})")
+            raise ValueError(f"times must increase: {kb.time!r} (frame {b:g}) follows {ka.time!r} (frame {a:g})")
     return placed
 
 
 def curve(keys: Sequence[Key[float]], clock: Clock, *, log: bool = False) -> list[float]:
-    """The value at every frame. Before the first and after the last keyframe the value is held."""
+    """The value at every frame, with ``log`` interpolated in log space (values must be positive).
+
+    Before the first and after the last keyframe the value is constant. Raises ValueError as ``points`` does.
+    """
     placed = points(keys, clock)
     values = [math.log(k.value) if log else float(k.value) for _, k in placed]
     spans = (span(placed, frame) for frame in range(clock.frames))
@@ -122,7 +129,10 @@ def curve(keys: Sequence[Key[float]], clock: Clock, *, log: bool = False) -> lis
 
 
 def span(placed: Sequence[tuple[float, Key[Value]]], frame: float) -> tuple[int, int, float]:
-    """(i, j, share): at ``frame`` the way from keyframe i to keyframe j is ``share`` done (eased)."""
+    """(i, j, share): the value at ``frame`` is interpolated from keyframe i to keyframe j by the eased ``share``.
+
+    ``share`` can leave [0, 1] with the easings ``back``. Outside the keyframes i equals j.
+    """
     j = bisect_right(placed, frame, key=lambda p: p[0])
     if j == 0 or j == len(placed):
         return max(0, j - 1), max(0, j - 1), 0.0

@@ -1,4 +1,4 @@
-"""The ``motion:`` keys of an experiment, for all modes; each mode says in ``Mode.uses`` which of them it takes."""
+"""The ``motion:`` keys of an experiment, for all modes; ``Mode.uses`` lists the keys that a mode supports."""
 
 from __future__ import annotations
 
@@ -39,37 +39,42 @@ class Motion(BaseModel):
 
     mode: str = Field(
         "still",
-        description="still (a picture) or a way to make a video: prompt, walk, zoom, feedback",
+        description="still (a picture), or how a video is made: prompt, walk, zoom, feedback",
         json_schema_extra=_modes,
     )
     seconds: float | None = Field(None, gt=0, le=3600, description="length of the video (or give frames)")
     frames: int | None = Field(None, ge=FRAMES[0], le=FRAMES[1], description="number of frames (or give seconds)")
     fps: Rate = Field(Fraction(24), description="frames per second, 1–240; a fraction such as 24000/1001 is exact")
     loop: bool | Literal["pingpong"] = Field(
-        False, description="true: ends where it began, the last frame (the first again) is left out; pingpong: and back"
+        False,
+        description="true: equal ends, drops the last frame (= the first); pingpong: forwards, then backwards",
     )
     phrase: str = Field("", max_length=1000, description="added to the prompt of every frame, e.g. 'zoom {zoom:.2f}'")
     prompts: Texts = Field(
-        (), description="[time, text, ease]: added to the prompt, blended; in mode zoom [zoom, text]"
+        (), description="[time, text, ease]: added to the prompt, interpolated; in mode zoom [zoom, text, ease]"
     )
-    seeds: Seeds = Field((), description="[time, seed, ease]: noise on the way between seeds (mode walk)")
-    zoom: Schedule = Field((Key(0, 1.0),), description="enlargement over time, > 0, interpolated in log space")
-    x: Schedule = Field((Key(0, 0.0),), description="pan to the right in fractions of the frame")
-    y: Schedule = Field((Key(0, 0.0),), description="pan downwards in fractions of the frame")
+    seeds: Seeds = Field((), description="[time, seed, ease]: interpolation between the noise of seeds (mode walk)")
+    zoom: Schedule = Field((Key(0, 1.0),), description="magnification over time, > 0, interpolated in log space")
+    x: Schedule = Field((Key(0, 0.0),), description="pan to the right, in fractions of the frame")
+    y: Schedule = Field((Key(0, 0.0),), description="pan downwards, in fractions of the frame")
     roll: Schedule = Field((Key(0, 0.0),), description="roll in degrees, clockwise")
     weight: Schedule = Field((Key(0, 1.0),), description="{weight} of a phrase such as '(fog:{weight:.2f})'")
     strength: Schedule | None = Field(
         None,
-        description="how much of a picture is made anew, 0.01–1 (null: the mode's own); in mode zoom [zoom, value]",
+        description="denoising strength of image to image, 0.01–1 (null: set by the mode); in mode zoom [zoom, value]",
     )
     guidance: Schedule | None = Field(
-        None, description="instead of sampling.guidance, over time, 1–30; in mode zoom [zoom, value]"
+        None, description="replaces sampling.guidance over time, 1–30; in mode zoom [zoom, value]"
     )
-    factor: float = Field(2.0, ge=1.2, le=4, description="mode zoom: from one keyframe to the next")
-    target: tuple[float, float] = Field((0.0, 0.0), description="mode zoom: the point zoomed at, from the middle, ±0.5")
-    cadence: int = Field(2, ge=1, le=100, description="mode feedback: one shot in so many frames, warped between")
+    factor: float = Field(2.0, ge=1.2, le=4, description="mode zoom: magnification from one keyframe to the next")
+    target: tuple[float, float] = Field(
+        (0.0, 0.0), description="mode zoom: the fixed point [x, y], from the centre, ±0.5"
+    )
+    cadence: int = Field(
+        2, ge=1, le=100, description="mode feedback: one shot every n frames; those between are warped"
+    )
     colours: Literal["first", "free"] = Field(
-        "first", description="mode feedback: colours of the first shot, or adrift"
+        "first", description="mode feedback: match colours to the first shot, or let them drift"
     )
 
     @field_validator("mode")
@@ -93,7 +98,7 @@ class Motion(BaseModel):
     @classmethod
     def _inside(cls, target: tuple[float, float]) -> tuple[float, float]:
         if any(abs(v) > 0.5 for v in target):
-            raise ValueError(f"{list(target)} is outside the picture; the middle is [0, 0], its edges are at ±0.5")
+            raise ValueError(f"{list(target)} is outside the picture; the centre is [0, 0], the edges are at ±0.5")
         return target
 
     @field_validator("phrase")
@@ -101,28 +106,29 @@ class Motion(BaseModel):
     def _template(cls, text: str) -> str:
         for name, form in FIELD.findall(text):
             if name not in VARIABLES:
-                raise ValueError(f"{{{name}}} is unknown; a phrase may use {', '.join(VARIABLES)}")
+                raise ValueError(f"unknown variable {{{name}}}; allowed: {', '.join(VARIABLES)}")
             if not _FORMAT.fullmatch(form):
-                raise ValueError(f"{{{name}:{form}}} is not a number format; write for example {{{name}:.2f}}")
+                raise ValueError(f"{{{name}:{form}}} is not a number format; for example write {{{name}:.2f}}")
         return text
 
     @model_validator(mode="after")
-    def _whole(self) -> Motion:
+    def _checked(self) -> Motion:
         if self.mode != "still":
             check(self)
         return self
 
     @property
     def count(self) -> int:
-        """Number of frames on the schedules' clock (a loop shows one less)."""
+        """Number of frames over which schedules run (``loop: true`` drops the last one of them)."""
         return self.frames if self.frames is not None else round((self.seconds or 0) * self.fps)
 
     @property
     def clock(self) -> Clock:
+        """The length and frame rate, for resolving times."""
         return Clock(self.count, self.fps)
 
     def curve(self, name: str) -> list[float]:
-        """The schedule ``name`` at every frame."""
+        """The value of the schedule ``name`` at every frame."""
         return curve(getattr(self, name), self.clock, log=name == "zoom")
 
     def track(self, name: str) -> list[tuple[Any, Any, float]]:
@@ -132,12 +138,12 @@ class Motion(BaseModel):
         return [(placed[i][1].value, placed[j][1].value, round(min(max(s, 0.0), 1.0), 6)) for i, j, s in spans]
 
     def phrases(self) -> list[str]:
-        """The motion phrase at every frame i, with t = i/(N-1)."""
+        """The motion phrase at every frame; at frame i of N, {t} is i/(N-1)."""
         n = self.count
         curves = {name: self.curve(name) for name in variables(self.phrase) & set(CURVES)}
         values = [{"t": i / (n - 1), "frame": i, **{k: c[i] for k, c in curves.items()}} for i in range(n)]
-        return [_filled(self.phrase, v) for v in values]
+        return [_formatted(self.phrase, v) for v in values]
 
 
-def _filled(phrase: str, values: dict[str, float]) -> str:
+def _formatted(phrase: str, values: dict[str, float]) -> str:
     return FIELD.sub(lambda m: format(values[m[1]], m[2] or ""), phrase)

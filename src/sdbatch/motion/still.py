@@ -10,12 +10,12 @@ from sdbatch.spec.jobs import Frame, Layer, Shot
 
 
 def shots(base: Shot, _: Motion) -> Iterator[Shot]:
-    """The picture."""
+    """The picture's own shot."""
     yield base
 
 
 def frames(_: Shot, __: Motion) -> Iterator[Frame]:
-    """The picture, once."""
+    """One frame that shows the picture."""
     yield (Layer(0),)
 
 

@@ -1,4 +1,4 @@
-"""A video's shots and frames. Planning, rendering and assembling all need them, so they are kept, within a budget."""
+"""A video's shots and frames. Planning, rendering and assembly all need them, so they are cached within a budget."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Frame, Shot
 
 T = TypeVar("T")
-BUDGET = 100_000  # layers and shots kept in all, about 40 MB; what is larger is computed again when it is needed
+BUDGET = 100_000  # layers and shots in the cache, about 40 MB; a larger timeline is computed each time
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """``shots`` with their ``ids``, parents before children; ``frames`` in the order shown, as layers over shots."""
+    """``shots`` and their ``ids``, parents before children; ``frames`` in display order, as layers that index shots."""
 
     shots: tuple[Shot, ...]
     ids: tuple[str, ...]
@@ -25,32 +25,32 @@ class Timeline:
 
     @property
     def size(self) -> int:
-        """What it takes of the budget."""
+        """The timeline's share of the budget: its shots plus its layers."""
         return len(self.shots) + sum(map(len, self.frames))
 
 
 class _Cache:
-    """Timelines by (base shot, motion); the least recently used ones go when the budget is spent."""
+    """Timelines by (base shot, motion). Evicts the least recently used ones over the budget. Thread-safe."""
 
     def __init__(self, budget: int) -> None:
         self._budget = budget
-        self._kept: OrderedDict[tuple[Shot, Motion], Timeline] = OrderedDict()
+        self._timelines: OrderedDict[tuple[Shot, Motion], Timeline] = OrderedDict()
         self._lock = threading.Lock()
         self._size = 0
 
     def get(self, base: Shot, motion: Motion) -> Timeline:
         key = (base, motion)
         with self._lock:
-            if (found := self._kept.get(key)) is not None:
-                self._kept.move_to_end(key)
+            if (found := self._timelines.get(key)) is not None:
+                self._timelines.move_to_end(key)
                 return found
         made = compute(base, motion)
         with self._lock:
-            if key not in self._kept and made.size <= self._budget:
-                self._kept[key] = made
+            if key not in self._timelines and made.size <= self._budget:
+                self._timelines[key] = made
                 self._size += made.size
             while self._size > self._budget:
-                self._size -= self._kept.popitem(last=False)[1].size
+                self._size -= self._timelines.popitem(last=False)[1].size
         return made
 
 
@@ -59,16 +59,16 @@ timeline = _cache.get
 
 
 def compute(base: Shot, motion: Motion) -> Timeline:
-    """The timeline of the video that ``motion`` makes of ``base``."""
+    """The timeline of the video with the base shot ``base``."""
     mode = MODES[motion.mode]
     shots = tuple(mode.shots(base, motion))
     frames = tuple(looped(list(mode.frames(base, motion)), motion))
     return Timeline(shots, tuple(shot.id for shot in shots), frames)
 
 
-def looped(every: list[T], motion: Motion) -> list[T]:
-    """The frames that are shown: a loop leaves out the last one (it is the first again), ``pingpong`` plays them back
-    without showing either end twice."""
+def looped(frames: list[T], motion: Motion) -> list[T]:
+    """``frames`` with the loop applied: ``true`` drops the last frame, which equals the first; ``pingpong`` appends the
+    frames in reverse order without repeating either end."""
     if motion.loop == "pingpong":
-        return every + every[-2:0:-1]
-    return every[:-1] if motion.loop else every
+        return frames + frames[-2:0:-1]
+    return frames[:-1] if motion.loop else frames

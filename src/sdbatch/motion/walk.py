@@ -1,8 +1,8 @@
-"""``walk``: words and noise move from keyframe to keyframe of ``prompts`` and ``seeds``.
+"""``walk``: prompt and noise are interpolated between the keyframes of ``prompts`` and ``seeds``.
 
-Text embeddings are interpolated and the noise is slerped, as in stable-diffusion-videos
-(https://github.com/nateraw/stable-diffusion-videos) and Karpathy's walk before it; every frame is denoised whole.
-Shots are independent; cost: one per frame. Frames that come out alike are one shot, so a held keyframe costs one.
+Text embeddings are interpolated linearly and noise spherically (slerp), as in stable-diffusion-videos
+(https://github.com/nateraw/stable-diffusion-videos) and in Karpathy's script before it. Every frame is denoised from
+noise. Shots are independent. Cost: one shot per frame; equal frames share one shot.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.motion.chains import between, distinct, guided, whole
-from sdbatch.motion.fields import wrong
+from sdbatch.motion.chains import blended, distinct, single_layer_frames, with_guidance
+from sdbatch.motion.fields import key_error
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Frame, Shot
@@ -21,26 +21,25 @@ USES = frozenset({"prompts", "seeds", "guidance", "loop"})
 
 
 def check(motion: Motion) -> Iterator[PydanticCustomError]:
-    """There must be a way to go."""
+    """A walk needs two keyframes of a prompt or of a seed."""
     if len(motion.prompts) < 2 and len(motion.seeds) < 2:
-        yield wrong("prompts", "a walk needs two keyframes of prompts or of seeds: [[0, first], [end, second]]")
+        yield key_error("prompts", "a walk needs two keyframes of prompts or of seeds: [[0, first], [end, second]]")
 
 
 def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
     """One shot per distinct frame, in order of appearance."""
-    yield from distinct(_every(base, motion))
+    yield from distinct(_shots_per_frame(base, motion))
 
 
 def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
-    """Frame i shows its shot, whole."""
-    yield from whole(_every(base, motion))
+    """Frame i shows its whole shot."""
+    yield from single_layer_frames(_shots_per_frame(base, motion))
 
 
-def _every(base: Shot, motion: Motion) -> list[Shot]:
-    still = [("", "", 0.0)] * motion.count
-    words = motion.track("prompts") if motion.prompts else still
+def _shots_per_frame(base: Shot, motion: Motion) -> list[Shot]:
+    texts = motion.track("prompts") if motion.prompts else [("", "", 0.0)] * motion.count
     seeds = motion.track("seeds") if motion.seeds else [(base.seed, base.seed, 0.0)] * motion.count
-    return guided([between(base, w, s) for w, s in zip(words, seeds, strict=True)], motion)
+    return with_guidance([blended(base, t, s) for t, s in zip(texts, seeds, strict=True)], motion)
 
 
 MODE = Mode(USES, shots, frames, check)

@@ -1,18 +1,18 @@
-"""``zoom``: one scene in nested keyframes, seen by a moving camera.
+"""``zoom``: a moving camera over one scene, which is rendered as nested keyframes.
 
-The prompt's picture is the scene at zoom 1. Keyframe d shows it at zoom factor^d about ``target``: inwards (d > 0) it
-is its parent's enlarged middle, refined by ``strength`` (image to image at growing scale, as in Generative Powers of
-Ten, https://arxiv.org/abs/2312.02149, but one after the other); outwards (d < 0) its parent lies shrunk in the middle
-and the ring around it is painted (masked denoising with an ordinary denoiser: RePaint, https://arxiv.org/abs/2201.09865,
-without its resampling; Blended Latent Diffusion, https://arxiv.org/abs/2206.02779). ``prompts``, ``strength`` and
-``guidance`` go by depth: their first number is the zoom at which they hold.
+The prompt's picture is the scene at zoom 1. Keyframe d shows the scene at zoom factor^d about ``target``. For d > 0 it
+is the enlarged centre of its parent, refined by image to image with ``strength`` (compare Generative Powers of Ten,
+https://arxiv.org/abs/2312.02149, which samples all levels jointly). For d < 0 its parent is shrunk into the centre and
+the area around it is outpainted: masked denoising with an ordinary denoiser, as in RePaint
+(https://arxiv.org/abs/2201.09865, without its resampling) and Blended Latent Diffusion
+(https://arxiv.org/abs/2206.02779). The keyframes of ``prompts``, ``strength`` and ``guidance`` are [zoom, value].
 
-A frame is drawn from coarse to fine (``levels``), each keyframe through one exact sub-pixel warp. So the video is one
-rigid picture of any depth, and no switch between keyframes can be seen. In a loop whose ends differ by factor^n,
-keyframe n is keyframe 0 again: keyframe n-1 is refined around it.
+A frame is composed from coarse to fine (``levels``), each keyframe through one exact sub-pixel warp, so the video shows
+one rigid scene without visible switches. In a loop whose ends differ by factor^n, keyframe n equals keyframe 0, so
+keyframe n-1 is refined around a copy of it.
 
-Cost: one shot per ``factor`` of zoom (of ``strength`` x steps, painting: all steps), none per frame. Keyframes lie on a
-fixed grid, so a new camera re-uses those it still needs.
+Cost: one shot per ``factor`` of zoom (of ``strength`` x steps; outpainting: all steps), none per frame. Keyframes do
+not depend on the camera, so a changed camera reuses them.
 """
 
 from __future__ import annotations
@@ -22,103 +22,103 @@ from dataclasses import replace
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.motion.chains import between, next_seed
-from sdbatch.motion.fields import wrong
-from sdbatch.motion.levels import SEAM, at_depth, number_at, place, reach, repeats, stack
+from sdbatch.motion.chains import blended, next_seed
+from sdbatch.motion.fields import key_error
+from sdbatch.motion.levels import FEATHER, at_depth, level_camera, level_range, loop_levels, number_at, visible_levels
 from sdbatch.motion.mode import Mode
-from sdbatch.motion.poses import poses, seen
+from sdbatch.motion.poses import poses, relative
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Camera, Frame, Layer, Overlay, Shot, Start
 
 BY_DEPTH = frozenset({"prompts", "strength", "guidance"})
 USES = frozenset({"zoom", "x", "y", "roll", "loop", "factor", "target", *BY_DEPTH})
-STRENGTH = 0.5  # of refining, unless the settings say so
+STRENGTH = 0.5  # of refinement, the default
 
 
 def check(motion: Motion) -> Iterator[PydanticCustomError]:
-    """Depths must be zooms and rise; a loop must close on a keyframe."""
+    """Zooms of keyframes must be positive and increase; a loop must end on a keyframe."""
     for name in sorted(BY_DEPTH):
         yield from _depths(motion, name)
     try:
-        repeats(motion)
+        loop_levels(motion)
     except PydanticCustomError as e:
         yield e
 
 
 def _depths(motion: Motion, name: str) -> Iterator[PydanticCustomError]:
-    before = 0.0
+    previous = 0.0
     for key in getattr(motion, name) or ():
         if key.time == 0 and len(getattr(motion, name)) == 1:
             return  # a plain number
         if isinstance(key.time, str) or key.time <= 0:
-            yield wrong(name, f"{key.time!r} is not a zoom; in mode zoom they go by depth: [1, …], [4, …]")
+            yield key_error(name, f"{key.time!r} is not a zoom; in mode zoom write [zoom, value]: [1, …], [4, …]")
             return
-        if key.time <= before:
-            yield wrong(name, f"zooms must rise: {key.time:g} comes after {before:g}")
-        before = float(key.time)
+        if key.time <= previous:
+            yield key_error(name, f"zooms must increase: {key.time:g} follows {previous:g}")
+        previous = float(key.time)
 
 
 def order(base: Shot, motion: Motion) -> list[int]:
-    """The levels of the shots: from the prompt's picture inwards, then outwards."""
-    if cycle := repeats(motion):
+    """The level of every shot: from level 0 to the finest, then from -1 to the coarsest."""
+    if cycle := loop_levels(motion):
         return [*range(cycle)]
-    low, high = reach(motion, base.width / base.height)
+    low, high = level_range(motion, base.width / base.height)
     return [*range(high + 1), *range(-1, low - 1, -1)]
 
 
 def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
     """The keyframes, parents before children."""
-    made: dict[int, Shot] = {}
+    keyframes: dict[int, Shot] = {}
     for level in order(base, motion):
         shot = _keyframe(base, motion, level)
         if level:
-            shot = replace(
-                shot, start=_refined(base, motion, level, made) if level > 0 else _painted(base, motion, level, made)
-            )
-        made[level] = shot
+            start = _refinement if level > 0 else _outpainting
+            shot = replace(shot, start=start(base, motion, level, keyframes))
+        keyframes[level] = shot
         yield shot
 
 
 def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
-    """Every frame: the finest keyframe that fills it and the finer ones over it."""
-    cycle = repeats(motion)
+    """Every frame: the finest keyframe that fills it, and the finer ones over it."""
+    cycle = loop_levels(motion)
     index = {level: i for i, level in enumerate(order(base, motion))}
     for view in poses(motion):
-        drawn = stack(motion, view, base.width / base.height)
+        levels = visible_levels(motion, view, base.width / base.height)
         yield tuple(
-            Layer(index[d.level % cycle if cycle else d.level], d.camera, d.weight, SEAM if n else 0.0)
-            for n, d in enumerate(drawn)
+            Layer(index[v.level % cycle if cycle else v.level], v.camera, v.weight, FEATHER if n else 0.0)
+            for n, v in enumerate(levels)
         )
 
 
 def cameras(base: Shot, motion: Motion) -> list[Camera]:
-    """Every shot as a camera over the scene."""
-    return [place(motion, level) for level in order(base, motion)]
+    """The camera over the scene of every shot."""
+    return [level_camera(motion, level) for level in order(base, motion)]
 
 
 def _keyframe(base: Shot, motion: Motion, level: int) -> Shot:
-    """A level as if it stood alone."""
+    """The shot of a level, without its start picture."""
     zoom, seed = motion.factor**level, next_seed(base.seed, level)
-    words = at_depth(motion.prompts, zoom) if motion.prompts else ("", "", 0.0)
-    shot = between(base, words, (seed, seed, 0.0))
+    texts = at_depth(motion.prompts, zoom) if motion.prompts else ("", "", 0.0)
+    shot = blended(base, texts, (seed, seed, 0.0))
     return replace(shot, guidance=number_at(motion.guidance, zoom)) if motion.guidance else shot
 
 
-def _refined(base: Shot, motion: Motion, level: int, made: dict[int, Shot]) -> Start:
-    """Out of the middle of the level before; the last level of a loop has the first one in its own middle."""
+def _refinement(base: Shot, motion: Motion, level: int, keyframes: dict[int, Shot]) -> Start:
+    """Start from the centre of the previous level; the last level of a loop has level 0 as an overlay in its centre."""
     strength = number_at(motion.strength, motion.factor**level) if motion.strength else STRENGTH
-    inlay = Overlay(made[0].id, _step(base, motion, level + 1, level)) if level == repeats(motion) - 1 else None
-    return Start(made[level - 1].id, strength, _step(base, motion, level - 1, level), inlay=inlay)
+    last = level == loop_levels(motion) - 1
+    inlay = Overlay(keyframes[0].id, _step(base, motion, level + 1, level)) if last else None
+    return Start(keyframes[level - 1].id, strength, _step(base, motion, level - 1, level), inlay=inlay)
 
 
-def _painted(base: Shot, motion: Motion, level: int, made: dict[int, Shot]) -> Start:
-    """Around the level after."""
-    return Start(made[level + 1].id, 1.0, _step(base, motion, level + 1, level), paint=True)
+def _outpainting(base: Shot, motion: Motion, level: int, keyframes: dict[int, Shot]) -> Start:
+    """Start from the next finer level and paint the area around it."""
+    return Start(keyframes[level + 1].id, 1.0, _step(base, motion, level + 1, level), paint=True)
 
 
 def _step(base: Shot, motion: Motion, other: int, level: int) -> Camera:
-    """What a level shows of another one."""
-    return seen(place(motion, level), place(motion, other), base.width / base.height)
+    """The camera of ``level`` relative to level ``other``."""
+    return relative(level_camera(motion, level), level_camera(motion, other), base.width / base.height)
 
 
 MODE = Mode(USES, shots, frames, check, by_depth=BY_DEPTH, own_loop=frozenset({"zoom"}))

@@ -1,4 +1,4 @@
-"""From an experiment to its jobs, in order: resolve what it names, expand axes, apply skip rules.
+"""Turns an experiment into its ordered jobs: resolve prompt files and weights, expand axes, apply skip rules.
 
-Pure after ``resolve``. Knows no folders, renderers or torch.
+Pure after ``resolve``. Does not depend on output folders, renderers or torch.
 """

@@ -1,6 +1,7 @@
 """The axes of a plan: prompts, canvas and seeds, and one axis for every entry of ``sweep``. Pure.
 
-Keys inside one entry go together (zip); entries multiply (product). Every mistake is found here, before a plan is made.
+The keys of one entry vary together (zip); entries multiply (product). Every mistake is reported here, before a plan is
+made.
 """
 
 from __future__ import annotations
@@ -11,25 +12,25 @@ from typing import Any, overload
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.keys import FIXED, LISTS, SECTIONS, SWEEPABLE
-from sdbatch.config.validation import ELSEWHERE, check
+from sdbatch.config.validation import OTHER_NAMES, check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.motion import MODES
 from sdbatch.plan.resolve import Resolved, canvas, read_prompts
 from sdbatch.spec.ranges import is_range, parse_range, parse_seeds
 
-LONGEST = 100_000  # values of a swept range (seeds may be more)
+MAX_VALUES = 100_000  # of a swept range (seeds can have more)
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Keys that change together, and their values: ``values[i][k]`` is the value of ``keys[k]`` at position i."""
+    """Keys that vary together, and their values: ``values[i][k]`` is the value of ``keys[k]`` at position i."""
 
     keys: tuple[str, ...]
     values: Sequence[tuple[Any, ...]]
 
 
-class _Singles(Sequence[tuple[Any, ...]]):
-    """Values of a one-key axis; a range of a million seeds stays a range."""
+class _SingleValues(Sequence[tuple[Any, ...]]):
+    """The values of an axis with one key, as a view: a range of a million seeds stays a range."""
 
     def __init__(self, values: Sequence[Any]) -> None:
         self._values = values
@@ -42,11 +43,14 @@ class _Singles(Sequence[tuple[Any, ...]]):
     @overload
     def __getitem__(self, i: slice) -> Sequence[tuple[Any, ...]]: ...
     def __getitem__(self, i: int | slice) -> Any:
-        return _Singles(self._values[i]) if isinstance(i, slice) else (self._values[i],)
+        return _SingleValues(self._values[i]) if isinstance(i, slice) else (self._values[i],)
 
 
 def axes(resolved: Resolved) -> tuple[Axis, ...]:
-    """Outermost first: prompts, canvas, the sweep's entries in order, seeds. Raises ConfigError with all mistakes."""
+    """The axes, outermost first: prompts, canvas, the sweep's entries in order, seeds.
+
+    Raises ConfigError with all mistakes in ``sweep``.
+    """
     experiment = resolved.experiment
     problems: list[Problem] = []
     swept: list[Axis] = []
@@ -55,17 +59,17 @@ def axes(resolved: Resolved) -> tuple[Axis, ...]:
             swept.append(_entry(entry, f"sweep[{i}]", resolved))
         except ConfigError as e:
             problems += e.problems
-    problems += _twice(swept, resolved)
+    problems += _duplicate_axes(swept, resolved)
     if problems:
         raise ConfigError(problems)
     taken = {key for axis in swept for key in axis.keys}
     seeds = parse_seeds(experiment.seeds)
     base = (("prompts", resolved.prompts), ("canvas", resolved.canvas), ("seeds", seeds))
-    fixed = {key: Axis((key,), _Singles(values)) for key, values in base if key not in taken}
+    fixed = {key: Axis((key,), _SingleValues(values)) for key, values in base if key not in taken}
     return tuple(a for a in (fixed.get("prompts"), fixed.get("canvas"), *swept, fixed.get("seeds")) if a)
 
 
-def _twice(swept: list[Axis], resolved: Resolved) -> list[Problem]:
+def _duplicate_axes(swept: list[Axis], resolved: Resolved) -> list[Problem]:
     seen: set[str] = set()
     problems = []
     lengths = {"prompts": len(resolved.prompts), "canvas": len(resolved.canvas)}
@@ -73,18 +77,18 @@ def _twice(swept: list[Axis], resolved: Resolved) -> list[Problem]:
     for i, axis in enumerate(swept):
         for key in axis.keys:
             if key in seen:
-                problems.append(Problem(f"sweep[{i}].{key}", "is swept twice", "a key may be in one entry only"))
+                problems.append(Problem(f"sweep[{i}].{key}", "is swept twice", "use each key in one entry only"))
             elif lengths.get(key, 1) > 1:
-                problems.append(Problem(f"sweep[{i}].{key}", f"is an axis already: {key} has {lengths[key]} values"))
+                problems.append(Problem(f"sweep[{i}].{key}", f"is already an axis: {key} has {lengths[key]} values"))
             seen.add(key)
     return problems
 
 
 def _entry(entry: dict[str, Any], at: str, resolved: Resolved) -> Axis:
     if not entry:
-        raise ConfigError.one(at, "is empty", "write for example {sampling.steps: [12, 24]}")
-    if wrong := [p for key in entry if (p := _refused(key, at))]:
-        raise ConfigError(wrong)
+        raise ConfigError.one(at, "is empty", "for example write {sampling.steps: [12, 24]}")
+    if rejected := [p for key in entry if (p := _key_problem(key, at))]:
+        raise ConfigError(rejected)
     columns: dict[str, Sequence[Any]] = {}
     problems: list[Problem] = []
     for key, values in entry.items():
@@ -95,35 +99,35 @@ def _entry(entry: dict[str, Any], at: str, resolved: Resolved) -> Axis:
     lengths = {key: len(column) for key, column in columns.items()}
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{key} has {n}" for key, n in lengths.items())
-        problems.append(Problem(at, f"lists of unequal length go together: {text}", "entries of their own multiply"))
+        problems.append(Problem(at, f"lists in one entry differ in length: {text}", "separate entries multiply"))
     if problems:
         raise ConfigError(problems)
     values = tuple(columns.values())
-    return Axis(tuple(columns), _Singles(values[0]) if len(values) == 1 else tuple(zip(*values, strict=True)))
+    return Axis(tuple(columns), _SingleValues(values[0]) if len(values) == 1 else tuple(zip(*values, strict=True)))
 
 
-def _refused(key: str, at: str) -> Problem | None:
+def _key_problem(key: str, at: str) -> Problem | None:
     if key in SWEEPABLE:
         return None
     section = key.split(".", maxsplit=1)[0]
     if section == "model":
-        return Problem(f"{at}.{key}", "cannot be swept: it decides the weights", "use -m model=a,b")
+        return Problem(f"{at}.{key}", "cannot be swept because it selects the weights", "use -m model=a,b")
     if section in FIXED:
-        return Problem(f"{at}.{key}", f"cannot be swept: {section} does not change what a picture shows")
-    if (name := key.rpartition(".")[2]) in ELSEWHERE:
-        return Problem(f"{at}.{key}", "unknown key", f"here it is {ELSEWHERE[name]}")
+        return Problem(f"{at}.{key}", f"cannot be swept: {section} does not change pictures")
+    if (name := key.rpartition(".")[2]) in OTHER_NAMES:
+        return Problem(f"{at}.{key}", "unknown key", f"use {OTHER_NAMES[name]}")
     meant = [k for k in SWEEPABLE if k.endswith(f".{key}") or k.startswith(f"{key}.")]
     hint = f"did you mean {meant[0]!r}?" if meant else nearest(key, SWEEPABLE) or f"known: {', '.join(SWEEPABLE)}"
     return Problem(f"{at}.{key}", "unknown key", hint)
 
 
 def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]:
-    """The checked values of one swept key."""
+    """The validated values of one swept key."""
     if is_range(values):
         values = [values] if key == "seeds" else _range(values, at)
     if not isinstance(values, list) or not values:
-        raise ConfigError.one(at, f"{shown(values)} is not a list of values", "write for example [12, 24] or 12..24")
-    if key in LISTS:  # as the experiment's own key of that name
+        raise ConfigError.one(at, f"{shown(values)} is not a list of values", "for example write [12, 24] or 12..24")
+    if key in LISTS:  # validated like the experiment's own key
         own = check(Experiment, {key: values}, at.removesuffix(f".{key}"))
         if key == "prompts":
             return read_prompts(own.prompts, at)
@@ -135,20 +139,20 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
 
 def _range(text: str, at: str) -> list[float]:
     try:
-        return list(parse_range(text, LONGEST))
+        return list(parse_range(text, MAX_VALUES))
     except ValueError as e:
         raise ConfigError.one(at, str(e)) from e
 
 
 def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) -> list[Any]:
-    """Each value checked inside its section, as the model normalises it (an int guidance becomes a float)."""
+    """The values as validated and normalised in their section (an int guidance becomes a float)."""
     section, name = key.split(".")
     base = getattr(resolved.experiment, section).model_dump(mode="json")
     out: list[Any] = []
     problems: list[Problem] = []
     for value in values:
         try:
-            # modes and lengths are checked together with the other axes, when the plan is made
+            # ``combination.problems`` checks modes and lengths, which depend on other axes
             data = {name: value} if section == "motion" else {**base, name: value}
             known = name == "mode" and isinstance(value, str) and value in MODES
             out.append(value if known else getattr(check(SECTIONS[section], data), name))
@@ -160,7 +164,7 @@ def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) ->
 
 
 def label(key: str, value: Any) -> str:
-    """The value of an axis as a person reads it."""
+    """The value of an axis as displayed text."""
     if key == "prompts":
         return str(value.id)
     if key == "canvas":
@@ -171,8 +175,8 @@ def label(key: str, value: Any) -> str:
 
 
 def _schedule_label(value: Iterable[Any]) -> str:
-    return " ".join(f"{k.time}:{_plain(k.value)}" if hasattr(k, "time") else _plain(k) for k in value)
+    return " ".join(f"{k.time}:{_text(k.value)}" if hasattr(k, "time") else _text(k) for k in value)
 
 
-def _plain(value: Any) -> str:
+def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)

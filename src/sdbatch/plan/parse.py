@@ -1,6 +1,6 @@
-"""A job from what a file or a kept plan says of it: the inverse of ``Shot.spec`` and ``motion.job_spec``.
+"""Parses jobs from the metadata of files and from kept plans: the inverse of ``Shot.spec`` and ``motion.job_spec``.
 
-Trusts nothing: whatever is wrong is a Problem of a ConfigError, and a job whose settings do not give its id is refused.
+The input is untrusted: every value is validated, and a job whose id does not match its settings is rejected.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _sides(value: tuple[int, int]) -> tuple[int, int]:
 
 
 class ShotSpec(_Strict):
-    """What ``Shot.spec`` says, with ranges."""
+    """The data of ``Shot.spec``, with ranges."""
 
     v: Literal[1]  # SPEC_VERSION
     model: Model
@@ -66,7 +66,7 @@ _ProfileSpec = create_model("_ProfileSpec", __base__=_Strict, **_PROFILE | {"ver
 
 
 def shot(data: Any, key: str = "shot") -> Shot:
-    """The shot whose ``spec()`` is ``data``. Raises ConfigError with keys below ``key``."""
+    """The shot whose ``spec()`` is ``data``. Raises ConfigError, with keys below ``key``, for invalid data."""
     found = _checked(ShotSpec, data, key)
     name = next(name for name in SAMPLERS if found.sampler == sampler_spec(name))
     values = {k: getattr(found, k) for k in ShotSpec.model_fields if k not in ("v", "size", "sampler")}
@@ -79,23 +79,26 @@ def shot(data: Any, key: str = "shot") -> Shot:
 
 
 def job(data: Any, key: str = "job", name: str = "") -> Job:
-    """The job whose ``motion.job_spec`` is in ``data`` beside its ``id``; ``name`` is its slug."""
+    """The job with the ``id`` and the ``motion.job_spec`` in ``data``; ``name`` becomes its slug.
+
+    Raises ConfigError for invalid data, and for an id that does not match the settings.
+    """
     if not isinstance(data, dict):
         raise ConfigError.one(key, "is not a mapping")
     base = shot(data.get("shot"), f"{key}.shot")
-    moves, encoding = Motion(), EncodingSettings()
+    settings, encoding = Motion(), EncodingSettings()
     if "motion" in data:
-        moves = _checked(Motion, data["motion"], f"{key}.motion")
+        settings = _checked(Motion, data["motion"], f"{key}.motion")
         encoding = _checked(EncodingSettings, data.get("encoding", {}), f"{key}.encoding")
-    made = motion.make(base, moves, encoding.encoding(), slug(name))
+    made = motion.make(base, settings, encoding.encoding(), slug(name))
     if made.id != data.get("id"):
-        said = shown(data.get("id"))
-        raise ConfigError.one(f"{key}.id", f"is {said}, but these settings are {made.id}", "was the file changed?")
+        text = f"{shown(data.get('id'))} does not match the settings, which give {made.id}"
+        raise ConfigError.one(f"{key}.id", text, "was the file changed?")
     return made
 
 
 def profile(data: Any, key: str = "profile") -> Profile:
-    """The profile whose ``asdict()`` is ``data``."""
+    """The profile whose ``asdict()`` is ``data``. Raises ConfigError for invalid data."""
     found = _checked(_ProfileSpec, data, key).model_dump()
     versions = tuple((str(k), str(v)) for k, v in found.pop("versions").items())
     return Profile(**found, versions=versions)

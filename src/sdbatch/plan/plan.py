@@ -1,7 +1,7 @@
 """The plan: every job of an experiment, in order. Pure, lazy, no torch.
 
-``plan[i]`` is made from the digits of i over the axes (prompts outermost, seeds innermost), so a plan of 100,000
-jobs holds ids and indices, not jobs. Jobs that a ``skip`` rule matches, and jobs that come out twice, are left out.
+``plan[i]`` is built on demand from the positions of index i on the axes (prompts outermost, seeds innermost), so a plan
+of 100,000 jobs stores ids and indices, not jobs. Jobs that a ``skip`` rule matches and duplicates are left out.
 """
 
 from __future__ import annotations
@@ -26,27 +26,32 @@ from sdbatch.spec.ranges import slug
 
 
 class Plan(Sequence[Job]):
-    """A sequence of jobs, made on demand. ``ids`` are in order; ``duplicates`` were left out."""
+    """A sequence of jobs, built on demand.
+
+    ``ids`` are in plan order. ``skipped`` counts the combinations that skip rules removed, ``duplicates`` the jobs with
+    equal ids that were left out. Raises ConfigError for invalid sweeps, skip rules and combinations, and for more than
+    ``plan.limit`` jobs.
+    """
 
     def __init__(self, resolved: Resolved) -> None:
         self.resolved = resolved
         self.axes = axes(resolved)
         self._radix = [len(a.values) for a in self.axes]
         places = [prod(self._radix[i + 1 :]) for i in range(len(self._radix))]
-        self._places = [(i, places[i]) for i, a in enumerate(self.axes) if combination.decides(a)]
+        self._places = [(i, places[i]) for i, a in enumerate(self.axes) if combination.affects_setting(a)]
         self._setting = lru_cache(4096)(lambda digits: combination.make(resolved.experiment, self.axes, digits))
         self._first = lru_cache(4096)(lambda outer: self._make(outer * self._radix[-1]))
         if problems := combination.problems(resolved, self.axes):
             raise ConfigError(problems)
-        kept = skip.kept(self.axes, resolved.experiment.skip)
+        combinations = skip.remaining(self.axes, resolved.experiment.skip)
         limit = resolved.experiment.plan.limit
-        if len(kept) > limit:
+        if len(combinations) > limit:
             raise ConfigError.one(
-                "plan.limit", f"the plan has {len(kept):,} jobs, more than {limit:,}", "raise plan.limit"
+                "plan.limit", f"the plan has {len(combinations):,} jobs, more than {limit:,}", "raise plan.limit"
             )
-        self.skipped = prod(self._radix) - len(kept)
-        self.indices, self.ids = self._distinct(kept)
-        self.duplicates = len(kept) - len(self.ids)
+        self.skipped = prod(self._radix) - len(combinations)
+        self.indices, self.ids = self._distinct(combinations)
+        self.duplicates = len(combinations) - len(self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -68,6 +73,7 @@ class Plan(Sequence[Job]):
         return self.resolved.experiment.shard.part(len(self))
 
     def _digits(self, index: int) -> tuple[int, ...]:
+        """The position on every axis of the combination ``index`` (mixed radix)."""
         out = []
         for n in reversed(self._radix):
             index, digit = divmod(index, n)
@@ -75,7 +81,7 @@ class Plan(Sequence[Job]):
         return tuple(reversed(out))
 
     def _bare(self, index: int) -> Job:
-        """The job without its id. Jobs that differ in the seed alone share everything else."""
+        """The job without its id. Jobs that differ only in the seed share everything else, which is cached."""
         if self.axes[-1].keys != ("seeds",):
             return self._make(index)
         outer, digit = divmod(index, self._radix[-1])
@@ -89,7 +95,7 @@ class Plan(Sequence[Job]):
         at = dict(
             chain.from_iterable(zip(a.keys, a.values[d], strict=True) for a, d in zip(self.axes, digits, strict=True))
         )
-        values = self._setting(self._deciding(index))
+        values = self._setting(self._setting_digits(index))
         prompt, (_, size) = at["prompts"], at["canvas"]
         negative = values.negative if prompt.negative is None else prompt.negative
         model = self.resolved.source.model
@@ -98,20 +104,20 @@ class Plan(Sequence[Job]):
         video = None if values.motion.mode == "still" else Video(values.motion, values.encoding)
         return Job("", shot, video, slug(prompt.id), labels)
 
-    def _deciding(self, index: int) -> tuple[int, ...]:
-        """The digits of the axes that a Setting depends on (0 elsewhere)."""
+    def _setting_digits(self, index: int) -> tuple[int, ...]:
+        """The positions on the axes that a Setting depends on (0 on other axes)."""
         out = [0] * len(self._radix)
         for i, place in self._places:
             out[i] = index // place % self._radix[i]
         return tuple(out)
 
-    def _distinct(self, kept: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
-        bare = ((i, self._bare(i)) for i in reversed(kept.tolist()))
-        ids = {motion.identify(job): i for i, job in bare}  # the first of equal jobs stays
+    def _distinct(self, combinations: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
+        bare = ((i, self._bare(i)) for i in reversed(combinations.tolist()))
+        ids = {motion.identify(job): i for i, job in bare}  # in reverse order, so the first of equal jobs is kept
         pairs = sorted((i, job_id) for job_id, i in ids.items())
         return np.array([i for i, _ in pairs], np.int64), [job_id for _, job_id in pairs]
 
 
 def plan(resolved: Resolved) -> Plan:
-    """All jobs of ``resolved``, in order. Raises ConfigError with everything that is wrong."""
+    """All jobs of ``resolved``, in order. Raises ConfigError with every mistake found."""
     return Plan(resolved)

@@ -1,4 +1,4 @@
-"""The only step that reads what an experiment names: prompt files and weights. Afterwards everything is values."""
+"""Reads the files that an experiment refers to: prompt files and weights. No later planning step reads files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILE_LIMIT = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One prompt as it is rendered: variants expanded, ``negative`` None where the experiment's holds."""
+    """One prompt with its variants expanded. ``negative`` None: the experiment's negative prompt applies."""
 
     id: str
     text: str
@@ -34,7 +34,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """An experiment and what it names."""
+    """An experiment with its weights, prompts and sizes."""
 
     experiment: Experiment
     source: Source
@@ -43,7 +43,7 @@ class Resolved:
 
 
 def resolve(experiment: Experiment) -> Resolved:
-    """Read prompt files and find the weights. Raises ConfigError with everything that is wrong."""
+    """Read the prompt files and locate the weights. Raises ConfigError with every mistake found."""
     problems: list[Problem] = []
     prompts: tuple[Text, ...] = ()
     try:
@@ -61,24 +61,24 @@ def resolve(experiment: Experiment) -> Resolved:
 
 
 def canvas(experiment: Experiment, source: Source) -> tuple[tuple[str, Size], ...]:
-    """The experiment's ratios and sizes (checked before) in pixels of the model's native area."""
+    """The experiment's canvas entries as written, and in pixels for the model's native area."""
     return tuple((c, parse_canvas(c, source.native, source.model.scale)) for c in experiment.canvas)
 
 
 def read_prompts(entries: Iterable[Prompt], key: str) -> tuple[Text, ...]:
-    """Entries with files read, variants expanded and ids given. Raises ConfigError (an empty set is a mistake)."""
+    """Prompts with files read, variants expanded and unique ids. Raises ConfigError, also if there is no prompt."""
     problems: list[Problem] = []
-    found: list[Text] = []
+    texts: list[Text] = []
     for i, entry in enumerate(entries):
         try:
-            found += [text for e in _entries(entry, f"{key}[{i}]") for text in _expand(e, f"{key}[{i}]")]
+            texts += [text for e in _entries(entry, f"{key}[{i}]") for text in _expand(e, f"{key}[{i}]")]
         except ConfigError as e:
             problems += e.problems
-    if not found and not problems:
-        problems.append(Problem(key, "is empty", "write at least one prompt; for a first look +experiment=anime_zoom"))
+    if not texts and not problems:
+        problems.append(Problem(key, "is empty", "write at least one prompt, or try +experiment=anime_zoom"))
     if problems:
         raise ConfigError(problems)
-    return _unique(found)
+    return _unique(texts)
 
 
 def _expand(entry: Prompt, key: str) -> Iterator[Text]:
@@ -88,13 +88,13 @@ def _expand(entry: Prompt, key: str) -> Iterator[Text]:
         raise ConfigError.one(key, str(e)) from e
     for n, text in enumerate(texts, 1):
         if not text.strip():
-            raise ConfigError.one(key, f"{shown(entry.text)} makes an empty prompt")
+            raise ConfigError.one(key, f"{shown(entry.text)} expands to an empty prompt")
         name = entry.id or slug(text, 24)
         yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, text, entry.negative)
 
 
 def _unique(texts: list[Text]) -> tuple[Text, ...]:
-    """Ids made unique by numbering; an id that a later prompt repeats gets -2, -3, …"""
+    """``texts`` with unique ids: repeated ids get -2, -3, …"""
     seen: Counter[str] = Counter()
     taken = {t.id for t in texts}
     out = []
@@ -114,7 +114,7 @@ def _entries(entry: Prompt, key: str) -> list[Prompt]:
     key, name = f"{key}.file", shown(entry.file)
     reader = READERS.get(Path(entry.file).suffix.lower())
     if reader is None:
-        raise ConfigError.one(key, f"{name} is no {', '.join(READERS)} file")
+        raise ConfigError.one(key, f"{name} is not a {', '.join(READERS)} file")
     try:
         rows = reader(_read(entry.file, key))
     except ValueError as e:
@@ -126,9 +126,9 @@ def _entries(entry: Prompt, key: str) -> list[Prompt]:
             Problem(key, f"{name}, {p.key.removeprefix('prompts')}: {p.message}", p.hint) for p in e.problems
         ) from e
     if not prompts:
-        raise ConfigError.one(key, f"{name} holds no prompt")
+        raise ConfigError.one(key, f"{name} contains no prompt")
     if any(p.file for p in prompts):
-        raise ConfigError.one(key, f"{name} names another file", "a prompt file holds texts")
+        raise ConfigError.one(key, f"{name} refers to another file", "a prompt file can contain texts only")
     return list(prompts)
 
 
@@ -139,9 +139,9 @@ def _read(file: str, key: str) -> str:
             raise ConfigError.one(key, f"{shown(file)} is larger than {FILE_LIMIT // 2**20} MiB")
         return path.read_text("utf-8-sig")
     except (OSError, ValueError, RuntimeError) as e:  # RuntimeError: ~ without a home
-        why = "is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
-        hint = "paths are relative to the folder you start sdbatch in"
-        raise ConfigError.one(key, f"{shown(file)} cannot be read: {why}", hint) from e
+        reason = "it is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
+        hint = "paths are relative to the current folder"
+        raise ConfigError.one(key, f"{shown(file)} cannot be read: {reason}", hint) from e
 
 
 def _yaml(text: str) -> list[Any]:
@@ -160,7 +160,7 @@ def _csv(text: str) -> list[Any]:
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
     try:
         if "text" not in (reader.fieldnames or ()):
-            raise ValueError("has no column named text; columns are id, text and negative, with commas between")
+            raise ValueError("has no column named text; allowed columns: id, text, negative, separated by commas")
         return [{k: row[k] for k in ("id", "text", "negative") if row.get(k) or k == "text"} for row in reader]
     except csv.Error as e:
         raise ValueError(f"is not CSV: {e}") from e

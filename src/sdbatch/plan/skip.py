@@ -1,4 +1,4 @@
-"""Skip rules: which combinations of the axes are left out. Pure."""
+"""Skip rules: combinations of the axes that are left out of the plan. Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.plan.axes import Axis, label
 from sdbatch.spec.ranges import is_range, parse_range
 
-LIMIT = 20_000_000  # combinations before skip rules: what fits in memory as indices
+LIMIT = 20_000_000  # combinations before skip rules; their indices must fit into memory
 Mask = NDArray[np.bool_]
 
 
-def kept(axes: Sequence[Axis], rules: Sequence[dict[str, Any]]) -> NDArray[np.int64]:
-    """Indices of the combinations that no rule matches, in order. Raises ConfigError with every wrong rule."""
+def remaining(axes: Sequence[Axis], rules: Sequence[dict[str, Any]]) -> NDArray[np.int64]:
+    """Indices of the combinations that no rule matches, ascending, int64.
+
+    Raises ConfigError with every invalid rule, for more than 20 million combinations, and if no job remains.
+    """
     radix = [len(a.values) for a in axes]
     total = prod(radix)
     if total > LIMIT:
-        raise ConfigError.one(
-            "plan.limit", f"the axes make {total:,} combinations", f"at most {LIMIT:,} can be planned"
-        )
+        raise ConfigError.one("plan.limit", f"the axes have {total:,} combinations", f"at most {LIMIT:,} are possible")
     index = np.arange(total, dtype=np.int64)
     skipped = np.zeros(total, bool)
     problems: list[Problem] = []
@@ -36,14 +37,14 @@ def kept(axes: Sequence[Axis], rules: Sequence[dict[str, Any]]) -> NDArray[np.in
     if problems:
         raise ConfigError(problems)
     if skipped.all():
-        raise ConfigError.one("skip", "the rules leave no job")
+        raise ConfigError.one("skip", "the rules skip every job")
     return index[~skipped]
 
 
 def _matches(rule: dict[str, Any], at: str, axes: Sequence[Axis], index: NDArray[np.int64]) -> Mask:
-    """Which combinations match every key of ``rule`` (a list or range of values: any of them)."""
+    """Which combinations match every key of ``rule``; a list or range of values matches any of them."""
     if not rule:
-        raise ConfigError.one(at, "is empty", "write for example {sampling.steps: 12}")
+        raise ConfigError.one(at, "is empty", "for example write {sampling.steps: 12}")
     where = {key: i for i, axis in enumerate(axes) for key in axis.keys}
     hint = f"axes are {', '.join(where)}"
     problems = [
@@ -55,9 +56,9 @@ def _matches(rule: dict[str, Any], at: str, axes: Sequence[Axis], index: NDArray
     for key in [k for k in rule if k in where]:
         axis = axes[where[key]]
         try:
-            hits = _hits(key, [v[axis.keys.index(key)] for v in axis.values], rule[key], f"{at}.{key}")
+            matches = _matching_values(key, [v[axis.keys.index(key)] for v in axis.values], rule[key], f"{at}.{key}")
             place = prod(len(a.values) for a in axes[where[key] + 1 :])
-            mask &= hits[index // place % len(axis.values)]
+            mask &= matches[index // place % len(axis.values)]
         except ConfigError as e:
             problems += e.problems
     if problems:
@@ -65,22 +66,22 @@ def _matches(rule: dict[str, Any], at: str, axes: Sequence[Axis], index: NDArray
     return mask
 
 
-def _hits(key: str, values: Sequence[Any], wanted: Any, at: str) -> Mask:
-    """Which ``values`` of an axis a rule means. A value that is on no axis is a slip, not a wish."""
+def _matching_values(key: str, values: Sequence[Any], wanted: Any, at: str) -> Mask:
+    """Which ``values`` of an axis match a rule. Raises ConfigError for a rule value that matches none of them."""
     found = np.zeros(len(values), bool)
     for one in wanted if isinstance(wanted, list) and wanted else [wanted]:
-        hits = np.fromiter(map(_same(key, one, at), values), bool, len(values))
-        if not hits.any():
+        matches = np.fromiter(map(_matcher(key, one, at), values), bool, len(values))
+        if not matches.any():
             known = ", ".join(dict.fromkeys(label(key, v) for v in values[:20]))
             raise ConfigError.one(
                 at, f"{shown(one)} matches no value", f"values are {known}{', …' * (len(values) > 20)}"
             )
-        found |= hits
+        found |= matches
     return found
 
 
-def _same(key: str, one: Any, at: str) -> Callable[[Any], bool]:
-    """The test whether a value of the axis ``key`` is ``one``, or in the range ``one``."""
+def _matcher(key: str, one: Any, at: str) -> Callable[[Any], bool]:
+    """A predicate: whether a value of the axis ``key`` equals ``one`` or lies in the range ``one``."""
     if isinstance(one, bool | None):
         return lambda v: v is one
     numbers: Iterable[Any] = ()

@@ -1,1 +1,1 @@
-"""The dry run of a video: its curves, and its camera over a test card. No model, no torch."""
+"""The preview of a video: its schedules as curves, and its camera over a test card. No model, no torch."""

@@ -1,7 +1,7 @@
-"""What a video will do, without a model: its camera over a test card. Pure; ``plot`` draws its curves.
+"""The preview of a video's camera over a test card, without a model. Pure. ``plot`` draws its schedules.
 
-frames, picture = camera_preview(job, 320)           layers, and the card as each shot sees it
-pixels = captioned(compose(frame, picture), captions(job)[i])
+frames, picture = camera_preview(job, 320)  # layers, and the test card seen by each shot
+pixels = captioned(compose(frames[i], picture), captions(job)[i])
 """
 
 from __future__ import annotations
@@ -19,30 +19,31 @@ from sdbatch.motion.settings import Motion
 from sdbatch.preview.test_card import Pixels, card
 from sdbatch.spec.jobs import Frame, Job
 
-KEPT = 12  # pictures of the card in memory
+CACHED = 12  # pictures of the test card in memory
 CAMERA = ("zoom", "x", "y", "roll")
 
 
 def camera_preview(job: Job, side: int = 320) -> tuple[list[Frame], Callable[[int], Plate]]:
-    """The camera's way over the test card at about ``side`` pixels: frames as layers, and the card as shots.
+    """Frames as layers, and a function from a layer's shot to the test card as that shot sees it.
 
-    Every mode is shown as ``zoom`` draws it: that is what its camera asks for.
+    The longer side is about ``side`` pixels. Every mode is previewed as mode ``zoom`` with the same camera. Raises
+    ValueError if the job is a picture.
     """
-    motion = camera_of(job)
+    motion = camera_motion(job)
     scale = side / max(job.shot.width, job.shot.height)
     width, height = (max(16, round(v * scale / 2) * 2) for v in (job.shot.width, job.shot.height))
     small = replace(job.shot, width=width, height=height)
     cameras = zoom.cameras(small, motion)
 
-    @lru_cache(maxsize=KEPT)
+    @lru_cache(maxsize=CACHED)
     def picture(index: int) -> Plate:
         return Plate(card(cameras[index], (width, height), motion.target))
 
     return list(zoom.frames(small, motion)), picture
 
 
-def camera_of(job: Job) -> Motion:
-    """The video's motion in mode zoom with nothing but its camera."""
+def camera_motion(job: Job) -> Motion:
+    """The video's motion in mode zoom, reduced to its camera. Raises ValueError if the job is a picture."""
     if job.video is None:
         raise ValueError(f"{job.id} is not a video")
     motion: Motion = job.video.motion
@@ -53,22 +54,22 @@ def camera_of(job: Job) -> Motion:
 
 
 def captions(job: Job) -> list[str]:
-    """The time and the camera at every frame, in words."""
-    motion = camera_of(job)
+    """A caption for every frame: its time and its camera, such as ``1.50 s  zoom 1.2``."""
+    motion = camera_motion(job)
     curves = {name: motion.curve(name) for name in CAMERA}
     values = ({name: curve[i] for name, curve in curves.items()} for i in range(motion.count))
-    return [_words(i / float(motion.fps), v) for i, v in enumerate(values)]
+    return [_caption(i / float(motion.fps), v) for i, v in enumerate(values)]
 
 
-def _words(seconds: float, values: dict[str, float]) -> str:
-    shown = [f"{name} {value:.3g}" for name, value in values.items() if name == "zoom" or abs(value) > 1e-9]
-    return "  ".join([f"{seconds:.2f} s", *shown])
+def _caption(seconds: float, values: dict[str, float]) -> str:
+    parts = [f"{name} {value:.3g}" for name, value in values.items() if name == "zoom" or abs(value) > 1e-9]
+    return "  ".join([f"{seconds:.2f} s", *parts])
 
 
 def captioned(pixels: Pixels, text: str) -> Pixels:
-    """A frame with ``text`` written on it."""
+    """``pixels`` (height, width, 3) with ``text`` at the bottom left."""
     image = Image.fromarray(pixels)
-    letters = ImageFont.load_default(max(10, pixels.shape[0] // 16))
-    place = (6, pixels.shape[0] - 5)
-    ImageDraw.Draw(image).text(place, text, "white", letters, "ld", stroke_width=2, stroke_fill="black")
+    font = ImageFont.load_default(max(10, pixels.shape[0] // 16))
+    position = (6, pixels.shape[0] - 5)
+    ImageDraw.Draw(image).text(position, text, "white", font, "ld", stroke_width=2, stroke_fill="black")
     return np.asarray(image)

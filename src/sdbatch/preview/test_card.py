@@ -1,7 +1,7 @@
-"""A test card that is drawn, not denoised: the same endless scene at every zoom, true to the pixel.
+"""A procedural test card: one self-similar scene that can be drawn at any zoom with sub-pixel accuracy.
 
-Texture and rings have all sizes (octaves that are finer than the picture resolves are left out), so a video over it
-shows what the camera does at any depth: jitter, seams, switches. Used by the dry run's preview and by the benchmark.
+Its texture and rings have all scales (octaves finer than the resolution are left out), so a video over it shows camera
+errors at any depth: jitter, visible edges, switches. Used by previews and by the motion benchmark.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from sdbatch.spec.jobs import Camera
 Pixels = NDArray[np.uint8]
 Plane = NDArray[np.float64]
 
-CELLS = 4  # of the coarsest texture across the frame at zoom 1 / 2 ** OUTSIDE
-OUTSIDE = 6  # octaves of zooming out that still have a texture
-FINEST = 3.0  # pixels: shorter waves are left out
+CELLS = 4  # noise cells across the frame at zoom 1 in octave 0
+OUTSIDE = 6  # octaves coarser than octave 0, for zooming out
+FINEST = 3.0  # pixels: shorter wavelengths are left out
 SKY, GROUND, LINE = ((0.13, 0.18, 0.33), (0.93, 0.86, 0.72), (0.85, 0.24, 0.18))
 
 
 def card(camera: Camera, size: tuple[int, int], middle: tuple[float, float] = (0.0, 0.0)) -> Pixels:
-    """What ``camera`` sees of the scene around ``middle``, (height, width, 3) at ``size`` = (width, height)."""
-    x, y = _places(replace(camera, x=camera.x - middle[0], y=camera.y - middle[1]), size)
+    """The view of ``camera`` over the scene, (height, width, 3) uint8 with ``size`` = (width, height).
+
+    ``middle`` is the centre of the scene, in fractions of the frame at zoom 1.
+    """
+    x, y = _positions(replace(camera, x=camera.x - middle[0], y=camera.y - middle[1]), size)
     pixel = 1 / (camera.zoom * size[0])
     tone = 0.5 + 0.32 * _texture(x, y, pixel)
     tone += 0.1 * np.tanh(3 * np.sin(4 * np.arctan2(y, x) + 6 * _log(x, y)))
@@ -35,7 +38,7 @@ def card(camera: Camera, size: tuple[int, int], middle: tuple[float, float] = (0
     return np.asarray(np.rint(picture * 255).clip(0, 255), np.uint8)
 
 
-def _places(camera: Camera, size: tuple[int, int]) -> tuple[Plane, Plane]:
+def _positions(camera: Camera, size: tuple[int, int]) -> tuple[Plane, Plane]:
     """Scene coordinates of every pixel, in widths of the frame at zoom 1."""
     (w, h), turn = size, math.radians(camera.roll)
     dx, dy = np.meshgrid((np.arange(w) + 0.5 - w / 2) / w, (np.arange(h) + 0.5 - h / 2) / w)
@@ -48,21 +51,21 @@ def _log(x: Plane, y: Plane) -> Plane:
 
 
 def _texture(x: Plane, y: Plane, pixel: float) -> Plane:
-    """Octaves of smooth noise around the middle, faded out where too fine or far from where they belong."""
+    """Octaves of smooth noise, each faded out away from its own radius and where it is too fine for ``pixel``."""
     total = np.zeros_like(x)
-    reach = np.hypot(x, y) + 1e-12
+    radius = np.hypot(x, y) + 1e-12
     for octave in range(-OUTSIDE, 40):
         wave = 2.0**-octave / CELLS
         fade = min(1.0, max(0.0, math.log2(wave / pixel / FINEST)))
         if fade <= 0:
             break
-        near = np.exp(-((np.log2(reach / wave) - 1.0) ** 2) / 8)
+        near = np.exp(-((np.log2(radius / wave) - 1.0) ** 2) / 8)
         total += fade * near * _noise(x / wave, y / wave, octave)
     return np.asarray(np.tanh(total * 0.9))
 
 
 def _noise(x: Plane, y: Plane, seed: int) -> Plane:
-    """Value noise in -1 … 1, quintic between the corners of a lattice."""
+    """Value noise in [-1, 1] with quintic interpolation on an integer lattice."""
     i, j = np.floor(x), np.floor(y)
     u, v = x - i, y - j
     u, v = (t * t * t * (t * (t * 6 - 15) + 10) for t in (u, v))
@@ -77,7 +80,7 @@ def _hash(i: Plane, j: Plane, seed: int) -> Plane:
 
 
 def _ring(x: Plane, y: Plane, phase: float, pixel: float) -> Plane:
-    """Thin rings at every power of two of the radius, three pixels at least."""
+    """The opacity of thin rings at every power of two of the radius, at least three pixels wide."""
     log = _log(x, y) + phase
     off = np.abs(log - np.round(log)) * np.hypot(x, y) * math.log(2)
     width = np.maximum(0.008 * np.hypot(x, y), 1.5 * pixel)

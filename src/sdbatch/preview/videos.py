@@ -1,4 +1,4 @@
-"""The dry run of videos: their curves and their camera over a test card, drawn in seconds without a model."""
+"""Previews of videos: a plot of the schedules and the camera over a test card, drawn in seconds without a model."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from sdbatch.preview.plot import curves
 from sdbatch.spec.jobs import Encoding, Job
 
 SIDE = 320  # pixels
-LONGEST = 480  # frames: of a longer video every second, third, … is drawn, at the same pace
-MOST = 12  # videos: a sweep over motions can have hundreds
+MAX_FRAMES = 480  # a longer video is previewed with every n-th frame, at the same speed
+MAX_PREVIEWS = 12  # a sweep over motions can have hundreds
 
 
 def write_previews(jobs: Iterable[Job], folder: Path) -> Iterator[Path]:
-    """Curves (PNG) and camera (MP4) of every distinct motion and shape among ``jobs``, up to 12."""
+    """Write curves (PNG) and camera (MP4) of every distinct motion and size among ``jobs``, at most 12; yield paths."""
     seen = set()
     for job in jobs:
         if job.video is None or (key := (job.video.motion, job.shot.width, job.shot.height)) in seen:
             continue
         seen.add(key)
-        if len(seen) > MOST:
+        if len(seen) > MAX_PREVIEWS:
             return
         folder.mkdir(parents=True, exist_ok=True)
         stem = f"{len(seen):02d}-{job.video.motion.mode}-{job.shot.width}x{job.shot.height}"
@@ -45,7 +45,7 @@ def _camera(job: Job, path: Path) -> Path:
     assert job.video is not None
     frames, picture = camera_preview(job, SIDE)
     order = motion.looped(list(zip(frames, captions(job), strict=True)), job.video.motion)
-    step = math.ceil(len(order) / LONGEST)
+    step = math.ceil(len(order) / MAX_FRAMES)
     first = compose(frames[0], picture)
     with VideoWriter(path, (first.shape[1], first.shape[0]), job.video.motion.fps / step, Encoding()) as video:
         for frame, text in order[::step]:

@@ -1,1 +1,1 @@
-"""Prompt text: syntax (variants, attention, chunks) and CLIP's vocabulary. Pure; reads only the vocabulary."""
+"""Prompt text: syntax (variants, attention, chunks) and CLIP's vocabulary. Pure; reads no file but the vocabulary."""

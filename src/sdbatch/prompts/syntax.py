@@ -1,8 +1,8 @@
-"""Prompt text: ``{a|b}`` variants, A1111 attention, chunks of tokens. Pure text and arithmetic, no torch.
+"""Prompt syntax: ``{a|b}`` variants, A1111 attention, chunks of tokens. Pure, no torch.
 
-Attention as AUTOMATIC1111 documents it: ``(word)`` ×1.1, ``((word))`` ×1.21, ``[word]`` ÷1.1, ``(word:1.3)`` ×1.3,
-``\\( \\) \\[ \\]`` are literal, ``BREAK`` begins a new chunk. Brackets left open act to the end; brackets that close
-nothing are literal. Nothing is dropped: a text longer than a chunk becomes several chunks.
+Attention as documented by AUTOMATIC1111: ``(word)`` ×1.1, ``((word))`` ×1.21, ``[word]`` ÷1.1, ``(word:1.3)`` ×1.3,
+``\\( \\) \\[ \\]`` are literal, ``BREAK`` starts a new chunk. An unclosed bracket extends to the end; an unmatched
+closing bracket is literal. Nothing is truncated: a text longer than a chunk becomes several chunks.
 """
 
 from __future__ import annotations
@@ -16,79 +16,83 @@ import numpy as np
 from sdbatch.prompts.vocabulary import Vocabulary
 
 LIMIT = 10_000  # variants of one prompt
-HEAVIEST = 100.0  # a weight beyond it only breaks the picture (thousands of brackets overflow)
+MAX_WEIGHT = 100.0  # larger weights only damage the picture (and thousands of brackets would overflow)
 _BRACES = re.compile(r"\\[{|}]|[{|}]|[^{|}\\]+|\\")
 _MARKS = re.compile(r"\\[()\[\]\\]|\\|[()\[\]]|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|[^\\()\[\]:]+|:")
-_UNREAD = re.compile(
+_UNSUPPORTED = re.compile(
     r"<(?:lora|lyco|hypernet):[^<>]*>|\[[^\[\]]*:\s*[\d.]+\s*\]|\[[^\[\]|]*\|[^\[\]]*\]|__[\w/*-]+__|\bAND\b"
 )
 _BREAK = re.compile(r"\s*\bBREAK\b\s*")
 
 
 def variants(text: str) -> list[str]:
-    r"""Every text that ``{a|b}`` stands for, leftmost group slowest; groups nest; ``\{ \| \}`` are literal.
+    r"""All distinct expansions of ``{a|b}`` groups in ``text``; the leftmost group varies slowest.
 
-    Braces without ``|`` stay as they are. Raises ValueError for more than 10,000 variants.
+    Groups nest; ``\{ \| \}`` are literal. Braces without ``|`` are kept. Raises ValueError for more than 10,000
+    expansions.
     """
-    marks = _BRACES.findall(text)
-    groups = _matched(marks)
-    stack: list[tuple[list[str], bool]] = []  # per open group: alternatives done, and whether it has a bar
+    pieces = _BRACES.findall(text)
+    groups = _matched(pieces)
+    stack: list[tuple[list[str], bool]] = []  # per open group: finished alternatives, and whether it has a bar
     outer: list[list[str]] = []
     done: list[str] = []
     bar = False
     now = [""]
-    for i, mark in enumerate(marks):
-        if mark == "{" and i in groups:
+    for i, piece in enumerate(pieces):
+        if piece == "{" and i in groups:
             stack.append((done, bar))
             outer.append(now)
             done, bar, now = [], False, [""]
-        elif mark == "|" and stack:
+        elif piece == "|" and stack:
             done, bar, now = done + now, True, [""]
-        elif mark == "}" and i in groups:
+        elif piece == "}" and i in groups:
             options = done + now if bar else ["{" + option + "}" for option in now]
             done, bar = stack.pop()
-            now = _times(outer.pop(), options)
+            now = _product(outer.pop(), options)
         else:
-            literal = mark[-1] if len(mark) == 2 and mark[0] == "\\" else mark
+            literal = piece[-1] if len(piece) == 2 and piece[0] == "\\" else piece
             now = [one + literal for one in now]
     return list(dict.fromkeys(now))
 
 
-def _times(heads: list[str], tails: list[str]) -> list[str]:
+def _product(heads: list[str], tails: list[str]) -> list[str]:
     if len(heads) * len(tails) > LIMIT:
-        raise ValueError(f"the prompt stands for more than {LIMIT:,} variants; use fewer {{a|b}} groups")
+        raise ValueError(f"the prompt expands to more than {LIMIT:,} variants; use fewer {{a|b}} groups")
     return [head + tail for head in heads for tail in tails]
 
 
-def _matched(marks: list[str]) -> set[int]:
-    """Places of braces that belong to a pair."""
+def _matched(pieces: list[str]) -> set[int]:
+    """Indices of the braces that belong to a pair."""
     pairs: set[int] = set()
     opened: list[int] = []
-    for i, mark in enumerate(marks):
-        if mark == "{":
+    for i, piece in enumerate(pieces):
+        if piece == "{":
             opened.append(i)
-        elif mark == "}" and opened:
+        elif piece == "}" and opened:
             pairs |= {i, opened.pop()}
     return pairs
 
 
 def attention(text: str) -> list[tuple[str, float]]:
-    """Runs of text with their weights, equal neighbours joined; ``("BREAK", -1)`` is a chunk break."""
+    """(text, weight) runs with weights in [-100, 100]; ``("BREAK", -1)`` is a chunk break.
+
+    Adjacent runs of equal weight are joined.
+    """
     runs: list[str] = []
     spans: list[tuple[int, int, float]] = []  # runs[a:b] are multiplied by a factor
     opened: dict[str, list[int]] = {"(": [], "[": []}
     for found in _MARKS.finditer(text):
-        mark, weight = found[0], found[1]
-        if mark in opened:
-            opened[mark].append(len(runs))
+        piece, weight = found[0], found[1]
+        if piece in opened:
+            opened[piece].append(len(runs))
         elif weight is not None and opened["("]:
             spans.append((opened["("].pop(), len(runs), float(weight)))
-        elif mark == ")" and opened["("]:
+        elif piece == ")" and opened["("]:
             spans.append((opened["("].pop(), len(runs), 1.1))
-        elif mark == "]" and opened["["]:
+        elif piece == "]" and opened["["]:
             spans.append((opened["["].pop(), len(runs), 1 / 1.1))
         else:
-            runs.append(mark[1:] if len(mark) == 2 and mark[0] == "\\" else mark)
+            runs.append(piece[1:] if len(piece) == 2 and piece[0] == "\\" else piece)
     spans += [(a, len(runs), 1.1) for a in opened["("]] + [(a, len(runs), 1 / 1.1) for a in opened["["]]
     return _joined(runs, spans)
 
@@ -98,7 +102,7 @@ def _joined(runs: list[str], spans: list[tuple[int, int, float]]) -> list[tuple[
     with np.errstate(over="ignore"):
         for a, b, factor in spans:
             weights[a:b] *= factor
-    weights = np.clip(weights, -HEAVIEST, HEAVIEST)
+    weights = np.clip(weights, -MAX_WEIGHT, MAX_WEIGHT)
     out: list[tuple[list[str], float]] = []
     for run, weight in zip(runs, weights.tolist(), strict=True):
         for i, part in enumerate(_BREAK.split(run)):
@@ -113,17 +117,20 @@ def _joined(runs: list[str], spans: list[tuple[int, int, float]]) -> list[tuple[
     return [("".join(parts), weight) for parts, weight in out]
 
 
-def unread(text: str) -> list[str]:
-    """What A1111 and its extensions would read in ``text`` and is only words here: LoRAs, ``[a:b:0.5]``, ``[a|b]``,
-    ``AND``, ``__wildcards__``."""
-    return _UNREAD.findall(text)
+def unsupported(text: str) -> list[str]:
+    """Syntax of A1111 and its extensions in ``text`` that is treated as plain text here: LoRAs, ``[a:b:0.5]``,
+    ``[a|b]``, ``AND``, ``__wildcards__``."""
+    return _UNSUPPORTED.findall(text)
 
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """What the text encoder reads. ``ids`` and ``weights``: one tuple of length chunk + 2 per chunk (start, tokens,
-    end, then end as padding). ``tokens``: how many the text has; ``cuts``: the words around each place where the
-    length (not BREAK) forced a new chunk."""
+    """The input of the text encoder.
+
+    ``ids`` and ``weights`` have one tuple of length chunk + 2 per chunk: start, tokens, end, then end as padding.
+    ``tokens`` is the number of tokens of the text. ``cuts`` has the words around each position where the length (not
+    BREAK) started a new chunk.
+    """
 
     ids: tuple[tuple[int, ...], ...]
     weights: tuple[tuple[float, ...], ...]
@@ -136,7 +143,7 @@ class Chunks:
 
 @lru_cache(maxsize=4096)
 def condition(text: str, vocabulary: Vocabulary, chunk: int) -> Chunks:
-    """``text`` as chunks of ``chunk`` weighted tokens; an empty text is one empty chunk."""
+    """``text`` as chunks of at most ``chunk`` weighted tokens. An empty text is one empty chunk. Results are cached."""
     parts: list[list[tuple[int, float]]] = [[]]
     cuts: list[str] = []
     count = 0
@@ -174,10 +181,10 @@ def _padded(
 
 
 def chunks(text: str, vocabulary: Vocabulary, chunk: int) -> int:
-    """How many chunks ``text`` needs (at least 1)."""
+    """The number of chunks of ``text``, at least 1."""
     return len(condition(text, vocabulary, chunk))
 
 
 def cuts(text: str, vocabulary: Vocabulary, chunk: int) -> tuple[str, ...]:
-    """Where the length of ``text`` made a new chunk: ``…words before | words after…``, one per cut."""
+    """Where the length of ``text`` started a new chunk, as ``…words before | words after…``."""
     return condition(text, vocabulary, chunk).cuts

@@ -2,7 +2,7 @@
 
 Without ``vocab.json`` the vocabulary is derived from the merges as CLIP orders it: 256 byte symbols, the same with
 ``</w>``, one entry per merge, start, end. Normalisation (NFC, lower case, white space) and word splitting are those
-of ``transformers.CLIPTokenizer``; a test holds the ids equal.
+of ``transformers.CLIPTokenizer``; a test compares the ids.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sdbatch.errors import ConfigError
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 _WORD_END = "</w>"
-_SPACE = "Ġ"  # the stand-in of the space byte
+_SPACE = "Ġ"  # the symbol of the space byte
 _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
 class Vocabulary:
-    """Text to token ids. Build with :meth:`load`; instances are shared and must not be changed."""
+    """CLIP's tokenizer. Create with :meth:`load`; instances are shared and must not be modified."""
 
     def __init__(self, vocab: dict[str, int], merges: list[tuple[str, str]]) -> None:
         self._tokenizer = _tokenizer(vocab, merges)
@@ -34,11 +34,11 @@ class Vocabulary:
 
     @classmethod
     def load(cls, folder: Path) -> Vocabulary:
-        """The vocabulary in ``folder``, read once per process. Raises ConfigError when it cannot be read."""
+        """The vocabulary in ``folder``, read once per process. Raises ConfigError if it cannot be read."""
         return _load(Path(folder).resolve())
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of ``text``, without start and end."""
+        """Token ids of ``text``, without start and end tokens."""
         return list(self._tokenizer.encode(_clean(text), add_special_tokens=False).ids)
 
     def pieces(self, text: str) -> list[str]:
@@ -51,15 +51,15 @@ class Vocabulary:
         return str(self._decoder.decode([joined])).strip()
 
     def unknown(self, text: str) -> list[str]:
-        """Words of ``text`` that the vocabulary does not hold whole (they fall into pieces), each once, in order."""
+        """Distinct words of ``text`` that are not one token each, in order of appearance."""
         clean = self._tokenizer.normalizer.normalize_str(_clean(text))
         words = (clean[a:b] for _, (a, b) in _splitter().pre_tokenize_str(clean))
-        letters = dict.fromkeys(w for w in words if any(c.isalpha() for c in w) and w not in (START, END))
-        return [w for w in letters if len(self.pieces(w)) > 1]
+        alphabetic = dict.fromkeys(w for w in words if any(c.isalpha() for c in w) and w not in (START, END))
+        return [w for w in alphabetic if len(self.pieces(w)) > 1]
 
 
 def _clean(text: str) -> str:
-    """Lone surrogates cannot be tokenised: they become question marks."""
+    """``text`` with lone surrogates, which cannot be tokenised, replaced by question marks."""
     return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
 
 
@@ -87,7 +87,7 @@ def _load(folder: Path) -> Vocabulary:
         vocab = json.loads(file.read_text("utf-8")) if file.exists() else derive(merges)
         return Vocabulary(vocab, merges)
     except (OSError, ValueError, KeyError) as e:
-        hint = "it needs merges.txt and vocab.json, as in the tokenizer/ folder of a diffusers model"
+        hint = "merges.txt and vocab.json are required, as in the tokenizer/ folder of a diffusers model"
         raise ConfigError.one("model", f"the vocabulary in {folder} cannot be read: {e}", hint) from e
 
 
@@ -95,19 +95,19 @@ def _merges(file: Path) -> list[tuple[str, str]]:
     lines = file.read_text("utf-8").split("\n")
     pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
     if any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"{file.name} holds a line that is not a pair")
+        raise ValueError(f"{file.name} contains a line that is not a pair")
     return pairs  # type: ignore[return-value]
 
 
 def derive(merges: list[tuple[str, str]]) -> dict[str, int]:
-    """The vocabulary that CLIP's merges imply: bytes, bytes at a word's end, merges, start, end."""
+    """The vocabulary that CLIP's merges imply: byte symbols, byte symbols that end a word, merges, start, end."""
     symbols = _byte_symbols()
     entries = [*symbols, *(s + _WORD_END for s in symbols), *(a + b for a, b in merges), START, END]
     return {entry: i for i, entry in enumerate(entries)}
 
 
 def _byte_symbols() -> list[str]:
-    """GPT-2's printable stand-ins for the 256 bytes, printable bytes first (the order of CLIP's ids)."""
+    """GPT-2's printable symbols for the 256 bytes, printable bytes first (the order of CLIP's ids)."""
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = 256 - len(plain)
     return [chr(b) for b in plain] + [chr(256 + n) for n in range(others)]

@@ -43,7 +43,11 @@ SAMPLERS: dict[str, Sampler] = {
 
 
 def table(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int = 0) -> Table:
-    """The table of `steps` steps from step `start` on (0: from noise). Multistep histories begin empty at `start`."""
+    """The table of a run of `steps` steps, 1 to train_steps, that begins at step `start` (0: from pure noise).
+
+    Multistep samplers begin with an empty history at `start`. Raises ValueError for a parameter that is out of range
+    or that the sampler does not support. Tables are cached.
+    """
     if sampler.kind not in FAMILIES:
         raise ValueError(f"sampler: {sampler.kind!r} is not one of {', '.join(FAMILIES)}")
     if not 1 <= steps <= schedule.train_steps:

@@ -1,7 +1,7 @@
-"""A sampler is a table: per evaluation of the denoiser, the matrix that makes the next state.
+"""A sampler is a table: for each evaluation of the denoiser, the matrix that computes the next state.
 
 Every sampler here is linear in (state, prediction, noise), so its update rule is written once, on the unit vectors of
-that space: `x, p, z = basis(1)` and `x + d * dt` is a row of the matrix. Knows neither torch nor any sampler.
+that space: after `x, p, z = basis(1)`, `x + d * dt` is a row of the matrix. Depends neither on torch nor on a sampler.
 """
 
 from __future__ import annotations
@@ -36,48 +36,51 @@ class Sampler:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """One run of a sampler: E evaluations on a state of S tensors, of which the first is the latent. Read-only.
+    """One run of a sampler: E evaluations on a state of S tensors. Arrays are read-only.
 
-    next state = matrices[e] @ [state 0 ... state S-1, prediction, noise]; the other tensors start as zeros.
+    State 0 is the latent; the other tensors start as zeros.
+    next state = matrices[e] @ [state 0 ... state S-1, prediction, noise]
     """
 
-    initial_sigma: float  # from nothing: x = initial_sigma * noise
-    start_alpha: float  # from a picture: x = start_alpha * x0 + start_sigma * noise
+    initial_sigma: float  # text to image: x = initial_sigma * noise
+    start_alpha: float  # image to image: x = start_alpha * x0 + start_sigma * noise
     start_sigma: float
     timesteps: Array  # (E,), may be fractional
-    input_scale: Array  # (E,), the denoiser sees input_scale * state 0
+    input_scale: Array  # (E,), the denoiser's input is input_scale * state 0
     matrices: Array  # (E, S, S + 2)
-    alphas: Array  # (E,), after evaluation e state 0 stands at alphas[e] * x0 + sigmas[e] * noise
+    alphas: Array  # (E,), after evaluation e state 0 is alphas[e] * x0 + sigmas[e] * noise
     sigmas: Array  # (E,)
-    noisy: NDArray[np.bool_]  # (E,), whether evaluation e draws noise
+    noisy: NDArray[np.bool_]  # (E,), whether evaluation e adds fresh noise
 
     @property
     def evaluations(self) -> int:
+        """E, the number of denoiser evaluations."""
         return len(self.matrices)
 
     @property
     def width(self) -> int:
+        """S, the number of tensors in the state."""
         return len(self.matrices[0])
 
 
 class Evaluation(NamedTuple):
-    """One call of the denoiser: where, what it makes of the state, and the level it aims at."""
+    """One call of the denoiser, and the state after it."""
 
     timestep: float
     input_scale: float
-    state: tuple[Array, ...]
-    after: Level
+    state: tuple[Array, ...]  # S rows of coefficients, (S + 2,) each
+    after: Level  # the noise level of the next latent
 
 
 def basis(width: int) -> list[Array]:
-    """Unit vectors of (state 0 ... state width-1, prediction, noise): linear combinations of them are matrix rows."""
+    """The `width` + 2 unit vectors of (state 0 ... state width-1, prediction, noise), for building matrix rows."""
     return list(np.eye(width + 2))
 
 
 def tabulate(initial_sigma: float, start: Level, evaluations: Iterable[Evaluation]) -> Table:
-    """Stacks evaluations into a table."""
+    """Stack `evaluations` (at least one) into a table; `start` is the noise level of an init image."""
     timesteps, scales, states, levels = zip(*evaluations, strict=True)
-    matrices = frozen(states)
+    matrices = read_only(states)
     after = np.array(levels)
     noisy: NDArray[np.bool_] = np.any(matrices[:, :, -1], axis=1)
     noisy.setflags(write=False)
@@ -85,20 +88,22 @@ def tabulate(initial_sigma: float, start: Level, evaluations: Iterable[Evaluatio
         initial_sigma=float(initial_sigma),
         start_alpha=float(start.alpha),
         start_sigma=float(start.sigma),
-        timesteps=frozen(timesteps),
-        input_scale=frozen(scales),
+        timesteps=read_only(timesteps),
+        input_scale=read_only(scales),
         matrices=matrices,
-        alphas=frozen(after[:, 0]),
-        sigmas=frozen(after[:, 1]),
+        alphas=read_only(after[:, 0]),
+        sigmas=read_only(after[:, 1]),
         noisy=noisy,
     )
 
 
-def frozen(values: object) -> Array:
+def read_only(values: object) -> Array:
+    """A read-only float64 copy of `values`."""
     array = np.array(values, dtype=np.float64)
     array.setflags(write=False)
     return array
 
 
 def out_of_range(name: str, value: int, low: int, high: int) -> ValueError:
+    """The error for a parameter `name` outside low..high (inclusive)."""
     return ValueError(f"{name}: {value} is out of range {low}..{high}")

@@ -10,7 +10,7 @@ from sdbatch.samplers.noise import NoiseSchedule
 
 
 def ddim(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int) -> Table:
-    """One state: the latent. Each step goes train_steps // steps down, whatever the spacing."""
+    """One state: the latent. Each step goes down by train_steps // steps, for every spacing. No Karras schedule."""
     timesteps = training_steps(sampler, schedule, steps)[start:]
     stride = schedule.train_steps // steps
     evaluations = [_step(sampler.eta, schedule, t, t - stride) for t in timesteps]

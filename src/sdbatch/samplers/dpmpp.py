@@ -12,13 +12,13 @@ import math
 import numpy as np
 
 from sdbatch.samplers.base import Evaluation, Sampler, Table, basis, tabulate
-from sdbatch.samplers.grid import half_open
+from sdbatch.samplers.grid import grid_without_last_step
 from sdbatch.samplers.noise import NoiseSchedule, scaled
 
 
 def dpmpp(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int) -> Table:
-    """Two states: the latent and the last predicted picture. First order at both ends; eta = 1 is the SDE."""
-    timesteps, sigmas = half_open(sampler, schedule, steps)
+    """Two states: the latent and the previous prediction of x0. First order at both ends; eta = 1 is the SDE."""
+    timesteps, sigmas = grid_without_last_step(sampler, schedule, steps)
     lam = -np.log(sigmas[:-1])
     x, m1, p, z = basis(2)
 

@@ -1,7 +1,7 @@
 """Euler and Euler ancestral, as in k-diffusion's sample_euler and sample_euler_ancestral.
 
 Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (arXiv:2206.00364), algorithm 1
-without its correction. The state is x0 + sigma * noise, so that d = dx / dsigma is the predicted noise.
+without the second-order correction. The state is x0 + sigma * noise, so that d = dx / dsigma is the predicted noise.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 
 from sdbatch.samplers.base import Evaluation, Sampler, Table, basis, tabulate
-from sdbatch.samplers.grid import closed, initial_sigma
+from sdbatch.samplers.grid import grid_with_last_step, initial_sigma
 from sdbatch.samplers.noise import Level, NoiseSchedule, scaled
 
 
 def euler(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int) -> Table:
-    """One state: the latent. eta = 1 replaces noise by fresh noise at every step."""
-    timesteps, sigmas = closed(sampler, schedule, steps)
+    """One state: the latent. eta = 1 adds fresh noise at every step (Euler ancestral)."""
+    timesteps, sigmas = grid_with_last_step(sampler, schedule, steps)
     x, p, z = basis(1)
 
     def evaluate(i: int) -> Evaluation:

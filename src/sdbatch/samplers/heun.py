@@ -12,13 +12,13 @@ from itertools import pairwise
 import numpy as np
 
 from sdbatch.samplers.base import Evaluation, Sampler, Table, basis, tabulate
-from sdbatch.samplers.grid import closed, initial_sigma
+from sdbatch.samplers.grid import grid_with_last_step, initial_sigma
 from sdbatch.samplers.noise import Array, Level, NoiseSchedule, scaled
 
 
 def heun(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int) -> Table:
-    """Two states: the latent, and half the step that the correction will finish."""
-    timesteps, sigmas = closed(sampler, schedule, steps)
+    """Two states: the latent, and the half step that the correction completes."""
+    timesteps, sigmas = grid_with_last_step(sampler, schedule, steps)
     evaluations = _evaluations(schedule, timesteps[start:], sigmas[start:])
     return tabulate(initial_sigma(sampler, sigmas), Level(1.0, sigmas[start]), evaluations)
 

@@ -11,15 +11,18 @@ import math
 from sdbatch.samplers.base import Evaluation, Sampler, Table, basis, out_of_range, tabulate
 from sdbatch.samplers.noise import CLEAN, NoiseSchedule
 
-DISTILLED_STEPS = 50  # the solver's steps that were distilled into the weights
-SIGMA_DATA = 0.5
-TIMESTEP_SCALING = 10.0
+DISTILLED_STEPS = 50  # steps of the solver from which the weights were distilled
+SIGMA_DATA = 0.5  # standard deviation of the data in the boundary conditions
+TIMESTEP_SCALING = 10.0  # of the boundary conditions, as in diffusers' LCMScheduler
 
 
 def lcm(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int) -> Table:
-    """One state: the latent. Every evaluation but the last denoises fully and adds fresh noise."""
+    """One state: the latent. Every evaluation predicts x0; all but the last add fresh noise.
+
+    Raises ValueError for more than 50 steps or a Karras schedule.
+    """
     if sampler.karras:
-        raise ValueError("lcm has no Karras spacing: it walks along the steps that were distilled")
+        raise ValueError("lcm has no Karras schedule: it uses the distilled steps only")
     if steps > DISTILLED_STEPS:
         raise out_of_range("steps", steps, 1, DISTILLED_STEPS)
     stride = schedule.train_steps // DISTILLED_STEPS

@@ -1,7 +1,7 @@
-"""Linear multistep (Adams-Bashforth on uneven steps), as in k-diffusion's sample_lms.
+"""Linear multistep (Adams-Bashforth with variable step size), as in k-diffusion's sample_lms.
 
-The slope d = dx / dsigma is the predicted noise; the polynomial through its last four values is integrated exactly:
-it has degree three at most, for which Gauss-Legendre needs two points.
+The slope d = dx / dsigma is the predicted noise. The polynomial through its last four values is integrated exactly: its
+degree is at most three, for which Gauss-Legendre quadrature needs two points.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from sdbatch.samplers.base import Evaluation, Sampler, Table, basis, tabulate
-from sdbatch.samplers.grid import closed, initial_sigma
+from sdbatch.samplers.grid import grid_with_last_step, initial_sigma
 from sdbatch.samplers.noise import Array, Level, NoiseSchedule, scaled
 
 ORDER = 4
@@ -20,9 +20,9 @@ ORDER = 4
 def lms(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int) -> Table:
     """Four states: the latent and the last three slopes.
 
-    The order counts steps of the whole schedule, as diffusers does: a start at a later step meets slopes of zero.
+    The order depends on the step of the whole schedule, as in diffusers: after a later start the history is zeros.
     """
-    timesteps, sigmas = closed(sampler, schedule, steps)
+    timesteps, sigmas = grid_with_last_step(sampler, schedule, steps)
     x, *history, p, _ = basis(ORDER)
 
     def evaluate(i: int) -> Evaluation:
@@ -30,8 +30,8 @@ def lms(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int) -> Ta
         _, d = schedule.split(level.alpha * x, p, level)
         slopes = [d, *history]
         weights = coefficients(sigmas[max(i - ORDER + 1, 0) : i + 1][::-1], sigmas[i + 1])
-        moved = x + sum(c * slope for c, slope in zip(weights, slopes, strict=False))
-        return Evaluation(timesteps[i], level.alpha, (moved, *slopes[:-1]), Level(1.0, sigmas[i + 1]))
+        x_next = x + sum(c * slope for c, slope in zip(weights, slopes, strict=False))
+        return Evaluation(timesteps[i], level.alpha, (x_next, *slopes[:-1]), Level(1.0, sigmas[i + 1]))
 
     return tabulate(
         initial_sigma(sampler, sigmas), Level(1.0, sigmas[start]), [evaluate(i) for i in range(start, steps)]

@@ -1,8 +1,8 @@
-"""What the weights were trained with: the noise level of every training step, and what a prediction means.
+"""The noise schedule of the training: the noise level of every training step, and the type of the prediction.
 
 Ho et al., "Denoising Diffusion Probabilistic Models" (arXiv:2006.11239); the cosine schedule is Nichol & Dhariwal's
 (arXiv:2102.09672), v-prediction Salimans & Ho's (arXiv:2202.00512). A latent at level (alpha, sigma) is
-alpha * x0 + sigma * noise. Knows neither samplers nor steps.
+alpha * x0 + sigma * noise. Depends neither on samplers nor on their steps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 
 class Level(NamedTuple):
-    """How noisy a latent is: alpha * x0 + sigma * noise."""
+    """The noise level of a latent: alpha * x0 + sigma * noise."""
 
     alpha: float
     sigma: float
@@ -33,7 +33,10 @@ CLEAN = Level(1.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class NoiseSchedule:
-    """The scheduler_config.json of a model: a property of its weights, the same for every sampler."""
+    """What a model's scheduler_config.json defines: a property of the weights, the same for every sampler.
+
+    Raises ValueError for an unknown beta schedule or prediction type.
+    """
 
     beta_schedule: str = "scaled_linear"
     beta_start: float = 0.00085
@@ -50,14 +53,14 @@ class NoiseSchedule:
             raise ValueError(f"prediction: {self.prediction!r} is not one of {', '.join(PREDICTIONS)}")
 
     def level(self, t: int) -> Level:
-        """The level of training step t; a negative t lies beyond the last step of a sampler."""
+        """The level of training step t; a negative t follows the last step of a sampler."""
         if t < 0 and self.set_alpha_to_one:
             return CLEAN
         a = float(alphas_cumprod(self)[max(t, 0)])
         return Level(math.sqrt(a), math.sqrt(1.0 - a))
 
     def split(self, y: Array, p: Array, level: Level) -> tuple[Array, Array]:
-        """(x0, noise) as prediction p sees them in the denoiser's input y; rows of coefficients go in and come out."""
+        """(x0, noise) that prediction p implies for the denoiser's input y at `level`; all are rows of coefficients."""
         alpha, sigma = level
         if self.prediction == "epsilon":
             return (y - sigma * p) / alpha, p
@@ -67,7 +70,7 @@ class NoiseSchedule:
 
 
 def betas(schedule: NoiseSchedule) -> Array:
-    """The variance that each training step adds."""
+    """Beta, the variance that each training step adds, (train_steps,)."""
     start, end, count = schedule.beta_start, schedule.beta_end, schedule.train_steps
     if schedule.beta_schedule == "linear":
         return np.linspace(start, end, count)
@@ -81,17 +84,18 @@ def betas(schedule: NoiseSchedule) -> Array:
 
 @lru_cache(maxsize=32)
 def alphas_cumprod(schedule: NoiseSchedule) -> Array:
-    """(train_steps,): how much of the picture's variance is left at each training step. Read-only.
+    """Cumulative product of 1 - beta, (train_steps,), read-only: the signal's share of the variance per training step.
 
-    Through float32, as diffusers has it: it moves sigma by 1e-5 near t = 0, and a Karras timestep over a rounding edge.
+    Rounded to float32, as in diffusers: this changes sigma by 1e-5 near t = 0, which decides how some Karras timesteps
+    are rounded.
     """
-    kept = (1.0 - betas(schedule)).astype(np.float32)
-    product: Array = np.cumprod(kept, dtype=np.float64).astype(np.float32).astype(np.float64)
+    alphas = (1.0 - betas(schedule)).astype(np.float32)
+    product: Array = np.cumprod(alphas, dtype=np.float64).astype(np.float32).astype(np.float64)
     product.setflags(write=False)
     return product
 
 
 def scaled(sigma: float) -> Level:
-    """The variance-preserving level with noise-to-signal ratio sigma: where the denoiser's inputs live."""
+    """The variance-preserving level (alpha² + sigma² = 1) with noise-to-signal ratio sigma, as the denoiser expects."""
     alpha = 1.0 / math.sqrt(sigma**2 + 1.0)
     return Level(alpha, sigma * alpha)

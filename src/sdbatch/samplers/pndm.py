@@ -1,7 +1,8 @@
-"""PLMS: PNDM without its Runge-Kutta start.
+"""PLMS: PNDM without Runge-Kutta warm-up.
 
 Liu et al., "Pseudo Numerical Methods for Diffusion Models on Manifolds" (arXiv:2202.09778): a linear multistep
-of predictions in front of the transfer part, which is DDIM's; started by one improved Euler step (CompVis' plms).
+combination of predictions, then the transfer part, which equals DDIM's. The warm-up is one improved Euler step, as in
+CompVis' plms.py.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ ADAMS_BASHFORTH = (
 
 
 def pndm(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int) -> Table:
-    """Four states: the latent and the last three predictions. The second timestep comes twice: N + 1 evaluations.
+    """Four states: the latent and the last three predictions. The second timestep is used twice: N + 1 evaluations.
 
-    A later start cuts that list, as diffusers does: the improved Euler step then lies elsewhere.
+    A later start drops the first entries of that list, as in diffusers, so the improved Euler step spans other steps.
     """
     timesteps = training_steps(sampler, schedule, steps)
     timesteps = (timesteps[:2] + timesteps[1:])[start:]
@@ -36,15 +37,15 @@ def _step(schedule: NoiseSchedule, e: int, t: int, stride: int) -> Evaluation:
     x, *history, p, _ = basis(4)
     origin, source, target = x, t, t - stride
     none = np.zeros_like(x)
-    if e == 0:  # Euler, remembering where it began
-        eps, kept = p, (p, x, none)
-    elif e == 1:  # again from there, with the mean of both ends
+    if e == 0:  # Euler step; the state keeps its origin
+        eps, saved = p, (p, x, none)
+    elif e == 1:  # repeat it from the same origin with the mean prediction of both ends
         origin, source, target = history[1], t + stride, t
-        eps, kept = (p + history[0]) / 2, (history[0], none, none)
+        eps, saved = (p + history[0]) / 2, (history[0], none, none)
     else:
         known = [p, *history]
         eps = np.sum([c * m for c, m in zip(ADAMS_BASHFORTH[min(e, 4) - 1], known, strict=False)], axis=0)
-        kept = (p, history[0], history[1])
+        saved = (p, history[0], history[1])
     after = schedule.level(target)
     x0, eps = schedule.split(origin, eps, schedule.level(source))
-    return Evaluation(t, 1.0, (after.alpha * x0 + after.sigma * eps, *kept), after)
+    return Evaluation(t, 1.0, (after.alpha * x0 + after.sigma * eps, *saved), after)

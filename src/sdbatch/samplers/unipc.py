@@ -1,8 +1,8 @@
-"""UniPC of order 2, B2(h), predicting the picture.
+"""UniPC of order 2 with B2(h), in data prediction form (x0).
 
 Zhao et al., "UniPC: A Unified Predictor-Corrector Framework for Fast Sampling of Diffusion Models"
-(arXiv:2302.04867). Each evaluation first corrects the step that led to it (UniC), then predicts the next one (UniP);
-all of a correction but its last term is known one evaluation before, and waits in the state.
+(arXiv:2302.04867). Each evaluation first corrects the previous step (UniC), then predicts the next one (UniP). All
+terms of a correction except the last are known one evaluation earlier; the state holds their sum.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from typing import NamedTuple
 import numpy as np
 
 from sdbatch.samplers.base import Evaluation, Sampler, Table, basis, tabulate
-from sdbatch.samplers.grid import half_open
+from sdbatch.samplers.grid import grid_without_last_step
 from sdbatch.samplers.noise import Array, NoiseSchedule, scaled
 
 
 class Corrector(NamedTuple):
-    """Weights of B(h) * (m_past - m0) / r and B(h) * (m_new - m0) in a corrected step."""
+    """Weights of B(h) * (m_past - m0) / r and B(h) * (m_new - m0) in a corrected step (m: predictions of x0)."""
 
     past: float
     new: float
 
 
 def unipc(sampler: Sampler, schedule: NoiseSchedule, steps: int, start: int) -> Table:
-    """Three states: the predicted latent, its unfinished correction, the last predicted picture."""
-    timesteps, sigmas = half_open(sampler, schedule, steps)
+    """Three states: the predicted latent, its incomplete correction, the previous prediction of x0."""
+    timesteps, sigmas = grid_without_last_step(sampler, schedule, steps)
     evaluations = []
-    finish = 0.0  # weight of this evaluation's picture in the correction of the step that led to it
+    weight = 0.0  # of this evaluation's x0 in the correction of the previous step
     for i in range(start, steps):
-        state, finish = _step(schedule, sigmas, i, finish, second=start < i < steps - 1)
+        state, weight = _step(schedule, sigmas, i, weight, second=start < i < steps - 1)
         evaluations.append(Evaluation(timesteps[i], 1.0, state, scaled(sigmas[i + 1])))
     return tabulate(1.0, scaled(sigmas[start]), evaluations)
 
 
 def _step(
-    schedule: NoiseSchedule, sigmas: Array, i: int, finish: float, *, second: bool
+    schedule: NoiseSchedule, sigmas: Array, i: int, weight: float, *, second: bool
 ) -> tuple[tuple[Array, Array, Array], float]:
-    """The next state, and the weight with which the next picture will finish the correction."""
-    x, unfinished, m1, p, _ = basis(3)
+    """The next state, and the weight of the next prediction of x0 in the correction. `second`: of second order."""
+    x, incomplete, m1, p, _ = basis(3)
     s, t = scaled(sigmas[i]), scaled(sigmas[i + 1])
     m0, _ = schedule.split(x, p, s)
-    corrected = unfinished + finish * m0 if finish else x
+    corrected = incomplete + weight * m0 if weight else x
     b = sigmas[i + 1] / sigmas[i] - 1.0  # B2(h) = exp(-h) - 1
     first = t.sigma / s.sigma * corrected - t.alpha * b * m0
     if sigmas[i + 1] == 0.0:
@@ -52,12 +52,12 @@ def _step(
         h, h0 = math.log(sigmas[i] / sigmas[i + 1]), math.log(sigmas[i] / sigmas[i - 1])
         past, weights = (m1 - m0) * (h / h0), corrector(h, h0 / h)
     predicted = first - t.alpha * b * 0.5 * past
-    unfinished = first - t.alpha * b * (weights.past * past - weights.new * m0)
-    return (predicted, unfinished, m0), -t.alpha * b * weights.new
+    incomplete = first - t.alpha * b * (weights.past * past - weights.new * m0)
+    return (predicted, incomplete, m0), -t.alpha * b * weights.new
 
 
 def corrector(h: float, r: float) -> Corrector:
-    """The order conditions of the last two pictures: rho_past + rho_new = b1, r * rho_past + rho_new = b2."""
+    """The solution of the order conditions rho_past + rho_new = b1 and r * rho_past + rho_new = b2 (step size h)."""
     b = math.expm1(-h)
     phi1 = b / -h - 1.0
     phi2 = phi1 / -h - 0.5

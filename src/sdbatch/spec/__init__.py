@@ -1,4 +1,4 @@
 """What is rendered, as values: jobs and their ids, sizes, ranges, costs, and the interface of a renderer.
 
-Knows no configuration, folders or devices.
+Does not depend on configuration, folders or devices.
 """

@@ -1,4 +1,4 @@
-"""Canvas: ratios and exact sizes to pixels, and pixels to the latent grid. Pure arithmetic."""
+"""Canvas: converts ratios and exact sizes to pixels, and pixels to the latent grid. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RATIOS: dict[str, tuple[int, int]] = {
     "16:9": (16, 9),
     "21:9": (21, 9),
 }
-SIDE = range(16, 8193)
+SIDE = range(16, 8193)  # pixels
 _EXACT = re.compile(r"\s*([0-9]{1,6})\s*[xX×]\s*([0-9]{1,6})\s*")
 _HOW = 'write "16:9" or 640x360'
 
@@ -32,9 +32,10 @@ class Size:
 
 
 def parse(text: Any, native: int, scale: int = 8) -> Size:
-    """``"16:9"`` at about ``native``² pixels on the latent grid, or ``"640x360"`` exactly.
+    """The size of ``"16:9"`` with about ``native``² pixels, or of ``"640x360"`` exactly.
 
-    Raises ValueError with what is allowed (for an integer: YAML 1.1 read an unquoted ratio in base 60).
+    The sides of a ratio are multiples of ``scale``, the pixels per latent cell. Raises ValueError with what is allowed.
+    An integer gets a special hint, because YAML 1.1 parses an unquoted ratio as a base-60 number.
     """
     if isinstance(text, bool) or not isinstance(text, int | str):
         raise ValueError(f"{shown(text)} is neither a ratio nor a size; {_HOW}")
@@ -60,7 +61,7 @@ def _unquoted(number: int) -> str:
 
 
 def _at_area(rw: int, rh: int, native: int, scale: int) -> Size:
-    """The grid size nearest to the ratio whose area is nearest to native²."""
+    """The size on the latent grid with the least relative error of area (to native²) and, weighted double, of ratio."""
     width = native * (rw / rh) ** 0.5
     best = min(
         (
@@ -78,12 +79,12 @@ def _around(side: float, scale: int) -> tuple[int, int]:
 
 
 def latent(size: Size, scale: int = 8) -> tuple[int, int]:
-    """Latent (height, width) that covers ``size``."""
+    """The latent (height, width) that covers ``size``, with ``scale`` pixels per latent cell."""
     return -(-size.height // scale), -(-size.width // scale)
 
 
 def crop(size: Size, scale: int = 8) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of the exact size, centred in the rendered grid."""
+    """(left, top, right, bottom) in pixels of ``size``, centred in the decoded latent grid."""
     h, w = latent(size, scale)
     left, top = (w * scale - size.width) // 2, (h * scale - size.height) // 2
     return left, top, left + size.width, top + size.height

@@ -1,4 +1,4 @@
-"""What a shot asks of the model: its table, evaluations, rows and texts. Pure, so that a plan can count them."""
+"""The cost of a shot: its sampler table, evaluations, rows and texts. Pure, so that a plan can sum them."""
 
 from __future__ import annotations
 
@@ -9,37 +9,41 @@ from sdbatch.spec.jobs import Shot
 
 
 def first_step(steps: int, strength: float) -> int:
-    """The step at which a picture re-noised by ``strength`` starts; at least one step is left."""
+    """The first step, 0 to steps - 1, of image to image with ``strength`` in (0, 1]; at least one step remains."""
     return steps - max(1, min(steps, int(steps * strength + 1e-9)))
 
 
 def table_of(shot: Shot) -> Table:
-    """The sampler's table for ``shot``. Raises ValueError for a schedule that does not exist."""
+    """The sampler's table for ``shot``. Raises ValueError if the sampler does not support the steps."""
     start = first_step(shot.steps, shot.start.strength) if shot.start else 0
     return table(SAMPLERS[shot.sampler], shot.model.schedule, shot.steps, start)
 
 
 def guided(shot: Shot, evaluation: int, evaluations: int) -> bool:
-    """Whether an evaluation pays for guidance: its middle lies in the shot's interval and guidance is not 1."""
+    """Whether evaluation ``evaluation`` of ``evaluations`` uses guidance and so needs two rows.
+
+    It does if guidance is not 1 and the evaluation's midpoint lies in the shot's guidance interval (Kynkäänniemi et
+    al., arXiv:2404.07724).
+    """
     low, high = shot.guidance_interval
     return shot.guidance != 1.0 and low <= (evaluation + 0.5) / evaluations <= high
 
 
 def evaluations(shot: Shot) -> int:
-    """Denoiser calls that ``shot`` goes through, one after the other."""
+    """The number of consecutive denoiser evaluations of ``shot``."""
     return table_of(shot).evaluations
 
 
 def rows(shot: Shot) -> int:
-    """Denoiser rows that ``shot`` pays for, all evaluations together."""
+    """The number of denoiser rows of ``shot``, over all evaluations."""
     count = table_of(shot).evaluations
-    if shot.guidance == 1.0 or shot.guidance_interval == (0.0, 1.0):  # plans count a hundred thousand
+    if shot.guidance == 1.0 or shot.guidance_interval == (0.0, 1.0):  # fast path: plans have many shots
         return count if shot.guidance == 1.0 else 2 * count
     return sum(2 if guided(shot, e, count) else 1 for e in range(count))
 
 
 def texts(shot: Shot) -> list[str]:
-    """The distinct texts that ``shot`` needs: the negative only where guidance looks at it."""
+    """The distinct texts that ``shot`` encodes. The negative prompts are needed only if guidance is not 1."""
     both = [(shot.prompt, shot.negative)]
     if shot.toward is not None:
         both.append((shot.toward.prompt, shot.toward.negative))
@@ -47,5 +51,5 @@ def texts(shot: Shot) -> list[str]:
 
 
 def chunks_of(shot: Shot, vocabulary: Vocabulary, chunk: int) -> int:
-    """Text chunks of the shot's bucket: those of its longest text (the others are padded with empty ones)."""
+    """The number of text chunks in the shot's bucket: those of its longest text; shorter texts are padded."""
     return max(chunks(text, vocabulary, chunk) for text in texts(shot))

@@ -1,11 +1,12 @@
-"""What is rendered: frozen values and their ids. Knows nothing of devices, folders or configuration files.
+"""What is rendered: frozen values and their ids. Does not depend on devices, folders or configuration files.
 
-A *job* is one picture or one video. A *shot* is one denoised picture: a still is one shot, a video several.
-``Shot.id`` hashes everything that decides the shot's pixels; a still's job id is its shot's id, a video's job id
-hashes its shots, its camera and its encoding (so a new fps re-encodes and nothing more).
+A *job* is one picture or one video. A *shot* is one denoised picture: a still needs one shot, a video several.
+``Shot.id`` hashes everything that decides the shot's pixels. A still's job id is its shot's id. A video's job id hashes
+its shots, its frames and its encoding, so a new fps only encodes again.
 
-Ids are canonical JSON through blake2b. A field at its default is left out, so a new feature renames no old job;
-numbers are normalised (6 is 6.0). Samplers and models enter with their literal parameters, never with computed floats.
+Ids are BLAKE2b digests of canonical JSON. A field with its default value is left out, so a new field does not change
+existing ids. Numbers are normalised (6 is 6.0). Samplers and models enter with their literal parameters, never with
+computed floats.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 
 def digest(value: Any, prefix: str = "j") -> str:
-    """An id: a letter + 16 hex digits (YAML reads bare hex such as ``123e4567`` as a number, hence the letter)."""
+    """The id of JSON data: ``prefix`` and 16 hex digits (without a letter, YAML parses ``123e4567`` as a number)."""
     return prefix + blake2b(_canonical(value).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
@@ -55,16 +56,17 @@ def spec(value: Any) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _floats(kind: type) -> frozenset[str]:
-    """The fields of a dataclass that hold floats (or None): an integer in one of them enters ids as a float."""
+    """The fields of a dataclass of type float or float | None: integers in them enter ids as floats."""
     return frozenset(name for name, hint in get_type_hints(kind).items() if hint in (float, float | None))
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The weights and how they were trained: the model's share of what decides a picture.
+    """Everything about the model that decides a picture.
 
-    ``weights`` is ``b2:<digest of the files>`` or ``<repo>@<revision>``; ``vae`` likewise when another VAE is used.
-    ``clip_skip`` counts layers from the end as A1111 does (1: the last layer).
+    ``weights`` is ``b2:<digest of the files>`` or ``<repo>@<revision>``, and so is ``vae`` if another VAE is used.
+    ``channels`` and ``scale`` are the latent's channels and pixels per cell. ``clip_skip`` counts text encoder layers
+    from the end, as A1111 does (1: the last layer).
     """
 
     weights: str
@@ -77,8 +79,8 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Where the camera looks: ``zoom`` > 0 (2.0 shows the middle half), ``x``/``y`` in fractions of the frame
-    (right and down positive), ``roll`` in degrees clockwise."""
+    """A view of a picture: ``zoom`` > 0 (2.0 shows the central half), ``x`` and ``y`` in fractions of the frame (right
+    and down are positive), ``roll`` in degrees clockwise."""
 
     zoom: float = 1.0
     x: float = 0.0
@@ -88,8 +90,8 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class PromptBlend:
-    """Blend towards a second prompt and a second seed by ``amount`` in [0, 1]: text embeddings are interpolated,
-    noise is slerped (by ``seed_amount`` if that is another)."""
+    """A second prompt and seed, blended in by ``amount`` in [0, 1]. Text embeddings are interpolated linearly, noise
+    spherically (slerp), by ``seed_amount`` if it is set."""
 
     prompt: str
     negative: str
@@ -100,7 +102,7 @@ class PromptBlend:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """The picture of an earlier shot, laid into another one as ``camera`` (over it) shows it."""
+    """The picture of the earlier shot ``shot``, seen through ``camera`` and laid over another picture."""
 
     shot: str
     camera: Camera
@@ -108,12 +110,12 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A shot that starts from an earlier one's stored picture instead of from noise alone.
+    """The init image of a shot, made of an earlier shot's stored picture.
 
-    The picture of shot ``parent`` is seen through ``camera``, colour-matched to shot ``colours`` (if given),
-    re-noised by ``strength`` in (0, 1] and denoised. With ``paint`` only what lies outside the parent's frame
-    (and a soft seam) is painted; the inside is kept as known. With ``inlay`` that picture lies over the parent's and
-    is kept as known, only what lies around it is re-noised.
+    The picture of shot ``parent`` is warped by ``camera``, colour-matched to shot ``colours`` (if given), re-noised by
+    ``strength`` in (0, 1] and denoised. With ``paint`` (outpainting) only the area outside the parent's frame and a
+    feathered edge is painted; the inside is kept. With ``inlay`` an overlay covers part of the parent's picture and is
+    kept; only the area around it is re-noised.
     """
 
     parent: str
@@ -126,7 +128,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One denoised picture of exactly ``width`` x ``height`` pixels (rendered on the latent grid, then cropped)."""
+    """One denoised picture of exactly ``width`` x ``height`` pixels (rendered on the latent grid, then cropped).
+
+    ``guidance`` is the CFG scale; ``guidance_interval`` the part (from, to) of the evaluations, in [0, 1], that use it.
+    """
 
     model: Model
     prompt: str
@@ -143,10 +148,11 @@ class Shot:
 
     @property
     def id(self) -> str:
+        """``j`` and 16 hex digits."""
         return digest(self.spec())
 
     def spec(self) -> dict[str, Any]:
-        """The canonical dict that the id hashes and that files carry."""
+        """The canonical dict that the id hashes and that file metadata contains."""
         s: dict[str, Any] = {
             "v": SPEC_VERSION,
             "model": model_spec(self.model),
@@ -168,7 +174,7 @@ class Shot:
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Ids of the shots whose pictures must exist before this one can start."""
+        """Ids of the shots whose pictures this shot needs."""
         if self.start is None:
             return ()
         inlay = self.start.inlay.shot if self.start.inlay else ""
@@ -200,10 +206,10 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One shot seen through a camera with a weight; a frame is the weighted sum of its layers.
+    """One shot (an index) seen through a camera with a weight; a frame is the weighted sum of its layers.
 
-    With ``seam`` > 0 the layer is not added but laid over those before it, where its picture is, with an edge that
-    softens over ``seam`` (a share of the picture's shorter side, inside it).
+    With ``seam`` > 0 the layer is not added but composited over the layers before it, where its picture is, with an
+    edge feathered over ``seam`` (a fraction of the picture's shorter side, inside it).
     """
 
     shot: int
@@ -217,9 +223,9 @@ Frame = tuple[Layer, ...]
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """What makes a job a video: its motion (a frozen :class:`sdbatch.motion.settings.Motion`) and its encoding.
+    """The motion of a video job (a frozen :class:`sdbatch.motion.settings.Motion`) and its encoding.
 
-    ``sdbatch.motion`` derives shots and frames from it; both are pure, so they are never stored in a job.
+    ``sdbatch.motion`` computes shots and frames from it, so a job does not store them.
     """
 
     motion: Any
@@ -228,14 +234,14 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One picture or one video. ``slug``, ``labels`` and ``origin`` are for users: they are not in the id."""
+    """One picture or one video. ``slug``, ``labels`` and ``origin`` are for display and do not enter the id."""
 
     id: str
-    shot: Shot  # the picture; for a video what its shots derive from
+    shot: Shot  # the picture, or the base shot of a video
     video: Video | None = None
     slug: str = ""
     labels: tuple[tuple[str, str], ...] = ()  # (axis, value) in plan order
-    origin: str = ""  # id of the job that this one was made from (a draft)
+    origin: str = ""  # id of the draft that this job was made from
 
     @property
     def path(self) -> str:

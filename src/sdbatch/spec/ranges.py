@@ -1,4 +1,4 @@
-"""Small texts that people write: seeds, ranges, slugs. Pure."""
+"""Parsers of seeds and ranges, and slugs for file names. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ _SEEDS = "write 7, [1, 5, 9] or 0..3"
 
 
 def parse_range(text: str, limit: int = RANGE_LIMIT) -> list[float] | range:
-    """``0..3`` is 0, 1, 2, 3; ``10..50..10`` has a step; decimals make floats. Raises ValueError."""
+    """The values of ``first..last`` or ``first..last..step``, both ends included: ``0..3`` is 0, 1, 2, 3.
+
+    Decimals give floats. Raises ValueError for invalid or empty ranges and for more than ``limit`` values.
+    """
     m = _RANGE.fullmatch(text)
     if not m:
         raise ValueError(f"{shown(text)} is not a range; write 0..3 or 10..50..10")
     low, high, step = Fraction(m[1]), Fraction(m[2]), Fraction(m[3] or 1)
     if high < low or step <= 0:
-        raise ValueError(f"{text!r} is empty: a range runs from low to high by a positive step")
+        raise ValueError(f"{text!r} is empty; a range goes from low to high with a positive step")
     count = int((high - low) / step) + 1
     if count > limit:
         raise ValueError(f"{text!r} has {count:,} values, more than {limit:,}")
@@ -34,18 +37,22 @@ def parse_range(text: str, limit: int = RANGE_LIMIT) -> list[float] | range:
 
 
 def is_range(value: object) -> bool:
+    """Whether ``value`` is text in the form of a range."""
     return isinstance(value, str) and bool(_RANGE.fullmatch(value))
 
 
 def parse_seeds(values: Iterable[Any]) -> tuple[int, ...] | range:
-    """Numbers and ranges to seeds, in order. Raises ValueError for what is not a seed or out of 0–2⁶³-1."""
+    """Seeds from whole numbers and ranges, in order; a single range is not expanded.
+
+    Raises ValueError for a value that is not a seed, is outside 0 to 2⁶³-1, or for more than 10 million seeds.
+    """
     parts = [_seed(v) for v in values]
     if not parts:
         raise ValueError(f"no seeds; {_SEEDS}")
     if len(parts) == 1:
         return parts[0]
     if (count := sum(map(len, parts))) > RANGE_LIMIT:
-        raise ValueError(f"{count:,} seeds are more than {RANGE_LIMIT:,}")
+        raise ValueError(f"{count:,} seeds; at most {RANGE_LIMIT:,} are allowed")
     return tuple(seed for part in parts for seed in part)
 
 
@@ -54,14 +61,14 @@ def _seed(value: Any) -> range:
         raise ValueError(f"{shown(value)} is not a seed; {_SEEDS}")
     found = parse_range(value) if isinstance(value, str) else range(value, value + 1)
     if not isinstance(found, range):
-        raise ValueError(f"{value!r} holds numbers that are not whole")
+        raise ValueError(f"{value!r} contains numbers that are not whole")
     if found[0] < SEED_RANGE[0] or found[-1] > SEED_RANGE[1]:
         raise ValueError(f"{value} is out of range {SEED_RANGE[0]}–{SEED_RANGE[1]}")
     return found
 
 
 def slug(text: str, length: int = 40) -> str:
-    """ASCII letters, digits and dashes for a file name; never empty, never a path."""
+    """``text`` as lower-case ASCII letters, digits and dashes for a file name; never empty, never a path."""
     ascii_text = unicodedata.normalize("NFKD", text[:400]).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", ascii_text.lower())
     out = ""

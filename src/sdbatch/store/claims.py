@@ -80,7 +80,7 @@ class Claims:
 
     def _create(self, path: Path) -> bool:
         """Make the claim ``path``; whether nobody had."""
-        with files.in_words(path):
+        with files.store_errors(path):
             try:
                 fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             except FileExistsError:

@@ -34,7 +34,7 @@ def claim(paths: Iterable[Path], own: Path | None, stack: ExitStack) -> list[Pat
         with suppress(OSError):
             fd = os.open(path, os.O_RDWR)
             stack.callback(os.close, fd)
-            if files.try_lock(fd) and files.is_at(fd, path):
+            if files.try_lock(fd) and files.is_same_file(fd, path):
                 gone.append(path)
     return gone
 

@@ -43,7 +43,7 @@ class Heartbeat:
     def register(self) -> None:
         """Say that we are alive (once more, if the file was removed since we were taken for dead)."""
         files.make_folder(self._path.parent)
-        with files.in_words(self._path):
+        with files.store_errors(self._path):
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
             files.try_lock(fd, wait=True)
             os.write(fd, _machine().encode())

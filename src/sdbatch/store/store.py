@@ -38,7 +38,7 @@ class Store(Folder):
 
     def ledger(self) -> Ledger:
         """All records as they are now."""
-        with files.in_words(self.root):
+        with files.store_errors(self.root):
             return Ledger([self.manifest, *self.worker_files()], self.intact)
 
     def other_workers(self, own: Worker | None = None) -> OtherWorkers:
@@ -106,7 +106,7 @@ class Store(Folder):
         """Make plan.jsonl say ``plan``; the plan before it is kept under its digest."""
         if plan_file.is_kept(self.plan, plan):
             return
-        with files.in_words(self.plan), suppress(FileNotFoundError):
+        with files.store_errors(self.plan), suppress(FileNotFoundError):
             old = plan_digest(plan_file.kept_ids(self.plan))
             if old != plan_digest(plan.ids):
                 files.make_folder(self.kept_plan(old).parent)

@@ -46,7 +46,7 @@ class Worker:
     def record(self, record: Record) -> None:
         """Append one line in one write. Raises StoreError."""
         line = record.line()
-        with self._lock, files.in_words(self.path):
+        with self._lock, files.store_errors(self.path):
             line = b"\n" + line if self._torn else line
             self._torn = True
             written = os.write(self._fd, line)
@@ -89,12 +89,12 @@ def generation(names: Iterable[Path]) -> int:
 def _open(folder: Path, name: str) -> tuple[Path, int]:
     while True:
         files.make_folder(folder)
-        with files.in_words(folder):
+        with files.store_errors(folder):
             try:
                 path = folder / f"{generation(folder.iterdir()):06d}-{name}.jsonl"
                 fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
             except FileNotFoundError:  # someone compacted and removed the empty folder in between
                 continue
-        if not files.try_lock(fd, wait=True) or files.is_at(fd, path):
+        if not files.try_lock(fd, wait=True) or files.is_same_file(fd, path):
             return path, fd
         os.close(fd)  # someone took it for a dead worker's before we had the lock, and cleared it up

@@ -16,7 +16,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.models.locate import CLIP, Source
 from sdbatch.motion.chains import joined
 from sdbatch.plan.plan import Plan
-from sdbatch.prompts.syntax import chunks, cuts, unread
+from sdbatch.prompts.syntax import chunks, cuts, unsupported
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.runner import Outcome, cost, estimate
 from sdbatch.runner.shot_cache import ShotCache
@@ -53,7 +53,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "estimated_seconds": None if seconds is None else round(seconds, 1),
         "texts": _texts(plan),
         "unknown_words": _unknown(plan),
-        "plain_words": sorted({mark for text in _all_texts(plan) for mark in unread(text)}),
+        "plain_words": sorted({mark for text in _all_texts(plan) for mark in unsupported(text)}),
         "folder": str(store.root),
         "writes": [plan[i].path for i in todo[:1000]],
     }

@@ -109,12 +109,12 @@ def remove(store: Store, plan: Plan | None, found: Unwanted, settings: PruneSett
         store.compact(worker, order(store), set(found.records))
     for paths in found.paths.values():
         for path in paths:
-            with files.in_words(path):
+            with files.store_errors(path):
                 path.unlink(missing_ok=True)
     names = ("shots", "frames", "plans", *file_names.FOLDERS)
     for folder in [*store.root.glob("shots/*"), *store.root.glob("frames/*"), *(store.root / name for name in names)]:
         if folder.is_dir() and not any(folder.iterdir()):
-            with files.in_words(folder):
+            with files.store_errors(folder):
                 folder.rmdir()
 
 

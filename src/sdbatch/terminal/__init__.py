@@ -1,1 +1,1 @@
-"""Output for users on a terminal: the console and the progress display. Knows no jobs, stores or renderers."""
+"""Output on the terminal: the console and the progress display. Does not depend on jobs, stores or renderers."""

@@ -1,4 +1,4 @@
-"""Where words for users go. What people wrote is text there: rich would make a picture of ``:cat:``."""
+"""The console for messages to users. Prints user text unchanged: rich would replace ``:cat:`` by an emoji."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from rich.console import Console
 
 
 def open_console(stderr: bool = False) -> Console:
-    """A console that leaves ``:cat:`` as it is."""
+    """A console without emoji codes, on stdout or stderr."""
     return Console(stderr=stderr, emoji=False)
 
 
 def say(text: str | Path, stderr: bool = False) -> None:
-    """A line as it is: no markup, no colours, no breaks."""
+    """Print ``text`` as one line without markup, highlighting or wrapping."""
     open_console(stderr).print(str(text), markup=False, highlight=False, soft_wrap=True)

@@ -1,6 +1,6 @@
-"""Progress as people expect it: a bar on a terminal, plain lines in a log, a small file under runs/ for programs.
+"""Progress display: a bar on a terminal, plain lines in a log, and a JSON status file under runs/ for programs.
 
-Told by the runner, from several threads; knows nothing of stores and renderers. ``Progress`` itself shows nothing.
+The runner reports events, from several threads. ``Progress`` itself displays nothing; subclasses do.
 """
 
 from __future__ import annotations
@@ -18,57 +18,63 @@ from rich.progress import Progress as RichProgress
 
 from sdbatch.files import atomic
 
-EVERY = 5.0  # seconds between lines in a log
-REFRESH = 1.0  # seconds between writes of the status file
-SHOWN = 20  # failures shown one by one
+LINE_INTERVAL = 5.0  # seconds between lines in a log
+STATUS_INTERVAL = 1.0  # seconds between writes of the status file
+MAX_FAILURES = 20  # that are displayed individually
 
 
 class Progress:
-    """Counts pictures (shots) and jobs; the rate is per second of rendering. ``status`` is a JSON file, or None."""
+    """Counts pictures (shots) and jobs, and estimates the remaining time. Thread-safe.
+
+    ``status`` is the path of the JSON status file, or None. Failures to write it are ignored.
+    """
 
     def __init__(self, status: Path | None = None) -> None:
-        self.jobs = self.shots = 0  # to do
+        self.jobs = self.shots = 0  # in total
         self.done = self.failed = self.rendered = 0
-        self._cost = self._spent = 0.0
+        self._cost = self._finished_cost = 0.0
         self._status = status
-        self._passing = False  # whether the status file goes at the end
-        self._began = self._written = time.monotonic()
+        self._temporary_status = False  # whether the status file is removed at the end
+        self._started = self._written = time.monotonic()
         self._lock = threading.RLock()
 
     def start(self, jobs: int, shots: int, cost: float) -> None:
-        """Rendering begins, or begins anew: so many more jobs, which need so many more pictures."""
+        """Rendering starts, or starts again after a change of profile.
+
+        ``jobs`` and ``shots`` are still to render; ``cost`` is the sum of the shots' costs, in any unit.
+        """
         with self._lock:
             self.jobs, self.shots = self.done + self.failed + jobs, self.rendered + shots
-            self._cost = self._spent + cost
-            self._began = self._began if self.rendered else time.monotonic()
-            self._opened()
+            self._cost = self._finished_cost + cost
+            self._started = self._started if self.rendered else time.monotonic()
+            self._on_start()
 
     def note(self, text: str) -> None:
-        """Something that people are to know."""
+        """Display a line that the user should see."""
         with self._lock:
             self._say(text)
 
     def shot(self, cost: float) -> None:
-        """One picture is rendered."""
+        """One picture of cost ``cost`` has been rendered."""
         with self._lock:
             self.rendered += 1
-            self._spent += cost
-            self._changed()
+            self._finished_cost += cost
+            self._update()
 
     def spared(self, shots: int, cost: float) -> None:
-        """So many pictures need not be rendered any more: other processes have made them, or nobody wants them."""
+        """``shots`` pictures are not needed any more: another process rendered them, or their videos failed."""
         with self._lock:
             self.shots -= shots
             self._cost -= cost
 
     def job(self, done: bool, job_id: str, error: str = "") -> None:
-        """One job is recorded."""
+        """One job has been recorded as done or failed, with its ``error``."""
         with self._lock:
             self.done += done
             self.failed += not done
-            if not done and self.failed <= SHOWN:
+            if not done and self.failed <= MAX_FAILURES:
                 self._say(f"failed {job_id}: {error}")
-            self._changed()
+            self._update()
 
     def say(self, text: str) -> None:
         """A line for users."""
@@ -76,34 +82,34 @@ class Progress:
             self._say(text)
 
     def aside(self, name: str) -> None:
-        """Another process writes the status file: ours is called after ``name``, and removed at the end."""
+        """Another process writes the status file: write one named after ``name``, and remove it at the end."""
         if self._status is not None:
             self._status = self._status.with_stem(f"{self._status.stem}-{name}")
-            self._passing = True
+            self._temporary_status = True
 
     def close(self) -> None:
-        """The run ends."""
+        """The run has ended."""
         with self._lock:
             self._write("ended")
-            if self._passing and self._status is not None:
+            if self._temporary_status and self._status is not None:
                 with suppress(OSError):
                     self._status.unlink()
-            self._closed()
+            self._on_close()
 
     def abort(self) -> None:
-        """The process ends this moment (from a signal handler: no locks)."""
+        """Restore the terminal because the process is being killed. Called from a signal handler: takes no locks."""
 
     @property
     def rate(self) -> float:
-        """Pictures per second."""
-        return self.rendered / max(1e-9, time.monotonic() - self._began)
+        """Pictures per second since the start of rendering."""
+        return self.rendered / max(1e-9, time.monotonic() - self._started)
 
     @property
     def left(self) -> float | None:
-        """Seconds to go, weighed by what pictures cost; None before the first."""
-        if not self._spent:
+        """Estimated seconds left, from the costs of pictures; None before the first one."""
+        if not self._finished_cost:
             return None
-        return (time.monotonic() - self._began) * max(0.0, self._cost - self._spent) / self._spent
+        return (time.monotonic() - self._started) * max(0.0, self._cost - self._finished_cost) / self._finished_cost
 
     def line(self) -> str:
         """``12/48 pictures, 1.3/s, 0:28 left, 2 failed``"""
@@ -114,17 +120,17 @@ class Progress:
             parts.append(f"{self.failed} failed")
         return ", ".join(parts)
 
-    def _opened(self) -> None: ...
+    def _on_start(self) -> None: ...
 
     def _show(self) -> None: ...
 
     def _say(self, text: str) -> None: ...
 
-    def _closed(self) -> None: ...
+    def _on_close(self) -> None: ...
 
-    def _changed(self) -> None:
+    def _update(self) -> None:
         self._show()
-        if time.monotonic() - self._written >= REFRESH:
+        if time.monotonic() - self._written >= STATUS_INTERVAL:
             self._write("rendering")
 
     def _write(self, state: str) -> None:
@@ -147,19 +153,19 @@ class Lines(Progress):
         self._console = console
         self._shown = 0.0
 
-    def _opened(self) -> None:
+    def _on_start(self) -> None:
         self._shown = time.monotonic()
         self._say(f"rendering {_count(self.shots, 'picture')} for {_count(self.jobs, 'job')}")
 
     def _show(self) -> None:
-        if time.monotonic() - self._shown >= EVERY:
+        if time.monotonic() - self._shown >= LINE_INTERVAL:
             self._shown = time.monotonic()
             self._say(self.line())
 
     def _say(self, text: str) -> None:
         self._console.print(escape(text), highlight=False, soft_wrap=True)
 
-    def _closed(self) -> None:
+    def _on_close(self) -> None:
         if self.shots:
             self._say(self.line().replace(", 0:00 left", ""))
 
@@ -177,7 +183,7 @@ class Bar(Progress):
     def abort(self) -> None:
         self._console.show_cursor(True)
 
-    def _opened(self) -> None:
+    def _on_start(self) -> None:
         self._bar.update(self._task, total=self.shots, visible=True, text=self.line())
         self._bar.start()
 
@@ -187,7 +193,7 @@ class Bar(Progress):
     def _say(self, text: str) -> None:
         self._bar.console.print(escape(text), highlight=False)
 
-    def _closed(self) -> None:
+    def _on_close(self) -> None:
         self._bar.stop()
 
 

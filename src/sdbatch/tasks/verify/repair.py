@@ -45,7 +45,7 @@ def copy_file(path: Path, to: Path, worker: Worker) -> None:
     files.make_folder(to.parent)
     part = worker.temporary(to)
     try:
-        with files.in_words(to):
+        with files.store_errors(to):
             shutil.copyfile(path, part)
         worker.publish(part, to)
     finally:
