@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks import optics, work
 from sdbatch import motion
-from sdbatch.config.experiment import ModelSettings
+from sdbatch.config.model import ModelSettings
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine.renderers import open_renderer
 from sdbatch.media import video_reader

@@ -16,7 +16,7 @@ from transformers import CLIPTokenizer
 
 from benchmarks import work
 from sdbatch.engine.load import load
-from sdbatch.models.locate import Source
+from sdbatch.models.source import Source
 from sdbatch.spec.jobs import Shot
 
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {

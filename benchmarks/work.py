@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from sdbatch.config.validation import validate
-from sdbatch.models.locate import Source
+from sdbatch.models.source import Source
 from sdbatch.plan.plan import Plan, plan
 from sdbatch.plan.resolve import resolve
 from sdbatch.runner import Options

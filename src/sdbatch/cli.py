@@ -55,16 +55,16 @@ def run(arguments: list[str]) -> int:
 
 
 def _do(read: Callable[[], Composed]) -> int:
-    from sdbatch.tasks import app
+    from sdbatch.tasks import dispatch
 
     composed = read()
-    return app.run(composed.data, composed.given, composed.hidden)
+    return dispatch.run(composed.data, composed.given, composed.hidden)
 
 
 def _work() -> int:
-    from sdbatch.tasks import app
+    from sdbatch.tasks.render import work
 
-    return app.work()
+    return work()
 
 
 def _carry_out(what: Callable[[], int], number: int) -> int:

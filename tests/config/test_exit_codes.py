@@ -29,7 +29,7 @@ def test_a_store_error_is_one_line(sdbatch, monkeypatch):
     def no_room(*_: object) -> int:
         raise StoreError("no room left")
 
-    monkeypatch.setattr("sdbatch.tasks.app.run", no_room)
+    monkeypatch.setattr("sdbatch.tasks.dispatch.run", no_room)
     said = sdbatch(*RENDER)
     assert (said.code, said.err) == (1, "sdbatch: no room left\n")
 

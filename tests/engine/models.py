@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sdbatch.engine.denoise import Row
-from sdbatch.models.locate import Source
+from sdbatch.models.source import Source
 from sdbatch.spec.jobs import Model, Shot
 from sdbatch.spec.renderer import Bucket, Failure, Picture, Pixels
 

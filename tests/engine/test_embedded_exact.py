@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdbatch import engine
-from sdbatch.config.experiment import ModelSettings
+from sdbatch.config.model import ModelSettings
 from sdbatch.config.runtime import Runtime
 from sdbatch.models.locate import locate
 from sdbatch.samplers import SAMPLERS

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from sdbatch import cli
 from sdbatch.errors import ConfigError, StoreError
-from sdbatch.tasks import app
+from sdbatch.tasks import dispatch
 from tests.fuzz.configurations import CONFIGURATIONS, JUNK, TEXTS
 
 CASES = int(os.environ.get("SDBATCH_FUZZ", "300"))
@@ -45,7 +45,7 @@ def outcome(data: dict) -> int:
     fixed = {"model": {"kind": "fake"}, "plan": {"limit": 60, "format": "json"}}
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
-            return app.run({**data, **fixed})
+            return dispatch.run({**data, **fixed})
         except ConfigError as e:
             problems = e.problems
     assert problems
@@ -177,5 +177,7 @@ def _inside(path: Path, *folders: Path) -> bool:
 def test_reports_of_programs_are_json(here):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        app.run({"prompts": ["${x} 😀 \x00"], "model": {"kind": "fake"}, "task": "plan", "plan": {"format": "json"}})
+        dispatch.run(
+            {"prompts": ["${x} 😀 \x00"], "model": {"kind": "fake"}, "task": "plan", "plan": {"format": "json"}}
+        )
     assert json.loads(out.getvalue())["jobs"] == 1

@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdbatch.config.experiment import ModelSettings
+from sdbatch.config.model import ModelSettings
 from sdbatch.gallery import command
 from tests.gallery.render import planned
 

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from sdbatch import cli
-from sdbatch.config.experiment import SheetSettings
+from sdbatch.config.tasks import SheetSettings
 from sdbatch.errors import ConfigError
 from sdbatch.media import pdf
 from sdbatch.store import Store
-from sdbatch.tasks.contact_sheet import make
+from sdbatch.tasks.sheet import make
 from tests.gallery.render import go, planned, rendered
 from tests.runner.little import tree
 
@@ -74,9 +74,7 @@ def test_sides_of_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         with pytest.raises(ConfigError):
             shape(**wrong)
     seen: list[list[str]] = []
-    monkeypatch.setattr(
-        "sdbatch.tasks.contact_sheet.sheet", lambda cells, *labels: seen.append([*labels[0][:2], labels[1][0]])
-    )
+    monkeypatch.setattr("sdbatch.tasks.sheet.sheet", lambda cells, *labels: seen.append([*labels[0][:2], labels[1][0]]))
     make(plan, store, SheetSettings(across=("sampling.guidance", "seeds")), "x")
     assert seen == [["guidance 2 · seed 0", "guidance 2 · seed 1", "a-sea"]]
     monkeypatch.undo()

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from sdbatch.config.experiment import ModelSettings
+from sdbatch.config.model import ModelSettings
 from sdbatch.errors import ConfigError
-from sdbatch.models.locate import Source, fetch, locate
+from sdbatch.models.locate import fetch, locate
+from sdbatch.models.source import Source
 from tests.config.building import planned
 
 UNET = {"_class_name": "UNet2DConditionModel", "in_channels": 4, "out_channels": 4, "sample_size": 16}
@@ -330,7 +331,7 @@ def test_a_hub_model_is_its_repository_at_a_commit():
 
 def test_without_network_the_message_says_what_to_do(tmp_path):
     code = (
-        "from sdbatch.models.locate import *; from sdbatch.config.experiment import ModelSettings\n"
+        "from sdbatch.models.locate import *; from sdbatch.config.model import ModelSettings\n"
         "try: fetch(locate(ModelSettings(kind='hub', repo='owner/model', revision='4' * 40)))\n"
         "except ConfigError as e: print(e)"
     )

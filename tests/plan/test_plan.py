@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdbatch.store import Store
-from sdbatch.tasks import app
+from sdbatch.tasks import dispatch
 from tests.config.building import VIDEO, planned, problems
 
 
@@ -200,7 +200,7 @@ def test_the_shard_of_a_dry_run_is_what_is_rendered(tmp_path, monkeypatch):
         data = {"name": "parts", "prompts": ["a sea"], "model": {"kind": "fake"}, "canvas": ["32x24"], "seeds": "0..6"}
         data |= {"shard": {"index": index, "count": 3}, "gallery": {"enabled": False}}
         plan = planned(data)
-        assert app.run(data) == 0
+        assert dispatch.run(data) == 0
         done = set(store.ledger())
         assert done - before == {plan.ids[i] for i in plan.shard()}
         before = done
@@ -275,7 +275,7 @@ def test_what_is_skipped_does_not_count_against_the_limit():
 def test_planning_imports_no_torch():
     code = (
         "import sys, json; from tests.config.building import planned, VIDEO;"
-        "planned(motion=VIDEO, seeds='0..3'); import sdbatch.cli, sdbatch.tasks.app;"
+        "planned(motion=VIDEO, seeds='0..3'); import sdbatch.cli, sdbatch.tasks.dispatch;"
         "import sdbatch.tasks.plan_report, sdbatch.runner;"
         "print(json.dumps([m for m in ('torch', 'diffusers', 'transformers', 'scipy') if m in sys.modules]))"
     )

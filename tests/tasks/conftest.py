@@ -11,7 +11,7 @@ import pytest
 
 from sdbatch.errors import ConfigError
 from sdbatch.store import Store
-from sdbatch.tasks import app
+from sdbatch.tasks import dispatch
 
 VIDEOS = ["prompt", "walk", "zoom", "feedback"]
 DATA: dict[str, Any] = {
@@ -47,7 +47,7 @@ class Folder:
     def run(self, **more: Any) -> int:
         self._capfd.readouterr()
         try:
-            return app.run(DATA | more)
+            return dispatch.run(DATA | more)
         finally:
             self.out = self._capfd.readouterr().out
 

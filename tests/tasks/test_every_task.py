@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sdbatch.config.experiment import TASKS
+from sdbatch.config.registry import TASKS
 from sdbatch.media import video_reader
 from sdbatch.spec import file_names
 from sdbatch.spec.codecs import CODECS

@@ -127,7 +127,7 @@ resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 before = peak()
 try:
-    app.run(json.loads(sys.argv[1]))
+    dispatch.run(json.loads(sys.argv[1]))
 except ConfigError:
     print(peak() - before)
 """

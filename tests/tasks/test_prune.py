@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sdbatch.config.experiment import PruneSettings
+from sdbatch.config.tasks import PruneSettings
 from sdbatch.errors import StoreError
 from sdbatch.store import Store
 from sdbatch.tasks import prune

@@ -11,7 +11,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sdbatch.config.experiment import GROUPS, Experiment, Prompt
+from sdbatch.config.experiment import GROUPS, Experiment
+from sdbatch.config.fields import Prompt
 from sdbatch.errors import ConfigError, Problem, closest, nearest, shown
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.ranges import is_range, parse_range

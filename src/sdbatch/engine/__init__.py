@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sdbatch.config.runtime import Runtime
     from sdbatch.engine.torch_engine import Engine
-    from sdbatch.models.locate import Source
+    from sdbatch.models.source import Source
 
 
 def open(source: Source, runtime: Runtime) -> Engine:

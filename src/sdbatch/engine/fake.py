@@ -16,7 +16,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from sdbatch.config.experiment import Faults
+from sdbatch.config.model import Faults
 from sdbatch.imaging.warp import coverage, warp
 from sdbatch.media.ffmpeg import encoder_build
 from sdbatch.spec.jobs import Shot

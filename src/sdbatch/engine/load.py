@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from sdbatch.engine import architecture, randomised
 from sdbatch.engine.build import build, quiet_imports
 from sdbatch.errors import ConfigError
-from sdbatch.models.locate import Source
+from sdbatch.models.source import Source
 
 State = dict[str, torch.Tensor]
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from sdbatch.config.experiment import ModelSettings
+from collections.abc import Callable
+
+from sdbatch.config.model import ModelSettings
 from sdbatch.config.runtime import Runtime
-from sdbatch.models.locate import Source, fetch
+from sdbatch.models.locate import fetch
+from sdbatch.models.source import Source
 from sdbatch.spec.renderer import Renderer
 
 
-def needs_device_check(settings: ModelSettings, runtime: Runtime) -> bool:
+def needs_device_check(source: Source, runtime: Runtime) -> bool:
     """Whether ``runtime`` asks for something that not every machine has."""
     asked = runtime.device not in ("auto", "cpu") or runtime.dtype == "float16" or runtime.attention == "xformers"
-    return settings.kind != "fake" and (asked or runtime.compile)
+    return source.renderer != "fake" and (asked or runtime.compile)
 
 
 def check(runtime: Runtime) -> None:
@@ -30,10 +33,19 @@ def cards() -> int:
 
 def open_renderer(source: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
     """Load ``source`` as ``runtime`` says. Raises ConfigError naming what does not work here and what does."""
-    if source.kind == "fake":
-        from sdbatch.engine.fake import FakeRenderer
+    return RENDERERS[source.renderer](source, settings, runtime)
 
-        return FakeRenderer(settings.fake.delay, settings.fake, runtime.rows or 4)
+
+def _torch(source: Source, _: ModelSettings, runtime: Runtime) -> Renderer:
     from sdbatch import engine
 
     return engine.open(fetch(source), runtime)
+
+
+def _fake(_: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
+    from sdbatch.engine.fake import FakeRenderer
+
+    return FakeRenderer(settings.fake.delay, settings.fake, runtime.rows or 4)
+
+
+RENDERERS: dict[str, Callable[[Source, ModelSettings, Runtime], Renderer]] = {"torch": _torch, "fake": _fake}

@@ -31,7 +31,7 @@ from sdbatch.engine.selftest import EACH_SIZE, Exactness, same_bits
 from sdbatch.engine.stats import Stats
 from sdbatch.engine.text import Texts
 from sdbatch.errors import RenderError, SdbatchError
-from sdbatch.models.locate import Source
+from sdbatch.models.source import Source
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.spec.canvas import Size, crop, latent
 from sdbatch.spec.cost import chunks_of, table_of

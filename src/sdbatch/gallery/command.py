@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
-from sdbatch.config.experiment import ModelSettings, Sampling
+from sdbatch.config.experiment import Sampling
+from sdbatch.config.model import ModelSettings
+from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.prompts.syntax import variants
 from sdbatch.spec.jobs import Encoding, Job, Video, spec
 
-GROUPS = {"hub": "sd15"}  # model kinds whose group has a different name
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PLAIN = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./@+-]*")
 _NOT_TEXT = re.compile(r"(?i)(null|true|false|nan|inf|[\d._+-].*)")
@@ -30,7 +31,7 @@ def overrides(name: str, model: ModelSettings, job: Job) -> list[str]:
 
 def model_overrides(model: ModelSettings) -> list[str]:
     """Overrides that select the model. Paths are reduced to their last part, so that folders are not published."""
-    out = [f"model={GROUPS.get(model.kind, model.kind)}"]
+    out = [f"model={MODEL_KINDS[model.kind].group or model.kind}"]
     for key in ("repo", "revision", "path", "vae", "clip_skip", "safety_checker"):
         value = getattr(model, key)
         if value != type(model).model_fields[key].default:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sdbatch import __version__, motion
-from sdbatch.config.experiment import ModelSettings
+from sdbatch.config.model import ModelSettings
 from sdbatch.gallery import command, table
 from sdbatch.plan.axes import Axis, label
 from sdbatch.spec.codecs import CODECS

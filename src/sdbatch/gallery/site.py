@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sdbatch import files
-from sdbatch.config.experiment import ModelSettings
+from sdbatch.config.model import ModelSettings
 from sdbatch.errors import StoreError
 from sdbatch.gallery import page, thumbs
 from sdbatch.gallery.index import CHUNK, PlanIndex

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdbatch.config.experiment import Experiment, Prompt, Prompts
+from sdbatch.config.experiment import Experiment
+from sdbatch.config.fields import Prompt, Prompts
 from sdbatch.config.validation import check
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, shown
-from sdbatch.models.locate import Source, locate
+from sdbatch.models.locate import locate
+from sdbatch.models.source import Source
 from sdbatch.prompts.syntax import variants
 from sdbatch.spec.canvas import Size
 from sdbatch.spec.canvas import parse as parse_canvas

@@ -12,19 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from sdbatch import motion
-from sdbatch.config.experiment import Experiment
-from sdbatch.models.locate import CLIP, Source
+from sdbatch.models.source import CLIP, Source
 from sdbatch.motion.chains import joined
 from sdbatch.plan.plan import Plan
 from sdbatch.prompts.syntax import chunks, cuts, unsupported
 from sdbatch.prompts.vocabulary import Vocabulary
-from sdbatch.runner import Outcome, cost, estimate
+from sdbatch.runner import cost, estimate
 from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.spec.cost import rows as rows_of
 from sdbatch.spec.cost import table_of
 from sdbatch.spec.jobs import Job, Shot
 from sdbatch.store import TO_RENDER, State, States, Store
-from sdbatch.store.plan_file import Plan as Jobs
 
 SHOWN = 12  # values, paths and texts listed for users; programs get more
 
@@ -121,7 +119,7 @@ def _all_texts(plan: Plan) -> dict[str, str]:
 def _texts(plan: Plan) -> list[dict[str, Any]]:
     """Texts of more than one chunk, and where they are cut; nothing of them is dropped."""
     source = plan.resolved.source
-    if source.kind == "fake":
+    if not source.reads_text:
         return []
     vocabulary = Vocabulary.load(source.vocabulary)
     long = [(name, t) for t, name in _all_texts(plan).items() if chunks(t, vocabulary, source.chunk) > 1]
@@ -134,7 +132,7 @@ def _texts(plan: Plan) -> list[dict[str, Any]]:
 def _unknown(plan: Plan) -> list[str]:
     """Words that a small vocabulary (not CLIP's) does not hold whole."""
     source: Source = plan.resolved.source
-    if source.vocabulary == CLIP or source.kind == "fake":
+    if source.vocabulary == CLIP or not source.reads_text:
         return []
     vocabulary = Vocabulary.load(source.vocabulary)
     return sorted({w for text in _all_texts(plan) for w in vocabulary.unknown(text)})
@@ -156,7 +154,7 @@ def show(report: dict[str, Any], console: Console) -> None:
     for axis in report["axes"]:
         names = [f"{v} ({n['done']}/{n['jobs']})" if partly else v for v, n in list(axis["values"].items())[:SHOWN]]
         more = [f"… ({len(axis['values'])})"] if len(axis["values"]) > SHOWN else []
-        table.add_row(_plain(axis["axis"]), _plain(", ".join(names + more)))
+        table.add_row(plain(axis["axis"]), plain(", ".join(names + more)))
     console.print(table)
     if todo["jobs"]:
         counts = ", ".join(_count(todo[k], k[:-1]) for k in ("jobs", "shots", "evaluations", "rows"))
@@ -188,22 +186,22 @@ def _warnings(report: dict[str, Any], console: Console) -> None:
     for text in report["texts"][:SHOWN]:
         where = "; ".join(text["cuts"][:3]) or "BREAK"
         console.print(
-            f"[yellow]long text[/] {_plain(text['text'])}: {text['chunks']} chunks, cut at {_plain(where)}",
+            f"[yellow]long text[/] {plain(text['text'])}: {text['chunks']} chunks, cut at {plain(where)}",
             highlight=False,
         )
     if marks := report["plain_words"]:
         console.print(
-            f"[yellow]not read here, taken as plain words:[/] {_plain(', '.join(marks[:SHOWN]))}", highlight=False
+            f"[yellow]not read here, taken as plain words:[/] {plain(', '.join(marks[:SHOWN]))}", highlight=False
         )
     if words := report["unknown_words"]:
         more = ", …" if len(words) > 3 * SHOWN else ""
         console.print(
-            f"[yellow]words that the model does not know:[/] {_plain(', '.join(words[: 3 * SHOWN]))}{more}",
+            f"[yellow]words that the model does not know:[/] {plain(', '.join(words[: 3 * SHOWN]))}{more}",
             highlight=False,
         )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text of users, safe for rich's markup."""
     return text.replace("[", r"\[")
 
@@ -218,47 +216,3 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str, Path]]:
-    """What there is to look at: folders (of a single job its file), and the page."""
-    kinds: dict[str, list[str]] = defaultdict(list)
-    for i in experiment.shard.part(len(plan))[:20000]:
-        kinds[(path := plan[i].path).split("/")[0]].append(path)
-    found = [(kind, store.root / (paths[0] if len(paths) == 1 else kind)) for kind, paths in sorted(kinds.items())]
-    page = [("gallery", store.gallery)] if experiment.gallery.enabled else []
-    return [(kind, path) for kind, path in found + page if path.exists()]
-
-
-def _without_frames(plan: Jobs, store: Store) -> int:
-    """Videos whose frames were asked for, but that were composed without."""
-    videos = (job for job in map(plan.__getitem__, range(len(plan))) if job.video is not None)
-    return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in videos)
-
-
-def finished(outcome: Outcome, experiment: Experiment, plan: Jobs, console: Console) -> int:
-    """Say what a run of ``plan`` did and where its files are; the exit code."""
-    store = Store(experiment.folder)
-    words = [f"{outcome.done:,} rendered", f"{outcome.skipped:,} done before", f"{outcome.failed:,} failed"]
-    shown = [w for w in words if not w.startswith("0 ")]
-    if shown or not outcome.interrupted:
-        console.print(f"{experiment.name}: {', '.join(shown) or 'nothing to do'}", highlight=False)
-    for job_id, error in outcome.errors[:SHOWN]:
-        console.print(f"  [red]failed[/] {job_id}: {_plain(error)}", highlight=False, soft_wrap=True)
-    if outcome.garbage:
-        console.print(f"  {outcome.garbage} damaged manifest lines were skipped", highlight=False)
-    for kind, path in _places(experiment, plan, store):
-        console.print(f"  {kind}: {path}", highlight=False, markup=False, soft_wrap=True)
-    if experiment.output.frames and (without := _without_frames(plan, store)):
-        text = f"  videos finished before, without frames: {without:,} (remove their files in videos/ and run again)"
-        console.print(text, highlight=False, soft_wrap=True)
-    if outcome.interrupted:
-        console.print(f"interrupted with {outcome.left:,} left; run the same command again to resume", highlight=False)
-    elif outcome.left:
-        console.print(f"{outcome.left:,} left; run the same command again to resume", highlight=False)
-    return code(outcome)
-
-
-def code(outcome: Outcome) -> int:
-    """The exit code."""
-    return 130 if outcome.interrupted else 1 if outcome.failed or outcome.left else 0

@@ -17,15 +17,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.console import Console
+
 from sdbatch import files, motion
-from sdbatch.config.experiment import PruneSettings
-from sdbatch.errors import StoreError
+from sdbatch.config.experiment import Experiment
+from sdbatch.config.tasks import PruneSettings
+from sdbatch.errors import ConfigError, StoreError, nearest
 from sdbatch.spec import file_names
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Ledger, Store
 from sdbatch.store.plan_file import Plan, kept_ids
-from sdbatch.tasks import kept_plan
+from sdbatch.tasks import gallery, kept_plan
 from sdbatch.tasks.verify.repair import order
+from sdbatch.terminal.console import open_console
+
+SHOWN = 20  # paths of a kind that are listed
 
 
 @dataclass(slots=True)
@@ -38,6 +44,22 @@ class Unwanted:
 
     def __bool__(self) -> bool:
         return bool(self.records) or any(self.paths.values())
+
+
+def run(experiment: Experiment) -> int:
+    """Show what no kept plan needs; remove it if ``prune.apply`` says so."""
+    store, settings = Store(experiment.folder), experiment.prune
+    if not experiment.prompts and not store.root.is_dir():
+        names = [p.name for p in store.root.parent.glob("*/")]
+        raise ConfigError.one("name", f"{store.root} does not exist", nearest(experiment.name, names))
+    plan = kept_plan.plan(experiment, store) if experiment.prompts else None
+    found = unwanted(store, plan, settings)
+    if settings.apply and found:
+        remove(store, plan, found, settings)
+    show_prune(found, store, settings.apply, open_console())
+    if settings.apply:
+        gallery.refresh(experiment)
+    return 0
 
 
 def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwanted:
@@ -123,3 +145,23 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def show_prune(found: Unwanted, store: Store, applied: bool, console: Console) -> None:
+    """What ``task=prune`` removed, or would."""
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    if not found:
+        say(f"{store.root}: everything in it is wanted")
+        return
+    kinds = [f"{len(paths):,} {kind} file{'s' * (len(paths) != 1)}" for kind, paths in found.paths.items() if paths]
+    records = f"{len(found.records):,} record{'s' * (len(found.records) != 1)}" if found.records else ""
+    say(f"{store.root}: {', '.join(filter(None, (records, *kinds)))}; {found.size / 1e6:,.1f} MB")
+    for kind, paths in found.paths.items():
+        for path in paths[:SHOWN]:
+            say(f"  {kind}  {path.relative_to(store.root)}")
+        if len(paths) > SHOWN:
+            say(f"  {kind}  … and {len(paths) - SHOWN:,} more")
+    say("removed" if applied else "nothing was removed: that takes prune.apply=true")

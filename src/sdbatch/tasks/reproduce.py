@@ -10,10 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.markup import escape
+
 from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError, RenderError, nearest
 from sdbatch.media import metadata, png
-from sdbatch.models.locate import Source, locate
+from sdbatch.models.locate import locate
+from sdbatch.models.source import Source
 from sdbatch.plan import parse
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.limits import CLIP_SKIP
@@ -21,6 +25,8 @@ from sdbatch.spec.renderer import Profile
 from sdbatch.store import Store
 from sdbatch.tasks import foreign, rerender
 from sdbatch.tasks.verify import compare, repair
+from sdbatch.tasks.verify.report import differences
+from sdbatch.terminal.console import open_console
 from sdbatch.terminal.progress import Progress
 
 KEY = "source"
@@ -51,6 +57,13 @@ class Reproduced:
         if self.distance.why:
             return 1
         return 3 if not self.distance.equal and self.profiles == [] else 0
+
+
+def run(experiment: Experiment) -> int:
+    """Render the file that ``experiment.source`` names again, and compare; the exit code."""
+    made = reproduce(experiment, told(experiment), Progress())
+    show_reproduce(made, open_console())
+    return made.code
 
 
 def told(experiment: Experiment) -> FileSettings:
@@ -141,3 +154,19 @@ def _keep(made: Store, path: Path, target: Path) -> None:
     with made.worker() as worker:
         for each in repair.with_sidecars(path):
             repair.copy_file(each, target.with_suffix(each.suffix), worker)
+
+
+def show_reproduce(made: Reproduced, console: Console) -> None:
+    """What became of ``task=reproduce``."""
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    head = "rendered, but cannot be compared: " if made.distance.why else ""
+    say(f"{escape(str(made.path))}: {head}{escape(str(made.distance))}")
+    for text in made.told.assumed:
+        say(f"  assumed {escape(text)}")
+    if made.profiles:
+        say(f"  {'the profiles differ' if made.distance.equal else 'likely causes'}: {differences(made.profiles)}")
+    elif made.code == 3:
+        say("  its profile is the present one: no version or setting explains it (was the file changed?)")

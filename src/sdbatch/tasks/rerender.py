@@ -11,11 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sdbatch.config.experiment import Experiment, ModelSettings
+from sdbatch.config.experiment import Experiment
+from sdbatch.config.model import ModelSettings
+from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine.renderers import open_renderer
 from sdbatch.errors import ConfigError, Interrupted
-from sdbatch.models.locate import Source, locate
+from sdbatch.models.locate import locate
+from sdbatch.models.source import Source
 from sdbatch.runner import run
 from sdbatch.spec.file_names import slug_of
 from sdbatch.spec.jobs import Job, Model, Shot
@@ -115,7 +118,7 @@ def source_of(model: Model, experiment: Experiment) -> Source:
 
 def _named(model: Model, given: ModelSettings) -> list[ModelSettings]:
     """Weights that need no path: built in, or a repository and a commit of the hub."""
-    kinds: list[dict[str, Any]] = [{"kind": k} for k in ("tiny", "fake", "random_sd15")]
+    kinds: list[dict[str, Any]] = [{"kind": name} for name, kind in MODEL_KINDS.items() if kind.builtin]
     repo, at, revision = model.weights.partition("@")
     if at and given.kind != "hub":
         kinds.append({"kind": "hub", "repo": repo, "revision": revision})

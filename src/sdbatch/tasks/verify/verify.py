@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sdbatch.config.experiment import Experiment
-from sdbatch.models.locate import Source
+from sdbatch.models.source import Source
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import Record, Store
 from sdbatch.store.plan_file import Plan

@@ -1,4 +1,4 @@
-"""What verify, reproduce and prune say to people."""
+"""The report of ``task=verify``, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.markup import escape
 
-from sdbatch.store import Store
-from sdbatch.tasks.prune import Unwanted
-from sdbatch.tasks.reproduce import Reproduced
 from sdbatch.tasks.verify.findings import DAMAGED, Status, Verified
 
 SHOWN = 20
@@ -54,47 +51,11 @@ def _profiles(found: Verified) -> Iterator[str]:
         if differs is None:
             yield f"profile {digest} is not known: what differs from the present one cannot be said"
         elif differs:
-            yield f"recorded under {digest}; {_differences(differs)}"
+            yield f"recorded under {digest}; {differences(differs)}"
         elif found.count(Status.DIFFERS):
             yield f"profile {digest} is the present one: no version or setting explains it (code? hardware?)"
 
 
-def show_reproduce(made: Reproduced, console: Console) -> None:
-    """What became of ``task=reproduce``."""
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True)
-
-    head = "rendered, but cannot be compared: " if made.distance.why else ""
-    say(f"{escape(str(made.path))}: {head}{escape(str(made.distance))}")
-    for text in made.told.assumed:
-        say(f"  assumed {escape(text)}")
-    if made.profiles:
-        say(f"  {'the profiles differ' if made.distance.equal else 'likely causes'}: {_differences(made.profiles)}")
-    elif made.code == 3:
-        say("  its profile is the present one: no version or setting explains it (was the file changed?)")
-
-
-def _differences(differs: list[dict[str, str]]) -> str:
+def differences(differs: list[dict[str, str]]) -> str:
     parts = [f"{d['key']} {d['recorded']} then, {d['present']} now" for d in differs]
     return escape("; ".join(parts))
-
-
-def show_prune(found: Unwanted, store: Store, applied: bool, console: Console) -> None:
-    """What ``task=prune`` removed, or would."""
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    if not found:
-        say(f"{store.root}: everything in it is wanted")
-        return
-    kinds = [f"{len(paths):,} {kind} file{'s' * (len(paths) != 1)}" for kind, paths in found.paths.items() if paths]
-    records = f"{len(found.records):,} record{'s' * (len(found.records) != 1)}" if found.records else ""
-    say(f"{store.root}: {', '.join(filter(None, (records, *kinds)))}; {found.size / 1e6:,.1f} MB")
-    for kind, paths in found.paths.items():
-        for path in paths[:SHOWN]:
-            say(f"  {kind}  {path.relative_to(store.root)}")
-        if len(paths) > SHOWN:
-            say(f"  {kind}  … and {len(paths) - SHOWN:,} more")
-    say("removed" if applied else "nothing was removed: that takes prune.apply=true")

@@ -8,19 +8,34 @@ from functools import partial
 from math import log, prod
 from pathlib import Path
 
-from sdbatch.config.experiment import SheetSettings
+from sdbatch import files
+from sdbatch.config.experiment import Experiment
+from sdbatch.config.tasks import SheetSettings
 from sdbatch.errors import ConfigError, StoreError, nearest
-from sdbatch.media import png, video_reader
+from sdbatch.media import pdf, png, video_reader
 from sdbatch.media.sheet import Cell, sheet
 from sdbatch.spec.file_names import is_picture
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Ledger, Store
 from sdbatch.store.plan_file import Plan
+from sdbatch.tasks import kept_plan
+from sdbatch.terminal.console import say
 
 LANDSCAPE = 1.5  # columns to rows
 NUMBER = re.compile(r"-?[\d.]+")
 TITLES = {"seeds": "seed"}
+
+
+def run(experiment: Experiment) -> int:
+    """Write outputs/<name>/sheet.png, or .pdf. Without prompts the plan is the one that the folder keeps."""
+    store, settings = Store(experiment.folder), experiment.sheet
+    pixels = make(kept_plan.plan(experiment, store), store, settings, experiment.name)
+    data = pdf.encode(pixels, experiment.name) if settings.format == "pdf" else png.encode(pixels, {}, None)
+    path = store.root / f"sheet.{settings.format}"
+    files.write(path, [data], path.with_name(".sheet.part"))
+    say(path)
+    return 0
 
 
 def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels:

@@ -1,0 +1,101 @@
+"""Types that several sections of the configuration share: names from a registry, paths, prompts, seeds, canvases."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from sdbatch.errors import nearest, shown
+from sdbatch.spec.canvas import parse as parse_canvas
+from sdbatch.spec.ranges import parse_seeds
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+def one_of(names: Collection[str], what: str) -> AfterValidator:
+    """One of ``names`` as they are when a value is checked: an entry may be registered later."""
+
+    def check(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"unknown {what} {shown(value)}; allowed: {', '.join(names)}{_nearest(value, names)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _nearest(value: str, names: Collection[str]) -> str:
+    return f"; {found}" if (found := nearest(value, names)) else ""
+
+
+def _path(value: str) -> str:
+    try:
+        long = any(len(part.encode()) > 255 for part in Path(value).expanduser().parts)
+    except RuntimeError:
+        raise ValueError(f"{shown(value)}: there is no such user") from None
+    if long or "\0" in value:
+        raise ValueError(f"{shown(value)} is not a name of a file or folder")
+    return value
+
+
+FilePath = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_path)]
+
+
+def _names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
+
+
+class Prompt(Section):
+    """A prompt with its own negative, or a file of prompts (.yaml, .txt: one a line, .csv: id,text,negative)."""
+
+    id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="short name, used in labels")
+    text: str | None = Field(None, max_length=100_000, description="the prompt; {a|b} makes variants")
+    negative: str | None = Field(None, max_length=100_000, description="instead of the experiment's negative")
+    file: str | None = Field(None, max_length=4096, description="a file of prompts, relative to the working folder")
+
+    @model_validator(mode="after")
+    def _text_or_file(self) -> Prompt:
+        if (self.text is None) == (self.file is None):
+            raise ValueError("give text or file, one of them")
+        return self
+
+
+def _prompt(value: Any) -> Any:
+    if isinstance(value, bool | int | float):
+        raise ValueError(f"{shown(value)} is not text; quote the prompt")
+    if not isinstance(value, str | dict):
+        raise ValueError(f"{shown(value)} is not a prompt; write a text or {{id, text, negative}}")
+    return {"text": value} if isinstance(value, str) else value
+
+
+PromptEntry = Annotated[Prompt, BeforeValidator(_prompt, json_schema_input_type=str | Prompt)]
+
+
+class Prompts(Section):
+    """A file of prompts."""
+
+    prompts: tuple[PromptEntry, ...]
+
+
+def _seeds(value: Any) -> tuple[int | str, ...]:
+    values = tuple(value) if isinstance(value, list) else (value,)
+    parse_seeds(values)
+    return values
+
+
+Seeds = Annotated[tuple[int | str, ...], BeforeValidator(_seeds, json_schema_input_type=int | str | list[int | str])]
+
+
+def _canvas_entry(value: Any) -> str:
+    parse_canvas(value, native=512)
+    return str(value).strip()
+
+
+CanvasEntry = Annotated[str, BeforeValidator(_canvas_entry, json_schema_input_type=str)]

@@ -1,0 +1,125 @@
+"""``task=final``: chosen jobs of a draft with other settings; every record says from which job it came.
+
+The jobs come from the plans that the draft's folder keeps: a draft whose YAML has changed since can be finished.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from sdbatch import motion
+from sdbatch.config.keys import SECTIONS
+from sdbatch.config.tasks import FinalSettings
+from sdbatch.config.validation import check
+from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.models.source import Source
+from sdbatch.motion.settings import Motion
+from sdbatch.samplers import SAMPLERS, table
+from sdbatch.spec.canvas import parse as parse_canvas
+from sdbatch.spec.jobs import Job
+from sdbatch.store import Store
+from sdbatch.tasks import kept_plan
+
+KEYS = ("negative", "canvas", *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
+LIST_LIMIT = 16 * 2**20
+_ID = re.compile(r"(?<![0-9A-Za-z])j[0-9a-f]{16}(?![0-9A-Za-z])")
+
+
+def final_jobs(settings: FinalSettings, draft: Store, source: Source) -> list[Job]:
+    """The chosen jobs with the new settings, each once. Raises ConfigError with everything that is wrong."""
+    wanted, problems = chosen(settings.jobs)
+    changes = settings.set or {}
+    problems += [Problem(f"final.set.{k}", "cannot be changed", nearest(k, KEYS)) for k in changes if k not in KEYS]
+    known = kept_plan.ids(draft)
+    problems += [_unknown(i, known, draft) for i in wanted if i not in set(known)]
+    found = {job.id: job for path in kept_plan.plan_files(draft) for job in kept_plan.jobs(path, set(wanted))}
+    lost = [i for i in wanted if i in set(known) and i not in found]
+    problems += [Problem("final.jobs", f"{i} cannot be read from the plan that {draft.root} keeps") for i in lost]
+    made: dict[str, Job] = {}
+    for i in wanted:
+        try:
+            job = changed(found[i], changes, source)
+            made.setdefault(job.id, job)
+        except KeyError:
+            continue
+        except ConfigError as e:
+            problems += e.problems
+    if not problems and made.keys() <= set(wanted):
+        problems.append(Problem("final.set", "changes nothing of these jobs", "say what: {sampling.steps: 50}"))
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return list(made.values())
+
+
+def chosen(entries: Iterable[str]) -> tuple[list[str], list[Problem]]:
+    """Ids in the order given, each once: ids and file names as they are, from text files line by line."""
+    out: list[str] = []
+    problems: list[Problem] = []
+    for entry in entries:
+        try:
+            out += _ID.findall(entry) or _ids_in(entry)
+        except ConfigError as e:
+            problems += e.problems
+    if not out and not problems:
+        problems.append(Problem("final.jobs", "is empty", "name ids, file names, or a text file that holds them"))
+    return list(dict.fromkeys(out)), problems
+
+
+def _ids_in(entry: str) -> list[str]:
+    path = Path(entry).expanduser()
+    try:
+        if path.stat().st_size > LIST_LIMIT:
+            raise ConfigError.one("final.jobs", f"{entry!r} is larger than {LIST_LIMIT // 2**20} MiB")
+        found = _ID.findall(path.read_text("utf-8", "replace"))
+    except (OSError, ValueError):
+        raise ConfigError.one("final.jobs", f"{shown(entry)} is neither an id nor a readable file") from None
+    if not found:
+        raise ConfigError.one("final.jobs", f"{shown(entry)} holds no id", "ids look like j0123456789abcdef")
+    return found
+
+
+def _unknown(job_id: str, known: list[str], draft: Store) -> Problem:
+    hint = nearest(job_id, known) if len(known) <= 10_000 else ""
+    return Problem("final.jobs", f"{job_id} is not a job of {draft.root}", hint or f"it keeps {len(known):,} jobs")
+
+
+def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
+    """``job`` with ``changes`` (dotted keys as in an experiment) and ``source``'s weights; its origin is ``job``."""
+    at = "final.set"
+    parts = {s: _section(s, job, changes, at) for s in SECTIONS}
+    sampling = {k: getattr(parts["sampling"], k) for k in type(parts["sampling"]).model_fields}
+    negative = changes.get("negative", job.shot.negative)
+    if not isinstance(negative, str):
+        raise ConfigError.one(f"{at}.negative", f"{shown(negative)} is not text", "quote it")
+    shot = replace(job.shot, model=source.model, negative=negative, **sampling)
+    try:
+        if "canvas" in changes:
+            size = parse_canvas(changes["canvas"], source.native, source.model.scale)
+            shot = replace(shot, width=size.width, height=size.height)
+    except ValueError as e:
+        raise ConfigError.one(f"{at}.canvas", str(e)) from e
+    try:
+        table(SAMPLERS[shot.sampler], shot.model.schedule, shot.steps)
+    except ValueError as e:
+        raise ConfigError.one(f"{at}.sampling.steps", f"{e} for sampler {shot.sampler}") from e
+    encoding = parts["encoding"].encoding()
+    made = motion.make(shot, parts["motion"], encoding, job.slug, job.labels)
+    return replace(made, origin=job.id if made.id != job.id else "")
+
+
+def _section(section: str, job: Job, changes: dict[str, Any], at: str) -> Any:
+    """A section as ``job`` has it, with what is to change, checked as in an experiment."""
+    new = {k.partition(".")[2]: v for k, v in changes.items() if k.startswith(f"{section}.")}
+    if section == "sampling":
+        values = {k: getattr(job.shot, k) for k in SECTIONS[section].model_fields}
+    elif section == "motion":
+        values = (job.video.motion if job.video else Motion()).model_dump(mode="json", exclude_defaults=True)
+        if new.keys() & {"frames", "seconds"}:
+            values = {k: v for k, v in values.items() if k not in ("frames", "seconds")}
+    else:
+        values = asdict(job.video.encoding) if job.video else {}
+    return check(SECTIONS[section], values | new, f"{at}.{section}")

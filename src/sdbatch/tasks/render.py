@@ -1,0 +1,130 @@
+"""``task=render``: render what is missing, in this process or in worker processes. ``task=final`` does the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from rich.console import Console
+
+from sdbatch.config.experiment import Experiment
+from sdbatch.config.validation import validate
+from sdbatch.engine.renderers import cards, needs_device_check, open_renderer
+from sdbatch.engine.renderers import check as check_runtime
+from sdbatch.errors import ConfigError
+from sdbatch.gallery import Live, Site
+from sdbatch.models.locate import fetch
+from sdbatch.models.source import Source
+from sdbatch.runner import Observer, Outcome
+from sdbatch.runner import run as run_plan
+from sdbatch.spec.jobs import plan_digest
+from sdbatch.store import State
+from sdbatch.tasks import rendering
+from sdbatch.tasks.plan_report import SHOWN
+from sdbatch.tasks.run_summary import code, finished
+from sdbatch.tasks.workload import Workload, workload
+from sdbatch.terminal.console import open_console
+from sdbatch.terminal.progress import Progress, open_progress
+from sdbatch.workers import Slot, Supervisor, assign, receive
+
+
+def run(experiment: Experiment) -> int:
+    """Render what is missing of the experiment's plan; the exit code."""
+    return render(workload(experiment))
+
+
+def render(work: Workload) -> int:
+    """Render what is missing, in this process or in worker processes; the exit code."""
+    runtime = work.experiment.runtime
+    _writable(work.store.root)
+    progress = open_progress(open_console(stderr=True), status=work.experiment.run_folder / "progress.json")
+    if (runtime.gpus is None and runtime.processes is None) or not work.pending:
+        return finished(here(work, progress), work.experiment, work.plan, open_console())
+    return _together(work, assign(runtime, cards), progress)
+
+
+def here(work: Workload, progress: Progress) -> Outcome:
+    """Render in this process."""
+    experiment, source = work.experiment, _ready(work)
+    site = Site(work.plan, work.store, experiment.model, work.axes)
+    with _watched(experiment, site, progress, open_console(stderr=True)) as observer:
+        options = replace(rendering.options(experiment, progress), observer=observer)
+        return run_plan(
+            work.plan, work.store, lambda: open_renderer(source, experiment.model, experiment.runtime), options
+        )
+
+
+def _together(work: Workload, slots: Sequence[Slot], progress: Progress) -> int:
+    """Render with one worker process on each of ``slots``."""
+    fetch(work.source)  # once, not once per worker
+    order = {
+        "experiment": work.order.model_dump(mode="json", exclude_defaults=True),
+        "plan": plan_digest(work.plan.ids),
+    }
+    supervisor = Supervisor(slots, order, progress)
+    worst = supervisor.run()
+    if worst == 2:  # the workers have reported it, and rendered nothing
+        return worst
+    outcome = _outcome(work, progress, supervisor.stopped)
+    return max(worst, finished(outcome, work.experiment, work.plan, open_console()))
+
+
+def _outcome(work: Workload, progress: Progress, stopped: bool) -> Outcome:
+    """What the workers made of the plan, by the records."""
+    store, part = work.store, work.experiment.shard.part(len(work.plan))
+    states = store.states(work.plan, ledger := store.ledger())
+    failed = [work.plan.ids[i] for i in states.where(State.FAILED, part=part)]
+    left = sum(1 for _ in states.where(State.NEW, State.STALE, part=part))
+    errors = tuple((i, r.error) for i in failed[:SHOWN] if (r := ledger.get(i)) is not None)
+    skipped = len(part) - progress.done - len(failed) - left
+    return Outcome(
+        progress.done, skipped, len(failed), left, stopped and left > 0, errors=errors, garbage=ledger.garbage
+    )
+
+
+def work() -> int:
+    """A worker process: render the order on standard input, as far as the other workers leave it."""
+    order, progress = receive()
+    found = workload(validate({**order["experiment"], "runtime": order["runtime"]}))
+    if plan_digest(found.plan.ids) != order["plan"]:
+        raise ConfigError.one("", "prompt files or weights have changed since this run began", "run again")
+    return code(here(found, progress))
+
+
+def _ready(work: Workload) -> Source:
+    """The weights on this disk, and a machine that can do what is asked of it, before anything is written.
+
+    A finished experiment needs neither.
+    """
+    special = needs_device_check(work.source, work.experiment.runtime)
+    if (not special and not work.source.remote) or not work.pending:
+        return work.source
+    if special:
+        check_runtime(work.experiment.runtime)
+    return fetch(work.source)
+
+
+@contextmanager
+def _watched(experiment: Experiment, site: Site, progress: Progress, console: Console) -> Iterator[Observer]:
+    """A run with its page, unless told not to. A page that cannot be written is said, never a reason to fail."""
+    if not experiment.gallery.enabled:
+        yield Observer()
+        return
+    live = Live(site, progress)
+    with live.watching():
+        yield live
+    if live.error:
+        console.print(f"the gallery could not be written: {live.error}", markup=False, highlight=False)
+
+
+def _writable(folder: Path) -> None:
+    """Raise ConfigError now rather than after an hour; the folder itself is not made yet."""
+    try:
+        there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        TemporaryFile(dir=there).close()  # os.access says yes to root on a read-only file system
+    except OSError as e:
+        why = f"{str(folder)!r} is not writable: {e.strerror}"
+        raise ConfigError.one("output.folder", why, "set output.folder=…") from e

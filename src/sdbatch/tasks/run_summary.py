@@ -1,0 +1,58 @@
+"""What a run did and where its files are; its exit code."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from rich.console import Console
+
+from sdbatch.config.experiment import Experiment
+from sdbatch.runner import Outcome
+from sdbatch.store import Store
+from sdbatch.store.plan_file import Plan as Jobs
+from sdbatch.tasks.plan_report import SHOWN, plain
+
+
+def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str, Path]]:
+    """What there is to look at: folders (of a single job its file), and the page."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for i in experiment.shard.part(len(plan))[:20000]:
+        kinds[(path := plan[i].path).split("/")[0]].append(path)
+    found = [(kind, store.root / (paths[0] if len(paths) == 1 else kind)) for kind, paths in sorted(kinds.items())]
+    page = [("gallery", store.gallery)] if experiment.gallery.enabled else []
+    return [(kind, path) for kind, path in found + page if path.exists()]
+
+
+def _without_frames(plan: Jobs, store: Store) -> int:
+    """Videos whose frames were asked for, but that were composed without."""
+    videos = (job for job in map(plan.__getitem__, range(len(plan))) if job.video is not None)
+    return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in videos)
+
+
+def finished(outcome: Outcome, experiment: Experiment, plan: Jobs, console: Console) -> int:
+    """Say what a run of ``plan`` did and where its files are; the exit code."""
+    store = Store(experiment.folder)
+    words = [f"{outcome.done:,} rendered", f"{outcome.skipped:,} done before", f"{outcome.failed:,} failed"]
+    shown = [w for w in words if not w.startswith("0 ")]
+    if shown or not outcome.interrupted:
+        console.print(f"{experiment.name}: {', '.join(shown) or 'nothing to do'}", highlight=False)
+    for job_id, error in outcome.errors[:SHOWN]:
+        console.print(f"  [red]failed[/] {job_id}: {plain(error)}", highlight=False, soft_wrap=True)
+    if outcome.garbage:
+        console.print(f"  {outcome.garbage} damaged manifest lines were skipped", highlight=False)
+    for kind, path in _places(experiment, plan, store):
+        console.print(f"  {kind}: {path}", highlight=False, markup=False, soft_wrap=True)
+    if experiment.output.frames and (without := _without_frames(plan, store)):
+        text = f"  videos finished before, without frames: {without:,} (remove their files in videos/ and run again)"
+        console.print(text, highlight=False, soft_wrap=True)
+    if outcome.interrupted:
+        console.print(f"interrupted with {outcome.left:,} left; run the same command again to resume", highlight=False)
+    elif outcome.left:
+        console.print(f"{outcome.left:,} left; run the same command again to resume", highlight=False)
+    return code(outcome)
+
+
+def code(outcome: Outcome) -> int:
+    """The exit code."""
+    return 130 if outcome.interrupted else 1 if outcome.failed or outcome.left else 0

@@ -1,0 +1,34 @@
+"""``task=verify``: check files against their records, render again and compare."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from sdbatch.config.experiment import Experiment
+from sdbatch.models.locate import locate
+from sdbatch.store import Store
+from sdbatch.tasks import gallery, kept_plan, rerender
+from sdbatch.tasks.verify.report import show_verify
+from sdbatch.tasks.verify.verify import Case, verify
+from sdbatch.terminal.console import open_console
+from sdbatch.terminal.progress import open_progress
+
+
+def run(experiment: Experiment) -> int:
+    """Render again and compare; without prompts, the plan that the folder keeps."""
+    store, console = Store(experiment.folder), open_console(stderr=True)
+    plan = kept_plan.plan(experiment, store)
+    part = experiment.shard.part(len(plan))
+    named = experiment.prompts or not len(plan)
+    source = locate(experiment.model) if named else rerender.source_of(plan[0].shot.model, experiment)
+    case = Case(plan, part, store, source, experiment)
+    found = verify(case, lambda: open_progress(console))
+    data = {"name": experiment.name} | found.asdict()
+    if experiment.verify.format == "json":
+        sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    else:
+        show_verify(found, experiment.name, open_console())
+    if experiment.verify.repair:
+        gallery.refresh(experiment)
+    return found.code

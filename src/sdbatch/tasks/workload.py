@@ -1,0 +1,52 @@
+"""What a rendering task renders: a plan, its weights and its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sdbatch.config.experiment import Experiment
+from sdbatch.models.locate import locate
+from sdbatch.models.source import Source
+from sdbatch.plan.axes import Axis
+from sdbatch.plan.plan import plan as make_plan
+from sdbatch.plan.resolve import resolve
+from sdbatch.store import TO_RENDER, Store
+from sdbatch.store.plan_file import Plan
+from sdbatch.tasks.final_jobs import final_jobs
+from sdbatch.tasks.rerender import JobList
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a task renders: ``plan`` into the folder of ``experiment``. ``order`` is the experiment as configured."""
+
+    order: Experiment
+    experiment: Experiment
+    plan: Plan
+    source: Source
+    axes: Sequence[Axis] = ()
+
+    @property
+    def store(self) -> Store:
+        return Store(self.experiment.folder)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there may be something to render."""
+        if self.experiment.retry == "profile":
+            return True
+        part = self.experiment.shard.part(len(self.plan))
+        states = self.store.states(self.plan, self.store.ledger())
+        return any(True for _ in states.where(*TO_RENDER, part=part))
+
+
+def workload(experiment: Experiment) -> Workload:
+    """The plan of a rendering task: the experiment's own, or the chosen jobs of ``task=final``."""
+    if experiment.task != "final":
+        plan = make_plan(resolve(experiment))
+        return Workload(experiment, experiment, plan, plan.resolved.source, plan.axes)
+    source = locate(experiment.model)
+    chosen = JobList(final_jobs(experiment.final, Store(experiment.folder), source))
+    name = experiment.final.experiment_name(experiment.name)
+    return Workload(experiment, experiment.model_copy(update={"name": name}), chosen, source)
