@@ -63,7 +63,7 @@ def test_frames_of_a_finished_video_are_missed(sdbatch, tmp_path):
     video = ["model=fake", "name=f", "prompts=[a]", "canvas=[48x32]", "motion.mode=zoom", "motion.frames=3"]
     sdbatch(*video)
     said = sdbatch(*video, "output.frames=true")
-    assert "films finished before, without frames: 1 (remove" in said.out
+    assert "videos finished before, without frames: 1 (remove" in said.out
     for path in tmp_path.glob("outputs/f/videos/*.mp4"):
         path.unlink()
     assert "without frames" not in sdbatch(*video, "output.frames=true").out
