@@ -73,7 +73,7 @@ ARGUMENTS = [
     ),
     (["--experimental-rerun=config.pickle"], "unknown flag"),
     (["--seeds", "3"], "--seeds: unknown flag (write seeds=…"),
-    (["a=b=c"], "a: 'a=b=c' cannot be read"),
+    (["a=b=c"], "a: 'a=b=c' cannot be parsed"),
     (["\udc80"], "is not key=value"),
     (["prompts=['\udc80']"], "prompts[0]: '\\udc80' contains bytes that are not UTF-8 text"),
     (["name=${nope}"], "name: '${nope}' cannot be resolved: Interpolation key 'nope' not found"),
@@ -91,7 +91,7 @@ ARGUMENTS = [
     (["--config-name", "nope"], "Cannot find primary config 'nope'"),
     (["output.folder=/dev/null"], "output.folder: '/dev/null/untitled' is not writable: Not a directory"),
     (["output.folder=/proc/sdbatch"], "output.folder: '/proc/sdbatch/untitled' is not writable"),
-    (["prompts=[]"], "prompts: is empty (write at least one prompt;"),
+    (["prompts=[]"], "prompts: is empty (write at least one prompt,"),
     (["model=local", "model.path=/nowhere"], "model.path: '/nowhere' does not exist (model=tiny is built in"),
     (["seeds=-1,x", "-m"], "seeds: 'x' is not a seed"),
     (["sampling.steps=0", "-m", "name=a,b"], "sampling.steps: 0 is out of range"),
@@ -115,7 +115,7 @@ def test_a_wrong_command_line_ends_with_2_and_writes_nothing(sdbatch, tmp_path, 
 FILES = [
     ("name: [x\n", "mine.yaml cannot be read: line 3: did not find expected ',' or ']'"),
     ("\tname: x\n", "mine.yaml cannot be read: line 2: a tab; indent with spaces"),
-    ("name: [a\nseeds: 0\n", "did not find expected ',' or ']' (the bracket of line 2; quote texts with brackets"),
+    ("name: [a\nseeds: 0\n", "did not find expected ',' or ']' (the bracket in line 2; quote texts with brackets"),
     ('prompts: ["x]\nseeds: 0\n', "mine.yaml cannot be read: line 4: the quote that starts in line 2 is not closed"),
     ("negative: @x\n", "mine.yaml cannot be read: line 2: '@' cannot start a value; quote it"),
     ("negative: a: b\n", "mine.yaml cannot be read: line 2: unexpected colon; quote a text that contains"),
@@ -152,7 +152,7 @@ FILES = [
     ("null: 2\n", "a key is not text (quote it)"),
     ("a.b: 2\n", "a.b: unknown key"),
     ("sampling: {steps: 0}\nsweep: [{output.folder: [a]}]\nfoo: 1\n", "wrong in 2 places"),
-    ("hydra: {nope: 1}\n", "hydra.nope: is not allowed in files"),
+    ("hydra: {nope: 1}\n", "hydra.nope: is not allowed in"),
     ("hydra: null\n", "hydra: null is not a mapping of keys"),
     ("name: ${motion.nope}\n", "name: '${motion.nope}' cannot be resolved"),
 ]
@@ -180,16 +180,16 @@ def test_ratios_without_quotes(sdbatch, tmp_path):
 ATTACKS = [
     (
         "hydra: {callbacks: {x: {_target_: os.system, command: touch broken}}}\n",
-        "hydra.callbacks: is not allowed in files",
+        "hydra.callbacks: is not allowed in",
     ),
-    ("hydra: {launcher: {_target_: os.system}}\n", "hydra.launcher._target_: is not allowed in files"),
-    ("hydra: {launcher: {setup: [touch broken]}}\n", "hydra.launcher.setup: is not allowed in files"),
+    ("hydra: {launcher: {_target_: os.system}}\n", "hydra.launcher._target_: is not allowed in"),
+    ("hydra: {launcher: {setup: [touch broken]}}\n", "hydra.launcher.setup: is not allowed in"),
     ("hydra: {job_logging: {handlers: {x: {class: subprocess.Popen, args: [touch, broken]}}}}\n", "hydra.job_logging"),
-    ("hydra: {run: {dir: ../elsewhere}}\n", "hydra.run: is not allowed in files (experiment/mine.yaml)"),
-    ("hydra: {job: {chdir: true}}\n", "hydra.job: is not allowed in files"),
-    ("defaults: [experiment/other@hydra.callbacks]\n", "is not allowed in files"),
-    ("defaults: [{experiment@hydra.job_logging: other}]\n", "is not allowed in files"),
-    ("x: {y: [{_target_: os.system}]}\n", "x.y._target_: is not allowed in files"),
+    ("hydra: {run: {dir: ../elsewhere}}\n", "hydra.run: is not allowed in experiment/mine.yaml"),
+    ("hydra: {job: {chdir: true}}\n", "hydra.job: is not allowed in"),
+    ("defaults: [experiment/other@hydra.callbacks]\n", "is not allowed in"),
+    ("defaults: [{experiment@hydra.job_logging: other}]\n", "is not allowed in"),
+    ("x: {y: [{_target_: os.system}]}\n", "x.y._target_: is not allowed in"),
 ]
 
 
@@ -200,7 +200,7 @@ def test_a_file_of_others_cannot_run_code_or_write_elsewhere(sdbatch, tmp_path, 
     said = sdbatch("--config-dir", "conf", "+experiment=mine", *FAKE, "task=plan")
     assert (said.code, said.out) == (2, "")
     assert words in said.err
-    assert "give it on the command line" in said.err
+    assert "set it on the command line" in said.err
     assert sorted(p.name for p in tmp_path.iterdir()) in (["conf"], ["conf", "runs"])
 
 
@@ -209,7 +209,7 @@ def test_a_file_cannot_slip_into_hydra_by_its_first_line(sdbatch, tmp_path, plac
     mine(tmp_path, f"# @package {place}\nformatters: {{x: {{}}}}\ncallbacks: {{}}\n", package="")
     said = sdbatch("--config-dir", "conf", "+experiment=mine", *FAKE, "task=plan")
     assert said.code == 2
-    assert "is not allowed in files" in said.err
+    assert "is not allowed in" in said.err
 
 
 def test_a_file_may_say_how_to_launch(sdbatch, tmp_path):
@@ -297,7 +297,7 @@ def test_ctrl_c_while_the_program_is_loaded(sdbatch, monkeypatch):
     monkeypatch.delattr("sdbatch.config.hydra_source")
     monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
     said = sdbatch(*FAKE)
-    assert (said.code, said.err) == (130, "sdbatch: interrupted; the same command goes on\n")
+    assert (said.code, said.err) == (130, "sdbatch: interrupted; run the same command again to resume\n")
 
 
 class Pressed:

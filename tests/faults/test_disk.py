@@ -23,7 +23,7 @@ def test_a_full_disk(disk: Disk, reference: dict[str, bytes], size: str) -> None
     root = disk.path / "x"
     code, said = render(root, **WISH)
     assert code == 1
-    assert "no space left on the disk; make room and run the same command again" in said["error"]
+    assert "no space left on the disk; free some space, then run the same command again" in said["error"]
     done = check_whole(root, reference)
     disk.remount("size=100m")
     code, said = render(root, **WISH)
@@ -42,7 +42,7 @@ def test_a_full_disk_while_a_video_is_encoded(disk: Disk) -> None:
     used = sum(-(-len(data) // 4096) * 4 for data in before.values())
     disk.remount(f"size={used - 4}k")
     code, said = render(root, **wish)
-    assert (code, "no room left" in said.get("error", "")) == (1, True), said
+    assert (code, "no space left" in said.get("error", "")) == (1, True), said
     disk.remount("size=100m")
     assert render(root, **wish)[0] == 0
     assert tree(root) == before
@@ -51,7 +51,7 @@ def test_a_full_disk_while_a_video_is_encoded(disk: Disk) -> None:
 def test_a_limit_on_files(tmp_path: Path) -> None:
     code, said = render(tmp_path / "x", stills=3, file_limit=500)
     assert code == 1
-    assert "no room left" in said["error"]
+    assert "no space left" in said["error"]
     assert render(tmp_path / "x", stills=3)[0] == 0
 
 
@@ -63,7 +63,7 @@ def test_a_read_only_disk(disk: Disk) -> None:
     assert (code, said["skipped"]) == (0, 3), "a finished experiment needs no writing"
     code, said = render(root, stills=4)
     assert code == 1
-    assert "may not be written" in said["error"]
+    assert "cannot be written" in said["error"]
     disk.remount("rw")
     code, said = render(root, stills=4)
     assert (code, said["done"], said["skipped"]) == (0, 1, 3)

@@ -225,16 +225,14 @@ def test_a_kept_plan_moves_aside(store: Store) -> None:
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (errno.ENOSPC, "no space left on the disk; make room and run the same command again"),
-        (errno.EDQUOT, "no room left"),
-        (errno.EROFS, "may not be written"),
-        (errno.EACCES, "may not be written"),
+        (errno.ENOSPC, "no space left on the disk; free some space, then run the same command again"),
+        (errno.EDQUOT, "no space left"),
+        (errno.EROFS, "cannot be written"),
+        (errno.EACCES, "cannot be written"),
         (errno.EIO, "Input/output error"),
     ],
 )
-def test_what_the_disk_says_is_put_in_words(
-    store: Store, monkeypatch: pytest.MonkeyPatch, number: int, message: str
-) -> None:
+def test_io_errors_say_what_to_do(store: Store, monkeypatch: pytest.MonkeyPatch, number: int, message: str) -> None:
     worker = store.worker()
     monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(number, os.strerror(number))))
     with pytest.raises(StoreError, match=message):
@@ -293,7 +291,7 @@ def test_a_torn_append_spoils_one_line_only(store: Store, monkeypatch: pytest.Mo
         raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(StoreError, match="no room"):
+    with pytest.raises(StoreError, match="no space left"):
         worker.record(Record(p.ids[1], "failed", error="x"))
     monkeypatch.undo()
     put(store, worker, p[2])

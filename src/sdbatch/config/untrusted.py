@@ -35,7 +35,7 @@ def forbidden_keys(path: str, data: Mapping[Any, Any], package: str = "") -> lis
 
 
 def _problem(key: str, path: str) -> Problem:
-    return Problem(key, f"is not allowed in files ({path}.yaml)", _HINT)
+    return Problem(key, f"is not allowed in {path}.yaml", _HINT)
 
 
 def _sections(package: str, value: Any) -> Iterator[str]:
