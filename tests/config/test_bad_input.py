@@ -269,7 +269,11 @@ MODELS = [
         "model.path",
         "'/nowhere' does not exist (model=tiny is built in",
     ),
-    ({"model": {"path": "x.safetensors"}}, "model.path", "would be ignored: model.kind is not local (add model=local)"),
+    (
+        {"model": {"path": "x.safetensors"}},
+        "model.path",
+        "would be ignored: model.kind is tiny, not local (add model=local)",
+    ),
     ({"model": {"repo": "a/b"}}, "model.repo", "would be ignored: model.kind is tiny, not hub"),
     ({"model": {"kind": "local", "path": "x.ckpt"}}, "model.path", "is a pickle file, which can run code"),
     ({"model": {"kind": "local", "path": "~nobody-here/x"}}, "model.path", "cannot be read"),

@@ -36,7 +36,7 @@ ARGUMENTS = [
     (["cfg_scale=7"], "cfg_scale: unknown key (use sampling.guidance)"),
     (["sampling.cfg=7"], "sampling.cfg: unknown key (use sampling.guidance)"),
     (["motion.max_frames=7"], "motion.max_frames: unknown key (use motion.frames)"),
-    (["model=fake", "model.path=x.safetensors"], "would be ignored: model.kind is not local (add model=local)"),
+    (["model=fake", "model.path=x.safetensors"], "would be ignored: model.kind is fake, not local (add model=local)"),
     (["experiment=anime_zoom"], "experiment: must be added, not overridden (write +experiment=…)"),
     (["+experiment=anime_zom"], "experiment: 'anime_zom' does not exist; available: anime_zoom"),
     (["+experiment=../../etc/passwd"], "experiment: '../../etc/passwd' does not exist"),

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from sdbatch.config.experiment import Experiment
     from sdbatch.config.model import ModelSettings
-    from sdbatch.models.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,9 @@ class ModelKind:
     builtin: bool = False
     group: str = ""
 
-    def locate(self, settings: ModelSettings) -> Source:
-        locate = cast("Callable[[ModelSettings], Source]", import_module(self.module).locate)
-        return locate(settings)
+    def locate(self, settings: ModelSettings) -> Any:
+        """The ``models.source.Source`` of ``settings`` (this package lies below ``models``)."""
+        return import_module(self.module).locate(settings)
 
 
 TASKS: dict[str, Task] = {

@@ -105,6 +105,10 @@ class Engine:
         decode = partial(self._vae.decode, counted=False)
         each_size = runtime.exact and device.type in EACH_SIZE
         self._exactness = Exactness(self._uncounted, decode, self._probe_row, device.dtype, each_size)
+        return self._profile_of(runtime, chain_rows, memory)
+
+    def _profile_of(self, runtime: Runtime, chain_rows: int, memory: int) -> Profile:
+        device = self._device
         return Profile(
             renderer="torch",
             device=device.type,

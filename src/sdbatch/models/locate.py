@@ -16,7 +16,8 @@ __all__ = ["Source", "fetch", "locate"]
 def locate(settings: ModelSettings) -> Source:
     """Find the weights that ``settings`` names. Raises ConfigError that says what is missing and where it goes."""
     try:
-        return MODEL_KINDS[settings.kind].locate(settings)
+        source: Source = MODEL_KINDS[settings.kind].locate(settings)
+        return source
     except (OSError, RuntimeError, ValueError, TypeError, ArithmeticError) as e:  # files may hold anything
         why = getattr(e, "strerror", None) or str(e)
         raise ConfigError.one("model.path", f"{shown(settings.path or settings.vae)} cannot be read: {why}") from e

@@ -100,6 +100,7 @@ def from_file(settings: ModelSettings, path: Path) -> Source:
 def share_of_ids(
     settings: ModelSettings, weights: str, noise: NoiseSchedule, channels: int = 4, scale: int = 8
 ) -> Model:
+    """What ids contain of a model. ``weights``: the digest of its files, or a name that stands for them."""
     vae = vae_path(settings)
     digest = "" if vae is None else digest_folder(vae) if vae.is_dir() else digest_files({vae.name: vae}, by_name=False)
     return Model(weights, noise, channels, scale, settings.clip_skip, digest)
