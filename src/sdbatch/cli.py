@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sdbatch import __version__
 from sdbatch.errors import ConfigError, Interrupted, RenderError, StoreError
+from sdbatch.version import __version__
 
 if TYPE_CHECKING:
     from sdbatch.config.hydra_source import Composed

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import hydra
@@ -73,6 +75,42 @@ def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]
         if problems := list(_problems(error)):
             raise ConfigError(problems) from error
         raise
+
+
+def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed:
+    """Compose ``overrides`` (``key=value``, ``+experiment=name``) without Hydra's command line, for the Python API.
+
+    ``file`` is an experiment file anywhere on disk; it needs no ``# @package`` line. Raises ConfigError.
+    """
+    SourcesRegistry.instance().register(FileConfigSource)
+    arguments = [_escaped_argument(_force_added(a, GROUPS)) for a in overrides]
+    try:
+        with ExitStack() as stack:
+            if file is not None:
+                folder = stack.enter_context(TemporaryDirectory(prefix="sdbatch-"))
+                name = _copy_experiment(file, Path(folder))
+                arguments = [f"hydra.searchpath=[file://{folder}]", f"+experiment={name}", *arguments]
+            stack.enter_context(hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"))
+            data = _plain_data(hydra.compose("config", arguments))
+        return Composed(data, _keys_of(list(overrides)), ())
+    except Exception as error:
+        if problems := list(_problems(error)):
+            raise ConfigError(problems) from error
+        raise
+
+
+def _copy_experiment(file: Path, folder: Path) -> str:
+    """Put ``file`` where Hydra finds it as ``+experiment=``; the name to use there."""
+    name = f"file-{file.stem}"  # built-in experiments cannot hide it
+    try:
+        text = file.read_text("utf-8-sig")
+    except (OSError, UnicodeError) as e:
+        why = "is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
+        raise ConfigError.one("", f"{str(file)!r} cannot be read: {why}") from e
+    (folder / "experiment").mkdir()
+    head = "" if "@package" in text.split("\n", 1)[0] else "# @package _global_\n"
+    (folder / "experiment" / f"{name}.yaml").write_text(head + text, "utf-8")
+    return name
 
 
 def _check_flags(flags: list[str]) -> None:
@@ -179,13 +217,15 @@ def _plain_data(cfg: Any) -> dict[str, Any]:
 
 
 def _given_keys() -> frozenset[str]:
-    """Dotted keys on the command line, including those in ``sampling={steps: 3}``."""
+    """Dotted keys on the command line."""
     overrides: Any = OmegaConf.to_container(HydraConfig.get().overrides, resolve=False)
-    return frozenset(
-        key
-        for o in OverridesParser.create().parse_overrides(overrides["task"])
-        for key in _dotted(o.key_or_group, o.value())
-    )
+    return _keys_of(overrides["task"])
+
+
+def _keys_of(overrides: list[str]) -> frozenset[str]:
+    """Dotted keys that ``overrides`` set, including those in ``sampling={steps: 3}``."""
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    return frozenset(key for o in parsed for key in _dotted(o.key_or_group, o.value()))
 
 
 def _dotted(key: str, value: Any) -> Iterator[str]:

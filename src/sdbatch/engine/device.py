@@ -14,12 +14,12 @@ from pathlib import Path
 import torch
 from platformdirs import user_cache_path
 
-from sdbatch import __version__
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine import attention
 from sdbatch.engine.unused_gpu import unused_gpu
 from sdbatch.errors import ConfigError, RenderError
 from sdbatch.media.ffmpeg import encoder_build
+from sdbatch.version import __version__
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 PACKAGES = ("torch", "diffusers", "transformers", "numpy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sdbatch import __version__, motion
+from sdbatch import motion
 from sdbatch.config.model import ModelSettings
 from sdbatch.gallery import command, table
 from sdbatch.plan.axes import Axis, label
@@ -14,6 +14,7 @@ from sdbatch.spec.file_names import PNG
 from sdbatch.spec.jobs import Job, Video, plan_digest
 from sdbatch.spec.ranges import slug
 from sdbatch.store.plan_file import Plan
+from sdbatch.version import __version__
 
 CHUNK = 2500  # jobs in one file
 LISTED = 20_000  # values of an axis that are put in the axis' own order; more come as they come

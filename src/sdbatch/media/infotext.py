@@ -17,9 +17,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sdbatch import __version__
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.jobs import Shot
+from sdbatch.version import __version__
 
 _NEGATIVE = "Negative prompt:"
 _LINES = "Prompt lines"

@@ -9,12 +9,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sdbatch import __version__, motion
+from sdbatch import motion
 from sdbatch.media import infotext, png, video_reader, xmp
 from sdbatch.media.chunks import MAX_TEXT, SIGNATURE
 from sdbatch.spec.file_names import sidecar
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Profile
+from sdbatch.version import __version__
 
 JPEG = b"\xff\xd8\xff"
 KEY = "sdbatch"  # of our JSON in a PNG, and of our version in the JSON

@@ -9,7 +9,7 @@ import re
 import struct
 from xml.sax.saxutils import escape
 
-from sdbatch import __version__
+from sdbatch.version import __version__
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # Adobe's id of the box that holds XMP in an MP4

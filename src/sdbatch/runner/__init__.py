@@ -18,8 +18,8 @@ Knows renderers, plans and stores by what they promise; nothing of torch or of c
 
 from __future__ import annotations
 
-from sdbatch.runner.observer import Observer
+from sdbatch.runner.observer import Observer, Observers
 from sdbatch.runner.run import Options, Outcome, run
 from sdbatch.runner.timings import cost, estimate
 
-__all__ = ["Observer", "Options", "Outcome", "cost", "estimate", "run"]
+__all__ = ["Observer", "Observers", "Options", "Outcome", "cost", "estimate", "run"]

@@ -1,4 +1,4 @@
-"""Who watches a run: told that it begins, and of every record. Does nothing itself; the gallery is one."""
+"""Observers of a run: they are notified of its start and of every record. The gallery is one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,25 @@ from sdbatch.store import Record, Worker
 
 
 class Observer:
-    """Called from the run's threads; must be quick and raise nothing."""
+    """Does nothing. Methods are called from the run's threads; they must return quickly and raise nothing."""
 
     def begin(self, worker: Worker) -> None:
-        """The plan is kept; records will come."""
+        """The plan is stored; records will follow."""
 
     def recorded(self, record: Record, pixels: Pixels | None) -> None:
-        """``record`` is recorded; ``pixels`` are those of a picture (of a video: None)."""
+        """``record`` was written; ``pixels`` are those of a picture (of a video: None)."""
+
+
+class Observers(Observer):
+    """Several observers as one."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def begin(self, worker: Worker) -> None:
+        for observer in self._observers:
+            observer.begin(worker)
+
+    def recorded(self, record: Record, pixels: Pixels | None) -> None:
+        for observer in self._observers:
+            observer.recorded(record, pixels)

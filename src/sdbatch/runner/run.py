@@ -40,6 +40,7 @@ class Options:
     progress: Progress = field(default_factory=Progress)
     timings: Path | None = None
     observer: Observer = field(default_factory=Observer)
+    signals: SignalHandler | None = None  # what stops the run; None: Ctrl-C and SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options
     again = options.retry == "profile" and any(True for _ in states.where(State.DONE, part=part))
     if not pending and not again and _in_order(plan, store):
         return Outcome(skipped=len(part), garbage=ledger.garbage)
-    with SignalHandler(options.progress.abort) as signals:
+    with options.signals or SignalHandler(options.progress.abort) as signals:
         return _Run(plan, store, options, signals, Found(ledger, others)).go(part, pending, again, open_renderer)
 
 

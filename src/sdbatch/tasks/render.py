@@ -18,8 +18,9 @@ from sdbatch.errors import ConfigError
 from sdbatch.gallery import Live, Site
 from sdbatch.models.locate import fetch
 from sdbatch.models.source import Source
-from sdbatch.runner import Observer, Outcome
+from sdbatch.runner import Observer, Observers, Outcome
 from sdbatch.runner import run as run_plan
+from sdbatch.runner.signals import SignalHandler
 from sdbatch.spec.jobs import plan_digest
 from sdbatch.store import State
 from sdbatch.tasks import rendering
@@ -39,19 +40,22 @@ def run(experiment: Experiment) -> int:
 def render(work: Workload) -> int:
     """Render what is missing, in this process or in worker processes; the exit code."""
     runtime = work.experiment.runtime
-    _writable(work.store.root)
+    check_writable(work.store.root)
     progress = open_progress(open_console(stderr=True), status=work.experiment.run_folder / "progress.json")
     if (runtime.gpus is None and runtime.processes is None) or not work.pending:
         return finished(here(work, progress), work.experiment, work.plan, open_console())
     return _together(work, assign(runtime, cards), progress)
 
 
-def here(work: Workload, progress: Progress) -> Outcome:
-    """Render in this process."""
+def here(
+    work: Workload, progress: Progress, watcher: Observer | None = None, signals: SignalHandler | None = None
+) -> Outcome:
+    """Render in this process. ``watcher`` sees every record; ``signals`` stops the run (None: Ctrl-C and SIGTERM)."""
     experiment, source = work.experiment, _ready(work)
     site = Site(work.plan, work.store, experiment.model, work.axes)
     with _watched(experiment, site, progress, open_console(stderr=True)) as observer:
-        options = replace(rendering.options(experiment, progress), observer=observer)
+        both = Observers(observer, watcher or Observer())
+        options = replace(rendering.options(experiment, progress), observer=both, signals=signals)
         return run_plan(
             work.plan, work.store, lambda: open_renderer(source, experiment.model, experiment.runtime), options
         )
@@ -120,7 +124,7 @@ def _watched(experiment: Experiment, site: Site, progress: Progress, console: Co
         console.print(f"the gallery could not be written: {live.error}", markup=False, highlight=False)
 
 
-def _writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     """Raise ConfigError now rather than after an hour; the folder itself is not made yet."""
     try:
         there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
