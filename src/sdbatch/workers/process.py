@@ -12,8 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-import sdbatch
-
 ORDER = (sys.executable, "-m", "sdbatch", "--worker")
 Tell = Callable[[str, Any], None]  # kind: "event", "message" or "ended"; what
 
@@ -75,5 +73,5 @@ def _events(lines: Iterable[bytes]) -> Iterable[list[Any]]:
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     """The same program as ours, wherever it was imported from."""
-    paths = [str(Path(sdbatch.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **more}
