@@ -202,7 +202,7 @@ SWEEPS = [
     (sweep({}), "sweep[0]", "is empty (for example write {sampling.steps: [12, 24]})"),
     (sweep([]), "sweep[0]", "[] is not a mapping"),
     *[
-        (sweep({"sampling.steps": v}), "sweep[0].sampling.steps", "is not a list of values (write for example")
+        (sweep({"sampling.steps": v}), "sweep[0].sampling.steps", "is not a list of values (for example write")
         for v in NO_VALUES
     ],
     (sweep({"sampling.stps": [1]}), "sweep[0].sampling.stps", "did you mean 'sampling.steps'?"),

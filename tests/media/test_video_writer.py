@@ -199,8 +199,8 @@ def test_wrong_frames_and_no_frames_are_value_errors(tmp_path: Path) -> None:
 KILLED = """
 import numpy, sys
 from fractions import Fraction
-from sdbatch.jobs import Encoding
-from sdbatch.media.video import VideoWriter
+from sdbatch.spec.jobs import Encoding
+from sdbatch.media.video_writer import VideoWriter
 with VideoWriter(sys.argv[1], (64, 48), Fraction(24), Encoding(), "x") as video:
     for i in range(10**6):
         video.add(numpy.full((48, 64, 3), i % 256, numpy.uint8))

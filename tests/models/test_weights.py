@@ -331,7 +331,8 @@ def test_a_hub_model_is_its_repository_at_a_commit():
 
 def test_without_network_the_message_says_what_to_do(tmp_path):
     code = (
-        "from sdbatch.models.locate import *; from sdbatch.config.model import ModelSettings\n"
+        "from sdbatch.models.locate import fetch, locate\nfrom sdbatch.config.model import ModelSettings\n"
+        "from sdbatch.errors import ConfigError\n"
         "try: fetch(locate(ModelSettings(kind='hub', repo='owner/model', revision='4' * 40)))\n"
         "except ConfigError as e: print(e)"
     )

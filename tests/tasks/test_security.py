@@ -62,7 +62,7 @@ def test_no_configuration_names_code() -> None:
 
 def test_weights_are_safetensors_only() -> None:
     loads = [p for p in SOURCES if LOADERS.search(p.read_text("utf-8"))]
-    assert {p.name for p in loads if p.parent.name != "engine"} == {"weights.py"}  # names and shapes
+    assert {p.name for p in loads if p.parent.name != "engine"} == {"source.py"}  # names and shapes
     for path in loads:
         for call in _calls(path):
             if _name(call.func).endswith(("from_pretrained", "from_single_file")):
@@ -71,7 +71,7 @@ def test_weights_are_safetensors_only() -> None:
 
 def test_the_network_is_asked_in_one_place() -> None:
     users = [p.name for p in SOURCES if "huggingface_hub" in p.read_text("utf-8")]
-    assert users == ["weights.py"]
+    assert users == ["locate.py"]
     text = (ROOT / "src/sdbatch/models/locate.py").read_text("utf-8")
     assert "revision=revision" in text, "a hub model is fetched at its commit only"
 
