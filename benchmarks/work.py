@@ -22,7 +22,7 @@ from sdbatch.spec.renderer import Profile, Renderer
 from sdbatch.store import Store
 
 PROMPTS = [
-    "anime scene, red torii signals, sea, sunset sky",
+    "anime scene, red torii gate, sea, sunset sky",
     "red lighthouse, sea, night sky, stars",
     "pink cherry tree, mountains, dawn, petals",
     "white castle, snow hills, day, clouds",

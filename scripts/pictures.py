@@ -19,7 +19,7 @@ from tests.gallery.browser import Browser
 
 IMAGES = Path("docs/images").resolve()
 PROMPTS = {
-    "torii": "red torii signals, sea, sunset sky",
+    "torii": "red torii gate, sea, sunset sky",
     "lighthouse": "red lighthouse, sea, night sky, stars",
     "cherry": "pink cherry tree, mountains, dawn",
     "castle": "white castle, snow hills, day, clouds",

@@ -117,7 +117,7 @@ def test_tokenizer_gives_one_token_per_known_word(tmp_path: Path) -> None:
     for word in captions.vocabulary():
         assert tokenizer.tokenize(word) == [word + "</w>"]
     assert len(tokenizer.tokenize("quokka")) > 1
-    ids = tokenizer("a red torii signals", padding="max_length", truncation=True).input_ids
+    ids = tokenizer("a red torii gate", padding="max_length", truncation=True).input_ids
     assert len(ids) == words.LENGTH
     assert ids[0] == tokenizer.bos_token_id
     assert set(ids[5:]) == {tokenizer.eos_token_id} == {tokenizer.pad_token_id}

@@ -11,7 +11,7 @@ import torch
 from sdbatch import cli
 from sdbatch.engine import device
 from sdbatch.errors import ConfigError
-from sdbatch.tasks import dispatch
+from sdbatch.tasks import render
 
 COMMAND = ["name=x", "model=tiny", "prompts=[a sea]"]
 
@@ -52,8 +52,8 @@ def test_compile_that_does_not_work_either(
 
 def test_a_finished_experiment_asks_nothing_of_the_machine(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(dispatch, "needs_device_check", lambda *_: True)
-    monkeypatch.setattr(dispatch, "check_runtime", asked.append)
+    monkeypatch.setattr(render, "needs_device_check", lambda *_: True)
+    monkeypatch.setattr(render, "check_runtime", asked.append)
     for _ in range(2):
         assert cli.run(["name=x", "model=fake", "prompts=[a sea]", "canvas=[48x32]"]) == 0
         assert len(asked) == 1

@@ -137,7 +137,7 @@ def test_a_kernel_reaches_every_attention() -> None:
 def test_the_built_in_model_needs_neither_diffusers_nor_transformers() -> None:
     """They cost five seconds of CPU at every start; so does torch._dynamo, which only compiling needs."""
     code = (
-        "import sys; from sdbatch import engine; from sdbatch.config.experiment import ModelSettings;"
+        "import sys; from sdbatch import engine; from sdbatch.config.model import ModelSettings;"
         "from sdbatch.config.runtime import Runtime; from sdbatch.models.locate import locate;"
         "engine.open(locate(ModelSettings(kind='tiny')), Runtime(device='cpu'));"
         "sys.exit(', '.join({'diffusers', 'transformers', 'xformers', 'torch._dynamo'} & set(sys.modules)))"

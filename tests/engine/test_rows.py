@@ -213,9 +213,9 @@ def test_out_of_memory_goes_on_with_half_the_rows(
             assert isinstance(result, Picture)
             same = {8: whole, 4: half}[rows[result.shot.id]]
             assert np.array_equal(result.pixels, same[result.shot.id])
-    assert batching.keys() == whole.keys()
-    assert list(batching.values()) == sorted(batching.values(), reverse=True)
-    assert set(batching.values()) == {8, 4}
+    assert rows.keys() == whole.keys()
+    assert list(rows.values()) == sorted(rows.values(), reverse=True)
+    assert set(rows.values()) == {8, 4}
     assert "runtime.rows=4" in caplog.text
 
 

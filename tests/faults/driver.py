@@ -72,7 +72,8 @@ def render(root: str, wish: dict[str, Any]) -> int:
         resource.setrlimit(resource.RLIMIT_FSIZE, (wish["file_limit"], wish["file_limit"]))
 
     def open_renderer() -> Logged:
-        renderer = Logged(wish.get("delay", 0), Faults(**wish.get("faults", {})))
+        faults = Faults(**{name: tuple(words) for name, words in wish.get("faults", {}).items()})
+        renderer = Logged(wish.get("delay", 0), faults)
         renderer.log, renderer.stubborn = wish.get("log", ""), wish.get("stubborn", False)
         say("open")
         return renderer

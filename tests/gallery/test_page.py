@@ -178,7 +178,7 @@ def test_small_pictures_are_not_blown_up(browser: Browser, land: Path):
 
 def test_prompts_without_an_id_are_called_by_their_words(browser: Browser, tmp_path: Path):
     prompts = [
-        "été, a red torii signals at the sea, " + "waves, " * 30,
+        "été, a red torii gate at the sea, " + "waves, " * 30,
         "桜の木",
         "夜の海",
         {"id": "boat", "text": "a boat"},
@@ -194,10 +194,10 @@ def test_prompts_without_an_id_are_called_by_their_words(browser: Browser, tmp_p
 
 
 def test_few_pictures_are_large(browser: Browser, tmp_path: Path):
-    browser.open(rendered(tmp_path, "single", prompts=["a red torii signals"]).root)
+    browser.open(rendered(tmp_path, "single", prompts=["a red torii gate"]).root)
     browser.pictures()
     assert browser.one(".cell").size["width"] == 420
-    assert browser.one(".caption").text == "a red torii signals"
+    assert browser.one(".caption").text == "a red torii gate"
     browser.shot("single")
 
 

@@ -86,7 +86,7 @@ def test_videos_that_are_only_encoded_again_are_divided(store: Store, monkeypatc
     run(plan(*(video(4, seed=s) for s in range(6))), store, Opener())
     written: list[int] = []
     write = outputs.Outputs.video
-    monkeypatch.setattr(outputs.Outputs, "film", lambda self, i: written.append(i) or write(self, i))
+    monkeypatch.setattr(outputs.Outputs, "video", lambda self, i: written.append(i) or write(self, i))
     openers = [Opener() for _ in range(3)]
     outcomes = together(plan(*(video(4, fps=12, seed=s) for s in range(6))), store, openers, Options(writers=1))
     assert sum(o.done for o in outcomes) == 6

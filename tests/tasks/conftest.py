@@ -16,7 +16,7 @@ from sdbatch.tasks import dispatch
 VIDEOS = ["prompt", "walk", "zoom", "feedback"]
 DATA: dict[str, Any] = {
     "name": "little",
-    "prompts": ["a torii signals", {"id": "light", "text": "a lighthouse", "negative": "clouds"}],
+    "prompts": ["a torii gate", {"id": "light", "text": "a lighthouse", "negative": "clouds"}],
     "seeds": [0, 1],
     "canvas": ["48x32"],
     "sampling": {"steps": 4},

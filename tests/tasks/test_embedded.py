@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.patience import until
 
 SETTINGS = [
-    *("name=embedded", "model=tiny", "gallery.enabled=false", "prompts=[a red torii signals]", "canvas=[64x64]"),
+    *("name=embedded", "model=tiny", "gallery.enabled=false", "prompts=[a red torii gate]", "canvas=[64x64]"),
     *(
         "sampling.steps=3",
         "seeds=0..2",

@@ -121,7 +121,7 @@ def _bombs() -> dict[str, bytes]:
 # A process of its own, since the peak of this one may be higher already; VmHWM, since ru_maxrss inherits that.
 LIMITED = """
 import json, re, resource, sys
-from sdbatch import app
+from sdbatch.tasks import dispatch
 from sdbatch.errors import ConfigError
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])

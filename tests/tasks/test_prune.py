@@ -107,7 +107,7 @@ def test_only_a_name_is_needed(stills: Folder) -> None:
     assert "1 stray file" in _prune(stills, prompts=[], prune={"apply": True})
     assert len(list(stills.store.root.glob("images/*"))) == 4
     said = stills.wrong(task="prune", prompts=[], name="litle")
-    assert "name: there is no outputs/litle (did you mean 'little'?)" in said
+    assert "name: outputs/litle does not exist (did you mean 'little'?)" in said
 
 
 def test_not_while_someone_renders(stills: Folder) -> None:

@@ -132,7 +132,8 @@ def test_metadata_that_was_changed(stills: Folder) -> None:
         data["job"]["shot"]["steps"] += 1
 
     said = stills.wrong(task="reproduce", source=str(_edited(stills, steps)))
-    assert "source.job.id: is 'j" in said
+    assert "source.job.id: 'j" in said
+    assert "does not match the settings" in said
     assert "was the file changed?" in said
 
 
