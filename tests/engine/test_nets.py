@@ -140,7 +140,7 @@ def test_the_built_in_model_needs_neither_diffusers_nor_transformers() -> None:
         "import sys; from sdbatch import engine; from sdbatch.config.model import ModelSettings;"
         "from sdbatch.config.runtime import Runtime; from sdbatch.models.locate import locate;"
         "engine.open(locate(ModelSettings(kind='tiny')), Runtime(device='cpu'));"
-        "sys.exit(', '.join({'diffusers', 'transformers', 'xformers', 'torch._dynamo'} & set(sys.modules)))"
+        "sys.exit(', '.join({'diffusers', 'transformers', 'xformers', 'torch._dynamo'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
