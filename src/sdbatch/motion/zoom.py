@@ -5,7 +5,8 @@ is its parent's enlarged middle, refined by ``strength`` (image to image at grow
 Ten, https://arxiv.org/abs/2312.02149, but one after the other); outwards (d < 0) its parent lies shrunk in the middle
 and the ring around it is painted (masked denoising with an ordinary denoiser: RePaint, https://arxiv.org/abs/2201.09865,
 without its resampling; Blended Latent Diffusion, https://arxiv.org/abs/2206.02779). ``prompts``, ``strength`` and
-``guidance`` go by depth: their first number is the zoom at which they hold.
+``guidance`` go by depth: their first number is the zoom at which they hold. ``phrase`` tells a keyframe's own zoom to a
+model that knows distances.
 
 A frame is drawn from coarse to fine (``levels``), each keyframe through one exact sub-pixel warp. So the video is one
 rigid picture of any depth, and no switch between keyframes can be seen. In a loop whose ends differ by factor^n,
@@ -22,23 +23,27 @@ from dataclasses import replace
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.motion.chains import between, next_seed
+from sdbatch.motion.chains import between, joined, next_seed
 from sdbatch.motion.fields import wrong
 from sdbatch.motion.levels import SEAM, at_depth, number_at, place, reach, repeats, stack
 from sdbatch.motion.poses import poses, seen
-from sdbatch.motion.settings import Motion
+from sdbatch.motion.settings import Motion, variables
 from sdbatch.spec.jobs import Camera, Frame, Layer, Overlay, Shot, Start
 
 DEPTHS = frozenset({"prompts", "strength", "guidance"})
 CLOSES = frozenset({"zoom"})
-USES = frozenset({"zoom", "x", "y", "roll", "loop", "factor", "target", *DEPTHS})
+USES = frozenset({"zoom", "x", "y", "roll", "loop", "factor", "target", "phrase", *DEPTHS})
 STRENGTH = 0.5  # of refining, unless the settings say so
 
 
 def check(motion: Motion) -> Iterator[PydanticCustomError]:
-    """Depths must be zooms and rise; a loop must close on a keyframe."""
+    """Depths must be zooms and rise; a phrase may name the zoom alone; a loop must close on a keyframe."""
     for name in sorted(DEPTHS):
         yield from _depths(motion, name)
+    for name in sorted(variables(motion.phrase) - {"zoom"}):
+        yield wrong(
+            "phrase", f"{{{name}}} is unknown here: in mode zoom a phrase belongs to a keyframe and may use {{zoom}}"
+        )
     try:
         repeats(motion)
     except PydanticCustomError as e:
@@ -100,6 +105,7 @@ def _keyframe(base: Shot, motion: Motion, level: int) -> Shot:
     """A level as if it stood alone."""
     zoom, seed = motion.factor**level, next_seed(base.seed, level)
     words = at_depth(motion.prompts, zoom) if motion.prompts else ("", "", 0.0)
+    base = replace(base, prompt=joined(base.prompt, motion.phrase_at(zoom)))
     shot = between(base, words, (seed, seed, 0.0))
     return replace(shot, guidance=number_at(motion.guidance, zoom)) if motion.guidance else shot
 
