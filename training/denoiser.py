@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,8 +71,10 @@ def remaining() -> torch.Tensor:
 class Lessons:
     """Batches of latents, noise, steps and captions that depend only on the number of the step."""
 
-    def __init__(self, shelf: Shelf, tokenizer: CLIPTokenizer, seed: int, device: torch.device) -> None:
-        self.shelf, self.tokenizer, self.seed, self.device = shelf, tokenizer, seed, device
+    def __init__(
+        self, shelf: Any, tokenizer: CLIPTokenizer, seed: int, device: torch.device, say: Callable[..., str] = caption
+    ) -> None:
+        self.shelf, self.tokenizer, self.seed, self.device, self.say = shelf, tokenizer, seed, device, say
         self.alphas = remaining().float().to(device)
 
     def loss(self, module: torch.nn.Module, step: int, part: int, count: int) -> torch.Tensor:
@@ -80,7 +83,7 @@ class Lessons:
         rng = np.random.default_rng([self.seed, 8, step, part])
         scenes = self.shelf.scenes[ratio]
         picked = rng.integers(len(scenes), size=count)
-        texts = ["" if rng.random() < SILENT else caption(scenes[int(i)], rng) for i in picked]
+        texts = ["" if rng.random() < SILENT else self.say(scenes[int(i)], rng) for i in picked]
         ids = self.tokenizer(texts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step * 64 + part)
         clean = self.shelf.stacked[ratio][torch.from_numpy(picked)].float()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from training.autoencoder import to_signed
-from training.denoiser import Denoiser
 from training.painter import paint
 from training.scene import draw_scene
 from training.words import write_tokenizer
@@ -21,26 +23,28 @@ from training.words import write_tokenizer
 QUIET = -14.0
 
 
-@torch.no_grad()
 def normalise(vae: AutoencoderKL, count: int = 256, seed: int = 800_000_000) -> AutoencoderKL:
+    """`standardise` on freshly painted scenes."""
+    return standardise(vae, (paint(draw_scene(seed + i)) for i in range(count)))
+
+
+@torch.no_grad()
+def standardise(vae: AutoencoderKL, pictures: Iterable[np.ndarray]) -> AutoencoderKL:
     """Shift and scale the latents to mean 0 and deviation 1 per channel, inside the two 1 x 1 convolutions.
 
     The posterior's spread is set to next to nothing, since the autoencoder was fitted without sampling.
     """
     device = next(vae.parameters()).device
-    cells = []
-    for i in range(count):
-        x = to_signed(paint(draw_scene(seed + i))[None], device)
-        cells.append(vae.encode(x).latent_dist.mode().flatten(2)[0].T)
+    cells = [vae.encode(to_signed(p[None], device)).latent_dist.mode().flatten(2)[0].T for p in pictures]
     cell = torch.cat(cells).double()
-    mean, deviation = cell.mean(0).float(), cell.std(0).float()
+    mean, deviation, channels = cell.mean(0).float(), cell.std(0).float(), vae.config.latent_channels
     into, out = vae.quant_conv, vae.post_quant_conv
-    into.weight[:4] /= deviation.view(4, 1, 1, 1)
-    into.bias[:4] = (into.bias[:4] - mean) / deviation
-    into.weight[4:] = 0.0
-    into.bias[4:] = QUIET
+    into.weight[:channels] /= deviation.view(-1, 1, 1, 1)
+    into.bias[:channels] = (into.bias[:channels] - mean) / deviation
+    into.weight[channels:] = 0.0
+    into.bias[channels:] = QUIET
     out.bias += out.weight.flatten(1) @ mean
-    out.weight *= deviation.view(1, 4, 1, 1)
+    out.weight *= deviation.view(1, -1, 1, 1)
     vae.register_to_config(scaling_factor=1.0)
     return vae
 
@@ -71,15 +75,18 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def export(vae: AutoencoderKL, denoiser: Denoiser, folder: Path) -> str:
-    """Write the whole model to `folder`; returns its digest. A README.md there stays."""
+def export(vae: AutoencoderKL, denoiser: Any, folder: Path, known: list[str] | None = None) -> str:
+    """Write the whole model to `folder`; returns its digest. A README.md there stays.
+
+    `denoiser` holds `unet` and `text_encoder`; `known` are the words of its tokenizer (see `write_tokenizer`).
+    """
     for part in ("vae", "unet", "text_encoder", "tokenizer", "scheduler"):
         shutil.rmtree(folder / part, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     for part, module in (("vae", vae), ("unet", denoiser.unet), ("text_encoder", denoiser.text_encoder)):
         module.save_pretrained(folder / part, safe_serialization=True)
         _half(folder / part)
-    write_tokenizer(folder / "tokenizer")
+    write_tokenizer(folder / "tokenizer", known)
     scheduler = PNDMScheduler(
         beta_start=0.00085,
         beta_end=0.012,

@@ -15,6 +15,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from training.muon import Muon
+
 # The mean loss of one part of the batch of a step: (module, step, part, parts).
 LossAt = Callable[[torch.nn.Module, int, int, int], torch.Tensor]
 
@@ -33,6 +35,8 @@ class Recipe:
     average: float = 0.999
     clip: float = 1.0
     keep_every: int = 500
+    hold: float = 0.0
+    optimizer: str = "adamw"
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -43,10 +47,11 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then a half cosine down to `final` of the rate."""
+    """Linear warm-up, the full rate for the share `hold` of the steps, then a half cosine down to `final` of it."""
     if step < recipe.warm_up:
         return recipe.rate * (step + 1) / recipe.warm_up
-    done = min(1.0, (step - recipe.warm_up) / max(1, recipe.steps - recipe.warm_up))
+    start = max(recipe.warm_up, recipe.hold * recipe.steps)
+    done = min(1.0, max(0.0, step - start) / max(1, recipe.steps - start))
     return recipe.rate * (recipe.final + (1 - recipe.final) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
@@ -72,11 +77,16 @@ class Fit:
         self.seconds = 0.0
         self.names = [name for name, p in module.named_parameters() if p.requires_grad]
         self.weights = [p for p in module.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.weights, lr=recipe.rate, weight_decay=recipe.decay, betas=(0.9, 0.99))
+        self.optimizer = self._optimizer(recipe)
         self.mean = [p.detach().clone() for p in self.weights]
 
         self.replicas = [module, *(twin(module) for _ in range(parts - 1))]
         self.pool = ThreadPoolExecutor(max_workers=parts)
+
+    def _optimizer(self, recipe: Recipe) -> torch.optim.Optimizer:
+        if recipe.optimizer == "muon":
+            return Muon(zip(self.names, self.weights, strict=True), lr=recipe.rate, weight_decay=recipe.decay)
+        return torch.optim.AdamW(self.weights, lr=recipe.rate, weight_decay=recipe.decay, betas=(0.9, 0.99))
 
     def gradient(self, loss_at: LossAt) -> float:
         """The gradient of the mean of the parts' losses, each part computed by its own thread; returns that mean."""
@@ -139,8 +149,9 @@ class Fit:
                 weight.copy_(file.get_tensor(f"weight/{name}"))
                 self.mean[i].copy_(file.get_tensor(f"mean/{name}"))
                 if f"exp_avg/{name}" in keys:
-                    state = {k: file.get_tensor(f"{k}/{name}") for k in ("step", "exp_avg", "exp_avg_sq")}
-                    for key in ("exp_avg", "exp_avg_sq"):
+                    kept = [k for k in ("step", "exp_avg", "exp_avg_sq") if f"{k}/{name}" in keys]
+                    state = {k: file.get_tensor(f"{k}/{name}") for k in kept}
+                    for key in state.keys() - {"step"}:
                         state[key] = torch.empty_like(weight).copy_(state[key])
                     self.optimizer.state[weight] = state
         self.step, self.seconds = int(note["step"]), float(note["seconds"])
@@ -160,20 +171,35 @@ def run(
     *,
     check: Callable[[], str] | None = None,
     check_every: int = 500,
+    stop: Callable[[], bool] = lambda: False,
+    budget: float | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Fit until the recipe's last step; `loss_at` depends on nothing but its arguments."""
+    """Fit until the recipe's last step; `loss_at` depends on nothing but its arguments.
+
+    Where `stop` says so before that, the checkpoint is written and the function returns. With a `budget` in seconds
+    (of all runs together) the number of steps is planned anew from the speed measured during the first ones.
+    """
     recipe, start, total, count = fit.recipe, time.monotonic(), 0.0, 0
     before = fit.seconds
     while fit.step < recipe.steps:
+        if budget and fit.step >= 2 * recipe.warm_up and fit.seconds:
+            recipe = fit.recipe = replace(recipe, steps=max(fit.step + 1, int(budget * fit.step / fit.seconds)))
+            say(f"planned {recipe.steps} steps for {budget:.0f} s")
+            budget = None
         total, count = total + fit.update(loss_at), count + 1
         last = fit.step == recipe.steps
         if fit.step % 100 == 0 or last:
             fit.seconds = before + time.monotonic() - start
             say(f"step {fit.step}/{recipe.steps} loss {total / count:.5f} {fit.seconds:.0f} s")
             total, count = 0.0, 0
-        if fit.step % recipe.keep_every == 0 or last:
+        stopped = stop() and not last
+        if fit.step % recipe.keep_every == 0 or last or stopped:
+            fit.seconds = before + time.monotonic() - start
             fit.save(path)
+        if stopped:
+            say(f"stopped at step {fit.step}, {fit.seconds:.0f} s")
+            return
         if check and (fit.step % check_every == 0 or last):
             say(f"step {fit.step} {check()}")
 

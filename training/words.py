@@ -57,11 +57,14 @@ def learn_merges(words: list[str]) -> list[tuple[str, str]]:
         spelled = {word: _joined(parts, best) for word, parts in spelled.items()}
 
 
-def write_tokenizer(folder: Path) -> CLIPTokenizer:
-    """Write vocab.json, merges.txt and the rest of a CLIPTokenizer folder; returns the tokenizer read back."""
+def write_tokenizer(folder: Path, known: list[str] | None = None) -> CLIPTokenizer:
+    """Write vocab.json, merges.txt and the rest of a CLIPTokenizer folder; returns the tokenizer read back.
+
+    `known` are the words that become one token each, without it those of the captions.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     letters = list(byte_alphabet().values())
-    merges = learn_merges(vocabulary())
+    merges = learn_merges(vocabulary() if known is None else known)
     tokens = [*letters, *(letter + "</w>" for letter in letters), *(a + b for a, b in merges), BOS, EOS]
     vocab = {token: i for i, token in enumerate(tokens)}
     (folder / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")

@@ -37,9 +37,7 @@ def test_only_who_left_it_open_is_told() -> None:
 
 
 @pytest.mark.parametrize(("name", "told"), [("EPYC 9004", True), ("EPYC 7003", False)])
-def test_a_run_says_so_and_stays_float32(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: bool
-) -> None:
+def test_a_run_says_so_and_stays_float32(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: bool) -> None:
     monkeypatch.setattr(torch_engine, "cpuinfo", lambda: SAMPLES[name][0])
     opened = engine.open(source(folder), Runtime(device="cpu", threads=1))
     assert opened.profile.dtype == "float32"

@@ -138,6 +138,13 @@ class TestZoom:
         assert len(motion.shots(video("zoom", frames=96, zoom=[[0, 1], ["end", 4]]))) <= 96 / 10
         assert len(motion.shots(video("zoom", frames=96, zoom=1.0))) == 1
 
+    def test_the_phrase_tells_each_keyframe_its_own_zoom(self) -> None:
+        way: dict[str, Any] = {"mode": "zoom", "zoom": [[0, 1], ["end", 4]], "factor": 2}
+        shots = motion.shots(video(**way, prompts=[], phrase="zoom {zoom:.2f}"))
+        assert [s.prompt for s in shots[:2]] == ["a sea, zoom 1.00", "a sea, zoom 2.00"]
+        words = motion.shots(video(**way, phrase="zoom {zoom:.0f}", prompts=[[1, "wide"], [2, "a gate"]]))
+        assert [s.prompt for s in words[:2]] == ["a sea, zoom 1, wide", "a sea, zoom 2, a gate"]
+
     def test_words_and_strength_go_by_depth(self) -> None:
         shots = motion.shots(video("zoom", strength=[[1, 0.4], [3.375, 0.7]], guidance=[[1, 5], [3.375, 8]]))
         depths = [s.start.strength for s in shots if s.start]

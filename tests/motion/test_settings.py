@@ -66,6 +66,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("factor", ZOOM | {"factor": 1}, "motion.factor", "out of range"),
     ("mode", {"mode": "zooom", "frames": 9}, "motion.mode", "did you mean 'zoom'?"),
     ("variable", PROMPT | {"phrase": "{speed}"}, "motion.phrase", "unknown variable {speed}; allowed: t, frame"),
+    ("zoom phrase", ZOOM | {"phrase": "{t:.1f}"}, "motion.phrase", "unknown variable {t} in mode zoom"),
     ("format", PROMPT | {"phrase": "{zoom:>9999999}"}, "motion.phrase", "is not a number format"),
     ("fps", ZOOM | {"fps": "24/0"}, "motion.fps", "is not a frame rate"),
     ("infinite", ZOOM | {"zoom": "0:(1e999)"}, "motion.zoom", "is out of range"),

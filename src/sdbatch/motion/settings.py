@@ -144,6 +144,10 @@ class Motion(BaseModel):
         values = [{"t": i / (n - 1), "frame": i, **{k: c[i] for k, c in curves.items()}} for i in range(n)]
         return [_formatted(self.phrase, v) for v in values]
 
+    def phrase_at(self, zoom: float) -> str:
+        """The motion phrase at a depth, of a phrase that has no other variable than ``{zoom}``."""
+        return _formatted(self.phrase, {"zoom": zoom})
+
 
 def _formatted(phrase: str, values: dict[str, float]) -> str:
     return FIELD.sub(lambda m: format(values[m[1]], m[2] or ""), phrase)

@@ -6,6 +6,7 @@ https://arxiv.org/abs/2312.02149, which samples all levels jointly). For d < 0 i
 the area around it is outpainted: masked denoising with an ordinary denoiser, as in RePaint
 (https://arxiv.org/abs/2201.09865, without its resampling) and Blended Latent Diffusion
 (https://arxiv.org/abs/2206.02779). The keyframes of ``prompts``, ``strength`` and ``guidance`` are [zoom, value].
+``phrase`` adds the keyframe's own zoom to the prompt, for models that know distances.
 
 A frame is composed from coarse to fine (``levels``), each keyframe through one exact sub-pixel warp, so the video shows
 one rigid scene without visible switches. In a loop whose ends differ by factor^n, keyframe n equals keyframe 0, so
@@ -22,8 +23,9 @@ from dataclasses import replace
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.motion.chains import blended, next_seed
+from sdbatch.motion.chains import blended, joined, next_seed
 from sdbatch.motion.fields import key_error
+from sdbatch.motion.keys import variables
 from sdbatch.motion.levels import FEATHER, at_depth, level_camera, level_range, loop_levels, number_at, visible_levels
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.poses import poses, relative
@@ -31,14 +33,16 @@ from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Camera, Frame, Layer, Overlay, Shot, Start
 
 BY_DEPTH = frozenset({"prompts", "strength", "guidance"})
-USES = frozenset({"zoom", "x", "y", "roll", "loop", "factor", "target", *BY_DEPTH})
+USES = frozenset({"zoom", "x", "y", "roll", "loop", "factor", "target", "phrase", *BY_DEPTH})
 STRENGTH = 0.5  # of refinement, the default
 
 
 def check(motion: Motion) -> Iterator[PydanticCustomError]:
-    """Zooms of keyframes must be positive and increase; a loop must end on a keyframe."""
+    """Zooms of keyframes must increase; a phrase may use the zoom only; a loop must end on a keyframe."""
     for name in sorted(BY_DEPTH):
         yield from _depths(motion, name)
+    for name in sorted(variables(motion.phrase) - {"zoom"}):
+        yield key_error("phrase", f"unknown variable {{{name}}} in mode zoom; allowed: zoom (of the keyframe)")
     try:
         loop_levels(motion)
     except PydanticCustomError as e:
@@ -99,6 +103,7 @@ def _keyframe(base: Shot, motion: Motion, level: int) -> Shot:
     """The shot of a level, without its start picture."""
     zoom, seed = motion.factor**level, next_seed(base.seed, level)
     texts = at_depth(motion.prompts, zoom) if motion.prompts else ("", "", 0.0)
+    base = replace(base, prompt=joined(base.prompt, motion.phrase_at(zoom)))
     shot = blended(base, texts, (seed, seed, 0.0))
     return replace(shot, guidance=number_at(motion.guidance, zoom)) if motion.guidance else shot
 

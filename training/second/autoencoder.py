@@ -1,0 +1,186 @@
+"""Fits the autoencoder on pictures of 256 x 256 pixels in area, from the weights of the first generation.
+
+The latents get more channels: the new ones start without effect, so that the first step is as good as the old weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+
+from training.autoencoder import error_of, to_signed
+from training.fit import Fit, Recipe, mean_of, run
+from training.render import MODEL
+from training.second.easel import paint_all
+from training.second.pack import unpacked
+from training.second.painter import paint
+from training.second.scene import draw_scene
+
+CHANNELS = 8
+CROP = 128
+NOISE = 0.05
+# Rate held until the last tenth. A busy processor needs a second and a half per step.
+RECIPE = Recipe(steps=30000, rate=5e-4, batch=3, warm_up=50, average=0.998, keep_every=50, hold=0.9, optimizer="muon")
+
+
+def build(channels: int = CHANNELS) -> AutoencoderKL:
+    """The autoencoder, untrained."""
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(16, 32, 64, 96),
+        layers_per_block=1,
+        norm_num_groups=8,
+        latent_channels=channels,
+        sample_size=256,
+        force_upcast=False,
+    )
+
+
+@torch.no_grad()
+def grow(old: AutoencoderKL, new: AutoencoderKL) -> AutoencoderKL:
+    """Copy the weights of an autoencoder into one with more latent channels, which start without effect."""
+    few, many = old.config.latent_channels, new.config.latent_channels
+    state = new.state_dict()
+    for name, value in old.state_dict().items():
+        if state[name].shape == value.shape:
+            state[name].copy_(value)
+    # Means and logarithms of variances follow each other in the encoder's output.
+    rows = torch.tensor([*range(few), *range(many, many + few)])
+    for key in ("weight", "bias"):
+        state[f"encoder.conv_out.{key}"][rows] = old.state_dict()[f"encoder.conv_out.{key}"]
+    for name, places, size in (("quant_conv", rows, 2 * many), ("post_quant_conv", torch.arange(few), many)):
+        weight = torch.eye(size)
+        weight[places[:, None], places] = old.state_dict()[f"{name}.weight"][:, :, 0, 0]
+        state[f"{name}.weight"].copy_(weight[:, :, None, None])
+        state[f"{name}.bias"].zero_()
+        state[f"{name}.bias"][places] = old.state_dict()[f"{name}.bias"]
+    state["decoder.conv_in.weight"].zero_()
+    state["decoder.conv_in.weight"][:, :few] = old.state_dict()["decoder.conv_in.weight"]
+    return new
+
+
+class Album:
+    """Scenes painted when they are first asked for, and crops that depend only on the step."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.count, self.seed = count, seed
+        self.pictures: dict[int, np.ndarray] = {}
+
+    def fill(self, workers: int) -> None:
+        """Paint all scenes now, with several processes."""
+        scenes = [draw_scene(self.seed * 1_000_003 + index) for index in range(self.count)]
+        self.pictures = dict(enumerate(paint_all(scenes, workers)))
+
+    def picture(self, index: int) -> np.ndarray:
+        """The picture with this number."""
+        if index not in self.pictures:
+            self.pictures[index] = paint(draw_scene(self.seed * 1_000_003 + index))
+        return self.pictures[index]
+
+    def _crop(self, rng: np.random.Generator, known: int) -> np.ndarray:
+        picture = self.picture(int(rng.integers(known)))
+        top, left = (int(rng.integers(side - CROP + 1)) for side in picture.shape[:2])
+        return picture[top : top + CROP, left : left + CROP]
+
+    def _known(self, step: int) -> int:
+        """How many pictures are in use at a step: painting them takes its time, where no other process does it."""
+        return min(self.count, max(len(self.pictures), 100 + step))
+
+    def crops(self, step: int, batch: int) -> np.ndarray:
+        """A batch of crops; of two candidates each, the one with more to see."""
+        rng = np.random.default_rng([self.seed, 5, step])
+        known = self._known(step)
+        pairs = [(self._crop(rng, known), self._crop(rng, known)) for _ in range(batch)]
+        return np.stack([max(pair, key=lambda crop: float(crop[::4, ::4].std())) for pair in pairs])
+
+    def whole(self, step: int, count: int) -> np.ndarray:
+        """A batch of whole pictures, of the size of the first one drawn."""
+        rng = np.random.default_rng([self.seed, 6, step])
+        first = self.picture(int(rng.integers(self._known(step))))
+        out = [first]
+        while len(out) < count:
+            other = self.picture(int(rng.integers(self._known(step))))
+            out += [other] if other.shape == first.shape else []
+        return np.stack(out)
+
+
+def loss_of(model: AutoencoderKL, x: torch.Tensor, seed: int) -> torch.Tensor:
+    """The error of pictures sent through the autoencoder; a little noise on the latents keeps them smooth."""
+    mean = model.encode(x).latent_dist.mean
+    noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed)).to(mean)
+    y = model.decode(mean + NOISE * noise).sample
+    return error_of(y - x) + 1e-4 * mean.square().mean()
+
+
+@torch.no_grad()
+def quality(model: AutoencoderKL, count: int = 32, seed: int = 900_000_000) -> tuple[float, float]:
+    """PSNR in dB over unseen scenes (of the mean squared error of each, averaged), and the latents' deviation."""
+    values, spreads = [], []
+    device = next(model.parameters()).device
+    for i in range(count):
+        x = to_signed(paint(draw_scene(seed + i))[None], device)
+        z = model.encode(x).latent_dist.mode()
+        y = model.decode(z).sample.clamp(-1, 1)
+        values.append(10 * torch.log10(4.0 / (y - x).square().mean()).item())
+        spreads.append(z.square().mean().item())
+    return float(np.mean(values)), float(np.mean(spreads)) ** 0.5
+
+
+def train(
+    folder: Path,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    pictures: int = 4000,
+    workers: int = 1,
+    weights: Path | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    budget: float | None = None,
+    say: Callable[[str], None] = print,
+) -> AutoencoderKL:
+    """Fit the autoencoder, or go on; returns it with the averaged weights. After `hold` it sees whole pictures.
+
+    Without a checkpoint in `folder` it starts from packed `weights`, or else from the shipped model.
+    """
+    torch.manual_seed(recipe.seed)
+    model = build()
+    if weights is None:
+        grow(AutoencoderKL.from_pretrained(MODEL / "vae", torch_dtype=torch.float32), model)
+    else:
+        model.load_state_dict(unpacked(weights, "autoencoder"))
+    model = model.to(device, memory_format=torch.channels_last)
+    fit = Fit(model, recipe)
+    path = folder / "autoencoder.safetensors"
+    if fit.load(path):
+        say(f"autoencoder: goes on at step {fit.step}")
+    judged = build().to(device, memory_format=torch.channels_last).eval()
+    album = Album(pictures, recipe.seed + 1)
+    if workers > 1 and fit.step < recipe.steps:
+        album.fill(workers)
+        say(f"autoencoder: {pictures} scenes painted")
+
+    def check() -> str:
+        fit.load_mean(judged)
+        return "PSNR {:.2f} dB, spread {:.3f}".format(*quality(judged))
+
+    def loss_at(module: AutoencoderKL, step: int, part: int, parts: int) -> torch.Tensor:
+        late = step >= fit.recipe.hold * fit.recipe.steps
+        pixels = album.whole(step, max(1, recipe.batch // 4)) if late else album.crops(step, recipe.batch)
+        return loss_of(module, to_signed(pixels, device), step * 64 + part)
+
+    run(fit, path, loss_at, check=check, check_every=500, stop=stop, budget=budget, say=say)
+    fit.load_mean(judged)
+    return judged
+
+
+def restore(folder: Path, weights: Path | None, device: torch.device) -> AutoencoderKL:
+    """The autoencoder with the averaged weights of the checkpoint in `folder`, or else with packed `weights`."""
+    model, path = build(), folder / "autoencoder.safetensors"
+    state = unpacked(weights, "autoencoder") if weights and not path.exists() else mean_of(path)
+    model.load_state_dict(state, strict=True)
+    return model.to(device, memory_format=torch.channels_last).eval()

@@ -1,0 +1,194 @@
+"""The attribute reader: a small network that names what a picture shows, fitted on drawn scenes alone.
+
+For two subjects it names what stands left and right. What cannot be seen (the sky in a close up) is not asked of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from safetensors.torch import load_file, save_file
+
+from training.autoencoder import to_signed
+from training.fit import Fit, Recipe, run
+from training.second.easel import paint_all
+from training.second.painter import paint
+from training.second.scene import (
+    BACKDROPS,
+    COLOURED,
+    COLOURS,
+    PLAIN,
+    SIZES,
+    SKIES,
+    SUBJECTS,
+    WEATHERS,
+    Scene,
+    draw_scene,
+)
+
+ALONE = "alone"
+HEADS: dict[str, tuple[str, ...]] = {
+    "sky": SKIES,
+    "backdrop": BACKDROPS,
+    "subject": SUBJECTS,
+    "colour": (*COLOURS, *PLAIN.values()),
+    "clouds": ("none", "some"),
+    "weather": WEATHERS,
+    "left": (*SUBJECTS, ALONE),
+    "right": (*SUBJECTS, ALONE),
+    "distance": ("far", "middle", "near", "close", "detail"),
+}
+JUDGED = ("sky", "backdrop", "subject", "colour")
+WEIGHTS = Path(__file__).parent / "reader.safetensors"
+RECIPE = Recipe(steps=2500, rate=2e-3, batch=24, warm_up=100, average=0.995, keep_every=100)
+FIRST_SEED = 500_000_000
+UNSEEN_SEED = 600_000_000
+
+
+class Reader(torch.nn.Module):
+    """Strided convolutions; mean and maximum over the whole, the left and the right half; one linear head each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (3, 24, 48, 96, 128, 160, 160)
+        layers: list[torch.nn.Module] = []
+        for i, (a, b) in enumerate(pairwise(widths)):
+            layers += [
+                torch.nn.Conv2d(a, b, 3, stride=2 if i < 5 else 1, padding=1),
+                torch.nn.GroupNorm(8, b),
+                torch.nn.SiLU(),
+            ]
+        self.body = torch.nn.Sequential(*layers)
+        self.heads = torch.nn.ModuleDict({k: torch.nn.Linear(6 * widths[-1], len(v)) for k, v in HEADS.items()})
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Scores per head for pictures of -1 to 1."""
+        h = self.body(x)
+        middle = (h.shape[-1] + 1) // 2
+        areas = (h, h[..., :middle], h[..., -middle:])
+        pooled = torch.cat([f for a in areas for f in (a.mean(dim=(2, 3)), a.amax(dim=(2, 3)))], dim=1)
+        return {name: head(pooled) for name, head in self.heads.items()}
+
+
+def truth(scene: Scene) -> dict[str, str]:
+    """What the reader should say of a scene; heads that cannot be answered are left out."""
+    two, wide = scene.second, scene.distance not in ("close", "detail")
+    out = {"distance": scene.distance, "weather": scene.weather}
+    if wide:
+        out |= {"sky": scene.sky, "backdrop": scene.backdrop, "clouds": "some" if scene.clouds else "none"}
+    if two is None:
+        return out | {"subject": scene.subject, "colour": scene.colour, "left": ALONE, "right": ALONE}
+    left, right = (scene.subject, two.subject) if scene.side == "left" else (two.subject, scene.subject)
+    return out | {"left": left, "right": right}
+
+
+def _worn(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Soften, tint and grain a batch, so that the reader goes by what is shown and not by clean edges."""
+    if rng.random() < 0.5:
+        size = x.shape[-2:]
+        small = F.interpolate(x, scale_factor=float(rng.uniform(0.35, 0.9)), mode="area")
+        x = F.interpolate(small, size=size, mode="bilinear")
+    gain = torch.from_numpy(rng.uniform(0.93, 1.07, (len(x), 3, 1, 1)).astype(np.float32)).to(x)
+    shift = torch.from_numpy(rng.uniform(-0.06, 0.06, (len(x), 3, 1, 1)).astype(np.float32)).to(x)
+    grain = torch.from_numpy(rng.standard_normal(x.shape).astype(np.float32)).to(x) * float(rng.uniform(0, 0.06))
+    return (x * gain + shift + grain).contiguous(memory_format=torch.channels_last)
+
+
+def lesson(step: int, count: int) -> list[Scene]:
+    """The scenes of a batch, all of one ratio; one in eight of a combination that training keeps out."""
+    rng = np.random.default_rng([6, step])
+    ratio = list(SIZES)[int(rng.integers(len(SIZES)))]
+    first = FIRST_SEED + step * 1000
+    return [draw_scene(first + i, ratio, unseen=bool(rng.random() < 0.125)) for i in range(count)]
+
+
+def reader_loss(module: torch.nn.Module, scenes: Sequence[Scene], pixels: np.ndarray, seed: int) -> torch.Tensor:
+    """The summed cross-entropies of the heads that can be answered."""
+    device = next(module.parameters()).device
+    scores = module(_worn(to_signed(pixels, device), np.random.default_rng([9, seed])))
+    loss = torch.zeros((), device=device)
+    for name, words in HEADS.items():
+        answers = [truth(s).get(name) for s in scenes]
+        known = [i for i, answer in enumerate(answers) if answer is not None]
+        if known:
+            labels = torch.tensor([words.index(str(answers[i])) for i in known], device=device)
+            loss = loss + F.cross_entropy(scores[name][known], labels) * (len(known) / len(scenes))
+    return loss
+
+
+def train(
+    folder: Path, device: torch.device, *, steps: int, workers: int = 1, say: Callable[[str], None] = print
+) -> Reader:
+    """Fit the reader, or go on, and keep it in half precision beside this module; `workers` processes paint."""
+    torch.manual_seed(1)
+    module = Reader().to(device, memory_format=torch.channels_last)
+    recipe = replace(RECIPE, steps=steps)
+    fit = Fit(module, recipe)
+    path = folder / "reader.safetensors"
+    fit.load(path)
+    ahead = (scene for step in range(fit.step, steps) for scene in lesson(step, recipe.batch))
+    pictures = paint_all(ahead, workers)
+
+    def loss_at(replica: torch.nn.Module, step: int, part: int, parts: int) -> torch.Tensor:
+        scenes = lesson(step, recipe.batch)
+        return reader_loss(replica, scenes, np.stack(list(islice(pictures, recipe.batch))), step)
+
+    run(fit, path, loss_at, say=say)
+    fit.load_mean(module)
+    save_file({k: v.half().cpu().contiguous() for k, v in sorted(module.state_dict().items())}, str(WEIGHTS))
+    WEIGHTS.chmod(0o644)
+    return restore()
+
+
+def restore() -> Reader:
+    """The reader that is kept beside this module."""
+    module = Reader()
+    module.load_state_dict({k: v.float() for k, v in load_file(str(WEIGHTS)).items()})
+    return module.to(memory_format=torch.channels_last).eval()
+
+
+@torch.no_grad()
+def read(reader: Reader, pictures: Sequence[np.ndarray]) -> list[dict[str, str]]:
+    """What the reader sees in pictures (height, width, 3) of any sizes."""
+    out = []
+    for picture in pictures:
+        scores = reader(to_signed(picture[None]))
+        out.append({name: words[int(scores[name].argmax())] for name, words in HEADS.items()})
+    return out
+
+
+def accuracy(
+    seen: Sequence[dict[str, str]], wanted: Sequence[dict[str, str]], names: Sequence[str] = JUDGED
+) -> dict[str, float]:
+    """The share of right answers in percent per attribute; colour only for subjects that come in colours."""
+    out = {}
+    for name in names:
+        pairs = [
+            (s[name], w[name])
+            for s, w in zip(seen, wanted, strict=True)
+            if name in w and (name != "colour" or w["subject"] in COLOURED)
+        ]
+        out[name] = round(100 * sum(a == b for a, b in pairs) / max(1, len(pairs)), 1)
+    return out
+
+
+def sides(seen: Sequence[dict[str, str]], wanted: Sequence[dict[str, str]]) -> dict[str, float]:
+    """Of two-subject pictures, in percent: both on the right sides, both there on either side."""
+    pairs = [(s, w) for s, w in zip(seen, wanted, strict=True) if w["left"] != ALONE]
+    right = [s["left"] == w["left"] and s["right"] == w["right"] for s, w in pairs]
+    there = [{s["left"], s["right"]} == {w["left"], w["right"]} for s, w in pairs]
+    share = 100 / max(1, len(pairs))
+    return {"pictures": len(pairs), "sides": round(share * sum(right), 1), "both": round(share * sum(there), 1)}
+
+
+def own_accuracy(reader: Reader, count: int = 600) -> dict[str, float]:
+    """The reader's accuracy on drawn scenes that it never saw."""
+    scenes = [draw_scene(UNSEEN_SEED + i, unseen=i % 8 == 0) for i in range(count)]
+    seen, wanted = read(reader, [paint(s) for s in scenes]), [truth(s) for s in scenes]
+    return accuracy(seen, wanted, (*JUDGED, "clouds", "weather", "distance")) | sides(seen, wanted)
