@@ -1,6 +1,6 @@
-"""README's pictures, of what the embedded model paints now.   python -m scripts.pictures
+"""The README's pictures and its animation, rendered by the embedded model.   python -m scripts.pictures [videos]
 
-Needs Debian's chromium and chromium-driver, and the packages of the tests.
+``videos`` renders the animation only; the pictures need Debian's chromium and chromium-driver.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sdbatch import cli
 from tests.gallery.browser import Browser
@@ -33,8 +33,12 @@ STUDY: dict[str, Any] = {
 
 
 def main() -> int:
-    """Render, look, and put the pictures into docs/images."""
+    """Render, take screenshots, and write docs/images."""
+    only_videos = sys.argv[1:] == ["videos"]  # Hydra replaces sys.argv
     with tempfile.TemporaryDirectory() as folder:
+        animation([*shipped(Path(folder), "infinite_zoom"), *shipped(Path(folder), "dream_feedback")])
+        if only_videos:
+            return 0
         sheet = rendered(Path(folder), "land", STUDY | {"seeds": "0..5"})
         cli.run([*where(Path(folder)), "name=land", "task=sheet"])
         keep(sheet / "sheet.png", "demo.png")
@@ -42,6 +46,28 @@ def main() -> int:
         page = rendered(Path(folder), "landscapes", STUDY | {"seeds": "0..3", "sweep": sweep})
         keep(seen(page, Path(folder)), "gallery.png")
     return 0
+
+
+def shipped(folder: Path, name: str) -> list[list[Path]]:
+    """The frames of each video of a shipped experiment."""
+    assert cli.run([f"+experiment={name}", "output.frames=true", "gallery.enabled=false", *where(folder)]) == 0
+    return [sorted(video.glob("*.png")) for video in sorted((folder / "outputs" / name / "frames").iterdir())]
+
+
+def animation(videos: list[list[Path]]) -> None:
+    """The videos side by side as an animated WebP: twice the size, half the frame rate (12 fps)."""
+    frames = [side_by_side(together) for together in list(zip(*videos, strict=False))[::2]]
+    frames[0].save(
+        IMAGES / "videos.webp", save_all=True, append_images=frames[1:], duration=83, loop=0, quality=60, method=6
+    )
+
+
+def side_by_side(paths: tuple[Path, ...]) -> Image.Image:
+    pictures = [ImageOps.scale(Image.open(path).convert("RGB"), 2) for path in paths]
+    row = Image.new("RGB", (sum(p.width for p in pictures), pictures[0].height))
+    for i, picture in enumerate(pictures):
+        row.paste(picture, (i * picture.width, 0))
+    return row
 
 
 def keep(picture: Path, name: str) -> None:

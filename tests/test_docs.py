@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from sdbatch import motion
+from sdbatch.config.registry import TASKS
 from sdbatch.errors import nearest
-from sdbatch.spec.jobs import Layer
+from sdbatch.samplers import SAMPLERS
 from tests.config.building import ROOT, planned, problems
 
 SOURCE = ROOT / "src" / "sdbatch"
@@ -41,13 +40,28 @@ def test_the_mistakes_of_the_readme_are_said_so():
     assert f"  {third}\n" in text
 
 
-def test_the_motion_of_ten_lines_is_a_motion(monkeypatch: pytest.MonkeyPatch):
-    made: dict = {}
-    exec(block("CONTRIBUTING.md", "python"), made)
-    monkeypatch.setitem(motion.MODES, "cut", made["MODE"])
-    (job,) = planned(motion={"mode": "cut", "frames": 4})
-    assert motion.shots(job) == (job.shot, replace(job.shot, seed=job.shot.seed + 1))
-    assert motion.frames(job) == ((Layer(0),), (Layer(0),), (Layer(1),), (Layer(1),))
+def test_the_python_example_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SDBATCH_MODEL", "fake")
+    file = tmp_path / "my_conf" / "experiment" / "torii.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(block("README.md", "yaml"), "utf-8")
+    exec(block("README.md", "python"), {})
+    first, *results = capsys.readouterr().out.splitlines()
+    assert first.startswith("20 j")
+    assert len(results) == 20
+    assert all(line.startswith("outputs/torii/images/") for line in results)
+    assert len(list((tmp_path / "outputs/torii/images").iterdir())) == 20
+
+
+def test_the_readme_lists_every_sampler_and_task():
+    text = (ROOT / "README.md").read_text("utf-8")
+    listed = re.search(r"\*\*sampling.sampler\*\*: (.*?)\.\n", text, re.S)
+    assert listed
+    assert re.split(r",\s+", listed[1]) == list(SAMPLERS)
+    assert set(re.findall(r"task=(\w+)", text)) == set(TASKS) - {"render"}
 
 
 def test_every_package_has_a_row():

@@ -135,8 +135,11 @@ def _watch(event: str, args: tuple) -> None:
         return
     if event == "open" and isinstance(args[0], str) and isinstance(args[2], int) and args[2] & WRITES:
         _written.append(args[0])
-    elif event in ("os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.truncate"):
+    elif event in ("os.mkdir", "os.chmod", "os.truncate"):
         _written.append(os.fspath(args[0]))
+    elif event in ("os.remove", "os.rmdir"):  # rmtree names what it removes relative to an open folder
+        folder = os.readlink(f"/proc/self/fd/{args[1]}") if args[1] >= 0 else ""
+        _written.append(os.path.join(folder, os.fspath(args[0])))
     elif event in ("os.rename", "os.link", "os.symlink"):
         _written.append(os.fspath(args[1]))
 

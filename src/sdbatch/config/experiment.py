@@ -33,11 +33,15 @@ from sdbatch.spec.limits import GUIDANCE, STEPS
 GROUPS = ("experiment", "prompt_set", "motion_preset", "sampling_preset")  # folders of conf/ that are added: no keys
 
 
+def _samplers(schema: dict[str, Any]) -> None:
+    schema["enum"] = list(SAMPLERS)
+
+
 class Sampling(Section):
     """How one shot is denoised."""
 
-    sampler: Annotated[str, one_of(tuple(SAMPLERS), "sampler")] = Field(
-        "dpmpp_2m_karras", description="the sampler's name", json_schema_extra={"enum": list(SAMPLERS)}
+    sampler: Annotated[str, one_of(SAMPLERS, "sampler")] = Field(
+        "dpmpp_2m_karras", description="the sampler's name", json_schema_extra=_samplers
     )
     steps: int = Field(24, ge=STEPS.low, le=STEPS.high, description="sampling steps")
     guidance: float = Field(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sdbatch.errors import nearest, shown
+from sdbatch.spec.canvas import RATIOS
 from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.ranges import parse_seeds
 
@@ -98,4 +99,10 @@ def _canvas_entry(value: Any) -> str:
     return str(value).strip()
 
 
-CanvasEntry = Annotated[str, BeforeValidator(_canvas_entry, json_schema_input_type=str)]
+def _ratios(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [{"enum": list(RATIOS)}, {"pattern": "^ *[0-9]{1,6} *[xX×] *[0-9]{1,6} *$"}]
+
+
+CanvasEntry = Annotated[
+    str, BeforeValidator(_canvas_entry, json_schema_input_type=str), Field(json_schema_extra=_ratios)
+]

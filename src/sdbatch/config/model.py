@@ -60,7 +60,7 @@ class ModelSettings(Section):
     def _used(self) -> ModelSettings:
         """A key that only another kind takes would be ignored."""
         for name, kind in MODEL_KINDS.items():
-            for key in sorted(kind.keys) if name != self.kind else ():
+            for key in sorted(kind.keys - MODEL_KINDS[self.kind].keys):
                 if (value := getattr(self, key)) is not None:
                     text = f"{shown(value)} would be ignored: model.kind is {self.kind}, not {name}"
                     raise key_error(key, f"{text} (add model={kind.group or name})")

@@ -12,7 +12,7 @@ from typing import Any
 from sdbatch import motion
 from sdbatch.media import infotext, png, video_reader, xmp
 from sdbatch.media.chunks import MAX_TEXT, SIGNATURE
-from sdbatch.spec.file_names import sidecar
+from sdbatch.spec.file_names import is_video, sidecar
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Profile
 from sdbatch.version import __version__
@@ -49,7 +49,7 @@ def read(path: Path | str) -> dict[str, Any]:
     try:
         with path.open("rb") as f:
             head = f.read(64)
-        if head.startswith(SIGNATURE):
+        if head.startswith(SIGNATURE) and not is_video(path):  # an animated PNG has the same first bytes
             return _from_png(path)
         if head.lstrip().startswith(b"{"):
             return _from_json(path)

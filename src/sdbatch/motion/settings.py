@@ -39,7 +39,7 @@ class Motion(BaseModel):
 
     mode: str = Field(
         "still",
-        description="still (a picture), or how a video is made: prompt, walk, zoom, feedback",
+        description="how a prompt becomes a video; still: it stays a picture",
         json_schema_extra=_modes,
     )
     seconds: float | None = Field(None, gt=0, le=3600, description="length of the video (or give frames)")

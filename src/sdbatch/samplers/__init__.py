@@ -1,7 +1,7 @@
 """Samplers as coefficient tables: pure functions of numbers, equal to diffusers' schedulers step by step.
 
 A new sampler is one file with a function from (sampler, schedule, steps, start) to a table, its name in FAMILIES and
-its literal parameters in SAMPLERS, with the name that infotext has for it. Knows numpy only.
+its literal parameters in SAMPLERS, with its name in infotext (CONTRIBUTING.md has an example). Knows numpy only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The codecs that a video can be written with: one typed entry each. Pure; imports nothing of the project.
 
 Names of files, choices of ``encoding.codec``, ffmpeg's arguments, what is read back and how the gallery shows a video
-all derive from ``CODECS``. To add a codec, add an entry; nothing else changes.
+all derive from ``CODECS``. To add a codec, add an entry; nothing else changes (CONTRIBUTING.md has an example).
 
 Every entry fixes what bits depend on (threads) and converts sRGB to the colours that its tags promise.
 """

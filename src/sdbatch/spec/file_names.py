@@ -41,6 +41,11 @@ def is_picture(path: Path) -> bool:
     return path.suffix == PNG
 
 
+def is_video(path: Path) -> bool:
+    """Whether a name ends like a video of one of the codecs."""
+    return path.suffix[1:] in {codec.suffix for codec in CODECS.values()}
+
+
 def poster(video: Path) -> Path:
     """The first frame of a video, as a PNG."""
     return video.with_suffix(PNG)
