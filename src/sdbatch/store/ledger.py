@@ -1,7 +1,7 @@
 """All records of an experiment, by id. Holds ids and positions in files, not records: 100,000 jobs are cheap.
 
 Sources in order: manifest.jsonl, then worker files by generation; within and across them later lines win, but a failure
-never hides a picture that is there. Torn and garbage lines are counted and left out; hostile content raises nothing.
+never hides a picture that is there. Damaged lines are counted and left out; hostile content raises nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Ledger:
     """``intact`` says whether the file of a done record is there."""
 
     def __init__(self, sources: Iterable[Path], intact: Callable[[Record], bool]) -> None:
-        self.garbage = 0
+        self.damaged_lines = 0
         self._intact = intact
         self._data: list[bytes | mmap.mmap] = []
         self._at: dict[str, int] = {}
@@ -67,7 +67,7 @@ class Ledger:
             if record is not None:
                 self._enter(record, base | start)
             elif line.strip():
-                self.garbage += 1
+                self.damaged_lines += 1
             start = end + 1
 
     def _enter(self, record: Record, at: int) -> None:

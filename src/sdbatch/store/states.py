@@ -28,7 +28,7 @@ class States:
 
     codes: bytearray
     orphans: tuple[str, ...] = ()
-    garbage: int = 0
+    damaged_lines: int = 0
 
     def __len__(self) -> int:
         return len(self.codes)

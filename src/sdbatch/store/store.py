@@ -54,7 +54,7 @@ class Store(Folder):
     ) -> States:
         """What is known of each job. With ``profile`` (a digest), jobs done under others are told apart; with
         ``digest`` (``media.png.file_digest``) every file is read and compared."""
-        states = States(bytearray(len(plan)), self._orphans(plan, ledger), ledger.garbage)
+        states = States(bytearray(len(plan)), self._orphans(plan, ledger), ledger.damaged_lines)
         for i, job_id in enumerate(plan.ids):
             record = ledger.get(job_id)
             if record is not None:
