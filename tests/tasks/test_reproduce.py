@@ -98,7 +98,7 @@ def test_what_cannot_be_reproduced(stills: Folder) -> None:
     assert "is not a name of a file" in stills.wrong(task="reproduce", source="a\0b")
     assert "is no" in stills.wrong(task="reproduce", source="x" * 300)
     folder = {"folder": str(path.parent)}
-    assert "it would be overwritten" in stills.wrong(task="reproduce", source=str(path), reproduce=folder)
+    assert "would be overwritten" in stills.wrong(task="reproduce", source=str(path), reproduce=folder)
 
 
 def test_files_without_metadata(folder: Folder) -> None:
@@ -154,7 +154,11 @@ def test_another_tools_picture_that_says_little(folder: Folder) -> None:
     info.add_text("parameters", "a castle\nSteps: 5, Sampler: DPM fast, ENSD: 1")
     Image.new("RGB", (40, 24)).save(folder.root / "theirs.png", pnginfo=info)
     assert _again(folder, "theirs.png") == 0
-    for assumption in ("seed: not given, 0 taken", "size: not given, the picture's 40x24", "'DPM fast' is not ours"):
+    for assumption in (
+        "seed: not given, using 0",
+        "size: not given, using the picture's 40x24",
+        "unknown sampler 'DPM fast'",
+    ):
         assert assumption in folder.out
     assert png.decode(folder.root / "reproduced/theirs.png").shape == (24, 40, 3)
 
@@ -167,12 +171,12 @@ def test_another_tools_picture_that_says_little(folder: Folder) -> None:
         ("DPM++ 2M Karras", "Karras", "dpmpp_2m_karras", ""),
         ("Euler a", "Automatic", "euler_a", ""),
         ("Heun", "Uniform", "heun", ""),
-        ("DPM++ 2M", "Automatic", "dpmpp_2m_karras", "schedule: 'Automatic' is Karras for DPM++ 2M there"),
-        ("DPM++ 2M SDE", "Automatic", "dpmpp_2m_sde", "schedule: 'Automatic' is Exponential for DPM++ 2M SDE there"),
-        ("DPM++ 2M", "Exponential", "dpmpp_2m", "schedule: 'Exponential' is not ours for this sampler"),
-        ("Euler", "Karras", "euler", "schedule: 'Karras' is not ours for this sampler, that of euler taken"),
-        ("LMS Karras", "Automatic", "lms", "sampler: 'LMS Karras' is not ours, lms taken"),
-        ("Restart", "Automatic", "dpmpp_2m_karras", "sampler: 'Restart' is not ours, dpmpp_2m_karras taken"),
+        ("DPM++ 2M", "Automatic", "dpmpp_2m_karras", "schedule: 'Automatic' means Karras for DPM++ 2M"),
+        ("DPM++ 2M SDE", "Automatic", "dpmpp_2m_sde", "schedule: 'Automatic' means Exponential for DPM++ 2M SDE"),
+        ("DPM++ 2M", "Exponential", "dpmpp_2m", "schedule: 'Exponential' is not available for this sampler"),
+        ("Euler", "Karras", "euler", "schedule: 'Karras' is not available for this sampler, using that of euler"),
+        ("LMS Karras", "Automatic", "lms", "sampler: unknown sampler 'LMS Karras', using lms"),
+        ("Restart", "Automatic", "dpmpp_2m_karras", "sampler: unknown sampler 'Restart', using dpmpp_2m_karras"),
     ],
 )
 def test_samplers_and_schedules_of_another_tool(sampler: str, schedule: str, taken: str, says: str) -> None:
@@ -187,9 +191,9 @@ def test_samplers_and_schedules_of_another_tool(sampler: str, schedule: str, tak
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a [cat:dog:0.5]", "prompt: [from:to:when] and [a|b] change nothing"),
-        ("cow AND dog", "prompt: AND does not join"),
-        ("a <hypernet:x:1>", "prompt: <lora:…> and <hypernet:…> are text"),
+        ("a [cat:dog:0.5]", "prompt: [from:to:when] and [a|b] are treated"),
+        ("cow AND dog", "prompt: AND does not combine"),
+        ("a <hypernet:x:1>", "prompt: <lora:…> and <hypernet:…> are treated as text"),
     ],
 )
 def test_prompts_of_another_tool(text: str, says: str) -> None:
@@ -224,5 +228,5 @@ def test_a_picture_that_was_enlarged_afterwards(folder: Folder) -> None:
     info.add_text("parameters", LINE.format("Euler", "Automatic") + ", Hires upscale: 2")
     Image.new("RGB", (64, 64)).save(folder.root / "theirs.png", pnginfo=info)
     assert _again(folder, "theirs.png") == 1
-    assert "rendered, but cannot be compared: of different sizes: 64x64 and 32x32" in folder.out
+    assert "rendered, but cannot be compared: different sizes: 64x64 and 32x32" in folder.out
     assert "not used: Hires upscale" in folder.out
