@@ -57,7 +57,7 @@ def test_metadata_that_travelled_alone(folder: Folder, videos: Callable[[str], d
     alone = folder.root / "alone.json"
     shutil.copy(folder.path("videos/*.json"), alone)
     assert _again(folder, alone) == 1
-    assert "no video beside it to compare with" in folder.out
+    assert "its video is missing" in folder.out
     assert (folder.root / "reproduced/alone.mp4").is_file()
 
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_reproduced(stills: Folder) -> None:
     assert "damaged video" in stills.wrong(task="reproduce", source="note.txt")
     Image.new("RGB", (8, 8)).save(stills.root / "photo.jpg")
     assert "is a JPEG, whose metadata is not read" in stills.wrong(task="reproduce", source="photo.jpg")
-    assert "'outputs' is a folder (name one file in it" in stills.wrong(task="reproduce", source="outputs")
+    assert "'outputs' is a folder (name one of its files" in stills.wrong(task="reproduce", source="outputs")
     assert "is not a name of a file" in stills.wrong(task="reproduce", source="a\0b")
     assert "is no" in stills.wrong(task="reproduce", source="x" * 300)
     folder = {"folder": str(path.parent)}
@@ -123,7 +123,7 @@ def test_weights_that_are_not_here(stills: Folder) -> None:
         data["job"]["id"] = parse.shot(data["job"]["shot"]).id
 
     said = stills.wrong(task="reproduce", source=str(_edited(stills, other)))
-    assert "model: rendered with the weights b2:feed, which model=fake are not" in said
+    assert "model: rendered with the weights b2:feed, and model=fake has others" in said
     assert "model.path=FOLDER" in said
 
 
@@ -132,7 +132,7 @@ def test_metadata_that_was_changed(stills: Folder) -> None:
         data["job"]["shot"]["steps"] += 1
 
     said = stills.wrong(task="reproduce", source=str(_edited(stills, steps)))
-    assert "source.job.id: is 'j" in said
+    assert "source.job.id: 'j" in said
     assert "was the file changed?" in said
 
 
@@ -145,7 +145,12 @@ def test_another_tools_picture(folder: Folder) -> None:
     told = infotext.parse(text)
     assert (told["seed"], told["steps"], told["sampler"], told["guidance"]) == (77, 12, "dpmpp_2m_karras", 6.5)
     assert (told["width"], told["negative"]) == (64, "clouds")
-    for assumption in ("weights: 'dream' is a name only", "<lora:…>", "not used: Hires steps", "noise: drawn on"):
+    for assumption in (
+        "weights: 'dream' does not identify them",
+        "<lora:…>",
+        "not used: Hires steps",
+        "noise: drawn on",
+    ):
         assert assumption in folder.out
 
 
@@ -211,7 +216,7 @@ def test_a_hostile_prompt_is_read_in_time() -> None:
 def test_what_another_tool_did_besides() -> None:
     line = LINE.format("Euler", "Automatic") + ", Denoising strength: 0.4, VAE: kl.pt, Clip skip: 2, RNG: CPU"
     _, assumed = foreign.job(infotext.parse(line), Model("b2:00"), (32, 32), "source")
-    assert assumed == ("weights: not given, b2:00 taken", "not used: Denoising strength, VAE")
+    assert assumed == ("weights: not given, using b2:00", "not used: Denoising strength, VAE")
 
 
 def test_infotext_out_of_range(folder: Folder) -> None:
