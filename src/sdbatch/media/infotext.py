@@ -75,8 +75,8 @@ def parse(text: str) -> dict[str, Any]:
 
 def sampler(name: str) -> str:
     """The sdbatch name of a sampler in an infotext; ``name`` if there is none."""
-    ours = (name for name, entry in SAMPLERS.items() if entry.infotext.casefold() == name.casefold() != "")
-    return next(ours, name)
+    found = (own for own, entry in SAMPLERS.items() if entry.infotext.casefold() == name.casefold() != "")
+    return next(found, name)
 
 
 def _ambiguous(prompt: str) -> bool:
