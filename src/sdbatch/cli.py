@@ -1,8 +1,7 @@
-"""The command line: the only place that turns errors into exit codes.
+"""The command line: the only module that turns errors into exit codes.
 
-0 all done · 1 some jobs failed or a file cannot be written · 2 the configuration is wrong · 3 verify found a
-difference ·
-130 interrupted. Under ``-m`` every job validates itself and the worst code wins.
+0: all done; 1: some jobs failed, or a file cannot be written; 2: the configuration is wrong; 3: verify found a
+difference; 130: interrupted. With ``-m`` each run validates its configuration, and the largest code is returned.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from sdbatch.version import __version__
 if TYPE_CHECKING:
     from sdbatch.config.hydra_source import Composed
 
-AGAIN = "interrupted; run the same command again to resume"
-SHOWN = 40  # mistakes; a wrong prompt file may hold thousands
+INTERRUPTED = "interrupted; run the same command again to resume"
+MAX_SHOWN = 40  # problems; a wrong prompt file may have thousands
 
 
 def main() -> None:
@@ -27,27 +26,27 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Compose, validate and carry out; never a traceback for what a user did."""
+    """Compose, validate and execute ``arguments``; the exit code. User errors never cause a traceback."""
     if sys.platform == "win32":
-        _complain("Windows is not supported: its file locks and signals are others; use WSL 2")
+        _complain("Windows is not supported: its file locks and signals differ; use WSL 2")
         return 2
     if "--version" in arguments:
         sys.stdout.write(f"sdbatch {__version__}\n")
         return 0
-    if arguments == ["--worker"]:  # started by ``workers``; its order comes on standard input
-        return _carry_out(_work, 0)
-    several = not {"-m", "--multirun"}.isdisjoint(arguments)
+    if arguments == ["--worker"]:  # started by ``workers``; the configuration comes on standard input
+        return _execute(_work, 0)
+    multirun = not {"-m", "--multirun"}.isdisjoint(arguments)
     codes: list[int] = []
     try:
         from sdbatch.config.hydra_source import (
-            compose,  # here: Ctrl-C while the program is loaded must not print a traceback either
+            compose,  # here: Ctrl-C during imports must not print a traceback
         )
 
-        compose(arguments, lambda read: codes.append(_carry_out(lambda: _do(read), len(codes) + 1 if several else 0)))
+        compose(arguments, lambda read: codes.append(_execute(lambda: _do(read), len(codes) + 1 if multirun else 0)))
     except ConfigError as e:
-        codes.append(_say(e))
+        codes.append(_report(e))
     except KeyboardInterrupt:
-        _complain(AGAIN)
+        _complain(INTERRUPTED)
         codes.append(130)
     except SystemExit as e:  # argparse: --help, or an unknown flag
         return e.code if isinstance(e.code, int) else 2
@@ -67,30 +66,30 @@ def _work() -> int:
     return work()
 
 
-def _carry_out(what: Callable[[], int], number: int) -> int:
-    """One run; ``number``: which of several (0: the only one)."""
+def _execute(task: Callable[[], int], number: int) -> int:
+    """The exit code of one run. ``number`` counts the runs of ``-m`` from 1; 0 without ``-m``."""
     try:
-        return what()
+        return task()
     except ConfigError as e:
-        return _say(e, number)
+        return _report(e, number)
     except (StoreError, RenderError) as e:
         _complain(str(e))
         return 1
     except (Interrupted, KeyboardInterrupt) as e:
-        _complain(str(e) or AGAIN)
+        _complain(str(e) or INTERRUPTED)
         return 130
 
 
-def _say(error: ConfigError, number: int = 0) -> int:
+def _report(error: ConfigError, number: int = 0) -> int:
     count = len(error.problems)
     head = "the configuration is wrong" if count == 1 else f"the configuration is wrong in {count} places"
-    head = f"run {number}: {head}; it wrote nothing" if number else f"{head}; nothing was written"
-    more = [f"  … and {count - SHOWN} more"] if count > SHOWN else []
-    _complain("\n".join([head, *(f"  {p}" for p in error.problems[:SHOWN]), *more]))
+    head = f"run {number}: {head}; nothing was written" if number else f"{head}; nothing was written"
+    more = [f"  … and {count - MAX_SHOWN} more"] if count > MAX_SHOWN else []
+    _complain("\n".join([head, *(f"  {p}" for p in error.problems[:MAX_SHOWN]), *more]))
     return 2
 
 
 def _complain(text: str) -> None:
-    # Surrogates (a broken byte on the command line) must not break the message about them.
+    # Surrogates (invalid bytes on the command line) must not make the message fail.
     sys.stderr.write(f"sdbatch: {text}\n".encode("utf-8", "backslashreplace").decode("utf-8"))
     sys.stderr.flush()

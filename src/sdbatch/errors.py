@@ -1,13 +1,13 @@
-"""The error tree: what a person did wrong, and what went wrong while rendering.
+"""The error classes: mistakes in the configuration, and failures while rendering.
 
     SdbatchError
-    ├── ConfigError        exit 2: one or more Problems, all shown at once, nothing written
-    ├── RenderError        one shot cannot be made (recorded; the others go on)
-    │   └── DeviceLost     exit 1: the GPU can do nothing more; what is done stays done
-    ├── StoreError         exit 1: a file cannot be written (full, read-only); what is done stays done
-    └── Interrupted        exit 130: Ctrl-C or SIGTERM; the same command goes on
+    ├── ConfigError        exit 2: one or more Problems, all reported at once; nothing is written
+    ├── RenderError        one shot cannot be rendered (recorded; the other shots continue)
+    │   └── DeviceLost     exit 1: the GPU has failed; finished jobs are kept
+    ├── StoreError         exit 1: a file cannot be written (disk full, read-only); finished jobs are kept
+    └── Interrupted        exit 130: Ctrl-C or SIGTERM; the same command resumes
 
-Jobs raise; only ``cli`` turns an error into an exit code.
+All code raises these; only ``cli`` turns an error into an exit code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake: dotted ``key``, what is wrong with it, and what to do (``hint``, may be empty)."""
+    """One mistake: the dotted ``key``, the ``message``, and a ``hint`` how to fix it. Key and hint may be empty."""
 
     key: str
     message: str
@@ -32,11 +32,11 @@ class Problem:
 
 
 class SdbatchError(Exception):
-    """Base of everything sdbatch raises on purpose."""
+    """Base class of all errors that sdbatch raises deliberately."""
 
 
 class ConfigError(SdbatchError):
-    """The configuration is wrong; carries every problem found."""
+    """The configuration is invalid; ``problems`` lists every mistake found."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -52,14 +52,14 @@ class RenderError(SdbatchError):
 
 
 class DeviceLost(RenderError):  # noqa: N818  (names the state of the device)
-    """The device fails at everything from now on: no shot is to blame, and the run ends."""
+    """The device fails at every further call. No shot is the cause, so the run ends."""
 
 
 class StoreError(SdbatchError):
     """Files cannot be read or written (disk full, no permission)."""
 
 
-class Interrupted(SdbatchError):  # noqa: N818  (a wish, not an error)
+class Interrupted(SdbatchError):  # noqa: N818  (a request of the user)
     """The user asked to stop."""
 
 
@@ -75,11 +75,11 @@ def closest(wrong: str, allowed: Iterable[str], likeness: float = 0.5) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as its writer knows it: YAML's words, quoted text, cut short."""
+    """A value in YAML notation, for error messages: text quoted, at most 80 characters."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     try:
         text = repr(value[:100]) if isinstance(value, str | list | tuple) else str(value)
-    except ValueError:  # a number of thousands of digits in it
+    except ValueError:  # it contains a number of thousands of digits
         return f"a {type(value).__name__}"
     return text if len(text) <= 80 else text[:77] + "..."

@@ -65,7 +65,7 @@ def test_a_card_is_chosen_by_its_number(two_cards: list[int], asked: str, index:
 
 
 def test_a_card_that_is_not_there_is_named_with_those_that_are(two_cards: list[int]) -> None:
-    said = r"runtime.device: cuda:2 is not available here \(there is cuda:0 \(Card\), cuda:1 \(Card\)\)"
+    said = r"runtime.device: cuda:2 is not available here \(available: cuda:0 \(Card\), cuda:1 \(Card\)\)"
     with pytest.raises(ConfigError, match=said):
         device.prepare(Runtime(threads=1, device="cuda:2"))
 
@@ -272,7 +272,7 @@ def test_a_gpu_that_is_hidden_or_does_not_start(unused: Any, monkeypatch: pytest
     monkeypatch.setattr(torch.cuda, "init", refuses)
     assert "CUDA 13.0 does not start with driver 580.95.05: CUDA unknown error" in unused_gpu.unused_gpu()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert "CUDA_VISIBLE_DEVICES='' leaves none" in unused_gpu.unused_gpu()
+    assert "CUDA_VISIBLE_DEVICES='' leaves no usable device" in unused_gpu.unused_gpu()
 
 
 def test_a_gpu_is_found_by_the_drivers_own_tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

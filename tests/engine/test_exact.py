@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine.batching import Asked, Lane, Request
+from sdbatch.engine.batching import Lane, QueuedRow, Request
 from sdbatch.engine.denoise import Row
 from sdbatch.engine.policy import TAILS
 from sdbatch.engine.selftest import probe, same_bits
@@ -136,10 +136,10 @@ def test_tails_are_tested_before_they_are_used(folder: Path, monkeypatch: pytest
     """Calls that cannot be filled may be smaller, but only by sizes that gave equal bits in that very bucket."""
     opened = engine.open(source(folder), Runtime(device="cpu", threads=1))
     assert opened.profile.rows == 16
-    proven = opened._lane(Bucket(8, 8, 1)).prove()
+    proven = opened._lane(Bucket(8, 8, 1)).find_tails()
     assert proven == tuple(n for n in TAILS if same(opened._uncounted, n))
     monkeypatch.setattr(opened, "_uncounted", Uneven(opened._uncounted))
-    assert opened._lane(Bucket(8, 16, 1)).prove() == ()
+    assert opened._lane(Bucket(8, 16, 1)).find_tails() == ()
 
 
 def same(call: Any, size: int) -> bool:
@@ -151,11 +151,11 @@ def same(call: Any, size: int) -> bool:
 @pytest.mark.parametrize(("count", "sizes"), [(3, [16, 16, 16, 4]), (9, [16, 16, 16, 9]), (10, [16, 16, 16, 16])])
 def test_a_lane_that_is_padded_often_takes_smaller_calls(count: int, sizes: list[int]) -> None:
     asked = []
-    lane = Lane(16, 1, prove=lambda: asked.append(1) or (4, 9))  # type: ignore[func-returns-value]
+    lane = Lane(16, 1, find_tails=lambda: asked.append(1) or (4, 9))  # type: ignore[func-returns-value]
     found = []
     for _ in sizes:
         flight = Request(shot(), iter(()), 3, None)  # type: ignore[arg-type]
-        lane.queue = [Asked(flight, k, None) for k in range(count)]  # type: ignore[arg-type]
+        lane.queue = [QueuedRow(flight, k, None) for k in range(count)]  # type: ignore[arg-type]
         found.append(lane.take(16)[1])
     assert found == sizes
     assert asked == [1]

@@ -189,7 +189,7 @@ def test_what_does_not_serve_is_refused(folder: Path, tmp_path: Path, single: Pa
     (tmp_path / "cut.safetensors").write_bytes(single.read_bytes()[:-100])
     refuse("cannot be read", file=tmp_path / "cut.safetensors")
     save_file({"lora_unet.x": torch.zeros(2)}, tmp_path / "lora.safetensors")
-    refuse("no Stable Diffusion 1 checkpoint", file=tmp_path / "lora.safetensors")
+    refuse("not a Stable Diffusion 1 checkpoint", file=tmp_path / "lora.safetensors")
     ldm.write(tmp_path / "novae.safetensors", ldm.made(), vae=False)
     refuse(re.escape("model.vae=…"), file=tmp_path / "novae.safetensors")
     refuse("no VAE", folder=folder, vae=tmp_path / "lora.safetensors")

@@ -114,7 +114,7 @@ def test_rows_wait_for_answers_that_will_fill_their_call(folder: Path, monkeypat
     """Three shots ask six rows at a time, in calls of four: the other two wait, although a worker is idle."""
     several = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=2, rows=4))
     monkeypatch.setattr(several, "_calls", AtOnce(2))
-    monkeypatch.setattr(several, "_quick", False)  # no smaller calls
+    monkeypatch.setattr(several, "_fast_calls", False)  # no smaller calls
     several.stats.reset_counts()
     render(several, [shot(seed=i, steps=6) for i in range(3)])
     assert several.stats.rows_used == 3 * 6 * 2

@@ -92,7 +92,7 @@ def test_calls_of_another_size_are_caught(opened_with: Any) -> None:
     """Bits that depend on the size of the call are not harm while it is fixed; smaller calls are not taken then."""
     found = opened_with(lambda parts: parts.denoiser.conv_out.register_forward_hook(size_dependent))
     assert found.profile.rows == 16
-    assert found._lane(Bucket(8, 8, 1)).prove() == ()
+    assert found._lane(Bucket(8, 8, 1)).find_tails() == ()
 
 
 @pytest.mark.usefixtures("each_size")

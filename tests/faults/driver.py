@@ -79,14 +79,14 @@ def render(root: str, wish: dict[str, Any]) -> int:
         return renderer
 
     if "read_delay" in wish:
-        stored = ShotCache._stored
+        stored = ShotCache._read
 
         def slowly(*arguments: Any) -> Any:
             time.sleep(wish["read_delay"])
             return stored(*arguments)
 
-        ShotCache._stored = slowly  # type: ignore[method-assign,assignment]
-    share.MANY = wish.get("chunks", share.MANY)
+        ShotCache._read = slowly  # type: ignore[method-assign,assignment]
+    share.MIN_CHUNKS = wish.get("chunks", share.MIN_CHUNKS)
     say("ready")
     while "begin" in wish and not Path(wish["begin"]).exists():
         time.sleep(0.001)  # all begin in the same instant

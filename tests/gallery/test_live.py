@@ -79,7 +79,9 @@ def test_a_renderer_that_died_is_noticed(browser: Browser, tmp_path: Path):
     )
     browser.open(store.root)
     browser.js("performance.now = () => 100000; return 1")
-    browser.until("return document.querySelector('.status').textContent.includes('The same command goes on')")
+    browser.until(
+        "return document.querySelector('.status').textContent.includes('run the same command again to resume')"
+    )
     (store.root / "gallery" / "state.js").unlink()  # being replaced: there will be another look
     patience.until(lambda: any("state.js" in text for text in browser.complaints()))
     page.finish()

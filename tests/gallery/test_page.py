@@ -70,7 +70,7 @@ def test_values_words_and_states_filter(browser: Browser, tmp_path: Path):
     assert browser.texts(".row") == ["boat"]
     browser.one("input[type=search]").clear()
     browser.one("input[type=search]").send_keys("nothing like it")
-    assert browser.one(".empty").text == "No picture matches; take back a filter."
+    assert browser.one(".empty").text == "No picture matches; remove a filter."
     browser.open(store.root)
     browser.click("[data-axis='2'] summary")
     browser.click("[data-axis='2'] .drop label:nth-of-type(2)")
@@ -146,7 +146,7 @@ def test_compare_any_two(browser: Browser, land: Path):
     browser.open(land)
     browser.all(".cell")[0].click()
     browser.type("c")
-    assert "Go to another one" in browser.one("figcaption").text
+    assert "Choose another picture" in browser.one("figcaption").text
     browser.type("escape")
     browser.until("return document.querySelector('.cell .pin')?.textContent === 'A'")
     browser.all(".cell")[22].click()

@@ -243,9 +243,9 @@ def deep(path: Path) -> None:
 @pytest.mark.parametrize("damage", [cut, junk, empty, page, deep], ids=lambda f: f.__name__)
 def test_a_damaged_file_is_named(folder, file, damage):
     damage(file)
-    assert "'model.safetensors' is not a whole safetensors file" in refusal(file)
+    assert "'model.safetensors' is not a valid safetensors file" in refusal(file)
     damage(folder / "vae" / "vae.safetensors")
-    assert "'vae.safetensors' is not a whole safetensors file" in refusal(folder)
+    assert "'vae.safetensors' is not a valid safetensors file" in refusal(folder)
 
 
 @pytest.mark.parametrize(
@@ -255,11 +255,11 @@ def test_a_damaged_file_is_named(folder, file, damage):
         ("unet", {"_class_name": "SD3Transformer2DModel"}, "is not a Stable Diffusion 1.x/2.x model"),
         ("unet", {"in_channels": 9}, "is an inpainting or depth model (use an ordinary 4-channel one)"),
         ("unet", {"sample_size": [64, 64]}, "cannot be read"),
-        ("unet", {"sample_size": 10**9}, "no picture model"),
+        ("unet", {"sample_size": 10**9}, "not an image model"),
         ("unet", {"in_channels": "x", "out_channels": "x"}, "cannot be read"),
         ("vae", {"block_out_channels": 4}, "cannot be read"),
-        ("vae", {"block_out_channels": [1] * 60}, "no picture model"),
-        ("text_encoder", {"max_position_embeddings": 1}, "no picture model"),
+        ("vae", {"block_out_channels": [1] * 60}, "not an image model"),
+        ("text_encoder", {"max_position_embeddings": 1}, "not an image model"),
         ("text_encoder", {"max_position_embeddings": None}, "cannot be read"),
     ],
 )
@@ -302,7 +302,7 @@ def test_a_single_file_of_another_kind_is_refused(tmp_path, tensors, words):
 
 def test_a_file_of_something_else_is_refused(tmp_path):
     write(tmp_path / "lora.safetensors", lora=np.zeros(1, np.float32))
-    assert "holds no Stable Diffusion 1.x checkpoint" in refusal(tmp_path / "lora.safetensors")
+    assert "is not a Stable Diffusion 1.x checkpoint" in refusal(tmp_path / "lora.safetensors")
 
 
 @pytest.mark.parametrize("vae", ["nowhere", "model/unet/config.json", "model/scheduler", "cut.safetensors"])

@@ -140,12 +140,12 @@ def test_lanes_give_the_largest_first_and_chains_before_others() -> None:
     assert lanes.pop(Bucket(1, 1, 1)) is None
 
 
-def test_what_is_put_back_comes_next() -> None:
+def test_a_requeued_unit_comes_next() -> None:
     lanes = WorkQueue()
     for unit in range(3):
         lanes.add(SMALL, unit)
     assert lanes.pop(None) == 0
-    lanes.put_back(SMALL, 0)
+    lanes.requeue(SMALL, 0)
     assert [lanes.pop(None) for _ in range(4)] == [0, 1, 2, None]
 
 

@@ -394,7 +394,7 @@ def test_a_shot_that_was_exchanged_is_noticed(store: Store, how: str) -> None:
     one, other = sorted(store.root.glob("shots/*/*.png"))[:2]
     one.write_bytes(other.read_bytes() if how == "another shot" else png.encode(png.decode(one)))
     outcome = run(p, store, Opener())
-    assert outcome.errors[0][1] == f"{one.name}: is not the picture that was stored there; run again to render it"
+    assert outcome.errors[0][1] == f"{one.name}: its pixels differ from the stored digest; run again to render it"
     again = Opener()
     assert run(p, store, again).done == 1
     assert again.rendered == [one.stem]
@@ -448,7 +448,7 @@ def test_a_renderer_that_keeps_a_shot_is_told_on(store: Store) -> None:
                     yield Picture(shot, draw(shot))
 
     outcome = run(stills(3), store, Forgetful)
-    assert (outcome.done, outcome.failed, outcome.errors[0][1]) == (2, 1, "the renderer gave no picture")
+    assert (outcome.done, outcome.failed, outcome.errors[0][1]) == (2, 1, "the renderer returned no picture")
 
 
 def test_timings_give_estimates(store: Store, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_chunks_follow_from_the_job_and_the_length_of_the_plan(monkeypatch: pyte
     shared = share.Share(stills(3), small, lambda: iter(()))  # type: ignore[arg-type]
     assert all(shared.claim(i) for i in range(3))
     assert small.asked == stills(3).ids
-    monkeypatch.setattr(share, "MANY", 2)
+    monkeypatch.setattr(share, "MIN_CHUNKS", 2)
     jobs = [still(i, size=(32 + 8 * (i % 2), 24)) for i in range(6)]
     long = motion.make(replace(jobs[4].shot, steps=9), Motion(), Encoding(), "long")
     p = plan(*jobs[:4], long, jobs[5], video(4))

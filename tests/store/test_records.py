@@ -92,7 +92,7 @@ def test_torn_and_garbage_lines_are_counted(tmp_path: Path) -> None:
     other = replace(DONE, id="j2", path="images/b.png")
     torn = DONE.line() + b"\x00garbage\n\n" + b"x" * (MAX_LINE + 1) + b"\n" + other.line() + FAILED.line()[:-20]
     found = ledger(tmp_path, torn)
-    assert (found.garbage, list(found)) == (3, [DONE.id, "j2"])
+    assert (found.damaged_lines, list(found)) == (3, [DONE.id, "j2"])
     assert found.get("j2") == other
     assert found.line("j2") == other.line().strip()
 

@@ -297,7 +297,7 @@ def test_a_torn_append_spoils_one_line_only(store: Store, monkeypatch: pytest.Mo
     put(store, worker, p[2])
     worker.close()
     found = store.ledger()
-    assert (set(found), found.garbage) == ({p.ids[0], p.ids[2]}, 1)
+    assert (set(found), found.damaged_lines) == ({p.ids[0], p.ids[2]}, 1)
 
 
 def test_without_locks_nothing_is_removed_and_nothing_is_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

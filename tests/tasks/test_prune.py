@@ -24,14 +24,14 @@ def _prune(folder: Folder, **more) -> str:
 
 def test_nothing_goes_that_is_wanted(stills: Folder) -> None:
     before = stills.tree()
-    assert "everything in it is wanted" in _prune(stills, prune={"apply": True, "plans": True, "shots": True})
+    assert "nothing to remove" in _prune(stills, prune={"apply": True, "plans": True, "shots": True})
     assert stills.tree() == before
 
 
 def test_a_kept_plan_keeps_its_jobs(stills: Folder) -> None:
     assert stills.run(seeds=[0]) == 0
     before = stills.tree()
-    assert "everything" in _prune(stills, seeds=[0], prune={"apply": True})
+    assert "nothing to remove" in _prune(stills, seeds=[0], prune={"apply": True})
     out = _prune(stills, seeds=[0], prune={"plans": True})
     assert "2 records, 2 orphan files, 1 plan file" in out
     assert "nothing was removed" in out
@@ -57,7 +57,7 @@ def test_shots_of_finished_videos(folder: Folder, videos) -> None:
     more = videos("zoom")
     shots = {p for p in folder.tree() if "/shots/" in p}
     assert shots
-    assert "everything" in _prune(folder, **more)
+    assert "nothing to remove" in _prune(folder, **more)
     assert f"{len(shots)} shot files" in _prune(folder, prune={"shots": True, "apply": True}, **more)
     assert not (folder.store.root / "shots").exists()
     assert folder.run(task="verify", **more) == 0
@@ -66,7 +66,7 @@ def test_shots_of_finished_videos(folder: Folder, videos) -> None:
     folder.path("videos/*.mp4").unlink()
     again = {p for p in folder.tree() if "/shots/" in p}
     assert 0 < len(again) < len(shots), "of the one video that was rendered again, which is now missing once more"
-    assert "everything" in _prune(folder, prune={"shots": True, "apply": True}, **more)
+    assert "nothing to remove" in _prune(folder, prune={"shots": True, "apply": True}, **more)
 
 
 def test_shots_of_an_older_kept_plan_stay(folder: Folder, videos: Callable[[str], dict[str, Any]]) -> None:
@@ -74,7 +74,7 @@ def test_shots_of_an_older_kept_plan_stay(folder: Folder, videos: Callable[[str]
     shots = {p: d for p, d in folder.tree().items() if "/shots/" in p}
     assert shots
     assert folder.run(seeds=[4]) == 0
-    assert "everything" in _prune(folder, seeds=[4], prune={"apply": True})
+    assert "nothing to remove" in _prune(folder, seeds=[4], prune={"apply": True})
     assert {p: d for p, d in folder.tree().items() if "/shots/" in p} == shots
     _prune(folder, seeds=[4], prune={"apply": True, "plans": True})
     assert not (folder.store.root / "shots").exists(), "without that plan nothing needs them"
@@ -112,7 +112,7 @@ def test_only_a_name_is_needed(stills: Folder) -> None:
 
 def test_not_while_someone_renders(stills: Folder) -> None:
     (stills.store.root / "images/stray.png").write_bytes(b"x")
-    with stills.store.worker(), pytest.raises(StoreError, match="another process renders here"):
+    with stills.store.worker(), pytest.raises(StoreError, match="another process renders into this folder"):
         stills.run(task="prune", prune={"apply": True})
     assert (stills.store.root / "images/stray.png").exists()
 
@@ -156,5 +156,5 @@ def test_profiles_that_nothing_names(stills: Folder) -> None:
 
 def test_nothing_there(folder: Folder) -> None:
     assert not prune.unwanted(Store(folder.root / "outputs/x"), None, PruneSettings())
-    assert "everything" in _prune(folder)
+    assert "nothing to remove" in _prune(folder)
     assert not (folder.root / "outputs").exists()

@@ -154,7 +154,7 @@ def test_different_bits_within_a_profile(stills: Folder, monkeypatch: pytest.Mon
     assert distance["psnr"] == pytest.approx(10 * np.log10(255**2 * 48 * 32 * 3), abs=0.01)
     assert stills.tree() == before
     assert stills.run(task="verify") == 3
-    assert "is the present one: no version or setting explains it" in stills.out
+    assert "is the current one: no version or setting explains this" in stills.out
 
 
 def test_different_bits_under_another_profile(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,8 +233,8 @@ def test_a_profile_that_was_damaged(stills: Folder, how: str) -> None:
     assert (code, said["findings"][0]["status"]) == (3, "missing" if how == "gone" else "changed")
     assert stills.run(task="verify") == 3
     assert "4 bit-equal" in stills.out
-    assert f"profiles/{path.name}: how its jobs were rendered" in stills.out
-    assert "they say it themselves" in stills.out
+    assert f"profiles/{path.name}: the profile of its jobs" in stills.out
+    assert "it was read from their metadata" in stills.out
     assert stills.run(task="verify", verify={"repair": True}) == 0
     assert stills.tree() == before
 
@@ -244,8 +244,8 @@ def test_a_profile_that_nothing_says(folder: Folder) -> None:
     assert folder.run(**none) == 0
     folder.path("profiles/*").unlink()
     assert folder.run(task="verify", **none) == 3
-    assert "and they do not say it" in folder.out
-    assert "is not known: what differs from the present one cannot be said" in folder.out
+    assert "and is not in their metadata" in folder.out
+    assert "is unknown, so its differences from the current one are unknown" in folder.out
 
 
 @pytest.mark.parametrize(("suffix", "what"), [(".json", "metadata"), (".png", "poster")])

@@ -40,8 +40,8 @@ def test_cards_that_are_hidden_stay_hidden(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("asked", "there", "said"),
     [
-        ("all", 0, r"runtime.gpus: all: there is no CUDA card .* \(use null, or runtime.processes=N"),
-        (4, 2, r"runtime.gpus: 4 cards are asked for; this machine has 2 \(use all, or 1–2\)"),
+        ("all", 0, r"runtime.gpus: all: torch finds no CUDA card .* \(use null, or runtime.processes=N"),
+        (4, 2, r"runtime.gpus: 4 cards were requested; this machine has 2 \(use all, or 1–2\)"),
     ],
 )
 def test_cards_that_are_not_there(asked: int | str, there: int, said: str) -> None:

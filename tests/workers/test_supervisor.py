@@ -55,7 +55,7 @@ def test_a_worker_that_is_killed_loses_nothing(
     one.until("outputs/x/images/*.png")
     os.kill(one.children()[0], signal.SIGKILL)
     assert one.wait() == 0, one.said
-    assert "died (SIGKILL): it is started again" in one.said
+    assert "died (SIGKILL): restarting it" in one.said
     assert tree(tmp_path / "one/outputs") == reference
 
 
@@ -129,7 +129,7 @@ def test_cards_without_cuda(command, tmp_path: Path) -> None:
         pytest.skip("this machine has CUDA")
     one = command(*ONE, "runtime.gpus=all")
     assert one.wait() == 2
-    assert "runtime.gpus: all: there is no CUDA card" in one.said
+    assert "runtime.gpus: all: torch finds no CUDA card" in one.said
     assert not (tmp_path / "one/outputs").exists()
 
 

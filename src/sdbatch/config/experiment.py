@@ -1,6 +1,6 @@
-"""The whole configuration as frozen pydantic models: every key, its type, its range, what it means.
+"""The configuration as frozen pydantic models: every key with type, range and description.
 
-Knows nothing of Hydra and reads no files. ``validate`` turns plain data into an :class:`Experiment` or raises one
+Does not know Hydra and reads no files. ``validate`` turns plain data into an :class:`Experiment` or raises one
 ConfigError with every mistake in it.
 """
 
@@ -68,11 +68,11 @@ def _codecs(schema: dict[str, Any]) -> None:
     schema["description"] = "; ".join(f"{codec.name}: {codec.about}" for codec in CODECS.values())
 
 
-_ENCODING = Encoding()  # its defaults are part of ids
+_ENCODING = Encoding()  # its values are part of ids
 
 
 class EncodingSettings(Section):
-    """How a video's frames become a file."""
+    """The encoding of a video."""
 
     codec: Annotated[str, one_of(CODECS, "codec")] = Field(
         _ENCODING.codec, description="the kind of video file", json_schema_extra=_codecs
@@ -82,13 +82,13 @@ class EncodingSettings(Section):
     )
     preset: Preset = Field(_ENCODING.preset, description="x264's preset: slower makes smaller files")
     supersample: int = Field(
-        _ENCODING.supersample, ge=1, le=4, description="frames are composed so many times finer, then averaged"
+        _ENCODING.supersample, ge=1, le=4, description="supersampling factor: frames are composed larger, then averaged"
     )
     interpolate: int = Field(
         _ENCODING.interpolate,
         ge=1,
         le=8,
-        description="motion-compensated frames between: times fps (ffmpeg's minterpolate)",
+        description="motion-compensated interpolation: multiplies fps (ffmpeg's minterpolate)",
     )
 
     def encoding(self) -> Encoding:
@@ -99,9 +99,9 @@ class EncodingSettings(Section):
 class Output(Section):
     """Where files go and what is in them."""
 
-    folder: FilePath = Field("outputs", description="folder that holds <name>/")
-    metadata: Literal["full", "none"] = Field("full", description="what the files say about themselves")
-    frames: bool = Field(False, description="keep the frames of videos as PNGs, in frames/<id of the job>/")
+    folder: FilePath = Field("outputs", description="folder that contains <name>/")
+    metadata: Literal["full", "none"] = Field("full", description="metadata in the files")
+    frames: bool = Field(False, description="also store the frames of videos as PNGs, in frames/<id of the job>/")
 
 
 class Shard(Section):
@@ -117,7 +117,7 @@ class Shard(Section):
         return self
 
     def part(self, jobs: int) -> range:
-        """Positions of this part in a plan of so many jobs."""
+        """The positions of this part in a plan of ``jobs`` jobs."""
         return range(self.index, jobs, self.count)
 
 
@@ -142,8 +142,8 @@ class Experiment(Section):
     sampling: Sampling = Field(Sampling(), description="how a shot is denoised")
     motion: Motion = Field(Motion(), description="how a prompt becomes a video")
     encoding: EncodingSettings = Field(EncodingSettings(), description="how frames become a file")
-    sweep: tuple[dict[str, Any], ...] = Field((), description="keys in one entry go together, entries multiply")
-    skip: tuple[dict[str, Any], ...] = Field((), description="jobs that match all keys of a rule are left out")
+    sweep: tuple[dict[str, Any], ...] = Field((), description="keys in one entry vary together, entries multiply")
+    skip: tuple[dict[str, Any], ...] = Field((), description="jobs that match all keys of a rule are skipped")
     model: ModelSettings = Field(ModelSettings(), description="which weights")
     runtime: Runtime = Field(Runtime(), description="how to render; changes no id")
     output: Output = Field(Output(), description="where files go")
@@ -156,18 +156,18 @@ class Experiment(Section):
     gallery: GallerySettings = Field(GallerySettings(), description="the page of all pictures")
     verify: VerifySettings = Field(VerifySettings(), description="rendering again and comparing")
     source: FilePath | None = Field(None, description="task=reproduce: a picture or a video")
-    reproduce: ReproduceSettings = Field(ReproduceSettings(), description="one file made again")
-    final: FinalSettings = Field(FinalSettings(), description="chosen jobs with other settings")
-    prune: PruneSettings = Field(PruneSettings(), description="removing what nothing wants any more")
+    reproduce: ReproduceSettings = Field(ReproduceSettings(), description="rendering one file again")
+    final: FinalSettings = Field(FinalSettings(), description="selected jobs with other settings")
+    prune: PruneSettings = Field(PruneSettings(), description="removing what no plan needs")
 
     @property
     def folder(self) -> Path:
-        """Where everything that it renders lies."""
+        """The folder of all results."""
         return Path(self.output.folder).expanduser() / self.name
 
     @property
     def run_folder(self) -> Path:
-        """Where progress, timings and previews go: all that depends on when and where it ran."""
+        """The folder of progress, timings and previews: everything that depends on the time and place of a run."""
         return Path("runs") / self.name
 
 

@@ -14,19 +14,19 @@ from sdbatch.spec.limits import CLIP_SKIP
 
 
 class Faults(Section):
-    """Shots of the fake renderer that go wrong, for tests of the program around it."""
+    """Faults of the fake renderer, for tests."""
 
-    fail: tuple[str, ...] = Field((), description="shots whose id or prompt holds one of these words fail")
-    nan: tuple[str, ...] = Field((), description="… come out not finite")
+    fail: tuple[str, ...] = Field((), description="shots whose id or prompt contains one of these words fail")
+    nan: tuple[str, ...] = Field((), description="… give a picture that is not finite")
     memory: tuple[str, ...] = Field((), description="… run out of memory")
-    crash: tuple[str, ...] = Field((), description="… make the renderer raise, and its other shots in hand are lost")
-    warn: tuple[str, ...] = Field((), description="… come with a warning")
+    crash: tuple[str, ...] = Field((), description="… crash the renderer, which loses the other shots in flight")
+    warn: tuple[str, ...] = Field((), description="… have a warning")
 
 
 class Fake(Faults):
     """The fake renderer (model=fake)."""
 
-    delay: float = Field(0.0, ge=0, le=60, description="seconds a shot takes")
+    delay: float = Field(0.0, ge=0, le=60, description="seconds per shot")
 
 
 def _kinds(schema: dict[str, Any]) -> None:
@@ -53,12 +53,12 @@ class ModelSettings(Section):
         1, ge=CLIP_SKIP.low, le=CLIP_SKIP.high, description="text encoder layer counted from the end; 1 is the last"
     )
     native: int | None = Field(None, ge=64, le=4096, description="side of the native square; null: from the model")
-    safety_checker: bool = Field(False, description="blank what Stable Diffusion 1.5's checker objects to")
+    safety_checker: bool = Field(False, description="blank pictures that Stable Diffusion 1.5's safety checker flags")
     fake: Fake = Field(Fake(), description="model=fake only")
 
     @model_validator(mode="after")
     def _used(self) -> ModelSettings:
-        """A key that only another kind takes would be ignored."""
+        """Reject keys of other model kinds, which would be ignored."""
         for name, kind in MODEL_KINDS.items():
             for key in sorted(kind.keys - MODEL_KINDS[self.kind].keys):
                 if (value := getattr(self, key)) is not None:

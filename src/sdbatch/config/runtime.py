@@ -52,7 +52,7 @@ class Runtime(BaseModel):
         "auto", description="auto: float16 on CUDA and MPS, float32 on the CPU"
     )
     attention: Literal["auto", "sdpa", "xformers"] = Field(
-        "auto", description="attention kernels; auto is sdpa; xformers goes on with sdpa where it does not load"
+        "auto", description="attention kernels; auto is sdpa; xformers falls back to sdpa if it does not load"
     )
     rows: int | None = Field(
         None,
@@ -72,7 +72,7 @@ class Runtime(BaseModel):
     threads: int | None = Field(None, ge=1, le=256, description="CPU threads inside one call; null: 1 on the CPU")
     workers: int | None = Field(None, ge=1, le=256, description="calls at a time on the CPU; null: one per core")
     compile: bool = Field(False, description="torch.compile the blocks of denoiser and VAE (CUDA)")
-    exact: bool = Field(True, description="false trades exact bits for speed, and every record says so")
+    exact: bool = Field(True, description="false trades exact bits for speed; records then have a warning")
     writers: int = Field(2, ge=1, le=64, description="threads that write pictures and videos")
 
     @model_validator(mode="after")

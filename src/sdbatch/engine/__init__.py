@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def open(source: Source, runtime: Runtime) -> Engine:
-    """Load ``source`` as ``runtime`` says. Raises ConfigError naming what does not work here and what does."""
+    """Load ``source`` with the settings ``runtime``. Raises ConfigError for unsupported settings."""
     start = perf_counter()
     from sdbatch.engine.torch_engine import Engine
 
@@ -23,14 +23,14 @@ def open(source: Source, runtime: Runtime) -> Engine:
 
 
 def check(runtime: Runtime) -> None:
-    """Raises ConfigError for what ``runtime`` asks of this machine in vain. Loads no weights."""
+    """Raise ConfigError for settings of ``runtime`` that this machine does not support. Loads no weights."""
     from sdbatch.engine.device import prepare
 
     prepare(runtime)
 
 
 def cards() -> int:
-    """How many CUDA cards this process may use. Reserves nothing on them."""
+    """The number of CUDA devices that this process can use. Allocates no memory on them."""
     from sdbatch.engine.device import cards
 
     return cards()

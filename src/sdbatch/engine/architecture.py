@@ -1,7 +1,7 @@
 """Model configurations: Stable Diffusion 1.5's, and those that a checkpoint's tensor shapes imply.
 
-A single ``.safetensors`` file carries no configuration; its shapes say all but the number of attention heads, which is
-Stable Diffusion 1's. So smaller models of the same layout load too, and no hub is asked.
+A single ``.safetensors`` file has no configuration. Its shapes determine all but the number of attention heads, which
+is that of Stable Diffusion 1. So smaller models of the same layout load too, without access to the hub.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def text_config(state: State) -> dict[str, Any]:
 def unet_config(state: State) -> dict[str, Any]:
     """Configuration of a denoiser with keys ``input_blocks.…`` (prefix removed). ValueError if it is not SD 1."""
     if any("attn2.to_k" in key and tensor.shape[1] in (1024, 2048) for key, tensor in state.items()):
-        raise ValueError("this is no Stable Diffusion 1 checkpoint (its text encoder is another one: SD 2 or SDXL)")
+        raise ValueError("this is not a Stable Diffusion 1 checkpoint: its text encoder is that of SD 2 or SDXL")
     if state["input_blocks.0.0.weight"].shape[1] != 4:
         raise ValueError("this is an inpainting or instruct checkpoint; a plain text-to-image one is needed")
     blocks = _count(state, r"input_blocks\.(\d+)\.")
@@ -101,5 +101,5 @@ def vae_config(state: State) -> dict[str, Any]:
 
 
 def _count(state: State, pattern: str) -> int:
-    """One more than the highest number that ``pattern`` finds."""
+    """One more than the largest number that ``pattern`` matches."""
     return 1 + max(int(found[1]) for key in state if (found := re.match(pattern, key)))

@@ -1,7 +1,7 @@
-"""Which kernels attention uses: the order in which torch tries its own, or xformers' one.
+"""The kernels of attention: the order in which torch tries its own, or xformers.
 
-The order is chosen by the card and named in the profile; the self-test judges it, and takes cuDNN's out where bits
-depend on other rows with it.
+The order depends on the GPU and is part of the profile. The self-test removes cuDNN's kernel if the result depends on
+batch composition with it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Order:
         return "sdpa: " + ", ".join(self.kernels) if self.kernels else "sdpa"
 
     def __call__(self) -> AbstractContextManager[Any]:
-        """A block in which this order holds."""
+        """A context in which this order applies."""
         if not self.kernels:
             return nullcontext()
         from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -50,21 +50,21 @@ class Order:
         return sdpa_kernel([named[kernel] for kernel in self.kernels], set_priority=True)
 
     def without_cudnn(self) -> bool:
-        """Take cuDNN's kernel out from now on; whether it was in."""
-        there = "cudnn" in self.kernels
+        """Remove cuDNN's kernel; whether it was in the order."""
+        removed = "cudnn" in self.kernels
         self.kernels = tuple(kernel for kernel in self.kernels if kernel != "cudnn")
-        return there
+        return removed
 
 
 def order_for(device: str, capability: tuple[int, int] = (0, 0)) -> Order:
-    """On CUDA flash before the memory-efficient kernel (wide heads) before plain mathematics."""
+    """The default order. On CUDA: flash, the memory-efficient kernel (for wide heads), plain mathematics."""
     if device != "cuda":
         return Order()
     return Order(KERNELS if capability >= CUDNN_FROM else KERNELS[1:])
 
 
 def choose(asked: str, device: str) -> str:
-    """``xformers`` where it is asked for and runs here, else ``sdpa``. Raises ConfigError on devices without CUDA."""
+    """``xformers`` if it is requested and works, else ``sdpa``. Raises ConfigError on devices without CUDA."""
     if asked != "xformers":
         return "sdpa"
     if device != "cuda":
@@ -72,12 +72,12 @@ def choose(asked: str, device: str) -> str:
     reason = broken()
     if reason is None:
         return "xformers"
-    log.warning("runtime.attention=xformers cannot be used: %s; going on with sdpa, and the profile says so", reason)
+    log.warning("runtime.attention=xformers cannot be used: %s; continuing with sdpa, as the profile shows", reason)
     return "sdpa"
 
 
 def broken(device: str = "cuda", dtypes: Iterable[torch.dtype] = DTYPES) -> str | None:
-    """Why xformers' attention does not run here in some precision or head width that a model may have, or None."""
+    """Why xformers does not work here with a precision or head width of Stable Diffusion 1, or None if it works."""
     try:
         for dtype in dtypes:
             for width in WIDTHS:
@@ -99,7 +99,7 @@ def xformers_kernel(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def use_xformers(denoiser: Any) -> None:
-    """Let every attention of ``denoiser`` use xformers."""
+    """Make every attention layer of ``denoiser`` use xformers."""
     if not set_kernel(denoiser, xformers_kernel):  # a network of diffusers'
         from diffusers.models.attention_processor import XFormersAttnProcessor
 

@@ -1,11 +1,12 @@
 """Continuous batching: rows of any shots share denoiser calls of a fixed size.
 
 A *lane* holds the shots in flight of one bucket and a queue of their rows. Every call takes exactly R rows from one
-lane; a shot whose rows are all answered takes its next step and queues new rows; when it ends, its latent goes to the
-VAE and the next shot enters. The call shape never changes, so a shot's bits do not depend on batch composition.
+lane; a shot with predictions for all its rows takes its next step and queues new rows; when it ends, its latent goes to
+the VAE and the next shot starts. The call shape never changes, so the result does not depend on batch composition.
 
-Rows are only padded when nothing ready can fill a call. To make that rare, what has the longest way to go is asked
-first: the requests of a lane then end together. Shots that start from a picture go before all, others wait for them.
+Calls are padded only if no ready rows can fill them. To make that rare, rows are ordered by longest remaining
+processing time, so that the requests of a lane end together. Shots that start from a picture go first, because other
+shots wait for them.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from sdbatch.errors import SdbatchError
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels
 
-WAITING = 8  # decoded pictures that may be on their way to the host
-PADDED = 3  # calls of a lane that are padded before it is asked whether smaller ones would do
+MAX_DECODING = 8  # decoded pictures whose transfer to the host may be pending
+PADDED = 3  # padded calls of a lane before smaller call sizes are tested
 
 
 @dataclass(slots=True, eq=False)
@@ -37,15 +38,15 @@ class Request:
 
     shot: Shot
     steps: Steps
-    left: int  # evaluations to go
+    left: int  # remaining evaluations
     finish: Callable[[Pixels], tuple[Pixels, tuple[str, ...]]]
-    asked: int = 0
-    answers: dict[int, torch.Tensor] = field(default_factory=dict)  # by place among the rows of this evaluation
+    pending_rows: int = 0  # rows of the current evaluation
+    predictions: dict[int, torch.Tensor] = field(default_factory=dict)  # by index among the rows of this evaluation
     latent: torch.Tensor | None = None
 
 
-class Asked(NamedTuple):
-    """A row with whom it is for, and its place among the rows of that evaluation."""
+class QueuedRow(NamedTuple):
+    """A row, its request, and its index among the rows of the evaluation."""
 
     request: Request
     place: int
@@ -54,39 +55,39 @@ class Asked(NamedTuple):
 
 @dataclass(slots=True)
 class Lane:
-    """The requests of one bucket: ``queue`` of rows to ask, ``finished`` requests for the VAE.
+    """The requests of one bucket: ``queue`` of rows for the denoiser, ``finished`` requests for the VAE.
 
-    ``prove`` finds smaller sizes that give the same bits; it takes some calls itself.
+    ``find_tails`` returns smaller call sizes that give the same bits; it makes some calls itself.
     """
 
     rows: int
     vae_rows: int
-    prove: Callable[[], tuple[int, ...]] = tuple
-    queue: list[Asked] = field(default_factory=list)
+    find_tails: Callable[[], tuple[int, ...]] = tuple
+    queue: list[QueuedRow] = field(default_factory=list)
     finished: deque[Request] = field(default_factory=deque)
-    chain: bool = False  # never waits for more rows: others wait for what comes out of it
-    calls: int = 0  # in request
+    chain: bool = False  # does not wait for more rows, because other shots wait for its results
+    calls: int = 0  # in flight
     padded: int = 0
     tails: tuple[int, ...] = ()
 
-    def take(self, count: int) -> tuple[list[Asked], int]:
-        """``count`` rows at most, what others wait for and what has the longest way to go first; the call's size."""
-        self.queue.sort(key=lambda asked: (asked.request.shot.start is None, -asked.request.left))
-        asked, self.queue = self.queue[:count], self.queue[count:]
-        size = next((n for n in self.tails if len(asked) <= n), self.rows)
-        if len(asked) < size:
+    def take(self, count: int) -> tuple[list[QueuedRow], int]:
+        """(rows, size of the call): at most ``count`` rows, those of chains first, then by longest remaining time."""
+        self.queue.sort(key=lambda row: (row.request.shot.start is None, -row.request.left))
+        rows, self.queue = self.queue[:count], self.queue[count:]
+        size = next((n for n in self.tails if len(rows) <= n), self.rows)
+        if len(rows) < size:
             self.padded += 1
-            self.tails = self.prove() if self.padded == PADDED else self.tails
-        return asked, size
+            self.tails = self.find_tails() if self.padded == PADDED else self.tails
+        return rows, size
 
     @property
-    def worth_asking(self) -> bool:
-        """Whether a call that is not full is better than to wait for answers that may fill it."""
+    def should_call(self) -> bool:
+        """Whether a padded call is better than waiting for predictions whose next rows may fill it."""
         return bool(self.queue) and (not self.calls or len(self.queue) >= min(self.tails, default=self.rows))
 
 
 class Nets(NamedTuple):
-    """What is called, and how."""
+    """The networks, and the executor of their calls."""
 
     denoiser: Denoiser
     vae: Vae
@@ -94,24 +95,24 @@ class Nets(NamedTuple):
 
 
 class Server:
-    """One ``render``: takes shots from the feed until it has nothing ready and nothing is in request.
+    """One ``render``: takes shots from the feed until none is ready and none is in flight.
 
-    ``prepare(shot, bucket)`` makes a Request; ``lane(bucket)`` an empty Lane; ``bucket(shot)`` says where it belongs.
+    ``bucket(shot)`` returns the shot's bucket; ``lane(bucket)`` makes an empty Lane.
     """
 
     def __init__(self, nets: Nets, bucket: Callable[[Shot], Bucket], lane: Callable[[Bucket], Lane]) -> None:
-        self._denoiser, self._vae, self._begin = nets
+        self._denoiser, self._vae, self._submit = nets
         self._bucket = bucket
         self._new_lane = lane
         self._lanes: dict[Bucket, Lane] = {}
-        self._last: Lane | None = None  # the one called last
-        self._calls: dict[Future[list[torch.Tensor]], tuple[Lane, list[Asked]]] = {}
+        self._last: Lane | None = None  # the lane of the latest call
+        self._calls: dict[Future[list[torch.Tensor]], tuple[Lane, list[QueuedRow]]] = {}
         self._pending_decodes: deque[tuple[Request, Future[list[Decoded]], int]] = deque()
         self._failed: list[Failure] = []
-        self.active: dict[int, Shot] = {}  # by id(shot): what would be lost if the loop stopped now
+        self.active: dict[int, Shot] = {}  # by id(shot): shots in flight
 
     def run(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Iterator[Picture | Failure]:
-        """Results in the order they get done."""
+        """Yields results in the order of completion. ``prepare(shot, bucket, feed)`` makes a Request."""
         while True:
             full = self._launch(feed, prepare)
             failed, self._failed = self._failed, []
@@ -121,20 +122,20 @@ class Server:
                 self._launch_padded()
             if self._calls:
                 self._collect()
-                yield from self._decoded(WAITING)
+                yield from self._decoded(MAX_DECODING)
             elif self._pending_decodes:
                 yield from self._decoded(0)
             elif not failed:
                 return
 
     def rescue(self) -> Iterator[Picture | Failure]:
-        """What was already done when the loop broke off; ``active`` then holds what was lost."""
+        """Yields results that were complete when ``run`` raised. Afterwards ``active`` holds the unfinished shots."""
         yield from self._failed
         yield from self._decoded(0)
 
     def _launch(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> bool:
-        """As many full calls as are worth having in request; whether there were rows enough for them."""
-        while len(self._calls) < self._begin.max_in_flight:
+        """Start full calls, up to ``max_in_flight``; whether there were enough rows for all of them."""
+        while len(self._calls) < self._submit.max_in_flight:
             lane = self._full(feed, prepare)
             if lane is None:
                 return False
@@ -142,26 +143,27 @@ class Server:
         return True
 
     def _launch_padded(self) -> None:
-        """Nothing fills a call: no worker is to wait all the same."""
-        while (idle := self._begin.workers - len(self._calls)) > 0:
-            lane = max(self._lanes.values(), key=lambda lane: (lane.worth_asking, len(lane.queue)), default=None)
-            if lane is None or not lane.worth_asking:
+        """Start padded calls on idle workers, if no rows fill a call."""
+        while (idle := self._submit.workers - len(self._calls)) > 0:
+            lane = max(self._lanes.values(), key=lambda lane: (lane.should_call, len(lane.queue)), default=None)
+            if lane is None or not lane.should_call:
                 return
             if self._pending_decodes and len(lane.queue) * 2 < lane.rows:
                 return  # a picture may make more shots ready
-            alone = sum(other.worth_asking for other in self._lanes.values()) == 1
+            alone = sum(other.should_call for other in self._lanes.values()) == 1
             share = -(-len(lane.queue) // idle) if lane.tails and alone else lane.rows
             self._call(lane, min(lane.rows, max(share, *lane.tails[:1], 1)))
 
     def _call(self, lane: Lane, count: int) -> None:
-        asked, size = lane.take(count)
+        rows, size = lane.take(count)
         lane.calls += 1
         self._last = lane
-        self._calls[self._begin(partial(self._denoiser, [a.row for a in asked], size))] = (lane, asked)
+        self._calls[self._submit(partial(self._denoiser, [r.row for r in rows], size))] = (lane, rows)
 
     def _full(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
-        """A lane that fills a call, after taking what the feed has ready: largest first, but rather one without calls
-        in request, or a long shot would have less time than the rest of its lane (its steps come one after the other).
+        """A lane that can fill a call, after taking ready shots from the feed; None if there is none.
+
+        Lanes without calls in flight are preferred, because the steps of a shot are sequential; then larger buckets.
         """
         if (chain := self._chain(feed, prepare)) is not None:
             return chain
@@ -170,19 +172,19 @@ class Server:
             if self._fill(bucket, feed, prepare):
                 return self._lanes[bucket]
         while (shot := feed.take(None, called)) is not None:
-            entered = self._enter(shot, feed, prepare)
-            if entered is not None and self._fill(entered, feed, prepare):
-                return self._lanes[entered]
+            started = self._start(shot, feed, prepare)
+            if started is not None and self._fill(started, feed, prepare):
+                return self._lanes[started]
         filled = (b for b in sorted(called, key=lambda b: (called[b], -b.area, b)) if self._fill(b, feed, prepare))
         return next((self._lanes[b] for b in filled), None)
 
     def _chain(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
-        """A chain's lane with something to ask, but none twice in a row: between its small calls, which keep a GPU
-        less busy than the host, there is time for a large one of others."""
+        """A lane of chains with queued rows, but not the latest one: its small calls alternate with large calls of
+        other lanes, because they use less of the GPU's time than of the host's."""
         for bucket in dict.fromkeys(b._replace(chain=True) for b in self._lanes):
             lane = self._lanes.get(bucket)
             if lane is None and (shot := feed.take(bucket)) is not None:
-                self._enter(shot, feed, prepare)
+                self._start(shot, feed, prepare)
                 lane = self._lanes.get(bucket)
             if lane is not None and lane is not self._last and self._fill(bucket, feed, prepare):
                 return lane
@@ -195,12 +197,12 @@ class Server:
             shot = feed.take(bucket)
             if shot is None:
                 return lane.chain and bool(lane.queue)
-            self._enter(shot, feed, prepare)
+            self._start(shot, feed, prepare)
         return True
 
     @torch.inference_mode()
-    def _enter(self, shot: Shot, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Bucket | None:
-        """Start ``shot`` in its lane; a shot that cannot start fails alone."""
+    def _start(self, shot: Shot, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Bucket | None:
+        """Start ``shot`` in its lane. Errors fail only this shot; the result is then None."""
         self.active[id(shot)] = shot
         try:
             bucket = self._bucket(shot)
@@ -213,53 +215,57 @@ class Server:
         if bucket not in self._lanes:
             self._lanes[bucket] = self._new_lane(bucket)
         lane = self._lanes[bucket]
-        self._ask(lane, request, rows)
+        self._enqueue(lane, request, rows)
         return bucket
 
-    def _ask(self, lane: Lane, request: Request, rows: tuple[Row, ...]) -> None:
-        request.asked = len(rows)
-        request.answers = {}
-        lane.queue.extend(Asked(request, place, row) for place, row in enumerate(rows))
+    def _enqueue(self, lane: Lane, request: Request, rows: tuple[Row, ...]) -> None:
+        request.pending_rows = len(rows)
+        request.predictions = {}
+        lane.queue.extend(QueuedRow(request, place, row) for place, row in enumerate(rows))
 
     @torch.inference_mode()
     def _collect(self) -> None:
-        """Take in what is answered, at least one call; requests whose rows are all answered go on or land."""
+        """Wait for at least one call. Requests with predictions for all rows continue or finish."""
         for call in wait(self._calls, return_when=FIRST_COMPLETED).done:
-            lane, asked = self._calls.pop(call)
+            lane, rows = self._calls.pop(call)
             lane.calls -= 1
-            for a, prediction in zip(asked, call.result(), strict=True):
-                a.request.answers[a.place] = prediction  # two rows of a request may be answered in any order
-                self._go_on(lane, a.request)
+            for row, prediction in zip(rows, call.result(), strict=True):
+                row.request.predictions[row.place] = prediction  # the rows of a request complete in any order
+                self._advance(lane, row.request)
 
-    def _go_on(self, lane: Lane, request: Request) -> None:
-        if len(request.answers) < request.asked:
+    def _advance(self, lane: Lane, request: Request) -> None:
+        if len(request.predictions) < request.pending_rows:
             return
         request.left -= 1
         try:
-            self._ask(lane, request, request.steps.send([request.answers[k] for k in range(request.asked)]))
+            self._enqueue(
+                lane, request, request.steps.send([request.predictions[k] for k in range(request.pending_rows)])
+            )
         except StopIteration as end:
             request.latent = end.value
             lane.finished.append(request)
 
     def _decode(self, whole: bool) -> None:
-        """Decode finished requests, only in ``whole`` VAE calls or all of them."""
+        """Decode finished requests: all of them, or with ``whole`` only as many as fill VAE calls."""
         for lane in self._lanes.values():
             while len(lane.finished) >= (lane.vae_rows if whole else 1):
                 requests = [lane.finished.popleft() for _ in range(min(lane.vae_rows, len(lane.finished)))]
                 latents = [f.latent for f in requests if f.latent is not None]
-                call = self._begin(partial(self._vae.decode, latents, lane.vae_rows))
+                call = self._submit(partial(self._vae.decode, latents, lane.vae_rows))
                 self._pending_decodes.extend((request, call, k) for k, request in enumerate(requests))
 
     def _decoded(self, waiting: int) -> Iterator[Picture | Failure]:
-        """Pictures that are on the host; waits for the oldest while more than ``waiting`` are on their way."""
-        while self._pending_decodes and (len(self._pending_decodes) > waiting or self._here(*self._pending_decodes[0])):
+        """Yields pictures that are on the host; waits while more than ``waiting`` transfers are pending."""
+        while self._pending_decodes and (
+            len(self._pending_decodes) > waiting or self._transferred(*self._pending_decodes[0])
+        ):
             request, call, k = self._pending_decodes.popleft()
             result = self._result(request, call.result()[k])
             del self.active[id(request.shot)]
             yield result
 
     @staticmethod
-    def _here(_: Request, call: Future[list[Decoded]], k: int) -> bool:
+    def _transferred(_: Request, call: Future[list[Decoded]], k: int) -> bool:
         return call.done() and call.result()[k].done
 
     @torch.inference_mode()

@@ -1,8 +1,8 @@
-"""Modules from a configuration and a state dict, made without memory (meta device) and filled with the weights.
+"""Builds modules from a configuration and a state dict: empty on the meta device, then filled with the weights.
 
-So a model is read once, in the precision asked for, without initialising what is overwritten anyway, and all layouts
-share one way. Knows nothing of where weights come from. What ``nets`` has is built from there: the same bits as with
-diffusers' and transformers' classes, which take five seconds to import and are left to other configurations.
+So a model is read once, in the requested precision, without initialising weights that are overwritten. Does not know
+where weights come from. Networks in ``nets`` are preferred: they give the same bits as the classes of diffusers and
+transformers, which take five seconds to import and are used only for other configurations.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ State = dict[str, torch.Tensor]
 
 @contextmanager
 def quiet_imports() -> Iterator[None]:
-    """xformers warns at import on a CPU build of torch; nobody asked for it there."""
+    """Suppress the warning of xformers when it is imported with a CPU build of torch."""
     logger = logging.getLogger("xformers")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -49,8 +49,10 @@ def quiet_imports() -> Iterator[None]:
 def build(
     name: str, part: tuple[dict[str, Any], State], device: torch.device, dtype: torch.dtype, own: bool = True
 ) -> nn.Module:
-    """A module on ``device`` that holds the state of ``part`` (configuration, state) in ``dtype``. ``own``: from
-    ``nets`` where that serves."""
+    """A module on ``device`` from ``part`` (configuration, state), in ``dtype`` and eval mode.
+
+    ``own``: use the network of ``nets`` if it supports the configuration. Raises ConfigError if the weights do not fit.
+    """
     config, state = part
     module = empty(name, config, own)
     if name == "text_encoder":
@@ -63,7 +65,7 @@ def build(
     except RuntimeError as e:
         first = str(e).split("\n", 2)[1].strip()[:200]
         raise ConfigError.one("model", f"the weights of {name} do not fit their configuration: {first}") from e
-    if name == "text_encoder" and not isinstance(module, clip.TextEncoder):  # the only buffer that no file holds
+    if name == "text_encoder" and not isinstance(module, clip.TextEncoder):  # the only buffer that is not in the file
         count = config["max_position_embeddings"]
         module.embeddings.position_ids = torch.arange(count, device=device).expand((1, -1))  # type: ignore[union-attr]
     memory = torch.contiguous_format if name == "text_encoder" else torch.channels_last
@@ -73,7 +75,7 @@ def build(
 
 
 def _new_name(key: str) -> str:
-    """Stable Diffusion 1.5's VAE still has diffusers' first names for attention weights."""
+    """Rename the attention weights of Stable Diffusion 1.5's VAE, which have old names of diffusers."""
     for old, new in OLD_VAE_KEYS.items():
         key = key.replace(old, new) if ".attentions." in key else key
     return key

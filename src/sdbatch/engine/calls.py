@@ -1,7 +1,7 @@
-"""Calls of the denoiser and the VAE: on the CPU several at a time, each on a thread of its own; on a GPU one by one.
+"""Calls of the denoiser and the VAE: on the CPU several at a time, each in its own thread; on a GPU one at a time.
 
-One thread per call instead of many threads inside one: no operation waits for its slowest part, a busy machine slows
-down gently, and bits do not depend on how many cores there are.
+With one thread per call, instead of many threads inside one call, no operation waits for its slowest thread, a busy
+machine slows down gradually, and bits do not depend on the number of cores.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ T = TypeVar("T")
 
 
 class Calls:
-    """At most ``workers`` at a time are worth having; ``threads`` inside each. ``guard`` is entered by every call."""
+    """Runs up to ``workers`` calls at a time, with ``threads`` threads inside each, in the context ``guard``."""
 
     def __init__(
         self, workers: int = 1, threads: int = 1, guard: Callable[[], AbstractContextManager[Any]] = nullcontext
     ) -> None:
         self.workers = workers
-        self.max_in_flight = workers + (workers > 1)  # one more, so that nobody waits while answers are taken in
+        self.max_in_flight = workers + (workers > 1)  # one more, so that no worker is idle while results are collected
         self._threads = threads
         self._guard = guard
         self._pool = ThreadPoolExecutor(workers, "call") if workers > 1 else None
 
     def __call__(self, function: Callable[[], T]) -> Future[T]:
-        """Begin ``function``, without gradients; with one worker it is done (or has raised) on return."""
+        """Submit ``function``, in inference mode. With one worker it runs before this returns, and may raise."""
 
-        def quietly() -> T:
-            torch.set_num_threads(self._threads)  # a thread of its own has settings of its own
+        def run() -> T:
+            torch.set_num_threads(self._threads)  # the setting is per thread
             with torch.inference_mode(), self._guard():
                 return function()
 
         if self._pool is not None:
-            return self._pool.submit(quietly)
+            return self._pool.submit(run)
         future: Future[T] = Future()
-        future.set_result(quietly())
+        future.set_result(run())
         return future
 
     def close(self) -> None:

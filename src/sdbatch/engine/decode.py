@@ -1,7 +1,7 @@
 """Latents to pictures and back: the VAE in calls of a fixed size, guards against broken decodes, uint8 on the device.
 
-A decode that is not finite or one flat colour is made again in fp32 when the VAE runs in half precision (Stable
-Diffusion 1.5's fp16 VAE does that now and then). Pictures come back through pinned memory without stopping the device.
+If the VAE runs in half precision, a picture that is not finite or has one flat colour is decoded again in fp32 (Stable
+Diffusion 1.5's fp16 VAE has this fault). Pictures are copied through pinned memory without synchronizing the device.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FLAT = "the picture is one flat colour"
 
 @dataclass(slots=True)
 class Decoded:
-    """A picture on its way to the host: ``pixels`` (H, W, 3) uint8; ``ready`` the event to wait for (CUDA) or None."""
+    """A picture in transfer to the host: ``pixels`` (H, W, 3) uint8; ``ready``: CUDA event of the transfer, or None."""
 
     pixels: torch.Tensor
     sound: torch.Tensor  # (2,) bool: finite, not flat
@@ -36,7 +36,7 @@ class Decoded:
         return self.ready is None or bool(self.ready.query())
 
     def take(self) -> tuple[NDArray[np.uint8], bool, bool]:
-        """(pixels, finite, varied); waits if need be."""
+        """(pixels, finite, varied); waits for the transfer."""
         if self.ready is not None:
             self.ready.synchronize()
         finite, varied = self.sound.tolist()
@@ -44,7 +44,7 @@ class Decoded:
 
 
 class Vae:
-    """Encodes and decodes latents in fp32 at the outside, whatever the module's precision."""
+    """Encodes and decodes; inputs and outputs are fp32, whatever the module's precision."""
 
     def __init__(self, module: Any, device: torch.device, stats: Stats, order: Order | None = None) -> None:
         self._module = module
@@ -60,7 +60,7 @@ class Vae:
         return bool(self._module.dtype != torch.float32)
 
     def compile(self) -> None:
-        """Compile the blocks that decode. Encoding runs once per shot and stays as it is."""
+        """Compile the decoder's blocks. The encoder runs at most once per shot and is not compiled."""
         if isinstance(decoder := getattr(self._module, "decoder", None), torch.nn.Module):
             compile_blocks(decoder)
 
@@ -79,7 +79,7 @@ class Vae:
         return out
 
     def encode(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
-        """The latent (C, h, w) of a picture (H, W, 3): the mean of its distribution, so no noise is spent on it."""
+        """The latent (C, h, w) of a picture (H, W, 3): the mean of its distribution, so no noise is drawn."""
         x = to_device(torch.tensor(pixels), self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
         x = x.to(self._module.dtype, memory_format=torch.channels_last)
         with self._stats.clock("vae", self._device), self._order():
@@ -89,7 +89,7 @@ class Vae:
         return latent
 
     def _to_host(self, image: torch.Tensor) -> Decoded:
-        """(3, H, W) in −1…1, fp32. ×255 and rounding in fp32 give the bits that diffusers' PIL path gives."""
+        """Start the transfer of ``image`` (3, H, W), −1…1, fp32. Rounding in fp32 gives diffusers' bits."""
         finite = torch.isfinite(image).all()
         sound = torch.stack([finite, image.amax() > image.amin()])
         pixels = ((image * 0.5 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()

@@ -1,13 +1,13 @@
-"""One shot's way from noise to a latent, as a generator: it yields rows for the denoiser and is sent predictions.
+"""The denoising of one shot, from noise to a latent, as a generator: yields rows, receives predictions.
 
     x ← σ₀·noise                                    or  αₖ·x₀ + σₖ·noise when it starts from a picture
     p ← denoiser(scale·x, t, text)                  two rows with guidance, one without
     p ← p_uncond + g·(p_cond − p_uncond)
     state ← M·(state, p, noise)                     the sampler's matrix of this evaluation
-    x ← m·x + (1 − m)·(α·known + σ·noise₀)          only when painting
+    x ← m·x + (1 − m)·(α·known + σ·noise₀)          only with a mask
 
-All of it in fp32 on the device; noise from one CPU generator per shot: first the latent, then per noisy evaluation.
-Knows nothing of calls, neighbours or the VAE.
+All computations are in fp32 on the device. Noise comes from one CPU generator per shot: first for the initial latent,
+then for each evaluation that adds noise. Does not know calls, other shots and the VAE.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InitLatent:
-    """What a shot starts from: ``latent`` (C, h, w), and where painting ``mask`` (1, h, w), 1 where new is wanted."""
+    """The latent (C, h, w) that a shot starts from; ``mask`` (1, h, w) is 1 where new content is generated."""
 
     latent: torch.Tensor
     mask: torch.Tensor | None = None
@@ -43,7 +43,7 @@ class InitLatent:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that one shot's denoising depends on."""
+    """All inputs of one shot's denoising. ``cond`` and ``uncond`` are (tokens, width); ``shape`` is (C, h, w)."""
 
     shot: Shot
     table: Table
@@ -57,7 +57,7 @@ Steps = Generator[tuple[Row, ...], list[torch.Tensor], torch.Tensor]
 
 
 class Noise:
-    """The shot's noise: fp32 on the CPU (the same on every device), slerped towards a second seed if asked."""
+    """The shot's noise: generated in fp32 on the CPU, so equal on all devices; slerped towards ``toward.seed``."""
 
     def __init__(self, shot: Shot, shape: tuple[int, int, int], device: torch.device) -> None:
         self._own = torch.Generator().manual_seed(shot.seed)
@@ -78,7 +78,7 @@ class Noise:
 
 
 def slerp(a: torch.Tensor, b: torch.Tensor, amount: float) -> torch.Tensor:
-    """Along the great circle from ``a`` (amount 0, exactly) to ``b`` (amount 1, exactly)."""
+    """Spherical interpolation (Shoemake 1985) from ``a`` (amount 0, exact) to ``b`` (amount 1, exact)."""
     if amount in (0.0, 1.0):
         return b if amount else a
     x, y = a.double().flatten(), b.double().flatten()
@@ -91,7 +91,7 @@ def slerp(a: torch.Tensor, b: torch.Tensor, amount: float) -> torch.Tensor:
 
 
 def denoise(recipe: Recipe, device: torch.device) -> Steps:
-    """Yields the rows of each evaluation and is sent their predictions in fp32; returns the clean latent (C, h, w)."""
+    """Yields the rows of each evaluation, receives their predictions in fp32, returns the clean latent (C, h, w)."""
     shot, table, known = recipe.shot, recipe.table, recipe.known
     noise = Noise(shot, recipe.shape, device)
     first = noise.draw()
@@ -105,7 +105,7 @@ def denoise(recipe: Recipe, device: torch.device) -> Steps:
         state = advance(table.matrices[e].tolist(), [*state, guide(predictions, shot.guidance)], drawn)
         if known is not None and known.mask is not None:
             alpha, sigma = (float(table.alphas[e]), float(table.sigmas[e])) if e + 1 < table.evaluations else (1.0, 0.0)
-            kept = known.latent * alpha + first * sigma  # ddim's last level is not quite clean; what is known is
+            kept = known.latent * alpha + first * sigma  # ddim's last level has noise left; the known part has none
             state[0] = state[0] * known.mask + kept * (1 - known.mask)
     return state[0]
 
@@ -121,7 +121,7 @@ def rows(recipe: Recipe, x: torch.Tensor, e: int) -> tuple[Row, ...]:
 
 
 def guide(predictions: list[torch.Tensor], guidance: float) -> torch.Tensor:
-    """Classifier-free guidance where two rows were paid."""
+    """Classifier-free guidance (Ho and Salimans 2022) for two predictions; a single one is returned unchanged."""
     if len(predictions) == 1:
         return predictions[0]
     uncond, cond = predictions
@@ -135,7 +135,7 @@ def advance(matrix: list[list[float]], tensors: list[torch.Tensor], noise: torch
 
 
 def weighted_sum(weights: list[float], tensors: list[torch.Tensor]) -> torch.Tensor:
-    """Σ wᵢ·tᵢ without the terms whose weight is 0."""
+    """Σ wᵢ·tᵢ, skipping terms of weight 0."""
     total: torch.Tensor | None = None
     for w, tensor in zip(weights, tensors, strict=False):
         if w != 0.0:

@@ -1,4 +1,4 @@
-"""The denoiser's call: exactly R rows in, R predictions out, in one fixed shape per bucket. Knows no shots."""
+"""The denoiser's call: exactly R rows in, R predictions out, in one fixed shape per bucket. Does not know shots."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sdbatch.engine.stats import Stats
 
 
 class Denoiser:
-    """Wraps the U-Net: packs rows, pads, runs it in its precision, gives back fp32."""
+    """Wraps the U-Net: stacks and pads rows, runs the network in its precision, returns fp32."""
 
     def __init__(self, module: Any, device: torch.device, stats: Stats, order: Order | None = None) -> None:
         self._module = module
@@ -34,11 +34,11 @@ class Denoiser:
         compile_blocks(self._module)
 
     def graph(self, size: int, record: Record) -> None:
-        """Replay calls of ``size`` rows from graphs made by ``record`` (0: none)."""
+        """Replay calls of ``size`` rows from CUDA graphs that ``record`` makes; 0: none."""
         self._graphs, self._graphed = Graphs(self._call, record), size
 
     def __call__(self, rows: Sequence[Row], size: int, counted: bool = True) -> list[Tensor]:
-        """Predictions (C, h, w), fp32, of ``rows``; the call has ``size`` rows whatever their number."""
+        """The predictions (C, h, w), fp32, of ``rows``, which are padded to ``size``."""
         padded = [*rows, *[rows[0]] * (size - len(rows))]
         call = self._graphs if self._graphs is not None and size == self._graphed else self._call
         with self._stats.clock("denoiser", self._device), self._order():

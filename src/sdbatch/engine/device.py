@@ -1,4 +1,4 @@
-"""The device and its settings: chosen once, never silently another one than was asked for."""
+"""The device and its settings. A device that the user requests is never silently replaced."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SWITCHES = ("CUBLAS_", "CUBLASLT_", "CUDNN_", "NVIDIA_TF32_OVERRIDE", "TORCH_ALL
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where and in which precision. ``attention`` is ``sdpa`` or ``xformers``."""
+    """A torch device with its precision and settings. ``attention`` is ``sdpa`` or ``xformers``."""
 
     where: torch.device
     name: str
@@ -36,7 +36,7 @@ class Device:
     attention: str
     threads: int  # inside one call
     workers: int  # calls at a time
-    note: str = ""  # why it is not the one that people may expect
+    note: str = ""  # a hint for users, if a GPU is not used
 
     @property
     def type(self) -> str:
@@ -44,10 +44,10 @@ class Device:
 
 
 def prepare(runtime: Runtime) -> Device:
-    """Choose the device and set torch up for equal bits. Raises ConfigError for what this machine cannot do."""
+    """Choose the device and configure torch. Raises ConfigError for settings that this machine does not support."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     kind = _kind(runtime.device.partition(":")[0])
-    threads = runtime.threads or 1  # a GPU leaves only the noise to the CPU
+    threads = runtime.threads or 1  # with a GPU the CPU only generates noise
     workers = (runtime.workers or max(1, _cores() // threads)) if kind == "cpu" else 1
     torch.set_num_threads(threads)
     device = torch.device(kind)
@@ -78,18 +78,18 @@ def _kind(asked: str) -> str:
 
 
 def cards() -> int:
-    """How many CUDA cards this process may use. Reserves nothing on them."""
+    """The number of CUDA devices that this process can use. Allocates no memory on them."""
     return torch.cuda.device_count()
 
 
 def _card(asked: str) -> torch.device:
-    """The CUDA card that ``asked`` names, else the current one. No profile names it: equal cards give equal bits."""
+    """The CUDA device ``asked``, or the current one. Not part of the profile: equal cards give equal bits."""
     if ":" not in asked:
         return torch.device("cuda", torch.cuda.current_device())
     index, count = int(asked.partition(":")[2]), cards()
     if index >= count:
-        there = ", ".join(f"cuda:{n} ({torch.cuda.get_device_name(n)})" for n in range(count))
-        raise ConfigError.one("runtime.device", f"{asked} is not available here", f"there is {there}")
+        names = ", ".join(f"cuda:{n} ({torch.cuda.get_device_name(n)})" for n in range(count))
+        raise ConfigError.one("runtime.device", f"{asked} is not available here", f"available: {names}")
     torch.cuda.set_device(index)
     return torch.device("cuda", index)
 
@@ -99,9 +99,9 @@ def _cores() -> int:
 
 
 def _cuda_flags(exact: bool) -> None:
-    """Equal bits for equal calls; without ``exact`` cuDNN may measure and choose.
+    """Make equal calls give equal bits; without ``exact``, cuDNN chooses its algorithms by benchmarks.
 
-    Split-K stays allowed: cuBLAS refuses every half-precision product without it (torch 2.10 and newer), and its order
+    Split-K is allowed: without it cuBLAS rejects all half-precision products (torch 2.10 and newer), and its order
     of summation is a function of the call's shape.
     """
     torch.backends.cudnn.deterministic = exact
@@ -114,7 +114,7 @@ def _cuda_flags(exact: bool) -> None:
 
 
 def check_product(device: torch.device, dtype: torch.dtype) -> None:
-    """One product on a GPU, since torch refuses some settings, cards and precisions only then. Raises ConfigError."""
+    """Compute one product on a GPU, where unsupported settings, cards and precisions fail. Raises ConfigError."""
     if device.type == "cpu":
         return
     try:
@@ -126,10 +126,10 @@ def check_product(device: torch.device, dtype: torch.dtype) -> None:
 
 
 def check_compile(device: Device) -> None:
-    """Raises ConfigError where torch.compile does not work (no compiler, no Triton), before any model is loaded."""
+    """Raise ConfigError if torch.compile does not work (no compiler, no Triton), before a model is loaded."""
     try:
         torch.compile(lambda x: x * 2 + 1)(torch.ones(8, device=device.where))
-    except Exception as e:  # torch raises many kinds here; all mean the same to the user
+    except Exception as e:  # torch raises many types here, all with the same meaning
         reason = str(e).strip().split("\n")[0][:200]
         raise ConfigError.one("runtime.compile", f"torch.compile does not work here: {reason}", "use false") from e
 
@@ -139,7 +139,7 @@ def _compiled() -> Path:
 
 
 def failed_to_compile(error: Exception) -> RenderError:
-    """What torch says when compiled code breaks only in its first real call: a torn cache, mostly."""
+    """The error for compiled code that fails in its first call, usually because of a damaged cache."""
     last = str(error).strip().split("\n")[0][:200]
     folder = os.environ["TORCHINDUCTOR_CACHE_DIR"]
     return RenderError(
@@ -161,8 +161,7 @@ def compile_settings(exact: bool) -> None:
 
 
 def versions(device: Device, compiled: bool = False) -> tuple[tuple[str, str], ...]:
-    """What a profile names: python, packages, sdbatch, ffmpeg, the CPU's instruction set (it decides bits), and CUDA's
-    parts where it is used."""
+    """(name, version) for the profile: python, packages, sdbatch, ffmpeg, the CPU's instruction set, CUDA's parts."""
     found = [("python", platform.python_version()), *((name, _version(name)) for name in PACKAGES)]
     cpu = torch.backends.cpu.get_cpu_capability()
     found += [("sdbatch", __version__), ("ffmpeg", encoder_build()), ("cpu", cpu)]
@@ -170,7 +169,7 @@ def versions(device: Device, compiled: bool = False) -> tuple[tuple[str, str], .
 
 
 def _cuda_versions(device: Device, compiled: bool) -> list[tuple[str, str]]:
-    """What chooses kernels. ``switches``: a digest of the environment variables that cuBLAS, cuDNN and torch read."""
+    """What determines kernels. ``switches``: digest of the environment variables that cuBLAS, cuDNN and torch read."""
     switches = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(SWITCHES))
     packages = [*(["triton"] if compiled else []), *(["xformers"] if device.attention == "xformers" else [])]
     return [
@@ -191,7 +190,7 @@ def _version(package: str) -> str:
 
 
 def cpuinfo() -> str:
-    """What Linux says of the processors, or nothing."""
+    """The text of Linux's /proc/cpuinfo, or the empty string."""
     return Path("/proc/cpuinfo").read_text("utf-8", "replace") if sys.platform == "linux" else ""
 
 

@@ -1,7 +1,7 @@
 """A renderer without a model: deterministic coloured patterns in milliseconds, and faults on request.
 
-It runs the whole program in tests and in a first look at an experiment (``model=fake``). Its pictures are a function of
-the shot's id alone, or of the parent's stored picture too where a shot starts from one.
+For tests, and for trying out an experiment (``model=fake``). A picture is a function of the shot's id and, if the shot
+starts from another one, of its parent's picture.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _Plane = NDArray[np.float32]
 
 
 class FakeRenderer:
-    """``delay``: seconds per shot; ``rows``: shots in hand at a time. Neither changes a pixel."""
+    """``delay``: seconds per shot; ``rows``: shots in flight at a time. Neither changes pixels."""
 
     def __init__(self, delay: float = 0.0, faults: Faults | None = None, rows: int = 4) -> None:
         self._delay = delay
@@ -51,19 +51,21 @@ class FakeRenderer:
         return Bucket(-(-shot.height // scale), -(-shot.width // scale), chunks)
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
-        """As the engine does: several shots of one bucket in hand, another bucket when none of them is left."""
-        hand: deque[Shot] = deque()
+        """As the engine: several shots of one bucket in flight, another bucket once none of them is left."""
+        in_flight: deque[Shot] = deque()
         bucket: Bucket | None = None
         while True:
-            while len(hand) < self._profile.rows and (shot := feed.take(bucket if hand else None)) is not None:
+            while (
+                len(in_flight) < self._profile.rows and (shot := feed.take(bucket if in_flight else None)) is not None
+            ):
                 bucket = self.bucket(shot)
-                hand.append(shot)
-            if not hand:
+                in_flight.append(shot)
+            if not in_flight:
                 return
-            yield self._result(hand.popleft(), feed)
+            yield self._result(in_flight.popleft(), feed)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to release."""
 
     def _result(self, shot: Shot, feed: Feed) -> Picture | Failure:
         if self._delay:
@@ -85,7 +87,7 @@ def _hit(shot: Shot, words: tuple[str, ...]) -> bool:
 
 
 def draw(shot: Shot, feed: Feed | None = None) -> Pixels:
-    """A gradient with three soft discs, from the id; blended into the parent's picture where there is one."""
+    """A gradient with three soft discs, derived from the id; with a start, blended into the parent's picture."""
     digest = blake2b(shot.id.encode(), digest_size=32).digest()
     values: _Plane = np.frombuffer(digest, np.uint8).astype(np.float32) / np.float32(255)
     y = np.arange(shot.height, dtype=np.float32)[:, None] / np.float32(shot.height)
@@ -96,7 +98,7 @@ def draw(shot: Shot, feed: Feed | None = None) -> Pixels:
     for disc in discs:
         picture = _disc(picture, disc, x - disc[0], (y - disc[1]) * ratio)
     pixels: Pixels = np.rint(picture * 255).clip(0, 255).astype(np.uint8)
-    return pixels if feed is None or shot.start is None else _over(pixels, shot, feed)
+    return pixels if feed is None or shot.start is None else _from_parent(pixels, shot, feed)
 
 
 def _disc(picture: _Plane, disc: _Plane, dx: _Plane, dy: _Plane) -> _Plane:
@@ -106,8 +108,8 @@ def _disc(picture: _Plane, disc: _Plane, dx: _Plane, dy: _Plane) -> _Plane:
     return blended
 
 
-def _over(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
-    """As the engine begins: the parent through its camera, re-noised in part; known parts stay."""
+def _from_parent(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
+    """As the engine: the parent's picture through its camera, partly replaced; known parts are unchanged."""
     start, size = shot.start, (shot.width, shot.height)
     assert start is not None
     parent = feed.picture(start.parent)
@@ -115,14 +117,14 @@ def _over(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
         feed.picture(start.colours)
     seen = warp(parent, start.camera, size)
     if start.paint:
-        return _laid(seen, pixels, coverage(start.camera, (parent.shape[1], parent.shape[0]), size))
+        return _paste(seen, pixels, coverage(start.camera, (parent.shape[1], parent.shape[0]), size))
     mixed: Pixels = ((seen.astype(np.uint16) * 3 + pixels) // 4).astype(np.uint8)
     if start.inlay is None:
         return mixed
     inner, camera = feed.picture(start.inlay.shot), start.inlay.camera
-    return _laid(warp(inner, camera, size), mixed, coverage(camera, (inner.shape[1], inner.shape[0]), size))
+    return _paste(warp(inner, camera, size), mixed, coverage(camera, (inner.shape[1], inner.shape[0]), size))
 
 
-def _laid(over: Pixels, under: Pixels, cover: _Plane) -> Pixels:
+def _paste(over: Pixels, under: Pixels, cover: _Plane) -> Pixels:
     laid: Pixels = np.where(cover[..., None] > 0, over, under)
     return laid

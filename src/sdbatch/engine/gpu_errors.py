@@ -1,4 +1,4 @@
-"""What torch's errors mean: out of memory in its several forms, and a GPU that can do nothing more."""
+"""Classifies torch's errors: out of memory in its several forms, and a lost GPU."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MEMORY = (
     "CUDA out of memory",
     "CUDA error: out of memory",  # the driver's own, outside torch's allocator
     "MPS backend out of memory",
-    "unable to find an engine",  # cuDNN: no algorithm got the workspace that it asked for
+    "unable to find an engine",  # cuDNN: no algorithm got the workspace that it requested
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
 )
@@ -27,7 +27,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether every later call fails too: CUDA's errors stay with the process (illegal access, a card that is gone)."""
+    """Whether every later call fails too: CUDA errors such as an illegal access stay with the process."""
     return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
 
 
@@ -37,29 +37,31 @@ def reason(error: BaseException) -> str:
 
 
 def device_lost(error: BaseException) -> DeviceLost:
-    return DeviceLost(f"the GPU stopped working: {reason(error)}\n  what is done is kept; the same command goes on")
+    return DeviceLost(
+        f"the GPU stopped working: {reason(error)}\n  finished jobs are kept; run the same command again to resume"
+    )
 
 
-def in_words(error: Exception) -> RenderError | None:
-    """What to raise for ``error`` while a model is being opened, if it is the device's."""
+def user_error(error: Exception) -> RenderError | None:
+    """The error for users, if the device caused ``error`` while a model was opened; else None."""
     if is_out_of_memory(error):
-        hint = "end what else uses the GPU, or use runtime.rows=4 or runtime.device=cpu"
+        hint = "end other programs that use the GPU, or use runtime.rows=4 or runtime.device=cpu"
         return RenderError(f"out of memory while the model was loaded: {reason(error)}\n  {hint}")
     return device_lost(error) if is_lost(error) else None
 
 
 def ooms(device: torch.device) -> int:
-    """How often torch's allocator has refused memory on ``device`` (0 where it keeps no count). Waits for nothing."""
+    """The number of failed allocations on ``device`` (0 if torch does not count them). Does not synchronize."""
     return int(torch.cuda.memory_stats_as_nested_dict(device).get("num_ooms", 0)) if device.type == "cuda" else 0
 
 
 @contextmanager
 def watched(count: Callable[[], int]) -> Iterator[None]:
-    """Raises OutOfMemoryError where ``count`` rose although the block came back.
+    """Raise OutOfMemoryError if ``count`` has increased although the block did not raise.
 
-    cuDNN catches the allocator's error and takes its next algorithm, whose bits are others.
+    cuDNN catches the allocator's error and silently uses another algorithm, with other bits.
     """
     before = count()
     yield
     if count() > before:
-        raise torch.OutOfMemoryError("memory ran out inside a call, which went on with another algorithm")
+        raise torch.OutOfMemoryError("out of memory inside a call, which continued with another algorithm")

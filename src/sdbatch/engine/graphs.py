@@ -1,9 +1,9 @@
-"""Small calls as CUDA graphs: two rows of the denoiser, or a text, are hundreds of kernels that the host starts more
-slowly than they run.
+"""Small calls as CUDA graphs: two rows of the denoiser, or a text, are hundreds of kernels that take longer to launch
+than to run.
 
-A graph is recorded at the first call of a shape and checked against the plain call. Where its bits differ, or it cannot
-be recorded, calls of that shape stay plain, and the log says so. A graph replays the very kernels that were recorded,
-so its bits are those of the recording, whatever the inputs are.
+A graph is recorded at the first call of a shape and compared with the plain call. If its bits differ, or recording
+fails, calls of that shape stay plain, and a warning is logged. A graph replays the recorded kernels, so equal bits in
+the comparison imply equal bits for other inputs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Graphs:
-    """The interface of the call that it wraps. ``record`` runs a function once and returns (replay, its output)."""
+    """Called like the function that it wraps. ``record`` runs a function once and returns (replay, its output)."""
 
     def __init__(self, call: Call, record: Record) -> None:
         self._call = call
@@ -31,7 +31,7 @@ class Graphs:
     def __call__(self, *inputs: Tensor) -> Tensor:
         key = tuple(tensor.shape for tensor in inputs)
         if key not in self._graphs:
-            plain = self._call(*inputs)  # warms libraries up, too: nothing may be set up while recording
+            plain = self._call(*inputs)  # also initializes libraries, which is not possible while recording
             self._graphs[key] = self._checked(inputs, plain)
             return plain
         graph = self._graphs[key]
@@ -43,14 +43,14 @@ class Graphs:
             graph = Recorded(self._call, self._record, inputs)
             if torch.equal(graph(*inputs), plain):
                 return graph
-            log.warning("calls of %s stay without a CUDA graph: it gives other bits", shape)
+            log.warning("calls of %s run without a CUDA graph: it gives other bits", shape)
         except RuntimeError as e:  # OutOfMemoryError included
-            log.warning("calls of %s stay without a CUDA graph: %s", shape, str(e).strip().split("\n")[0][:160])
+            log.warning("calls of %s run without a CUDA graph: %s", shape, str(e).strip().split("\n")[0][:160])
         return None
 
 
 class Recorded:
-    """One recorded call: inputs are copied to where it reads them, its output away from where it writes it."""
+    """One recorded call: inputs are copied into its static buffers, its output is copied out of them."""
 
     def __init__(self, call: Call, record: Record, inputs: tuple[Tensor, ...]) -> None:
         self._inputs = tuple(tensor.clone() for tensor in inputs)  # keeps the memory format

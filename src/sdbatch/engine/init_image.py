@@ -1,4 +1,4 @@
-"""Shots that start from an earlier picture: seen through a camera, colour-matched, encoded; and painted-in rings."""
+"""Init images: an earlier picture seen through a camera, colour-matched, encoded; and masks for outpainting."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from sdbatch.spec.canvas import Size, crop, latent
 from sdbatch.spec.jobs import Camera, Shot, Start
 from sdbatch.spec.renderer import Feed, Pixels
 
-SEAM = 1 / 24  # of the shorter side: how softly painted and known parts meet
+FEATHER = 1 / 24  # width of the blend between new and known parts, as a fraction of the shorter side
 
 
 @dataclass(frozen=True, slots=True)
 class InitImage:
-    """What a shot starts from: ``pixels`` at its exact size; painting also: ``cover`` (height, width), 1 = known."""
+    """The picture that a shot starts from, at its exact size; ``cover`` (height, width) is 1 where it is kept."""
 
     pixels: Pixels
     cover: NDArray[np.float32] | None
 
     def paste(self, picture: Pixels) -> Pixels:
-        """``picture`` with the known part put back as it was: a chain does not wear it out."""
+        """``picture`` with the known part restored, so that it does not degrade along a chain."""
         if self.cover is None:
             return picture
         share = self.cover[..., None]
         return np.rint(self.pixels * share + picture * (1 - share)).astype(np.uint8)
 
     def known(self, shot: Shot, vae: Vae, device: torch.device) -> InitLatent:
-        """The latent (and mask, 1 where new) on the shot's latent grid."""
+        """The latent, and the mask (1 where new), on the shot's latent grid."""
         scale = shot.model.scale
         z = vae.encode(_to_grid(self.pixels, shot))
         if self.cover is None:
@@ -48,7 +48,7 @@ class InitImage:
 
 
 def init_image(shot: Shot, start: Start, feed: Feed) -> InitImage:
-    """The picture of the shot's parent, seen through its camera at the shot's size; an inlay lies over it."""
+    """The parent's picture, seen through the camera at the shot's size, with the inlay over it if there is one."""
     parent = feed.picture(start.parent)
     size = (shot.width, shot.height)
     pixels = warp(parent, start.camera, size)
@@ -63,12 +63,12 @@ def init_image(shot: Shot, start: Start, feed: Feed) -> InitImage:
 
 
 def _cover(source: Pixels, camera: Camera, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Where a picture lies in the frame, with a soft seam."""
-    return coverage(camera, (source.shape[1], source.shape[0]), size, min(size) * SEAM)
+    """The coverage (height, width) of the frame by a picture, 0 to 1, with a feathered edge."""
+    return coverage(camera, (source.shape[1], source.shape[0]), size, min(size) * FEATHER)
 
 
 def _to_grid(values: NDArray[Any], shot: Shot) -> NDArray[Any]:
-    """``values`` (height, width, …) at the exact size, out to the latent grid by repeating edges."""
+    """Pad ``values`` (height, width, …) from the exact size to the latent grid by repeating edges."""
     size, scale = Size(shot.width, shot.height), shot.model.scale
     h, w = latent(size, scale)
     left, top, right, bottom = crop(size, scale)

@@ -1,7 +1,7 @@
-"""A Source becomes modules: text encoder, denoiser, VAE. safetensors only, no network, no pickle.
+"""Loads the modules of a Source: text encoder, denoiser, VAE. Only safetensors; no network, no pickle.
 
-Every layout (diffusers folder, single file, random) is brought to the same: a configuration and a state dict for each
-component, which ``build`` turns into a module. Knows nothing of rows or shots.
+Every layout (diffusers folder, single file, random) gives a configuration and a state dict for each component, from
+which ``build`` makes a module. Does not know rows and shots.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ class Components:
 
 
 def load(source: Source, device: torch.device, dtype: torch.dtype, own: bool = True) -> Components:
-    """The components of ``source``; with ``own`` false as diffusers' and transformers' classes. Raises ConfigError
-    naming the file or folder that does not serve."""
+    """The components of ``source``; with ``own=False`` as classes of diffusers and transformers.
+
+    Raises ConfigError with the file or folder that cannot be used.
+    """
     if source.kind.startswith("random"):
         parts = randomised.states(dtype, device)
     elif source.file is not None:
@@ -54,7 +56,7 @@ def load(source: Source, device: torch.device, dtype: torch.dtype, own: bool = T
 
 
 def _skip_layers(text: Any, source: Source) -> None:
-    """Clip skip as A1111 counts: 2 leaves out the last layer; the final norm applies to what remains."""
+    """Clip skip as in A1111: 2 omits the last layer; the final norm is applied to the remaining output."""
     layers, skip = text.encoder.layers, source.model.clip_skip
     if not 1 <= skip <= len(layers):
         raise ConfigError.one("model.clip_skip", f"{skip} is out of range 1–{len(layers)} for this text encoder")
@@ -84,19 +86,19 @@ def _safety(source: Source) -> Path | None:
 def read(file: Path) -> State:
     """The tensors of a safetensors file."""
     if file.suffix != ".safetensors":
-        hint = "convert it to .safetensors; sdbatch opens nothing else"
+        hint = "convert it to .safetensors; sdbatch opens no other format"
         raise ConfigError.one("model", f"{file} is a pickle file, which can run code when opened", hint)
     try:
         state: State = load_file(file)
     except (OSError, SafetensorError) as e:
         raise ConfigError.one(
-            "model", f"{file} cannot be read: {e}", "the file may be cut short: fetch it again"
+            "model", f"{file} cannot be read: {e}", "the file may be truncated: download it again"
         ) from e
     return state
 
 
 def _from_folder(folder: Path) -> tuple[dict[str, Any], State]:
-    """(configuration, state) of one component in diffusers layout; the full precision is preferred to fp16."""
+    """(configuration, state) of one component in diffusers layout. Full precision is preferred to fp16."""
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as e:
@@ -126,7 +128,7 @@ def _single_file(file: Path, need_vae: bool) -> dict[str, tuple[dict[str, Any], 
         what = (
             "denoiser (model.diffusion_model.…)" if not inner else "CLIP text encoder (cond_stage_model.transformer.…)"
         )
-        raise ConfigError.one("model.path", f"{file} has no {what}: it is no Stable Diffusion 1 checkpoint")
+        raise ConfigError.one("model.path", f"{file} has no {what}: it is not a Stable Diffusion 1 checkpoint")
     try:
         config = architecture.unet_config(inner)
         text = {k.removeprefix("text_model."): v for k, v in text.items()}

@@ -1,7 +1,7 @@
 """Stable Diffusion 1.5's exact architecture with seeded random weights: for benchmarks and tests without downloads.
 
-Every weight is a slice of one bank of uniform numbers, scaled by its fan-in: a second instead of half a minute for a
-billion numbers, the same values on every device.
+Every weight is a slice of one bank of uniform numbers, scaled by its fan-in. This takes one second instead of half a
+minute for a billion numbers, and gives the same values on every device.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def states(dtype: torch.dtype, device: torch.device) -> dict[str, tuple[dict[str
 
 
 def _weight(key: str, shape: torch.Size, bank: torch.Tensor, place: int) -> torch.Tensor:
-    """Norms are 1 and 0; the rest is uniform with PyTorch's default bound 1/√fan_in."""
+    """Norms have weight 1 and bias 0; other weights are uniform with PyTorch's default bound 1/√fan_in."""
     if len(shape) == 1:
         return torch.full(shape, 1.0 if "norm" in key and key.endswith("weight") else 0.0, device=bank.device)
     count = shape.numel()

@@ -1,4 +1,4 @@
-"""Which renderer a model needs: the torch engine, or the fake one. Imports torch only when the engine is opened."""
+"""Opens the renderer of a model: the torch engine or the fake one. Imports torch only to open or check the engine."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from sdbatch.spec.renderer import Renderer
 
 
 def needs_device_check(source: Source, runtime: Runtime) -> bool:
-    """Whether ``runtime`` asks for something that not every machine has."""
+    """Whether ``runtime`` has settings that not every machine supports."""
     asked = runtime.device not in ("auto", "cpu") or runtime.dtype == "float16" or runtime.attention == "xformers"
     return source.renderer != "fake" and (asked or runtime.compile)
 
 
 def check(runtime: Runtime) -> None:
-    """Raises ConfigError for what ``runtime`` asks of this machine in vain."""
+    """Raise ConfigError for settings of ``runtime`` that this machine does not support."""
     from sdbatch import engine
 
     engine.check(runtime)
 
 
 def cards() -> int:
-    """How many CUDA cards torch can use in this process."""
+    """The number of CUDA devices that torch can use in this process."""
     from sdbatch import engine
 
     return engine.cards()
 
 
 def open_renderer(source: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
-    """Load ``source`` as ``runtime`` says. Raises ConfigError naming what does not work here and what does."""
+    """Load ``source`` with the settings ``runtime``. Raises ConfigError for unsupported settings."""
     return RENDERERS[source.renderer](source, settings, runtime)
 
 

@@ -1,4 +1,4 @@
-"""A feed that returns shots which were in flight when the GPU ran out of memory."""
+"""A feed that returns shots again that were in flight when the GPU ran out of memory."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sdbatch.spec.renderer import Bucket, Feed, Pixels
 
 
 class RetryFeed:
-    """A feed that first hands out shots that were in flight when memory ran out."""
+    """A feed that returns requeued shots first, then those of ``feed``."""
 
     def __init__(self, feed: Feed, bucket: Callable[[Shot], Bucket]) -> None:
         self._feed = feed
         self._bucket = bucket
         self._shots: deque[Shot] = deque()
 
-    def put_back(self, shots: Iterable[Shot]) -> None:
+    def requeue(self, shots: Iterable[Shot]) -> None:
         self._shots.extend(shots)
 
     def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:

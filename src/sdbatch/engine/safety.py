@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.5's safety checker: blanks a picture and says so. Optional; off by default."""
+"""Stable Diffusion 1.5's safety checker: blanks a picture and adds a warning. Optional; off by default."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sdbatch.engine.build import quiet_imports
 from sdbatch.errors import ConfigError
 from sdbatch.spec.renderer import Pixels
 
-SIDE = 224  # CLIP's eye: the shorter side, then the middle square
+SIDE = 224  # CLIP's input size, in pixels: the shorter side is resized to it, then the centre is cropped
 MEAN, SPREAD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 BLANKED = "blanked by the safety checker"
 
 
 class Safety:
-    """Looks at one finished picture at a time, so its verdict depends on no other."""
+    """Checks one picture at a time, so the result does not depend on other pictures."""
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
         with quiet_imports():
@@ -34,15 +34,15 @@ class Safety:
         self._device, self._dtype = device, dtype
 
     def __call__(self, pixels: Pixels) -> tuple[Pixels, tuple[str, ...]]:
-        """The picture, or a black one and the warning."""
-        seen = torch.from_numpy(_seen(pixels)).to(self._device, self._dtype)
+        """(picture, warnings) for ``pixels`` (height, width, 3): unchanged, or black with a warning."""
+        seen = torch.from_numpy(_clip_input(pixels)).to(self._device, self._dtype)
         with torch.inference_mode():
             _, found = self._checker(images=[pixels.copy()], clip_input=seen)
         return (np.zeros_like(pixels), (BLANKED,)) if found[0] else (pixels, ())
 
 
-def _seen(pixels: Pixels) -> NDArray[np.float32]:
-    """(1, 3, 224, 224) as CLIP's image processor makes it."""
+def _clip_input(pixels: Pixels) -> NDArray[np.float32]:
+    """CLIP's input (1, 3, 224, 224), preprocessed as by its image processor."""
     h, w = pixels.shape[:2]
     size = (SIDE, round(SIDE * h / w)) if w <= h else (round(SIDE * w / h), SIDE)
     left, top = (size[0] - SIDE) // 2, (size[1] - SIDE) // 2

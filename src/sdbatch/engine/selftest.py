@@ -1,7 +1,7 @@
-"""Does the result depend on batch composition? A probe goes through a network in several slots, with other neighbours.
+"""Tests whether the result depends on batch composition: a probe is computed in several slots, with other neighbours.
 
-``Exactness`` keeps what was found. The verdict at start-up, at one small size, goes into the profile. Where kernels are
-chosen by size (GPUs), each bucket is probed at its first use as well, and what fails there is noted in its pictures.
+``Exactness`` stores the verdicts. The verdict at start-up, at one small size, is part of the profile. On GPUs, which
+choose kernels by size, each bucket is probed at its first use as well; a failure adds a warning to its pictures.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 
 class Exactness:
-    """Verdicts by bucket and call size: ``exact``, or what bits depend on.
+    """Verdicts by bucket and call size: ``exact``, or the cause of different bits.
 
-    ``denoise`` and ``decode`` are the networks' calls; ``row(bucket)`` makes a probe.
+    ``denoise`` and ``decode`` call the networks; ``row(bucket)`` makes a probe.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Exactness:
         return self._denoiser[bucket, rows]
 
     def forget(self) -> None:
-        """Test again: the networks use other kernels from now on."""
+        """Discard all verdicts, because the networks use other kernels from now on."""
         self._denoiser.clear()
         self._vae.clear()
 
@@ -68,7 +68,7 @@ class Exactness:
         return self._vae[bucket, batch]
 
     def notes(self, bucket: Bucket, rows: int, batch: int) -> tuple[str, ...]:
-        """What pictures of ``bucket`` are to say; nothing where bits are equal, or sizes are not probed one by one."""
+        """The warnings for pictures of ``bucket``; none if bits are equal, or if sizes are not probed individually."""
         if not self.each_size:
             return ()
         found = (("denoiser", self.denoiser(bucket, rows)), ("VAE", self.vae(bucket, batch)))
@@ -82,8 +82,10 @@ class Exactness:
 
 
 def probe(call: Call, row: Row, rows: int) -> str:
-    """The verdict on calls of ``rows``, from ``row`` in the first and last slot, among two sets of neighbours, padded
-    or not. Empty if the prediction is not finite."""
+    """The verdict on calls of ``rows`` rows: compares ``row`` in the first and last slot, with neighbours and padded.
+
+    Empty if the prediction is not finite.
+    """
     neighbours = [_neighbour(row, i) for i in range(1, rows)]
     alone = call([row], rows)[0]
     if not bool(torch.isfinite(alone).all()):
@@ -95,9 +97,9 @@ def probe(call: Call, row: Row, rows: int) -> str:
 
 
 def probe_vae(decode: Decode, latent: torch.Tensor, batch: int) -> str:
-    """The verdict on VAE calls of ``batch`` latents: alone in the first slot, and behind others in the last one."""
+    """The verdict on VAE calls of ``batch`` latents: compares ``latent`` alone with ``latent`` in the last slot."""
     if batch == 1:
-        return "exact"  # nobody shares the call
+        return "exact"  # one picture per call
     others = [latent.flip(-1) * (1 + 0.25 * i) for i in range(1, batch)]
     alone, last = decode([latent], batch)[0], decode([*others, latent], batch)[-1]
     equal = torch.equal(torch.as_tensor(alone.take()[0]), torch.as_tensor(last.take()[0]))
@@ -105,18 +107,18 @@ def probe_vae(decode: Decode, latent: torch.Tensor, batch: int) -> str:
 
 
 def same_bits(call: Call, row: Row, rows: int, others: Sequence[int]) -> tuple[int, ...]:
-    """Those of ``others`` (numbers of rows per call) that give ``row`` the bits of a call of ``rows``, in any slot."""
+    """The call sizes among ``others`` that give ``row`` the same bits as calls of ``rows`` rows, in any slot."""
     true = call([row], rows)[0]
-    company = [_neighbour(row, i) for i in range(1, max(others, default=1))]
+    neighbours = [_neighbour(row, i) for i in range(1, max(others, default=1))]
 
     def same(n: int) -> bool:
-        return torch.equal(true, call([row], n)[0]) and torch.equal(true, call([*company[: n - 1], row], n)[-1])
+        return torch.equal(true, call([row], n)[0]) and torch.equal(true, call([*neighbours[: n - 1], row], n)[-1])
 
     return tuple(n for n in others if same(n))
 
 
 def _neighbour(row: Row, i: int) -> Row:
-    """Another row: other latent, other time, other text."""
+    """A row with another latent, timestep and text."""
     return Row(
         row.latent.flip(-1) * (1 + 0.25 * i),
         float((row.timestep * 7 + 131 * i) % 999),

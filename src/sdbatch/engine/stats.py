@@ -1,4 +1,4 @@
-"""What the engine did, for benchmarks: rows used and paid, and seconds in each part. Never part of a result."""
+"""The engine's statistics, for benchmarks: rows used and computed, and seconds per part. Not part of results."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import torch
 
 @dataclass(slots=True)
 class Stats:
-    """Counts since the engine was opened. ``seconds``: denoiser, vae, text, and the parts of start-up.
+    """Counts since the engine was opened. ``seconds`` by part: denoiser, vae, text, and the parts of start-up.
 
-    On CUDA device time is measured by events, so that the host never waits for it.
+    On CUDA, device time is measured by events, so that the host does not wait for it.
     """
 
     rows_used: int = 0
@@ -49,22 +49,22 @@ class Stats:
             self._add(name, perf_counter() - start)
 
     def called(self, used: int, paid: int) -> None:
-        """A denoiser call of ``paid`` rows, of which ``used`` were asked for."""
+        """Count a denoiser call of ``paid`` rows, of which ``used`` are not padding."""
         with self._lock:
             self.calls, self.rows_used, self.rows_paid = self.calls + 1, self.rows_used + used, self.rows_paid + paid
 
     def decoded(self, used: int, paid: int) -> None:
-        """A VAE call."""
+        """Count a VAE call of ``paid`` latents, of which ``used`` are not padding."""
         with self._lock:
             self.vae_used, self.vae_paid = self.vae_used + used, self.vae_paid + paid
 
     def reset_counts(self) -> None:
-        """Forget the rows of start-up (the seconds of its parts stay)."""
+        """Reset the counts after start-up; the seconds of its parts are kept."""
         self.rows_used = self.rows_paid = self.calls = self.vae_used = self.vae_paid = self.pictures = 0
         self.finish().seconds = {k: v for k, v in self.seconds.items() if k.startswith("start")}
 
     def finish(self) -> Stats:
-        """Waits for outstanding device times; returns itself."""
+        """Wait for pending device times; returns ``self``."""
         self._collect(wait=True)
         return self
 

@@ -1,8 +1,8 @@
 """Text embeddings: every distinct text goes through the encoder once, chunk by chunk, always in the same call shape.
 
-On CUDA nothing here waits for the device: while a shot enters, a call of other shots is running.
+On CUDA nothing own waits for the device, because calls of other shots run while a shot starts.
 
-Weights are applied as A1111 does: multiply the chunk's embedding by its tokens' weights, then restore its mean.
+Weights are applied as in A1111: multiply the chunk's embedding by its tokens' weights, then restore its mean.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Texts:
         return cond, self._blend(shot.negative, toward.negative, toward.amount, chunks)
 
     def _blend(self, text: str, other: str, amount: float, chunks: int) -> torch.Tensor:
-        here = self._padded(text, chunks)
+        own = self._padded(text, chunks)
         if other == text:
-            return here
-        return torch.lerp(here.float(), self._padded(other, chunks).float(), amount).to(here.dtype)
+            return own
+        return torch.lerp(own.float(), self._padded(other, chunks).float(), amount).to(own.dtype)
 
     def _padded(self, text: str, chunks: int) -> torch.Tensor:
         embedding = self.embedding(text)
@@ -60,7 +60,7 @@ class Texts:
         return torch.cat([embedding] + [self.embedding("")] * missing) if missing > 0 else embedding
 
     def embedding(self, text: str) -> torch.Tensor:
-        """(natural chunks of ``text`` · (chunk + 2), width); encoded at most once while it is kept."""
+        """The embedding (chunks of ``text`` · (chunk + 2), width), from a cache of ``KEPT`` texts."""
         if text in self._kept:
             self._kept.move_to_end(text)
             return self._kept[text]
@@ -73,7 +73,7 @@ class Texts:
         return self._kept[text]
 
     def _encode(self, ids: tuple[int, ...], weights: tuple[float, ...]) -> torch.Tensor:
-        """One chunk: (chunk + 2, width)."""
+        """The embedding (chunk + 2, width) of one chunk."""
         self.encoded += 1
         plain = self._call(to_device(torch.tensor([ids]), self._device))[0]
         if all(w == 1.0 for w in weights):

@@ -1,4 +1,4 @@
-"""The torch renderer: loads a model once and serves shots from it. Puts the other files of this folder together."""
+"""The torch renderer: loads a model once and renders shots with it. Combines the other modules of this package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Recipe, Row, denoise
 from sdbatch.engine.denoiser import Denoiser
 from sdbatch.engine.device import cpuinfo, failed_to_compile, prepare, versions
-from sdbatch.engine.gpu_errors import device_lost, in_words, is_lost, is_out_of_memory, ooms, reason, watched
+from sdbatch.engine.gpu_errors import device_lost, is_lost, is_out_of_memory, ooms, reason, user_error, watched
 from sdbatch.engine.graphs import CudaRecorder
 from sdbatch.engine.init_image import init_image
 from sdbatch.engine.load import Components, load
@@ -38,22 +38,22 @@ from sdbatch.spec.cost import chunks_of, table_of
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
 
-NOT_ASKED = "not asked for"  # Profile.exact under runtime.exact=false
+NOT_REQUESTED = "not asked for"  # Profile.exact with runtime.exact=false
 INEXACT = "rendered with runtime.exact=false: the result may depend on batch composition"
 log = logging.getLogger(__name__)
 
 
 class Engine:
-    """A :class:`sdbatch.spec.renderer.Renderer`. ``stats`` counts its work."""
+    """The torch :class:`sdbatch.spec.renderer.Renderer`. Raises ConfigError and RenderError while opening."""
 
     def __init__(self, source: Source, runtime: Runtime) -> None:
         self.stats = Stats()
         try:
             self._open(source, runtime)
         except Exception as e:
-            if (said := in_words(e)) is None:
+            if (error := user_error(e)) is None:
                 raise
-            raise said from e
+            raise error from e
 
     def _open(self, source: Source, runtime: Runtime) -> None:
         with self.stats.clock("start: device"):
@@ -62,7 +62,7 @@ class Engine:
             parts = load(source, self._device.where, self._device.dtype)
         self._source = source
         self._vocabulary = Vocabulary.load(source.vocabulary)
-        self._proven: dict[tuple[Bucket, int], tuple[int, ...]] = {}
+        self._tested_tails: dict[tuple[Bucket, int], tuple[int, ...]] = {}
         self._notes = () if runtime.exact else (INEXACT,)
         self._guard = partial(watched, partial(ooms, self._device.where)) if runtime.exact else nullcontext
         self.profile: Profile = self._assemble(parts, runtime)
@@ -70,13 +70,13 @@ class Engine:
             try:
                 self._self_test()
             except Exception as e:
-                if runtime.compile and not isinstance(e, SdbatchError) and in_words(e) is None:
+                if runtime.compile and not isinstance(e, SdbatchError) and user_error(e) is None:
                     raise failed_to_compile(e) from e
                 raise
         self.stats.reset_counts()
 
     def _assemble(self, parts: Components, runtime: Runtime) -> Profile:
-        """Wrap the modules; the profile that results."""
+        """Wrap the modules; returns the profile."""
         device = self._device
         cuda = device.type == "cuda"
         self._order = order_for(device.type, torch.cuda.get_device_capability(device.where) if cuda else (0, 0))
@@ -91,7 +91,7 @@ class Engine:
         chain_rows = policy.CHAIN_ROWS.get(device.type, 0) if runtime.chain_rows is None else runtime.chain_rows
         self._uncounted = partial(self._denoiser, counted=False)
         self._small = self._small_size(runtime.compile)
-        self._quick = device.type == "cpu" and self._denoiser.size < policy.SMALL
+        self._fast_calls = device.type == "cpu" and self._denoiser.size < policy.SMALL
         self._calls = Calls(device.workers, device.threads, self._guard)
         self.stats.workers = device.workers
         self._texts = Texts(parts.text, self._vocabulary, self._source.chunk, device.where, self.stats)
@@ -120,14 +120,14 @@ class Engine:
             threads=device.threads,
             attention=self._attention,
             compile=runtime.compile,
-            exact="not tested" if runtime.exact else NOT_ASKED,
+            exact="not tested" if runtime.exact else NOT_REQUESTED,
             versions=versions(device, runtime.compile),
         )
 
     @property
     def about(self) -> str:
         """Device, precision, rows and attention, and at which sizes equal bits were tested."""
-        if self.profile.exact == NOT_ASKED:
+        if self.profile.exact == NOT_REQUESTED:
             exact = "not exact (runtime.exact=false)"
         else:
             size = self._small
@@ -138,19 +138,19 @@ class Engine:
 
     @property
     def _attention(self) -> str:
-        """As the profile names it."""
+        """The profile's name of the attention kernels."""
         return self._device.attention if self._device.attention == "xformers" else str(self._order)
 
     def bucket(self, shot: Shot) -> Bucket:
-        """Latent height and width, text chunks (those of the longest text that the shot looks at), chain or not."""
+        """The shot's bucket. Its number of text chunks is that of the longest of the shot's texts."""
         h, w = latent(Size(shot.width, shot.height), shot.model.scale)
         chain = bool(self.profile.chain_rows) and shot.start is not None
         return Bucket(h, w, chunks_of(shot, self._vocabulary, self._source.chunk), chain)
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
-        """Results in the order they get done. Out of memory halves the rows: another profile, nothing done is lost.
+        """Yields results in the order of completion. Out of memory halves the rows per call: another profile.
 
-        Raises DeviceLost when the GPU can do nothing more.
+        Raises DeviceLost if the GPU has failed.
         """
         try:
             yield from self._render(feed)
@@ -173,26 +173,26 @@ class Engine:
                 why = reason(e)
             yield from server.rescue()
             if self.profile.rows > 1:
-                again.put_back(server.active.values())
+                again.requeue(server.active.values())
                 self._fewer_rows(why)
             else:
                 yield from self._too_large(server.active.values(), why)
 
     @staticmethod
     def _too_large(shots: Collection[Shot], why: str) -> Iterator[Failure]:
-        """Memory does not do for one row."""
+        """Failures of ``shots``: the memory is too small for one row."""
         text = f"out of memory even with one row per call: {why}"
         if not shots:
             raise RenderError(text)
         yield from (Failure(shot, text) for shot in shots)
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
         self._calls.close()
         del self._denoiser, self._uncounted, self._exactness, self._vae, self._texts, self._safety
-        gc.collect()  # modules hold each other
+        gc.collect()  # modules have reference cycles
         if self._device.type == "cuda":
-            with suppress(torch.AcceleratorError):  # of a GPU that is lost
+            with suppress(torch.AcceleratorError):  # the GPU is lost
                 torch.cuda.empty_cache()
 
     def _lane(self, bucket: Bucket) -> Lane:
@@ -210,16 +210,16 @@ class Engine:
         return rows, policy.vae_rows_for(bucket.area, native, self.profile.vae_batch)
 
     def _tails(self, bucket: Bucket, rows: int) -> tuple[int, ...]:
-        """Smaller calls that give the same bits in this bucket, where to find out is quick: tested, not believed."""
+        """Smaller call sizes that give the same bits in this bucket; tested, if a test is fast."""
         smaller = tuple(n for n in policy.TAILS if n < rows)
-        if not (self._quick and smaller):
+        if not (self._fast_calls and smaller):
             return ()
-        if (bucket, rows) not in self._proven:
-            self._proven[bucket, rows] = same_bits(self._uncounted, self._probe_row(bucket), rows, smaller)
-        return self._proven[bucket, rows]
+        if (bucket, rows) not in self._tested_tails:
+            self._tested_tails[bucket, rows] = same_bits(self._uncounted, self._probe_row(bucket), rows, smaller)
+        return self._tested_tails[bucket, rows]
 
     def _request(self, shot: Shot, bucket: Bucket, feed: Feed) -> Request:
-        """Everything that ``shot`` needs before its first row, and what is done with its decoded picture."""
+        """The request of ``shot``: its inputs, and the postprocessing of its decoded picture."""
         model = shot.model
         start = init_image(shot, shot.start, feed) if shot.start else None
         with self._guard():
@@ -243,7 +243,7 @@ class Engine:
     def _fewer_rows(self, reason: str) -> None:
         rows, vae = self.profile.rows // 2, max(1, self.profile.vae_batch // 2)
         log.warning(
-            "out of memory with %d rows per call (%s): going on with %d, another profile; runtime.rows=%d avoids this",
+            "out of memory with %d rows per call (%s): now %d, which is another profile; runtime.rows=%d avoids this",
             *(self.profile.rows, reason, rows, rows),
         )
         if self._device.type == "cuda":
@@ -252,13 +252,13 @@ class Engine:
 
     @torch.inference_mode()
     def _self_test(self) -> None:
-        """The verdict at a small size goes into the profile. Tested again after the rows were halved."""
+        """Set the profile's verdict, from a test at a small size. Repeated after the rows per call are halved."""
         found = self._verdict()
-        if self.profile.exact != NOT_ASKED:
+        if self.profile.exact != NOT_REQUESTED:
             self.profile = replace(self.profile, exact=found)
 
     def _verdict(self) -> str:
-        """The self-test's verdict; where cuDNN's attention does not pass, that of the next kernel."""
+        """The self-test's verdict; if cuDNN's attention fails, that of the next kernel."""
         try:
             found = self._exactness.denoiser(self._small, self.profile.rows)
             if found == "exact" or not self._without_cudnn(found):
@@ -269,25 +269,25 @@ class Engine:
         return self._exactness.denoiser(self._small, self.profile.rows)
 
     def _without_cudnn(self, why: str) -> bool:
-        """Remove cuDNN's attention from the order, which is another profile. Whether it was in."""
+        """Remove cuDNN's attention, which changes the profile; whether it was in use."""
         if not self._order.without_cudnn():
             return False
         log.warning("cuDNN's attention failed the self-test (%s): continuing without it", why)
         self._exactness.forget()
         self.profile = replace(self.profile, attention=self._attention)
-        if self._device.type == "cuda":  # graphs hold its kernels
+        if self._device.type == "cuda":  # graphs contain its kernels
             self._denoiser.graph(self.profile.chain_rows, CudaRecorder())
         return True
 
     def _small_size(self, compiled: bool) -> Bucket:
-        """For the self-test: a second at most, or the native size where every shape is compiled."""
+        """The bucket of the self-test: small, or of the native size if every shape is compiled."""
         side = self._source.native // self._source.model.scale
         if not compiled:
             side = min(side, 16 if self._device.type == "cuda" or self._denoiser.size < policy.SMALL else 8)
         return Bucket(side, side, 1)
 
     def _probe_row(self, bucket: Bucket) -> Row:
-        """A row of that shape that stands for all others."""
+        """A row in the shape of ``bucket``, as a representative of all others."""
         shape = (self._source.model.channels, bucket.height, bucket.width)
         latent = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         text = self._texts.embedding("a photo of a cat").repeat(bucket.chunks, 1)

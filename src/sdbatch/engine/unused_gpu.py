@@ -1,4 +1,4 @@
-"""Why a GPU that is in this machine is not used: a CPU build of torch, an old driver, or hidden devices."""
+"""Explains why a GPU in this machine is not used: a CPU build of torch, an old driver, or hidden devices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 NODE = Path("/dev/nvidia0")
 DRIVER = Path("/proc/driver/nvidia/version")
-OLDEST = {"11": 450, "12": 525, "13": 580}  # driver for each major version of CUDA (NVIDIA's compatibility guide)
+OLDEST = {"11": 450, "12": 525, "13": 580}  # minimum driver by major version of CUDA (NVIDIA's compatibility guide)
 
 
 def unused_gpu() -> str:
@@ -29,7 +29,7 @@ def _why() -> str:
     if cuda is None:
         return f"torch {torch.__version__} is built without CUDA (install a CUDA build of torch)"
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return f"CUDA_VISIBLE_DEVICES={visible!r} leaves none that works"
+        return f"CUDA_VISIBLE_DEVICES={visible!r} leaves no usable device"
     oldest = OLDEST.get(cuda.split(".")[0])
     if driver and oldest and int(driver.split(".")[0]) < oldest:
         return f"its driver {driver} is too old for torch's CUDA {cuda} (needs {oldest} or newer)"
@@ -47,7 +47,7 @@ def _driver() -> str:
 
 
 def _refusal() -> str:
-    """What CUDA itself says."""
+    """CUDA's own error message."""
     try:
         torch.cuda.init()  # type: ignore[no-untyped-call]
     except (RuntimeError, AssertionError) as e:
@@ -56,7 +56,7 @@ def _refusal() -> str:
 
 
 def _nvidia_smi(*arguments: str) -> str:
-    """What the driver's own tool prints; empty without it."""
+    """The output of nvidia-smi; empty if it is not installed."""
     if (program := shutil.which("nvidia-smi")) is None:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""The plan as the page reads it: axes with their values, jobs in chunks, each text and setting told once."""
+"""The plan as data for the page: axes with their values, and jobs in chunks that share texts and settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Parts = tuple[str, ...]  # one value of an axis: a label for each of its keys
 
 
 class PlanIndex:
-    """Told chunk after chunk; ``plan`` holds for all of them and is complete when the last one is made.
+    """The index of a plan. Call ``plan`` after all ``chunks`` have been read.
 
     ``axes`` says which labels go together and in which order their values are; else labels are axes.
     """
@@ -62,7 +62,7 @@ class PlanIndex:
         }
 
     def digits(self, job: Job) -> list[int]:
-        """Which value of each axis."""
+        """The index of the job's value on each axis."""
         labels, out = dict(job.labels), []
         for keys, values in zip(self._keys, self._values, strict=True):
             parts = tuple(labels.get(key, "") for key in keys)
@@ -79,7 +79,7 @@ class _Chunk:
         self._start = start
         self._texts: dict[tuple[str, str, str], int] = {}
         self._settings: dict[Any, int] = {}
-        self._told: list[dict[str, Any]] = []
+        self._setting_data: list[dict[str, Any]] = []
         self._videos: list[Video] = []  # alive, so that no other one gets their identity
         self._commands: list[list[str]] = []
 
@@ -88,7 +88,7 @@ class _Chunk:
         texts = [
             {"prompt": p, "negative": n, "command": c} for (p, n, _), c in zip(self._texts, self._commands, strict=True)
         ]
-        return {"at": self._start, "texts": texts, "settings": self._told, "rows": rows}
+        return {"at": self._start, "texts": texts, "settings": self._setting_data, "rows": rows}
 
     def _row(self, job: Job, index: PlanIndex) -> list[Any]:
         shot = job.shot
@@ -104,15 +104,15 @@ class _Chunk:
         how = (shot.width, shot.height, shot.sampler, shot.steps, shot.guidance, shot.guidance_interval)
         key = (how, (id(video.motion), video.encoding) if video else None)
         if key not in self._settings:
-            self._settings[key] = len(self._told)
-            self._told.append(_told(job))
+            self._settings[key] = len(self._setting_data)
+            self._setting_data.append(_setting_data(job))
             if video:
                 self._videos.append(video)
         return self._settings[key]
 
 
-def _told(job: Job) -> dict[str, Any]:
-    """What the page says of a job besides its texts and its seed."""
+def _setting_data(job: Job) -> dict[str, Any]:
+    """The data of a setting: everything about its jobs except texts and seeds."""
     about = [pair.partition("=")[::2] for pair in command.settings_overrides(job)]
     out: dict[str, Any] = {
         "size": [job.shot.width, job.shot.height],
@@ -124,7 +124,7 @@ def _told(job: Job) -> dict[str, Any]:
 
 
 def _video(job: Job, video: Video) -> dict[str, Any]:
-    """How long a video is, and how a page shows it."""
+    """The length of a video, and the HTML element that shows it."""
     frames, rate = motion.played(job)
     element = CODECS[video.encoding.codec].element
     return {"frames": frames, "seconds": round(float(frames / rate), 2), "element": element, "poster": PNG}

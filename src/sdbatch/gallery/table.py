@@ -1,4 +1,4 @@
-"""The records as CSV (RFC 4180): one line a job, in plan order, with everything that decides it.
+"""The records as CSV (RFC 4180): one line per job, in plan order, with all its settings.
 
 The page exports the same columns: it gets their names from ``columns`` and its cells from ``settings`` and ``told``.
 """

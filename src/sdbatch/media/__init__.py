@@ -1,4 +1,4 @@
-"""Files people open: PNG, video, metadata, contact sheets.
+"""Output files: PNG, video, metadata, contact sheets.
 
     png       pixels <-> PNG bytes, text chunks, digests
     infotext  the ``parameters`` text that A1111's web UI writes and reads

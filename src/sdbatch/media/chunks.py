@@ -1,4 +1,4 @@
-"""The chunks of a PNG file: written, walked and, for texts, decoded. Knows no pictures. Every error is a ValueError.
+"""Reads and writes the chunks of PNG files, and decodes texts. Does not decode pictures. All errors are ValueErrors.
 
 PNG specification (third edition), sections 5 (structure) and 11.3.3 (textual information).
 """
@@ -25,7 +25,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def text_chunk(key: str, value: str, international: bool = False) -> bytes:
-    """tEXt where Latin-1 is enough (every reader knows it), else iTXt. NUL would end the text: it is replaced."""
+    """A tEXt chunk if Latin-1 suffices (all readers support it), else iTXt. NUL, which ends a text, is replaced."""
     value = value.replace("\0", "\ufffd")
     if not (0 < len(key) < 80 and key.isascii() and key.isprintable() and key == key.strip()):
         raise ValueError(f"{key[:80]!r} is not a key for a PNG text: 1-79 printable ASCII characters")
@@ -38,7 +38,7 @@ def text_chunk(key: str, value: str, international: bool = False) -> bytes:
 
 
 def read_text_chunk(kind: bytes, data: bytes, room: int) -> tuple[str, str]:
-    """(key, text) of a tEXt, zTXt or iTXt chunk; ValueError if it is damaged or holds more than ``room`` bytes."""
+    """(key, text) of a tEXt, zTXt or iTXt chunk; ValueError if it is damaged or has more than ``room`` bytes."""
     key, found, value = data.partition(b"\0")
     packed = kind == b"zTXt"
     if kind == b"iTXt":
@@ -100,7 +100,7 @@ def _check_size(header: bytes) -> None:
 
 
 def _exactly(stream: BinaryIO, length: int) -> bytes:
-    """``length`` bytes. A length that lies allocates nothing: reads go in pieces of at most 1 MiB."""
+    """``length`` bytes, read in pieces of at most 1 MiB, so that a forged length allocates no memory."""
     pieces = []
     while length:
         piece = stream.read(min(length, 1 << 20))

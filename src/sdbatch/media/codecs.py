@@ -1,4 +1,4 @@
-"""ffmpeg's arguments for a video: its codec (``video_codecs``) and the frames between its frames."""
+"""ffmpeg's arguments for a video: its codec (``spec.codecs``) and interpolated frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def arguments(encoding: Encoding, fps: Fraction, cycle: int = 0) -> list[str]:
     ``cycle``: a loop of so many frames, of which ``AHEAD`` come again at the end, for what lies between last and first.
     """
     if encoding.codec not in CODECS:
-        raise ValueError(f"{encoding.codec!r} is none of {', '.join(CODECS)}")
+        raise ValueError(f"unknown codec {encoding.codec!r}; allowed: {', '.join(CODECS)}")
     codec = CODECS[encoding.codec]
     values = {"quality": encoding.quality, "preset": encoding.preset, "percent": 100 - encoding.quality * 100 // 51}
     filters = codec.filters

@@ -1,4 +1,4 @@
-"""Frames from layers, videos from jobs. Memory holds a few pictures, however long the video. Knows no folders."""
+"""Composes frames from layers, and videos from jobs. Memory use does not grow with length. Does not know folders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sdbatch.spec.renderer import Pixels
 
 
 def compose(frame: Frame, picture: Callable[[int], Plate], finer: int = 1) -> Pixels:
-    """The weighted sum of the layers, each seen through its camera; ``picture(i)`` is shot i.
+    """A frame: the weighted sum of its layers, each seen through its camera; ``picture(i)`` is shot i.
 
     A layer with a seam is laid over those before it. A single layer of weight 1 is not computed with: seen straight on
     it is returned as it is, bit for bit. ``finer``: composed at so many times the size, then averaged.
@@ -31,7 +31,7 @@ def compose(frame: Frame, picture: Callable[[int], Plate], finer: int = 1) -> Pi
     total = first * np.float32(frame[0].weight)
     for layer in frame[1:]:
         if layer.seam:
-            _lay(total, layer, picture(layer.shot))
+            _blend(total, layer, picture(layer.shot))
         else:
             total += np.float32(layer.weight) * _seen(layer, picture, finer)
     return _averaged(total, finer)
@@ -39,7 +39,7 @@ def compose(frame: Frame, picture: Callable[[int], Plate], finer: int = 1) -> Pi
 
 def _seen(layer: Layer, picture: Callable[[int], Plate], finer: int) -> Pixels:
     plate = picture(layer.shot)
-    fine = 1 if layer.camera == Camera() else finer  # straight on there is nothing to gain
+    fine = 1 if layer.camera == Camera() else finer  # without a camera, supersampling has no effect
     seen = warp(plate, layer.camera, (plate.size[0] * fine, plate.size[1] * fine))
     return seen if fine == finer else seen.repeat(finer, 0).repeat(finer, 1)
 
@@ -51,8 +51,8 @@ def _averaged(values: NDArray[Any], finer: int) -> Pixels:
     return values if values.dtype == np.uint8 else np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _lay(total: NDArray[np.float32], layer: Layer, plate: Plate) -> None:
-    """Lay a picture over ``total`` where it is in view."""
+def _blend(total: NDArray[np.float32], layer: Layer, plate: Plate) -> None:
+    """Blend a picture into ``total`` where it is visible."""
     found = patch(plate, layer.camera, (total.shape[1], total.shape[0]), layer.seam)
     if found is not None:
         seen, cover, place = found
@@ -80,7 +80,7 @@ def assemble(  # noqa: PLR0913
     video, size = job.video, (job.shot.width, job.shot.height)
     cycle = motion.count(job) if video.motion.loop else 0
     with VideoWriter(path, size, video.motion.fps, video.encoding, metadata, cycle=cycle) as writer:
-        plates: dict[int, Plate] = {}  # those of one frame; the next one needs most of them again
+        plates: dict[int, Plate] = {}  # of one frame; the next frame needs most of them
         for frame in motion.frames(job):
             plates = {i: plates.get(i) or Plate(load_shot(ids[i])) for i in (layer.shot for layer in frame)}
             pixels = compose(frame, plates.__getitem__, video.encoding.supersample)

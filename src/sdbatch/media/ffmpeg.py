@@ -1,4 +1,4 @@
-"""The ffmpeg program that imageio-ffmpeg brings: where it is, what it is, and running it on files of unknown origin.
+"""The ffmpeg program of imageio-ffmpeg: its path, its version, and running it on untrusted files.
 
 Never through a shell, always with a list of arguments and an absolute path behind ``file:``.
 """
@@ -20,9 +20,9 @@ TIMEOUT = 120  # seconds
 
 @lru_cache(maxsize=1)
 def exe() -> str:
-    """Path of the program (the environment variable IMAGEIO_FFMPEG_EXE names another). Raises OSError without one."""
+    """The path of the program; the environment variable IMAGEIO_FFMPEG_EXE overrides it. Raises OSError."""
     try:
-        import imageio_ffmpeg  # here, because it starts the program once to see that it works
+        import imageio_ffmpeg  # here, because importing it runs the program once
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError) as e:
@@ -31,31 +31,33 @@ def exe() -> str:
 
 @lru_cache(maxsize=1)
 def encoder_build() -> str:
-    """What decides an H.264 video's bits beside its frames (``ffmpeg n9.0.2, x264 core 165``); ``none`` without it."""
+    """The versions of ffmpeg and x264 for the profile (``ffmpeg n9.0.2, x264 core 165``); ``none`` without ffmpeg."""
     source = ("-f", "lavfi", "-i", "color=s=16x16", "-frames:v", "1", "-c:v", "libx264", "-f", "h264", "-")
     try:
-        version = re.search(rb"version (\S+)", _ask("-version"))
-        x264 = re.search(rb"x264 - (core \d+[\w ]*?) -", _ask(*QUIET, *source))  # x264 signs its first picture
+        version = re.search(rb"version (\S+)", _output_of("-version"))
+        x264 = re.search(
+            rb"x264 - (core \d+[\w ]*?) -", _output_of(*QUIET, *source)
+        )  # x264 writes its version into the first picture
     except (OSError, subprocess.CalledProcessError):
         return "none"
     parts = [f"ffmpeg {version[1].decode()}"] if version else []
     return ", ".join([*parts, *([f"x264 {x264[1].decode()}"] if x264 else [])])
 
 
-def _ask(*arguments: str) -> bytes:
+def _output_of(*arguments: str) -> bytes:
     return subprocess.run([exe(), *arguments], capture_output=True, check=True).stdout  # noqa: S603
 
 
 def source(path: Path | str) -> list[str]:
-    """Arguments that open ``path`` as a video and as nothing else. ``file:``: a name may hold a colon or a dash."""
+    """Arguments that open ``path`` as a video only. With ``file:``, names may contain a colon or a dash."""
     demuxers = ",".join(dict.fromkeys(codec.demuxers for codec in CODECS.values()))
-    # A file that says .mp4 may be a playlist that names other files or hosts: only our demuxers, and no network.
+    # An .mp4 may in fact be a playlist with other files or hosts: allow only our demuxers, and no network.
     trusted = ("-protocol_whitelist", "file,pipe", "-format_whitelist", demuxers)
     return [*trusted, "-i", f"file:{Path(path).absolute()}"]
 
 
 def read(path: Path | str, *arguments: str) -> bytes:
-    """What ffmpeg writes to its output for the video at ``path``.
+    """The output of ffmpeg for the video at ``path``.
 
     Raises ValueError if the video is missing or damaged, or the answer is longer than 64 MB or 120 seconds.
     """

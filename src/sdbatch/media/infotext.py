@@ -1,4 +1,4 @@
-"""Infotext: the ``parameters`` text that A1111's web UI writes into pictures and most tools read. Knows no files.
+"""Infotext: the ``parameters`` text that A1111's web UI writes into pictures and most tools read. Reads no files.
 
     a torii gate, sunset
     Negative prompt: clouds
@@ -48,7 +48,7 @@ def write(shot: Shot) -> str:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """An infotext, ours or A1111's, as data. Total: what is not an infotext is a prompt.
+    """Parse an infotext of sdbatch or A1111. Never raises: any other text is a prompt.
 
     Always ``prompt`` and ``negative``; where given ``steps``, ``sampler`` (our name if it is one of ours),
     ``guidance``, ``seed``, ``width``, ``height``, ``model``, ``clip_skip``; every other parameter, and every one whose
@@ -73,10 +73,10 @@ def parse(text: str) -> dict[str, Any]:
     return {**out, "extras": found}
 
 
-def sampler(theirs: str) -> str:
-    """Our name of a sampler that an infotext names; theirs if we have none."""
-    ours = (name for name, entry in SAMPLERS.items() if entry.infotext.casefold() == theirs.casefold() != "")
-    return next(ours, theirs)
+def sampler(name: str) -> str:
+    """The sdbatch name of a sampler in an infotext; ``name`` if there is none."""
+    found = (own for own, entry in SAMPLERS.items() if entry.infotext.casefold() == name.casefold() != "")
+    return next(found, name)
 
 
 def _ambiguous(prompt: str) -> bool:

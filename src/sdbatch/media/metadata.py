@@ -1,4 +1,4 @@
-"""What a file says of itself: our JSON (the whole job and profile), the infotext and the XMP mark; written and read.
+"""The metadata of files: JSON (the complete job and profile), the infotext and the XMP mark; written and read.
 
 Holds no time, host, user or path: rendered again it is the same bytes.
 """
@@ -18,18 +18,18 @@ from sdbatch.spec.renderer import Profile
 from sdbatch.version import __version__
 
 JPEG = b"\xff\xd8\xff"
-KEY = "sdbatch"  # of our JSON in a PNG, and of our version in the JSON
+KEY = "sdbatch"  # key of the JSON in a PNG, and of the version in the JSON
 
 
 def describe(job: Job, profile: Profile) -> dict[str, Any]:
-    """Enough to make the file again: job and profile as plain data."""
+    """Job and profile as plain data, sufficient to reproduce the file."""
     about = {"id": job.id, "kind": "film" if job.video else "picture", **motion.job_spec(job)}
     origin = {"origin": job.origin} if job.origin else {}
     return {KEY: __version__, "job": about, "slug": job.slug, **origin, "profile": profile.asdict()}
 
 
 def dumps(data: dict[str, Any]) -> str:
-    """One line of ASCII: it passes through every container, and a lone surrogate in a prompt survives."""
+    """One line of ASCII JSON, which all containers preserve, including lone surrogates in a prompt."""
     return json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
@@ -40,7 +40,7 @@ def png_text(job: Job, profile: Profile) -> tuple[dict[str, str], str]:
 
 
 def read(path: Path | str) -> dict[str, Any]:
-    """What :func:`describe` said, from a PNG, a video or the ``.json`` beside one.
+    """The data of :func:`describe`, from a PNG, a video or the ``.json`` of a video.
 
     A PNG of another program gives ``{"parameters": infotext.parse(...)}``. Raises ValueError if the file cannot be
     read, is damaged or says nothing; trusts nothing, so the caller validates the fields.
@@ -54,9 +54,9 @@ def read(path: Path | str) -> dict[str, Any]:
         if head.lstrip().startswith(b"{"):
             return _from_json(path)
         if head.startswith(JPEG):
-            raise ValueError("is a JPEG, whose metadata is not read; name the PNG that it was made from")
+            raise ValueError("is a JPEG, whose metadata is not supported; use the original PNG")
         text = video_reader.read_metadata(path)
-        if text is None and (beside := sidecar(path)).is_file():  # GIF and WebP have no room for it
+        if text is None and (beside := sidecar(path)).is_file():  # GIF and WebP have no metadata
             return _from_json(beside)
     except OSError as e:
         raise ValueError(f"cannot be read: {e.strerror or e}") from e
@@ -66,7 +66,7 @@ def read(path: Path | str) -> dict[str, Any]:
 
 
 def loads(text: str | bytes) -> dict[str, Any]:
-    """A JSON object; ValueError for anything else, however nested or long."""
+    """Parse a JSON object. Raises ValueError for anything else, including extreme nesting and length."""
     try:
         data = json.loads(text, parse_constant=_refuse)
     except RecursionError:

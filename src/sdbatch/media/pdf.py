@@ -1,4 +1,4 @@
-"""A picture as a PDF of one page. The same pixels give the same bytes: no date, no name of a program's user."""
+"""A picture as a PDF of one page. The same pixels give the same bytes: no date and no user name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 from sdbatch.spec.renderer import Pixels
 
 DPI = 150
-QUALITY = 92  # of the JPEG inside
+QUALITY = 92  # of the embedded JPEG
 
 
 def encode(pixels: Pixels, title: str) -> bytes:

@@ -1,4 +1,4 @@
-"""PNG: pixels and text to bytes and back. Knows no jobs; the same input gives the same bytes.
+"""Encodes and decodes PNG files with texts. Does not know jobs. The same input gives the same bytes.
 
 Writing: one filter for every row (Average, in numpy) and zlib's run-length strategy. In paintings and photographs
 deflate's search for repeats finds next to nothing and costs nearly all the time: this is 5-6 times as fast as Pillow's
@@ -45,12 +45,12 @@ def encode(pixels: Pixels, text: Mapping[str, str] | None = None, xmp: str | Non
 
 
 def decode(source: bytes | Path | str) -> Pixels:
-    """The picture of a PNG (its bytes, or where it is) as (height, width, 3) uint8, alpha dropped.
+    """The picture of a PNG (bytes or a path) as (height, width, 3) uint8, without alpha.
 
     Raises ValueError if it cannot be read, is damaged or has more than 64 million pixels.
     """
     chunks = list(walk(source, _PICTURE))
-    # Pillow gets the picture only: ancillary chunks have bombs and errors of their own.
+    # Pillow gets only the picture, because ancillary chunks may contain bombs and errors.
     clean = b"".join((SIGNATURE, *(chunk(kind, data) for kind, data in chunks), _END))
     try:
         with Image.open(io.BytesIO(clean), formats=("PNG",)) as image:
@@ -63,7 +63,7 @@ def decode(source: bytes | Path | str) -> Pixels:
 
 
 def read_text(source: bytes | Path | str) -> dict[str, str]:
-    """All texts of a PNG by key (the last of equal keys); the picture itself is skipped, not checked.
+    """All texts of a PNG by key (the last of equal keys). The picture is skipped without a check.
 
     Raises ValueError if it cannot be read, is damaged or holds more than 16 MB of text.
     """
@@ -77,14 +77,14 @@ def read_text(source: bytes | Path | str) -> dict[str, str]:
 
 
 def pixel_digest(pixels: Pixels) -> str:
-    """``b2:`` + 32 hex digits over shape and bytes: equal digests are equal pictures, whatever file they are in."""
+    """``b2:`` + 32 hex digits (BLAKE2b) over shape and bytes: equal digests mean equal pixels."""
     h = hashlib.blake2b("x".join(map(str, pixels.shape)).encode() + b":", digest_size=16)
     h.update(np.ascontiguousarray(pixels).data)
     return f"b2:{h.hexdigest()}"
 
 
 def file_digest(path: Path | str) -> str:
-    """``b2:`` + 32 hex digits over a file's bytes. Raises OSError."""
+    """``b2:`` + 32 hex digits (BLAKE2b) over a file's bytes. Raises OSError."""
     with Path(path).open("rb") as f:
         return f"b2:{hashlib.file_digest(f, lambda: hashlib.blake2b(digest_size=16)).hexdigest()}"
 

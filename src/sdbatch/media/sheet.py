@@ -1,4 +1,4 @@
-"""Contact sheets: a sweep at a glance, labelled for users. Knows pictures and words, no jobs."""
+"""Contact sheets: a labelled grid of pictures. Does not know jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One field: ``picture`` loads it (a video's first frame), or None with the ``reason`` that there is none."""
+    """One cell: ``picture`` loads its pixels, or is None; ``reason`` then says why there is no picture."""
 
     picture: Callable[[], Pixels] | None = None
     reason: str = ""
@@ -30,9 +30,9 @@ class Cell:
 
 @dataclass(slots=True)
 class _Grid:
-    """Thumbnails and where they go."""
+    """Thumbnails and their positions."""
 
-    thumbs: list[Image.Image | str]  # a str is the reason that there is none
+    thumbs: list[Image.Image | str]  # a str is the reason why there is no picture
     columns: list[str]
     rows: list[str]
     side: int
@@ -121,7 +121,7 @@ def _starts(first: int, lengths: Iterable[int]) -> list[int]:
 
 
 def _missing(pen: ImageDraw.ImageDraw, at: Size, size: Size, reason: str) -> None:
-    """An empty field; with a reason it is crossed out and the reason stands in the middle."""
+    """Draw an empty cell; with a reason, crossed out with the reason in the middle."""
     (x, y), (width, height) = at, size
     right, bottom = x + width - 1, y + height - 1
     pen.rectangle((x, y, right, bottom), fill=EMPTY)

@@ -1,4 +1,4 @@
-"""Words that fit a box: wrapped, shortened, with the font that Pillow carries. Knows nothing of pictures.
+"""Text layout: wraps and shortens text to fit a box, with Pillow's built-in font.
 
 That font has ASCII and a few signs. Accents are left out; what else it lacks (桜) is written as its number (\\u685c)
 instead of as an empty box: the same on every machine.
@@ -31,7 +31,7 @@ def font(size: int) -> Font:
 
 
 def fit(text: str, limit: int) -> str:
-    """One line of at most ``limit`` printable characters, with an ellipsis where something is left out."""
+    """One line of at most ``limit`` printable characters, with an ellipsis if it is shortened."""
     line = " ".join("".join(map(_drawn, text[: 4 * limit])).split())
     return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1].rstrip() + "…"
 

@@ -1,4 +1,4 @@
-"""A video file read back: size, rate, metadata, frames. Trusts no file: whatever is wrong with one is a ValueError."""
+"""Reads video files: size, rate, metadata, frames. Files are untrusted; all errors in them are ValueErrors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LINE = re.compile(r"(?:[^\\\n]|\\[\s\S])+")  # of ffmpeg's metadata format, whe
 
 
 class Facts(NamedTuple):
-    """What a video says of itself; ``fps`` is exact if the container's clock is (MP4), else nearly so."""
+    """The properties of a video; ``fps`` is exact in MP4, approximate in containers with a coarse clock."""
 
     width: int
     height: int
@@ -50,10 +50,10 @@ def probe(path: Path | str) -> Facts:
 
 
 def read_metadata(path: Path | str) -> str | None:
-    """The text that VideoWriter put in, or None. ValueError if the file is not a video."""
+    """The text that VideoWriter embedded, or None. Raises ValueError if the file is not a video."""
     text = ffmpeg.read(path, "-map_metadata", "0", "-f", "ffmetadata").decode("utf-8", "replace")
     for line in _LINE.finditer(text):
-        if line[0].startswith("["):  # streams and chapters have comments of their own
+        if line[0].startswith("["):  # the comments of streams and chapters are ignored
             break
         if line[0][:8].lower() == "comment=":
             return re.sub(r"\\([\s\S])", r"\1", line[0][8:])

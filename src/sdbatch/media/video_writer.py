@@ -1,4 +1,4 @@
-"""A video file from frames, streaming: memory holds one frame, the file appears when it is whole. Knows no jobs."""
+"""Writes a video from a stream of frames: one frame in memory, published when complete. Does not know jobs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class VideoWriter:
         self._pad = ((0, height % 2), (0, width % 2), (0, 0)) if self._codec.even else None
         self._metadata = metadata if self._codec.tagged else None
         if metadata is not None and re.search(r"\0|\\(?=\n|\Z)", metadata):
-            raise ValueError("metadata holds a NUL or a line that ends in a backslash: ffmpeg would change it")
+            raise ValueError("metadata contains a NUL or a line that ends in a backslash: ffmpeg would change it")
         self._part = atomic.hidden(self.path)
         self._notes = self._part.with_suffix(".text.part")
         self._cycle = cycle if encoding.interpolate > 1 else 0
@@ -66,7 +66,7 @@ class VideoWriter:
         height, width, _ = self._shape
         frames = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width + right}x{height + bottom}"]
         command = [ffmpeg.exe(), *ffmpeg.QUIET, "-y", *frames, "-framerate", str(fps), "-i", "pipe:0"]
-        if self._metadata is not None:  # in a file: an argument has a limit of 128 KB, and everyone can read it in ps
+        if self._metadata is not None:  # in a file: arguments are limited to 128 KB, and visible in ps
             command += ["-f", "ffmetadata", "-i", f"file:{self._notes.absolute()}"]
         command += ["-map", "0:v", "-map_metadata", "-1" if self._metadata is None else "1"]
         command += ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-filter_threads", "1"]
@@ -74,11 +74,11 @@ class VideoWriter:
         return [*command, f"file:{self._part.absolute()}"]
 
     def __enter__(self) -> Self:
-        self._log = tempfile.TemporaryFile()  # a pipe would fill up and block
+        self._log = tempfile.TemporaryFile()  # a pipe could fill up and block
         try:
             if self._metadata is not None:
                 self._notes.write_text(f";FFMETADATA1\ncomment={_escape(self._metadata)}\n", "utf-8", newline="")
-            # Its own session: Ctrl-C is for us; we end ffmpeg and remove its file.
+            # A separate session, so that Ctrl-C reaches only this process, which ends ffmpeg and removes its file.
             self._process = subprocess.Popen(  # noqa: S603
                 self._arguments, stdin=subprocess.PIPE, stdout=self._log, stderr=self._log, start_new_session=True
             )
@@ -126,7 +126,7 @@ class VideoWriter:
         for i in range(AHEAD if self._cycle else 0):
             self._send(self._first[i % len(self._first)])
         process, stdin = self._running()
-        with suppress(OSError):  # what it could not take in shows in its exit code
+        with suppress(OSError):  # errors are reported by the exit code
             stdin.close()
         if process.wait():
             raise self._failure()

@@ -1,4 +1,4 @@
-"""XMP: the mark "made by a trained model" that stock sites, social networks and cameras agreed on.
+"""XMP: the IPTC mark "made by a trained model", which stock sites and social networks read.
 
 IPTC's Digital Source Type, https://cv.iptc.org/newscodes/digitalsourcetype/. Knows no jobs and no files.
 """
@@ -33,13 +33,13 @@ _PACKET = """\
 
 
 def packet(description: str = "") -> str:
-    """An XMP packet; ``description`` is any text (what XML cannot hold is left out)."""
+    """An XMP packet; ``description`` is any text (characters that XML forbids are dropped)."""
     text = escape(_FORBIDDEN.sub("", description))
     body = "\n   " + _DESCRIPTION.format(text) if text else ""
     return _PACKET.format(version=__version__, source=SOURCE_TYPE, description=body)
 
 
 def box(description: str = "") -> bytes:
-    """The packet as an MP4 box; it stands at the end of the file."""
+    """The packet as an MP4 box, for the end of the file."""
     body = packet(description).encode()
     return struct.pack(">I4s", 24 + len(body), b"uuid") + _BOX + body

@@ -1,4 +1,4 @@
-"""Model weights: found, checked and digested, without torch. ``tiny/`` and ``clip/`` are the shipped files.
+"""Locates, checks and digests model weights, without torch. ``tiny/`` and ``clip/`` are shipped files.
 
-Knows the configuration of a model; knows no jobs, plans or renderers.
+Knows the configuration of a model. Must not know jobs, plans and renderers.
 """

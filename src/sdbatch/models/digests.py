@@ -1,4 +1,4 @@
-"""Digests of files, cached by path, size and time of change (gigabytes take a while)."""
+"""Digests of files, cached by path, size and modification time, because weights have gigabytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdbatch.files import atomic
 
 
 def digest_folder(folder: Path) -> str:
-    """Digest of the files of a diffusers folder that decide a picture."""
+    """The digest of all files of a diffusers folder that determine pictures. Raises OSError."""
     files = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix in (".safetensors", ".json", ".txt")]
     full = {p.parent for p in files if p.suffix == ".safetensors" and not _variant(p)}
     keep = {p.relative_to(folder).as_posix(): p for p in files if not (_variant(p) and p.parent in full)}
@@ -21,7 +21,7 @@ def digest_folder(folder: Path) -> str:
 
 
 def _variant(file: Path) -> bool:
-    """A second form of the same weights: not read where the full one lies beside it."""
+    """Whether ``file`` is a variant of weights, which is ignored if the full-precision file exists."""
     return ".fp16" in file.name or ".non_ema" in file.name
 
 
@@ -36,7 +36,7 @@ def digest_files(files: dict[str, Path], by_name: bool = True) -> str:
 
 
 class _Cache:
-    """File digests by (path, size, mtime) in the user's cache folder; a missing or broken cache only costs time."""
+    """File digests by (path, size, mtime) in the user's cache folder; a missing or damaged cache only costs time."""
 
     def __init__(self, path: Path, entries: dict[str, str]) -> None:
         self.path, self.entries, self.changed = path, entries, False

@@ -14,17 +14,20 @@ __all__ = ["Source", "fetch", "locate"]
 
 
 def locate(settings: ModelSettings) -> Source:
-    """Find the weights that ``settings`` names. Raises ConfigError that says what is missing and where it goes."""
+    """Find the weights that ``settings`` names. Raises ConfigError with what is missing, and where to put it."""
     try:
         source: Source = MODEL_KINDS[settings.kind].locate(settings)
         return source
-    except (OSError, RuntimeError, ValueError, TypeError, ArithmeticError) as e:  # files may hold anything
+    except (OSError, RuntimeError, ValueError, TypeError, ArithmeticError) as e:  # files are untrusted
         why = getattr(e, "strerror", None) or str(e)
         raise ConfigError.one("model.path", f"{shown(settings.path or settings.vae)} cannot be read: {why}") from e
 
 
 def fetch(source: Source) -> Source:
-    """The hub model of ``source`` on this disk: from the hub's cache, else downloaded (never with HF_HUB_OFFLINE)."""
+    """``source`` with its local folder: from the hub's cache, else downloaded (never with HF_HUB_OFFLINE).
+
+    Raises ConfigError.
+    """
     if not source.remote:
         return source
     from huggingface_hub import snapshot_download
@@ -34,7 +37,7 @@ def fetch(source: Source) -> Source:
     patterns_off = ["*/*.fp16.*", "*/*.non_ema.*"]
     try:
         folder = snapshot_download(repo, revision=revision, allow_patterns=patterns, ignore_patterns=patterns_off)
-    except Exception as e:  # the hub client has no common base for offline, missing and refused
+    except Exception as e:  # the hub client's errors have no common base class
         raise ConfigError.one("model", _missing(repo, revision, e), NO_WEIGHTS_NEEDED) from e
     return replace(source, folder=Path(folder))
 
@@ -48,7 +51,7 @@ def _offline() -> bool:
 def _missing(repo: str, revision: str, error: Exception) -> str:
     why = "HF_HUB_OFFLINE is set" if _offline() else " ".join(str(error).split())[:300] or type(error).__name__
     return (
-        f"the weights of {repo} at {revision[:8]} are not on this machine and cannot be fetched ({why}); "
+        f"the weights of {repo} at {revision[:8]} are not on this machine and cannot be downloaded ({why}); "
         f"on a machine with network run `hf download {repo} --revision {revision}` and copy its cache here, "
-        "or give a folder: model=local model.path=FOLDER"
+        "or use a folder: model=local model.path=FOLDER"
     )

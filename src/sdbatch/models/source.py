@@ -1,6 +1,6 @@
 """A model on disk: diffusers folders and single files, checked and digested. Safetensors only, without torch.
 
-A digest covers every file that decides a picture: weights, configurations, vocabulary.
+A digest covers every file that determines pictures: weights, configurations, vocabulary.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_WEIGHTS_NEEDED = "model=tiny is built in and needs no download"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A model on disk. ``model`` is its share of the job ids; the rest is where and is in no id."""
+    """A model on disk. Only ``model`` is part of job ids."""
 
     kind: str  # a name in ``MODEL_KINDS``
     model: Model
@@ -67,7 +67,7 @@ def from_folder(settings: ModelSettings, folder: Path) -> Source:
     chunk = int(text.get("max_position_embeddings", 77)) - 2
     if not (64 <= native <= 4096 and chunk >= 1):
         raise ConfigError.one(
-            "model.path", f"{folder.name!r} says {native} pixels and {chunk} tokens: no picture model"
+            "model.path", f"{folder.name!r} has {native} pixels and {chunk} tokens: not an image model"
         )
     model = share_of_ids(settings, digest_folder(folder), _noise(folder), int(unet.get("in_channels", 4)), scale)
     return Source(
@@ -90,7 +90,7 @@ def from_file(settings: ModelSettings, path: Path) -> Source:
         raise ConfigError.one("model.path", f"{path.name!r} is a Stable Diffusion XL checkpoint", "1.x is supported")
     first = tensors.get("model.diffusion_model.input_blocks.0.0.weight")
     if first is None:
-        raise ConfigError.one("model.path", f"{path.name!r} holds no Stable Diffusion 1.x checkpoint")
+        raise ConfigError.one("model.path", f"{path.name!r} is not a Stable Diffusion 1.x checkpoint")
     if first[1:2] != (4,):
         raise ConfigError.one("model.path", f"{path.name!r} is an inpainting or depth model", ORDINARY)
     model = share_of_ids(settings, digest_files({path.name: path}, by_name=False), NoiseSchedule())
@@ -100,7 +100,7 @@ def from_file(settings: ModelSettings, path: Path) -> Source:
 def share_of_ids(
     settings: ModelSettings, weights: str, noise: NoiseSchedule, channels: int = 4, scale: int = 8
 ) -> Model:
-    """What ids contain of a model. ``weights``: the digest of its files, or a name that stands for them."""
+    """The part of a model that job ids contain. ``weights``: the digest of its files, or a name for them."""
     vae = vae_path(settings)
     digest = "" if vae is None else digest_folder(vae) if vae.is_dir() else digest_files({vae.name: vae}, by_name=False)
     return Model(weights, noise, channels, scale, settings.clip_skip, digest)
@@ -139,14 +139,14 @@ def _need_safetensors(folder: Path, key: str) -> None:
 
 
 def shapes(path: Path, key: str) -> dict[str, tuple[int, ...]]:
-    """Tensors of a safetensors file, by name; none is loaded. Raises ConfigError for a file that is not whole."""
+    """Tensors of a safetensors file, by name; none is loaded. Raises ConfigError for a damaged file."""
     try:
         with safe_open(path, framework="np") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  (no mapping)
     except OSError as e:
         raise ConfigError.one(key, f"{path.name!r} cannot be read: {e.strerror or e}") from e
     except SafetensorError as e:
-        raise ConfigError.one(key, f"{path.name!r} is not a whole safetensors file ({e})") from e
+        raise ConfigError.one(key, f"{path.name!r} is not a valid safetensors file ({e})") from e
 
 
 def _noise(folder: Path) -> NoiseSchedule:

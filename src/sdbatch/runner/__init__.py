@@ -1,19 +1,20 @@
-"""Rendering a plan into a store: skip what is done, isolate what fails, stop at any moment.
+"""Renders a plan into a store: skips finished jobs, isolates failures, resumes after an interrupt.
 
-    run      the loop: store -> work -> renderer -> writers -> store
-    loop     renderer to writers, crashes isolated
-    work     what is to be rendered; hands ready shots to the renderer
-    lanes    its order: by bucket, chains first
-    needs    which videos wait for which shots
-    cache    pictures of earlier shots
-    results    records as they come in
-    output   a picture or a video into its file and its record
-    writers  threads behind a bounded queue
-    signals     Ctrl-C and SIGTERM
-    observer who watches: the gallery
-    timings  how long things took, for estimates
+    run           one run: store -> work -> renderer -> writers -> store
+    loop          passes results of the renderer to the writers; isolates crashes
+    work          the feed: hands ready shots to the renderer
+    queue         the order of shots: by bucket, longest first
+    dependencies  which videos wait for which shots
+    share         which jobs this process renders, and which others do
+    shot_cache    pictures of earlier shots
+    outputs       writes a picture or a video, then its record
+    context       the state that all outputs share; the log of results
+    writers       threads behind a bounded queue
+    signals       Ctrl-C and SIGTERM
+    observer      the interface for watching a run, for example by the gallery
+    timings       durations of earlier runs, for estimates
 
-Knows renderers, plans and stores by what they promise; nothing of torch or of configuration.
+Uses renderers, plans and stores through their interfaces. Must not know torch or the configuration.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all outputs of a run share: where they write, and the records of what became of each job."""
+"""The state that all outputs of a run share: plan, store, worker, and the log of results."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from sdbatch.store import Ledger, Record, Store, Worker
 from sdbatch.store.plan_file import Plan
 from sdbatch.terminal.progress import Progress
 
-MAX_ERROR = 500  # characters
-MAX_ERRORS = 20
+MAX_ERROR = 500  # characters of an error in a record
+MAX_ERRORS = 20  # errors kept for the summary
 
 
 @dataclass(slots=True)
 class ResultLog:
-    """Records as they come in: into the worker's file, counted, and shown."""
+    """Writes each record to the worker's file, counts it, and notifies ``progress`` and ``observer``. Thread-safe."""
 
     worker: Worker
     progress: Progress
     observer: Observer
     done: set[str] = field(default_factory=set)
     failures: set[str] = field(default_factory=set)
-    errors: list[tuple[str, str]] = field(default_factory=list)  # the first few
+    errors: list[tuple[str, str]] = field(default_factory=list)  # (id, error), the first MAX_ERRORS
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, record: Record, pixels: Pixels | None = None) -> None:
+        """Log ``record``; ``pixels`` are those of a picture, None for a video. Raises StoreError."""
         self.worker.record(record)
         with self._lock:
             (self.done if record.done else self.failures).add(record.id)
@@ -38,19 +39,20 @@ class ResultLog:
         self.observer.recorded(record, pixels)
 
     def fail(self, job_id: str, error: str, profile: str) -> None:
+        """Log that ``job_id`` failed under ``profile`` (a digest); ``error`` is shortened to one line."""
         short = " ".join(error.split())[:MAX_ERROR] or "failed without a message"
         self.add(Record(job_id, "failed", profile=profile, error=short))
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What all outputs of a run share."""
+    """The state that all outputs of a run share."""
 
     plan: Plan
     store: Store
-    ledger: Ledger  # as it was when the run began
+    ledger: Ledger  # as of the start of the run
     worker: Worker
     results: ResultLog
     signals: SignalHandler
-    metadata: bool
-    frames: bool  # videos keep theirs as PNGs
+    metadata: bool  # whether files contain their metadata
+    frames: bool  # whether the frames of videos are also stored as PNGs

@@ -1,4 +1,4 @@
-"""Renderer to writers: shots as they come, crashes isolated, until there is nothing left or the user stops."""
+"""Passes rendered shots to the writers and isolates crashes, until no work is left or the user interrupts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sdbatch.runner.writers import Writers
 from sdbatch.spec.renderer import Failure, Picture, Renderer
 from sdbatch.terminal.progress import Progress
 
-PAUSE = 0.2  # seconds between looks at what other processes do, when there is nothing else to do
-MAX_CRASHES = 16  # of the renderer in a row, with no result in between
+PAUSE = 0.2  # seconds between polls of other processes while this one has nothing to do
+MAX_CRASHES = 16  # consecutive crashes of the renderer, without a result in between
 
 
 class Loop:
-    """Takes ``work`` through ``renderer``; ``output`` writes what it gives, in ``writers``."""
+    """Renders ``work`` with ``renderer``; ``output`` writes the results in the threads of ``writers``."""
 
     def __init__(self, renderer: Renderer, work: Work, output: Outputs, writers: Writers) -> None:
         self._renderer = renderer
@@ -34,12 +34,13 @@ class Loop:
         self._weights = ""
 
     def run(self, signals: SignalHandler, progress: Progress, report: Path | None) -> bool:
-        """Whether all is done; if not, the renderer has changed its profile (out of memory) and the rest begins anew.
+        """Render everything; False if the renderer changed its profile (out of memory) before the end.
 
-        Raises KeyboardInterrupt, StoreError, or RenderError if the renderer fails at everything (DeviceLost: at once).
+        ``report`` is the file of timings, or None. Raises KeyboardInterrupt; StoreError; RenderError after MAX_CRASHES
+        consecutive crashes; DeviceLost.
         """
         try:
-            while self._timed_pass(signals, progress) or self._await(signals):
+            while self._timed_pass(signals, progress) or self._wait_for_others(signals):
                 pass
         finally:
             if report is not None and self._cost:
@@ -47,16 +48,16 @@ class Loop:
         self._writers.drain()
         if self._changed:
             return False
-        kept, waiting = self._work.unfinished()
-        for shot_id in kept:
-            self._fail(shot_id, "the renderer gave no picture")
+        unrendered, waiting = self._work.unfinished()
+        for shot_id in unrendered:
+            self._fail(shot_id, "the renderer returned no picture")
         for i in waiting:
             self._output.fail(i, "its shots never became ready")
         return True
 
     @property
     def _changed(self) -> bool:
-        """What comes now would not be what the records and the cache say."""
+        """Whether the renderer's profile differs from that of the records and the cache."""
         return self._renderer.profile != self._profile
 
     def _timed_pass(self, signals: SignalHandler, progress: Progress) -> bool:
@@ -67,7 +68,7 @@ class Loop:
             self._seconds += time.perf_counter() - began
 
     def _pass(self, signals: SignalHandler, progress: Progress) -> bool:
-        """One call of ``render``; whether anything came of it."""
+        """One call of ``render``; whether it made progress."""
         busy = False
         for i in self._work.complete():
             busy = True
@@ -82,7 +83,7 @@ class Loop:
                 self._crashed(result)
                 break
             self._crashes = 0
-            self._take_in(result, progress)
+            self._accept(result, progress)
             progress.spared(*self._work.dropped())
         for shot_id in self._work.appeared():
             busy = True
@@ -90,8 +91,8 @@ class Loop:
         progress.spared(*self._work.dropped())
         return busy and not self._changed
 
-    def _await(self, signals: SignalHandler) -> bool:
-        """With nothing left to do: whether others are still at work, whose work may yet become ours."""
+    def _wait_for_others(self, signals: SignalHandler) -> bool:
+        """Whether other processes are still rendering; their jobs become ours if they end. Waits PAUSE seconds."""
         self._writers.drain()
         if self._changed or not self._work.others():
             return False
@@ -99,25 +100,25 @@ class Loop:
             time.sleep(PAUSE)
         return True
 
-    def _take_in(self, result: Picture | Failure, progress: Progress) -> None:
+    def _accept(self, result: Picture | Failure, progress: Progress) -> None:
         if isinstance(result, Failure):
             self._fail(result.shot.id, result.error)
             return
-        i, wanted = self._work.arrived(result.shot, result.pixels)
+        i, needed = self._work.arrived(result.shot, result.pixels)
         self._cost += timings.cost(result.shot)
         self._weights = result.shot.model.weights
-        self._writers.put(partial(self._write, result, i, wanted))
+        self._writers.put(partial(self._write, result, i, needed))
         progress.shot(timings.cost(result.shot))
 
-    def _write(self, picture: Picture, i: int | None, wanted: bool) -> None:
+    def _write(self, picture: Picture, i: int | None, needed: bool) -> None:
         """In a writer thread: store the picture, then the videos that it completes."""
         if i is None:
             error = self._output.shot(picture)
         else:
-            error = self._output.still(i, picture.pixels, picture.warnings, wanted)
+            error = self._output.still(i, picture.pixels, picture.warnings, needed)
         if error:
             self._fail(picture.shot.id, error, i)
-        elif wanted:
+        elif needed:
             self._stored(picture.shot.id)
 
     def _stored(self, shot_id: str) -> None:
@@ -135,15 +136,15 @@ class Loop:
         self._crashes += 1
         text = f"{type(error).__name__}: {error}"
         if self._crashes >= MAX_CRASHES:
-            raise RenderError(f"the renderer failed {self._crashes} times in a row, at last with {text}") from error
+            raise RenderError(f"the renderer failed {self._crashes} times in a row; last error: {text}") from error
         if not self._work.busy:
-            raise RenderError(f"the renderer failed with nothing in hand: {text}") from error
+            raise RenderError(f"the renderer failed with no shots in flight: {text}") from error
         if culprit := self._work.crashed():
             self._fail(culprit, text)
 
 
 def _next(results: Iterator[Picture | Failure], signals: SignalHandler) -> Picture | Failure | Exception | None:
-    """The next result, or what the renderer raised, or None at its end."""
+    """The next result, the exception that the renderer raised, or None at the end."""
     try:
         with signals.interruptible():
             return next(results, None)

@@ -1,4 +1,4 @@
-"""Observers of a run: they are notified of its start and of every record. The gallery is one."""
+"""Observers are notified of a run's start and of every record. The live gallery is one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from sdbatch.store import Record, Worker
 
 
 class Observer:
-    """Does nothing. Methods are called from the run's threads; they must return quickly and raise nothing."""
+    """The base class; ignores all events. Methods run in the run's threads: they must return quickly and not raise."""
 
     def begin(self, worker: Worker) -> None:
         """The plan is stored; records will follow."""
 
     def recorded(self, record: Record, pixels: Pixels | None) -> None:
-        """``record`` was written; ``pixels`` are those of a picture (of a video: None)."""
+        """``record`` was written; ``pixels`` (height, width, 3) are those of a picture, None for a video."""
 
 
 class Observers(Observer):

@@ -1,4 +1,4 @@
-"""A picture or a video into its file, then its record. Runs in writer threads; what fails is that job's record."""
+"""Writes pictures and videos, each followed by its record. Runs in writer threads; a failure fails only its job."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sdbatch.store import Record
 
 
 class Outputs:
-    """Writes what was rendered under one profile."""
+    """Writes everything that is rendered under one profile."""
 
     def __init__(self, context: RunContext, cache: ShotCache, profile: Profile) -> None:
         self._context = context
@@ -26,7 +26,7 @@ class Outputs:
         self._profile = profile
 
     def shot(self, picture: Picture) -> str:
-        """Store a video's shot; returns what went wrong. Raises StoreError."""
+        """Store a video's shot; returns an error message, or the empty string. Raises StoreError."""
         try:
             data = png.encode(picture.pixels, label(picture.shot.id, picture.pixels, picture.warnings))
         except Exception as e:
@@ -36,10 +36,10 @@ class Outputs:
         self._cache.stored(picture.shot.id)
         return ""
 
-    def still(self, i: int, pixels: Pixels, warnings: tuple[str, ...], wanted: bool = False) -> str:
-        """Write picture job ``i`` and its record (``wanted``: videos need it too); returns what went wrong.
+    def still(self, i: int, pixels: Pixels, warnings: tuple[str, ...], needed: bool = False) -> str:
+        """Write picture job ``i`` and its record; returns an error message, or the empty string.
 
-        Raises StoreError.
+        ``needed``: whether videos use the picture as a shot. Raises StoreError.
         """
         job = self._context.plan[i]
         try:
@@ -50,8 +50,8 @@ class Outputs:
             return f"{type(e).__name__}: {e}"
         self._context.worker.save(self._context.store.root / job.path, [data])
         record = self._record(job, pixel_digest, files.digest(data), len(data), warnings)
-        self._enter(record, pixels)
-        if wanted:
+        self._log(record, pixels)
+        if needed:
             self._cache.stored(job.id, record)
         return ""
 
@@ -63,7 +63,7 @@ class Outputs:
             self.copy(i)
 
     def copy(self, i: int) -> None:
-        """Picture job ``i`` is a shot that some video has rendered."""
+        """Write picture job ``i`` from the stored shot of a video."""
         job_id = self._context.plan.ids[i]
         try:
             pixels, warnings = self._cache.load(job_id), self._cache.warnings(job_id)
@@ -76,7 +76,7 @@ class Outputs:
             self.fail(i, error)
 
     def video(self, i: int) -> None:
-        """Assemble video job ``i`` and record it. A video that the user interrupts is left for next time."""
+        """Assemble video job ``i`` and record it. An interrupted video is left for the next run."""
         job = self._context.plan[i]
         path = self._context.store.root / job.path
         text = metadata.dumps(metadata.describe(job, self._profile)) if self._context.metadata else None
@@ -88,7 +88,7 @@ class Outputs:
         except Interrupted:
             return
         except StoreError as e:
-            self._context.worker.probe(path.parent)  # the disk, which ends the run, or the encoder
+            self._context.worker.probe(path.parent)  # a disk error ends the run, an encoder error only this job
             self.fail(i, str(e))
         except RenderError as e:
             self._remove_damaged_shots(job)
@@ -100,19 +100,19 @@ class Outputs:
             files.remove(poster)
 
     def _remove_damaged_shots(self, job: Job) -> None:
-        """A stored shot is damaged: whichever others are go as well, so that one more run renders them all."""
+        """Remove all damaged shots of ``job`` (loading removes them), so that one more run renders them all."""
         for shot in motion.shots(job):
             with suppress(RenderError):
                 self._cache.load(shot.id)
 
     def fail(self, i: int, error: str, shot_id: str = "") -> None:
-        """Record that job ``i`` failed, because of ``shot_id`` if it is a video."""
+        """Record that job ``i`` failed; ``shot_id`` is the shot that caused it, if there is one."""
         job_id = self._context.plan.ids[i]
         text = error if shot_id in ("", job_id) else f"shot {shot_id}: {error}"
         self._context.results.fail(job_id, text, self._cache.profile)
 
     def _assemble(self, job: Job, part: Path, poster: Path, text: str | None) -> tuple[str, tuple[str, ...]]:
-        """The video's file; returns the digest over its shots' pixels, in order, and their warnings."""
+        """Write the video to ``part``; returns the digest of its shots' pixels, in order, and their warnings."""
         seen: dict[str, str] = {}
         load = self._loader(seen)
         compositing.assemble(job, load, part, text, poster=poster, each=lambda i, pixels: self._frame(job, i, pixels))
@@ -124,7 +124,7 @@ class Outputs:
         return files.digest("\n".join(seen[shot_id] for shot_id in ids).encode()), tuple(warnings)
 
     def _frame(self, job: Job, i: int, pixels: Pixels) -> None:
-        """A frame on its way into the video: kept as a PNG if asked for. Here a video can be interrupted, too."""
+        """Store frame ``i`` as a PNG if the user requested frames. Raises Interrupted."""
         if self._context.signals.stopped:
             raise Interrupted
         if self._context.frames:
@@ -143,8 +143,10 @@ class Outputs:
 
         return load
 
-    def _publish(self, job: Job, parts: tuple[Path, Path], text: str | None, made: tuple[str, tuple[str, ...]]) -> None:
-        """What lies beside the video first, then the video, then its record."""
+    def _publish(
+        self, job: Job, parts: tuple[Path, Path], text: str | None, shots: tuple[str, tuple[str, ...]]
+    ) -> None:
+        """Publish the sidecar files, then the video, then its record."""
         worker, path = self._context.worker, self._context.store.root / job.path
         part, poster = parts
         size, file_digest = part.stat().st_size, png.file_digest(part)
@@ -152,15 +154,15 @@ class Outputs:
             worker.save(file_names.sidecar(path), [text.encode() + b"\n"])
         worker.publish(poster, file_names.poster(path))
         worker.publish(part, path)
-        pixels, warnings = made
-        self._enter(self._record(job, pixels, file_digest, size, warnings))
+        pixels, warnings = shots
+        self._log(self._record(job, pixels, file_digest, size, warnings))
 
     def _record(self, job: Job, pixels: str, file_digest: str, size: int, warnings: tuple[str, ...]) -> Record:
         profile = self._cache.profile
         return Record(job.id, "done", job.path, pixels, file_digest, size, profile, warnings, origin=job.origin)
 
-    def _enter(self, record: Record, pixels: Pixels | None = None) -> None:
+    def _log(self, record: Record, pixels: Pixels | None = None) -> None:
         self._context.results.add(record, pixels)
         before = self._context.ledger.get(record.id)
-        if before is not None and before.done and before.path != record.path:  # a slug that reads differently now
+        if before is not None and before.done and before.path != record.path:  # the job's slug has changed
             files.remove(self._context.store.file(before))

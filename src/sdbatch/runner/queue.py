@@ -1,7 +1,7 @@
-"""Units of work in the order in which they are to be rendered. Knows no jobs.
+"""The order in which units of work are rendered. Does not know jobs.
 
-Largest bucket first, and in a bucket the longest work first: what is long and begins late leaves rows unused at the
-end (Graham's longest-processing-time rule; at 16 rows it is the difference between 0.83 and 0.96 rows used of paid).
+Largest bucket first; within a bucket, longest processing time first (Graham 1969), because long work that starts late
+leaves rows unused at the end. At 16 rows the rule raises the share of used rows from 0.83 to 0.96.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from sdbatch.spec.renderer import Bucket
 
 
 class _BucketQueue:
-    """The units of one bucket; what was woken comes first, so that chains go on."""
+    """The units of one bucket. Units that became ready later come first, so that chains continue."""
 
     def __init__(self) -> None:
         self._units = array("q")
         self._weights = array("f")
         self._at = 0
-        self._woken: deque[int] = deque()
+        self._resumed: deque[int] = deque()
 
     def add(self, unit: int, weight: float) -> None:
         self._units.append(unit)
         self._weights.append(weight)
 
     def sort(self) -> None:
-        """Longest first; equals stay in the order of the plan."""
+        """Sort by weight, largest first. The sort is stable: equal weights stay in plan order."""
         order = sorted(range(len(self._units)), key=lambda i: -self._weights[i])
         self._units = array("q", (self._units[i] for i in order))
         self._weights = array("f")
 
     def wake(self, unit: int) -> None:
-        self._woken.append(unit)
+        self._resumed.append(unit)
 
     def pop(self) -> int | None:
-        if self._woken:
-            return self._woken.popleft()
+        if self._resumed:
+            return self._resumed.popleft()
         if self._at == len(self._units):
             return None
         self._at += 1
@@ -45,43 +45,45 @@ class _BucketQueue:
 
 
 class WorkQueue:
-    """A *unit* is a number, 8 bytes each."""
+    """All units. A *unit* is a 64-bit integer, so that 100,000 of them take 0.8 MB."""
 
     def __init__(self) -> None:
         self._lanes: dict[Bucket, _BucketQueue] = {}
-        self._asleep: dict[str, list[tuple[Bucket, int]]] = {}  # shot -> units that wait for it
-        self._waits: dict[int, int] = {}  # sleeping unit -> number of shots that it waits for
+        self._blocked: dict[str, list[tuple[Bucket, int]]] = {}  # shot -> units that wait for it
+        self._missing: dict[int, int] = {}  # blocked unit -> number of shots that it waits for
 
     def add(self, bucket: Bucket, unit: int, parents: tuple[str, ...] = (), weight: float = 0.0) -> None:
-        """A unit that is ready once the shots ``parents`` are there. ``weight``: how long it is, with all that waits
-        for it."""
+        """Add a unit that is ready once the shots ``parents`` exist.
+
+        ``weight``: evaluations of the unit and of the units that depend on it.
+        """
         lane = self._lanes.get(bucket) or self._lanes.setdefault(bucket, _BucketQueue())
         for parent in parents:
-            self._asleep.setdefault(parent, []).append((bucket, unit))
+            self._blocked.setdefault(parent, []).append((bucket, unit))
         if parents:
-            self._waits[unit] = len(parents)
+            self._missing[unit] = len(parents)
         else:
             lane.add(unit, weight)
 
     def sort(self) -> None:
-        """To be called when all are added."""
+        """Sort buckets and units; call it once all units are added."""
         self._lanes = dict(sorted(self._lanes.items(), key=lambda item: (-item[0].area, item[0])))
         for lane in self._lanes.values():
             lane.sort()
 
     def wake(self, shot_id: str) -> None:
-        """The picture of a shot is there."""
-        for bucket, unit in self._asleep.pop(shot_id, ()):
-            self._waits[unit] -= 1
-            if not self._waits[unit]:
-                del self._waits[unit]
+        """The picture of a shot is available: units that wait for nothing else become ready."""
+        for bucket, unit in self._blocked.pop(shot_id, ()):
+            self._missing[unit] -= 1
+            if not self._missing[unit]:
+                del self._missing[unit]
                 self._lanes[bucket].wake(unit)
 
-    def put_back(self, bucket: Bucket, unit: int) -> None:
-        """A unit that was popped is to be rendered after all."""
+    def requeue(self, bucket: Bucket, unit: int) -> None:
+        """Return a popped unit to the front of the queue of ``bucket``."""
         self._lanes[bucket].wake(unit)
 
     def pop(self, bucket: Bucket | None, but: Collection[Bucket] = ()) -> int | None:
-        """The next ready unit of ``bucket``, or of all that are not among ``but``."""
+        """The next ready unit of ``bucket``, or with None of any bucket not in ``but``; None if none is ready."""
         lanes = (lane for b, lane in self._lanes.items() if (b not in but if bucket is None else b == bucket))
         return next((unit for lane in lanes if (unit := lane.pop()) is not None), None)

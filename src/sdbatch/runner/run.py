@@ -1,4 +1,4 @@
-"""The run: what is not done yet goes through the loop, and in the end all is in order."""
+"""One run: renders the jobs of a plan that are not done, then compacts the records."""
 
 from __future__ import annotations
 
@@ -28,9 +28,12 @@ from sdbatch.terminal.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``retry="profile"`` also renders again what was done under another profile; ``shard`` is (index, count);
-    ``timings`` is a file under runs/ for estimates; ``metadata=False`` writes files that say nothing of themselves;
-    ``frames=True`` keeps videos' frames as PNGs, too."""
+    """Options of a run.
+
+    ``writers``: number of writer threads. ``retry="profile"`` also renders jobs that were done under another
+    profile. ``shard`` is (index, count). ``metadata=False`` writes files without metadata. ``frames=True`` also stores
+    the frames of videos as PNGs. ``timings`` is the file for estimates, under runs/; None: not written.
+    """
 
     writers: int = 2
     retry: Literal["failed", "profile"] = "failed"
@@ -40,15 +43,15 @@ class Options:
     progress: Progress = field(default_factory=Progress)
     timings: Path | None = None
     observer: Observer = field(default_factory=Observer)
-    signals: SignalHandler | None = None  # what stops the run; None: Ctrl-C and SIGTERM
+    signals: SignalHandler | None = None  # None: a handler of Ctrl-C and SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run did with its part of the plan: ``done + failed + left + skipped`` jobs.
+    """The results of a run on its shard of the plan, which has ``done + failed + left + skipped`` jobs.
 
-    ``skipped``: done before, or by another process meanwhile. ``profile``: what it rendered with, if it rendered.
-    ``errors`` are the first failures (id, message); ``garbage`` counts manifest lines that could not be read.
+    ``skipped``: done before, or meanwhile by another process. ``profile``: of the last renderer used, or None.
+    ``errors`` are the first failures (id, message); ``damaged_lines`` counts unreadable manifest lines.
     """
 
     done: int = 0
@@ -58,45 +61,46 @@ class Outcome:
     interrupted: bool = False
     profile: Profile | None = None
     errors: tuple[tuple[str, str], ...] = ()
-    garbage: int = 0
+    damaged_lines: int = 0
 
 
 def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options: Options | None = None) -> Outcome:
-    """Render what is missing of ``plan`` into ``store``. The renderer is opened only if something must be rendered.
+    """Render the missing jobs of ``plan`` into ``store``. The renderer is opened only if it is needed.
 
-    Raises StoreError if a file cannot be written and RenderError if the renderer fails at every shot; what is done
-    stays done.
+    Raises StoreError if a file cannot be written and RenderError if the renderer fails at every shot; finished jobs
+    are kept.
     """
     options = options or Options()
     part = range(options.shard[0], len(plan), options.shard[1])
-    others = store.other_workers()  # before the ledger: between the two nothing is missed
+    others = store.other_workers()  # before the ledger is read, so that no record is missed
     ledger = store.ledger()
     states = store.states(plan, ledger)
     pending = list(states.where(*TO_RENDER, part=part))
-    again = options.retry == "profile" and any(True for _ in states.where(State.DONE, part=part))
-    if not pending and not again and _in_order(plan, store):
-        return Outcome(skipped=len(part), garbage=ledger.garbage)
+    rerender = options.retry == "profile" and any(True for _ in states.where(State.DONE, part=part))
+    if not pending and not rerender and _is_clean(plan, store):
+        return Outcome(skipped=len(part), damaged_lines=ledger.damaged_lines)
     with options.signals or SignalHandler(options.progress.abort) as signals:
-        return _Run(plan, store, options, signals, Found(ledger, others)).go(part, pending, again, open_renderer)
+        process = _Run(plan, store, options, signals, Snapshot(ledger, others))
+        return process.run(part, pending, rerender, open_renderer)
 
 
-def _in_order(plan: Plan, store: Store) -> bool:
-    """Whether there is nothing to write: a finished experiment may lie on a read-only disk."""
-    left = store.worker_files() or claims.folders(store.root)
-    return not left and store.summary.exists() and is_kept(store.plan, plan)
+def _is_clean(plan: Plan, store: Store) -> bool:
+    """Whether there is nothing to write: a finished experiment may be on a read-only disk."""
+    leftovers = store.worker_files() or claims.folders(store.root)
+    return not leftovers and store.summary.exists() and is_kept(store.plan, plan)
 
 
-class Found(NamedTuple):
-    """What the folder said when the run began, and what it says from then on."""
+class Snapshot(NamedTuple):
+    """The records at the start of the run, and a reader of those that other processes add."""
 
     ledger: Ledger
     others: OtherWorkers
 
 
 class _Run:
-    """One process's share of the work."""
+    """One process's part in a run."""
 
-    def __init__(self, plan: Plan, store: Store, options: Options, signals: SignalHandler, found: Found) -> None:
+    def __init__(self, plan: Plan, store: Store, options: Options, signals: SignalHandler, found: Snapshot) -> None:
         self.plan = plan
         self.store = store
         self.options = options
@@ -107,7 +111,7 @@ class _Run:
         self.claims = store.claims(self.worker, _scope(plan, options.shard))
         if not self.claims.first:
             options.progress.aside(self.worker.token)
-        self.share = Share(plan, self.claims, self._news)
+        self.share = Share(plan, self.claims, self._new_records)
         self.results = ResultLog(self.worker, options.progress, options.observer)
         self.context = RunContext(
             plan, store, self.ledger, self.worker, self.results, signals, options.metadata, options.frames
@@ -115,14 +119,14 @@ class _Run:
         self.writers = Writers(options.writers)
         self.profile: Profile | None = None
 
-    def go(self, part: range, pending: list[int], again: bool, open_renderer: Callable[[], Renderer]) -> Outcome:
+    def run(self, part: range, pending: list[int], rerender: bool, open_renderer: Callable[[], Renderer]) -> Outcome:
         self.pending, ended = pending, False
         try:
             self.store.keep_plan(self.worker, self.plan)
             self.options.observer.begin(self.worker)
-            rest = pending if again else self._assemble_without_renderer(pending)
-            if rest or again:
-                self._render(part, rest, again, open_renderer)
+            rest = pending if rerender else self._assemble_without_renderer(pending)
+            if rest or rerender:
+                self._render(part, rest, rerender, open_renderer)
             ended = not self.signals.stopped
         except KeyboardInterrupt:
             self.signals.stopped = True
@@ -131,7 +135,7 @@ class _Run:
         return self._outcome(len(part))
 
     def _end(self, ended: bool) -> None:
-        """Whatever happened: write what is rendered, and put the records in order."""
+        """Write what is rendered and compact the records, also after an error."""
         try:
             self.writers.finish()
             self.store.compact(self.worker, self.plan)
@@ -145,25 +149,27 @@ class _Run:
             self.options.progress.close()
 
     def _outcome(self, jobs: int) -> Outcome:
-        results, share, stopped = self.results, self.share, self.signals.stopped
+        results, share, stopped, damaged = self.results, self.share, self.signals.stopped, self.ledger.damaged_lines
         ours = results.done | results.failures
-        theirs = [job_id for i in self.pending if share.over(i) and (job_id := self.plan.ids[i]) not in ours]
+        theirs = [job_id for i in self.pending if share.finished(i) and (job_id := self.plan.ids[i]) not in ours]
         lost = [(job_id, share.failed[job_id]) for job_id in theirs if job_id in share.failed]
         done, failed = len(results.done), len(results.failures - results.done) + len(lost)
         left = max(0, len(self.pending) - len(ours) - len(theirs)) if stopped else 0
         errors = (*results.errors, *lost[:MAX_ERRORS])
         skipped = jobs - done - failed - left
-        return Outcome(done, skipped, failed, left, stopped and left > 0, self.profile, errors, self.ledger.garbage)
+        return Outcome(done, skipped, failed, left, stopped and left > 0, self.profile, errors, damaged)
 
-    def _news(self) -> Iterator[Record]:
-        """What others record, and counts for us."""
+    def _new_records(self) -> Iterator[Record]:
+        """Records of other processes, with retry=profile only those of our profile."""
         only = self.profile.digest if self.options.retry == "profile" and self.profile else ""
         return (r for r in self.others.poll() if not only or r.profile == only)
 
     def _assemble_without_renderer(self, pending: list[int]) -> list[int]:
-        """Finish without a renderer what has all its shots under one profile (a video with a new frame rate, say);
-        returns the rest."""
-        self.share.look()  # what was recorded before we could be seen
+        """Finish jobs whose shots are all stored under one profile, for example a video with a new frame rate.
+
+        Returns the positions that need a renderer.
+        """
+        self.share.refresh()  # records written before our worker file existed
         known = [p for name in self.store.shot_profiles() if (p := self.store.profile(name)) is not None]
         caches = [(ShotCache(self.store, p.digest, self.ledger), p) for p in known]
         outputs = [(cache, Outputs(self.context, cache, p)) for cache, p in caches]
@@ -176,15 +182,15 @@ class _Run:
             else:
                 ready.append((found, i))
         ready = self._write(ready)
-        while ready and not rest:  # other processes are at it: no reason to load a model
+        while ready and not rest:  # other processes have claimed the rest: do not load a model
             with self.signals.interruptible():
                 time.sleep(PAUSE)
-            self.share.look()
+            self.share.refresh()
             ready = self._write(ready)
         return sorted([*rest, *(i for _, i in ready)]) if outputs else pending
 
     def _write(self, ready: list[tuple[Outputs, int]]) -> list[tuple[Outputs, int]]:
-        """Write jobs whose shots are all stored; returns those that other processes are at."""
+        """Write jobs whose shots are all stored; returns those that other processes have claimed."""
         theirs = []
         for output, i in ready:
             self.writers.check()
@@ -194,15 +200,15 @@ class _Run:
                 self.writers.put(partial(output.complete, i))
         return theirs
 
-    def _render(self, part: range, pending: list[int], again: bool, open_renderer: Callable[[], Renderer]) -> None:
-        """Render ``pending``, and ``again`` what was done under another profile."""
+    def _render(self, part: range, pending: list[int], rerender: bool, open_renderer: Callable[[], Renderer]) -> None:
+        """Render ``pending``; with ``rerender`` also the jobs that were done under another profile."""
         with self.signals.interruptible():
             renderer = open_renderer()
         try:
             self.options.progress.note(renderer.about)
             self.profile = renderer.profile
             self.store.keep_profile(self.worker, self.profile)
-            if again:
+            if rerender:
                 states = self.store.states(self.plan, self.ledger, self.profile.digest)
                 self.pending = pending = list(states.where(*TO_RENDER, State.OTHER, part=part))
             while not self._loop(renderer, pending):
@@ -211,15 +217,15 @@ class _Run:
             renderer.close()
 
     def _rest(self, pending: list[int], profile: Profile) -> list[int]:
-        """The renderer ran out of memory and goes on with fewer rows: another profile, recorded as such."""
+        """The jobs left after a change of profile: out of memory, the renderer continues with fewer rows."""
         self.profile = profile
         self.store.keep_profile(self.worker, profile)
         states = self.store.states(self.plan, self.store.ledger())
         return [i for i in pending if states[i] in TO_RENDER and self.plan.ids[i] not in self.results.failures]
 
     def _loop(self, renderer: Renderer, pending: list[int]) -> bool:
-        self.share.look()
-        ledger = self.store.ledger() if self.share.done else self.ledger  # pictures of others may be shots of videos
+        self.share.refresh()
+        ledger = self.store.ledger() if self.share.done else self.ledger  # others' pictures may be shots of videos
         cache = ShotCache(self.store, renderer.profile.digest, ledger)
         output = Outputs(self.context, cache, renderer.profile)
         if self.options.retry == "profile":
@@ -232,5 +238,5 @@ class _Run:
 
 
 def _scope(plan: Plan, shard: tuple[int, int]) -> str:
-    """Processes with equal plans and shards divide the work."""
+    """The scope of claims: processes with equal plans and shards share the work."""
     return f"{plan_digest(plan.ids)}-{shard[0]}-{shard[1]}"

@@ -1,4 +1,4 @@
-"""Pictures of earlier shots under one profile: just rendered, stored as shots, or finished as pictures."""
+"""Pictures of earlier shots under one profile: in memory, stored as shots, or finished as picture jobs."""
 
 from __future__ import annotations
 
@@ -13,39 +13,40 @@ from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Ledger, Record, Store
 
 WARNINGS, PIXELS = "warnings", "pixels"  # keys of the texts inside a shot's PNG
-KEPT = 4  # decoded pictures in memory: a chain asks again for its parent and for its colours
+MAX_DECODED = 4  # decoded pictures in memory: a chain loads its parent and its colour reference repeatedly
 
 
 class ShotCache:
-    """What a chain consumes is what is stored: PNG is lossless, so a picture still on its way to the disk will do."""
+    """Returns pixels equal to the stored ones: PNG is lossless, so a picture may be used before it is stored."""
 
     def __init__(self, store: Store, profile: str, ledger: Ledger) -> None:
         self.profile = profile
         self._store = store
         self._ledger = ledger
-        self._fresh: dict[str, Pixels] = {}
+        self._unsaved: dict[str, Pixels] = {}
         self._finished: dict[str, Record] = {}
-        self._decode = lru_cache(maxsize=KEPT)(self._stored)
+        self._decode = lru_cache(maxsize=MAX_DECODED)(self._read)
 
     def hold(self, shot_id: str, pixels: Pixels) -> None:
         """Keep a picture until it is stored."""
-        self._fresh[shot_id] = pixels
+        self._unsaved[shot_id] = pixels
 
     def stored(self, shot_id: str, finished: Record | None = None) -> None:
-        """It is on disk; ``finished`` says where if not as a shot."""
+        """The picture is on disk; ``finished`` is its record if it is a picture job instead of a stored shot."""
         if finished is not None:
             self._finished[shot_id] = finished
         self.drop(shot_id)
 
     def drop(self, shot_id: str) -> None:
-        """It is not needed in memory any more."""
-        self._fresh.pop(shot_id, None)
+        """Release the picture held in memory."""
+        self._unsaved.pop(shot_id, None)
 
     def has(self, shot_id: str) -> bool:
-        return shot_id in self._fresh or self.path(shot_id) is not None
+        """Whether ``load`` would find the picture."""
+        return shot_id in self._unsaved or self.path(shot_id) is not None
 
     def path(self, shot_id: str) -> Path | None:
-        """Where the picture is stored, or None."""
+        """The file of the picture, or None."""
         path = self._store.shot(shot_id, self.profile)
         if self._store.has_shot(path):
             return path
@@ -53,7 +54,7 @@ class ShotCache:
         return None if record is None else self._store.file(record)
 
     def warnings(self, shot_id: str) -> tuple[str, ...]:
-        """What was said when the stored shot was rendered."""
+        """The warnings recorded when the shot was rendered."""
         path = self._store.shot(shot_id, self.profile)
         if not self._store.has_shot(path):
             record = self._record(shot_id)
@@ -65,15 +66,18 @@ class ShotCache:
         return tuple(map(str, found)) if isinstance(found, list) else ()
 
     def _record(self, shot_id: str) -> Record | None:
-        """The record of a finished picture that is this shot, under this profile."""
+        """The record of a finished picture job with this id and profile, or None."""
         record = self._finished.get(shot_id) or self._ledger.get(shot_id)
         if record is None or not record.done or record.profile != self.profile or not self._store.intact(record):
             return None
         return record
 
     def load(self, shot_id: str) -> Pixels:
-        """The picture. Raises RenderError; a damaged shot is removed, so that the next run renders it again."""
-        if (pixels := self._fresh.get(shot_id)) is not None:
+        """The picture (height, width, 3), read-only.
+
+        Raises RenderError if it is missing or damaged. A damaged file is removed, so that the next run renders it.
+        """
+        if (pixels := self._unsaved.get(shot_id)) is not None:
             return pixels
         path = self.path(shot_id)
         if path is None:
@@ -84,16 +88,16 @@ class ShotCache:
             remove(path)
             raise RenderError(f"{path.name}: {e}; run again to render it") from e
 
-    def _stored(self, shot_id: str, path: Path) -> Pixels:
-        """The picture in a file, if it is the one that was stored there. Raises ValueError."""
+    def _read(self, shot_id: str, path: Path) -> Pixels:
+        """Decode a file and check its digest. Raises ValueError if it differs from the stored one."""
         pixels = png.decode(path)
         if png.pixel_digest(pixels) != self._digest(shot_id, path):
-            raise ValueError("is not the picture that was stored there")
-        pixels.setflags(write=False)  # it is shared
+            raise ValueError("its pixels differ from the stored digest")
+        pixels.setflags(write=False)  # the array is shared
         return pixels
 
     def _digest(self, shot_id: str, path: Path) -> str:
-        """The stored picture's digest: a finished picture's is in its record, a shot's in its own file."""
+        """The expected digest: from the record of a picture job, or from the shot's own file."""
         if path != self._store.shot(shot_id, self.profile) and (record := self._record(shot_id)) is not None:
             return record.pixels
         name, _, digest = png.read_text(path).get(PIXELS, "").partition(" ")
@@ -101,6 +105,9 @@ class ShotCache:
 
 
 def label(shot_id: str, pixels: Pixels, warnings: tuple[str, ...]) -> dict[str, str]:
-    """What a stored shot says of itself: no manifest does, and a valid picture in its place would pass for it."""
-    said = {PIXELS: f"{shot_id} {png.pixel_digest(pixels)}"}
-    return said | ({WARNINGS: json.dumps(warnings)} if warnings else {})
+    """The metadata of a stored shot's PNG: its id, digest and warnings.
+
+    No manifest lists shots. Without the digest, any valid picture in its place would be accepted.
+    """
+    text = {PIXELS: f"{shot_id} {png.pixel_digest(pixels)}"}
+    return text | ({WARNINGS: json.dumps(warnings)} if warnings else {})

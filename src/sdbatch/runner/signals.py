@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM: the first ends the run in good order, the second ends the process.
+"""Ctrl-C and SIGTERM: the first ends the run in an orderly way, the second ends the process at once.
 
-A long computation is interrupted where it stands (``interruptible``), bookkeeping is not. KeyboardInterrupt, because a
-renderer may well catch every Exception to turn it into a failed shot.
+Long computations are interrupted immediately (``interruptible``), bookkeeping is not. The handler raises
+KeyboardInterrupt, because a renderer may catch every Exception to report a failed shot.
 """
 
 from __future__ import annotations
@@ -18,44 +18,47 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class SignalHandler:
-    """Usable as a context manager in any thread; only the main thread can be signalled."""
+    """A context manager that handles SIGINT and SIGTERM. In other threads than the main one it handles no signals.
+
+    ``stopped``: whether the run must end; any thread may set it. ``on_kill`` runs before the process is ended.
+    """
 
     def __init__(self, on_kill: Callable[[], None] = lambda: None) -> None:
         self.stopped = False
         self._on_kill = on_kill
-        self._open = False
-        self._before: dict[int, Any] = {}
+        self._interruptible = False
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> SignalHandler:
         if threading.current_thread() is threading.main_thread():
-            asked = [s for s in SIGNALS if signal.getsignal(s) is not signal.SIG_IGN]  # as under nohup
-            self._before = {s: signal.signal(s, self._handle) for s in asked}
+            handled = [s for s in SIGNALS if signal.getsignal(s) is not signal.SIG_IGN]  # as under nohup
+            self._previous = {s: signal.signal(s, self._handle) for s in handled}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """What runs inside is left by KeyboardInterrupt when the user stops; at once if that was before."""
+        """A block that raises KeyboardInterrupt when the user interrupts, or at once if that has happened already."""
         yield from self._set(True)
 
     @contextmanager
     def uninterruptible(self) -> Iterator[None]:
-        """What runs inside (of ``interruptible``) is finished first."""
+        """A block inside of ``interruptible`` that is finished before KeyboardInterrupt is raised."""
         yield from self._set(False)
 
     def _set(self, to: bool) -> Iterator[None]:
-        before, self._open = self._open, to
+        before, self._interruptible = self._interruptible, to
         try:
             if to and self.stopped:
                 raise KeyboardInterrupt
             yield
         finally:
-            self._open = before
+            self._interruptible = before
         if before and self.stopped:
             raise KeyboardInterrupt
 
@@ -64,5 +67,5 @@ class SignalHandler:
             self._on_kill()
             os._exit(130)
         self.stopped = True
-        if self._open:
+        if self._interruptible:
             raise KeyboardInterrupt

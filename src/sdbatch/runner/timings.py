@@ -1,4 +1,4 @@
-"""How long rendering took, kept under runs/ for estimates. Never under outputs/: times would change its digest."""
+"""Durations of earlier runs, stored under runs/ for estimates. Not under outputs/, which contains no times."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sdbatch.spec.renderer import Profile
 
 
 def cost(shot: Shot) -> float:
-    """What a shot costs: denoiser rows x megapixels. Good to compare shots of one model."""
+    """The relative cost of a shot: denoiser rows x megapixels. Comparable between shots of one model."""
     return rows(shot) * shot.width * shot.height / 1e6
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Earlier timings by profile digest and model; empty if there are none that can be read."""
+    """Earlier timings by ``"<profile digest> <weights>"``; empty if the file is missing or damaged."""
     try:
         data = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -29,7 +29,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def add(path: Path, profile: Profile, weights: str, seconds: float, work: float) -> None:
-    """Add one run's figures. What cannot be written is no reason to fail."""
+    """Add one run: ``seconds`` for ``work`` (a sum of ``cost``). Errors while writing are ignored."""
     key = f"{profile.digest} {weights}"
     figures = {
         "model": weights,
@@ -39,12 +39,12 @@ def add(path: Path, profile: Profile, weights: str, seconds: float, work: float)
     }
     with suppress(OSError, StoreError), locked(path.with_name(f".{path.name}.lock")):
         data = read(path)
-        data.pop(key, None)  # the latest goes to the end
+        data.pop(key, None)  # the latest run is the last entry
         atomic.write(path, [f"{json.dumps({**data, key: figures}, indent=2)}\n".encode()])
 
 
 def estimate(path: Path, work: float, weights: str) -> float | None:
-    """Seconds that ``work`` (a sum of ``cost``) will take with the model ``weights``, going by its run before."""
+    """Seconds that ``work`` (a sum of ``cost``) will take, from the latest run with ``weights``; None if unknown."""
     try:
         last = [v for v in read(path).values() if v["model"] == weights][-1]
         return work * float(last["seconds"]) / float(last["work"])

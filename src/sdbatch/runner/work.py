@@ -1,10 +1,10 @@
-"""What is to be rendered; hands out what is ready. A :class:`sdbatch.spec.renderer.Feed`.
+"""The jobs to render, as a :class:`sdbatch.spec.renderer.Feed` of ready shots.
 
-Holds numbers, not jobs: a *unit* is a shot of a job, ``position in the plan << 20 | number of the shot``. A shot that
-several jobs need is rendered once. Videos name their shots here; 100,000 stills cost 8 bytes each.
+Holds integers, not jobs: a *unit* is one shot of a job, ``position in the plan << 20 | index of the shot``, 8 bytes. A
+shot that several jobs need is rendered once.
 
-A unit is claimed when its turn comes. What another process has claimed is set aside, and looked at again when there
-is nothing else to do: by then it is done, or its process is gone and we take it.
+A unit is claimed when it is popped. Units that another process has claimed are deferred and checked again when nothing
+else is left: by then they are done, or their process has ended and this one takes them over.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from sdbatch.store.plan_file import Plan
 
 _BITS = 20
 _MASK = (1 << _BITS) - 1
-_WRITE = _MASK  # in place of a shot's number: all shots are stored, the job is only to be written
+_WRITE = _MASK  # instead of a shot's index: all shots are stored, only the job is to be written
 
 
 class Work:
-    """The jobs that are to be rendered, as far as they are in our ``share``."""
+    """The jobs of this process's ``share`` that are not done. Thread-safe."""
 
     def __init__(self, plan: Plan, cache: ShotCache, signals: SignalHandler, share: Share) -> None:
         self._plan = plan
@@ -42,13 +42,13 @@ class Work:
         self._share = share
         self._lock = threading.RLock()
         self._queue = WorkQueue()
-        self._dependencies = Dependencies(share.over)
-        share.wanted = self._dependencies
-        self._others = array("q")  # units that other processes have claimed
+        self._dependencies = Dependencies(share.finished)
+        share.needed = self._dependencies
+        self._deferred = array("q")  # units that other processes have claimed
         self._complete: deque[int] = deque()  # jobs whose shots are all stored
         self._in_flight: dict[str, int] = {}
-        self._alone: deque[int] = deque()  # suspected of having crashed the renderer: one at a time
-        self._solo = False
+        self._suspects: deque[int] = deque()  # were in flight when the renderer crashed: rendered one at a time
+        self._one_at_a_time = False
         self._appeared: list[str] = []
         self._dropped = (0, 0.0)
         self._shots = lru_cache(maxsize=8)(lambda i: motion.shots(plan[i]))
@@ -56,7 +56,7 @@ class Work:
         self.cost = 0.0
 
     def scan(self, positions: Iterable[int], renderer: Renderer) -> None:
-        """Take in the jobs at ``positions``."""
+        """Add the jobs at ``positions``, with the buckets of ``renderer``."""
         self._bucket = renderer.bucket
         plain = array("q")
         for i in positions:
@@ -74,14 +74,14 @@ class Work:
 
     def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
         with self._signals.uninterruptible(), self._lock:
-            self._share.look_around()
-            if self._solo and self._in_flight:
+            self._share.refresh_if_due()
+            if self._one_at_a_time and self._in_flight:
                 return None
-            self._solo = bool(self._alone)
-            if self._alone:
-                return self._start(self._alone.popleft())
+            self._one_at_a_time = bool(self._suspects)
+            if self._suspects:
+                return self._start(self._suspects.popleft())
             while (unit := self._queue.pop(bucket, but)) is not None:
-                if self._wanted(unit):
+                if self._should_render(unit):
                     return self._start(unit)
             return None
 
@@ -90,25 +90,25 @@ class Work:
 
     @property
     def busy(self) -> bool:
-        """Whether the renderer has shots in hand."""
+        """Whether shots are in flight."""
         return bool(self._in_flight)
 
     def arrived(self, shot: Shot, pixels: Pixels) -> tuple[int | None, bool]:
-        """A shot is rendered; returns (the picture job that it is, whether videos need it)."""
+        """A shot is rendered; returns (position of its picture job or None, whether videos need it)."""
         with self._lock:
             i = self._in_flight.pop(shot.id) >> _BITS
-            if wanted := shot.id in self._dependencies:
+            if needed := shot.id in self._dependencies:
                 self._cache.hold(shot.id, pixels)
                 self._queue.wake(shot.id)
-            return None if self._dependencies.is_video(i) else i, wanted
+            return None if self._dependencies.is_video(i) else i, needed
 
     def stored(self, shot_id: str) -> list[int]:
-        """A shot is on disk; returns the videos that are complete now, and ours to write."""
+        """A shot is on disk; returns the videos whose shots are now all stored and that this process writes."""
         with self._lock:
             return [i for i in self._dependencies.stored(shot_id) if self._ours(i)]
 
     def complete(self) -> Iterator[int]:
-        """Jobs to write whose shots are all stored, each claimed as it is asked for."""
+        """Jobs whose shots are all stored and that only need to be written; claims each before it is yielded."""
         while self._complete:
             i = self._complete.popleft()
             with self._lock:
@@ -117,7 +117,7 @@ class Work:
                 yield i
 
     def failed(self, shot_id: str) -> list[int]:
-        """A shot cannot be made; returns the jobs that fail with it. What only they need is not rendered."""
+        """A shot failed; returns the jobs that fail with it. Shots that only those jobs need are not rendered."""
         with self._lock:
             unit = self._in_flight.pop(shot_id, None)
             self._cache.drop(shot_id)
@@ -126,11 +126,11 @@ class Work:
             return videos if still is None or self._dependencies.is_video(still) else [still, *videos]
 
     def crashed(self) -> str | None:
-        """The renderer fell over what it had in hand: with one shot that is the culprit, else each is tried alone."""
+        """The renderer crashed: returns the shot in flight if it is the only one, else retries each of them alone."""
         with self._lock:
             if len(self._in_flight) == 1:
                 return next(iter(self._in_flight))
-            self._alone.extend(self._in_flight.values())
+            self._suspects.extend(self._in_flight.values())
             self._in_flight.clear()
             return None
 
@@ -141,31 +141,31 @@ class Work:
             return found
 
     def dropped(self) -> tuple[int, float]:
-        """How many shots need not be rendered any more since the last call, and what they would have cost."""
+        """(number, cost) of the shots that are not needed any more, since the last call."""
         with self._lock:
             found, self._dropped = self._dropped, (0, 0.0)
             return found
 
     def others(self) -> bool:
-        """Whether other processes were still at work on something when we asked last; what is ours now is ready."""
+        """Whether other processes had claimed units at the last check; checks again, and queues those that are ours."""
         with self._lock:
-            units, self._others = self._others, array("q")
+            units, self._deferred = self._deferred, array("q")
             if units:
-                self._share.look()
+                self._share.refresh()
             for unit in units:
                 if unit & _MASK == _WRITE:
                     self._complete.append(unit >> _BITS)
-                elif self._wanted(unit):
-                    self._queue.put_back(self._bucket(self._shot(unit)), unit)
+                elif self._should_render(unit):
+                    self._queue.requeue(self._bucket(self._shot(unit)), unit)
             return bool(units)
 
     def unfinished(self) -> tuple[list[str], list[int]]:
-        """When the renderer has nothing more to do: shots that it kept for itself, videos that wait in vain."""
+        """After the renderer has ended: shots without a result, and videos that still wait for shots."""
         with self._lock:
             return list(self._in_flight), self._dependencies.waiting()
 
     def _add_video(self, i: int) -> bool:
-        """Whether video ``i`` needs shots that are not stored."""
+        """Add video ``i``; whether it needs shots that are not stored."""
         missing = {s.id: (k, s) for k, s in enumerate(self._shots(i)) if not self._cache.has(s.id)}
         chain = sum(length(s) for _, s in missing.values() if s.parents)
         for shot_id in self._dependencies.add(i, missing):
@@ -188,46 +188,45 @@ class Work:
         self._in_flight[shot.id] = unit
         return shot
 
-    def _wanted(self, unit: int) -> bool:
-        """Whether we render ``unit`` now."""
-        wanted = (
-            self._shot_wanted(unit) if self._dependencies.is_video(unit >> _BITS) else self._still_wanted(unit >> _BITS)
-        )
-        if wanted is False:
-            self._others.append(unit)
-        elif wanted is None:
+    def _should_render(self, unit: int) -> bool:
+        """Claim ``unit``; whether this process renders it now."""
+        i = unit >> _BITS
+        ours = self._claim_shot(unit) if self._dependencies.is_video(i) else self._claim_still(i)
+        if ours is False:
+            self._deferred.append(unit)
+        elif ours is None:
             count, spared = self._dropped
             self._dropped = count + 1, spared + cost(self._shot(unit))
-        return bool(wanted)
+        return bool(ours)
 
-    def _still_wanted(self, i: int) -> bool | None:
-        """Whether it is ours; None if it is not to be rendered at all."""
+    def _claim_still(self, i: int) -> bool | None:
+        """Claim picture job ``i``: True if it is ours, False if another process's, None if it needs no rendering."""
         job_id = self._plan.ids[i]
         if (ours := self._share.claim(i)) is not None or job_id not in self._dependencies.shared:
             return ours
         if (record := self._share.records.get(job_id)) is not None:
             self._cache.stored(job_id, record)
-        return None if self._is_there(job_id) else True  # for the video, though another profile has done the picture
+        return None if self._stored_elsewhere(job_id) else True  # videos need it under our profile
 
-    def _shot_wanted(self, unit: int) -> bool | None:
-        """The same of a video's shot: it belongs to the first video that waits for it."""
+    def _claim_shot(self, unit: int) -> bool | None:
+        """The same for a video's shot: it belongs to the first video that waits for it."""
         shot_id = self._shot(unit).id
         if shot_id in self._dependencies.shared:
-            return None  # the picture job's unit does it
+            return None  # rendered by the picture job's unit
         ours = None
         while ours is None and (video := self._dependencies.owner(shot_id)) is not None:
             ours = self._share.claim(video)
-        return None if ours is None or self._is_there(shot_id) else ours
+        return None if ours is None or self._stored_elsewhere(shot_id) else ours
 
-    def _is_there(self, shot_id: str) -> bool:
-        """Whether a shot is stored, though not by us."""
-        if there := self._cache.has(shot_id):
+    def _stored_elsewhere(self, shot_id: str) -> bool:
+        """Whether another process has stored the shot."""
+        if stored := self._cache.has(shot_id):
             self._appeared.append(shot_id)
             self._queue.wake(shot_id)
-        return there
+        return stored
 
     def _ours(self, i: int) -> bool:
-        """Whether job ``i`` is ours to write; what is another process's is looked at again later."""
+        """Claim job ``i`` for writing; a job of another process is deferred."""
         if (ours := self._share.claim(i)) is False:
-            self._others.append(i << _BITS | _WRITE)
+            self._deferred.append(i << _BITS | _WRITE)
         return bool(ours)

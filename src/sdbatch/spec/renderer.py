@@ -1,6 +1,6 @@
-"""The seam between what is rendered and how: a Renderer turns ready shots into pictures.
+"""The renderer interface: a Renderer turns ready shots into pictures.
 
-The torch engine and the fake renderer both implement :class:`Renderer`; the runner knows only this file.
+The torch engine and the fake renderer implement :class:`Renderer`. The runner knows only this module.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
 
 
 class Bucket(NamedTuple):
-    """Rows of one shape: latent height and width, and text chunks.
+    """Shots whose rows fit into the same call: latent height and width, and the number of text chunks.
 
-    ``chain``: of shots that start from another's picture, where those have smaller calls than the rest.
+    ``chain``: for shots that start from another shot's picture, where these have smaller calls than others.
     """
 
     height: int
@@ -37,9 +37,9 @@ class Bucket(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How pictures are rendered. Two records with one profile digest promise equal bits.
+    """How pictures are rendered. Records with equal profile digests promise equal bits.
 
-    The ranges are for profiles that files of unknown origin say.
+    The ranges validate profiles that are read from untrusted files.
     """
 
     renderer: str  # "torch" or "fake"
@@ -54,7 +54,7 @@ class Profile:
     threads: Annotated[int, Ge(1), Le(4096)] = 1
     attention: str = "sdpa"
     compile: bool = False
-    exact: str = "not tested"  # the self-test's verdict at start-up; what a size adds to it is in records' warnings
+    exact: str = "not tested"  # the self-test's verdict at start-up; verdicts at other sizes are warnings of records
     versions: tuple[
         tuple[str, str], ...
     ] = ()  # (package, version): python, torch, diffusers, ... and the cpu capability
@@ -62,7 +62,7 @@ class Profile:
     @property
     def digest(self) -> str:
         fields = asdict(self)
-        if not self.chain_rows:  # a profile without them keeps its digest
+        if not self.chain_rows:  # profiles without chain_rows keep the digest of earlier versions
             del fields["chain_rows"]
         return digest(fields, "p")
 
@@ -89,33 +89,35 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A shot that cannot be made, and why (one line for users)."""
+    """A shot that cannot be rendered, and the reason, as one line for users."""
 
     shot: Shot
     error: str
 
 
 class Feed(Protocol):
-    """Where a renderer takes its work from. Between two results of ``render`` more may have become ready."""
+    """The source of a renderer's shots. After each result of ``render`` more shots may be ready."""
 
     def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
-        """The next ready shot of ``bucket``, else of the first bucket not among ``but``; None if there is none now."""
+        """The next ready shot of ``bucket``, or with None of any bucket not in ``but``; None if none is ready now."""
 
     def picture(self, shot_id: str) -> Pixels:
-        """The stored picture of an earlier shot (what a chain consumes is exactly what was stored)."""
+        """The picture (height, width, 3) of an earlier shot, equal to the stored one. Raises RenderError."""
 
 
 class Renderer(Protocol):
+    """Renders shots. An engine on a GPU and the fake renderer for tests implement it."""
+
     @property
     def profile(self) -> Profile: ...
 
     @property
     def about(self) -> str:
-        """What people are told when a run begins: device, precision, rows per call, and which bits are proved equal."""
+        """The first line of a run: device, precision, rows per call, and the sizes at which equal bits were tested."""
 
     def bucket(self, shot: Shot) -> Bucket: ...
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
-        """Results in the order they get done. Ends when nothing is in flight and the feed has nothing ready."""
+        """Yields results in the order of completion. Ends when no shot is in flight and the feed has none ready."""
 
     def close(self) -> None: ...

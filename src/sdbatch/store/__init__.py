@@ -1,18 +1,18 @@
-"""What is kept: the folder outputs/<name>/, its files, records and plans. Knows no renderer and no torch.
+"""The folder of an experiment, outputs/<name>/: its files, records and plans. Must not know renderers and torch.
 
-    folder    every path
-    store     what is there: records, states of jobs, profiles; and putting it in order
-    worker    one process that writes into it: files first, then their records
-    record    one manifest line
-    ledger    all manifest lines, the last one of an id counting
-    others    what other processes finish meanwhile
-    claims    which process renders what
-    heartbeat which processes are alive
-    compact   worker files into manifest.jsonl, in plan order; summary.json
-    plans     plan.jsonl, and the plans before it
-    files     atomic writes, locks, and what the disk says in words
+    folder         all paths
+    store          records, states of jobs, profiles; compaction
+    worker         one process that writes into the folder: files first, then their records
+    record         one manifest line
+    ledger         all manifest lines; the last line of an id counts
+    states         the states of a plan's jobs
+    other_workers  the results of other processes during a run
+    claims         which process renders which jobs
+    heartbeat      which processes are alive
+    compact        merges worker files into manifest.jsonl, in plan order; summary.json
+    plan_file      plan.jsonl, and earlier plans
 
-A file appears by atomic rename and its manifest line comes after it: "in the manifest" implies "on disk".
+A file appears by atomic rename before its manifest line is written, so a recorded file exists.
 """
 
 from __future__ import annotations

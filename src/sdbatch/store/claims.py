@@ -1,11 +1,11 @@
-"""Which process renders what: chunks of work, claimed by exclusive files in a hidden folder of the experiment.
+"""Which process renders which jobs: chunks of work, claimed by exclusive files in a hidden folder of the experiment.
 
-    .claims-<scope>/<token>.alive   a process at work: its heartbeat
-    .claims-<scope>/<token>.ended   a process that came to its end: what it claimed is done or has failed
-    .claims-<scope>/<chunk>.<n>     a claim, holding the token of its owner; n counts the owners that died before
+    .claims-<scope>/<token>.alive   the heartbeat of a running process
+    .claims-<scope>/<token>.ended   a process that has ended normally: its jobs are done or have failed
+    .claims-<scope>/<chunk>.<n>     a claim with the token of its owner; n counts the owners that died before
 
-No claim is ever removed or changed, so there is nothing to race for: one whose owner is gone is followed by the next
-number, and only one process can create that file. The last process of a scope removes its folder.
+No claim is removed or changed during a run, so there is no race: a claim of a dead owner is followed by one with the
+next number, and only one process can create that file. The last process of a scope removes its folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sdbatch import files
 from sdbatch.errors import StoreError
 from sdbatch.store.heartbeat import ALIVE, STALE, Heartbeat, Liveness, liveness, touch
 
-TRUST = 1.0  # seconds for which an owner's liveness is not looked up again
+TRUST = 1.0  # seconds for which an owner's liveness is cached
 _PREFIX = ".claims-"
 _LOCK = "lock"
 
@@ -30,15 +30,15 @@ class Claim(StrEnum):
     """The answer to a claim."""
 
     OURS = "ours"
-    INHERITED = "inherited"  # ours from now on: its owner is gone, and may have done a part
-    THEIRS = "theirs"  # a living process has it
-    ENDED = "ended"  # its owner came to its end: what is not done has failed
+    INHERITED = "inherited"  # ours from now on; the former owner is gone, and may have done a part
+    THEIRS = "theirs"  # claimed by a running process
+    ENDED = "ended"  # its owner has ended: jobs that are not done have failed
 
 
 class Claims:
-    """One process's claims. ``scope`` names the work: processes of equal scope divide it. Usable from several threads.
+    """One process's claims. Processes with equal ``scope`` share the work. Thread-safe.
 
-    Raises StoreError where nothing can be written.
+    Raises StoreError if the folder cannot be written.
     """
 
     def __init__(self, root: Path, scope: str, token: str) -> None:
@@ -48,9 +48,9 @@ class Claims:
         self._ours: set[str] = set()
         self._known: dict[str, tuple[float, Liveness]] = {}
         with files.locked(self._folder / _LOCK):
-            self._heartbeat = Heartbeat(self._folder / token)  # first: where there are not locks others must see us
-            self.first = not _at_work(self._folder, token)  # of the processes that are at work now
-            if self.first:  # what is there was left by the dead: their failures are tried again
+            self._heartbeat = Heartbeat(self._folder / token)  # first, because without file locks others must see us
+            self.first = not _is_active(self._folder, token)  # whether no other process is running
+            if self.first:  # claims of dead processes: retry their failures
                 _empty(self._folder, token)
 
     def take(self, chunk: str) -> Claim:
@@ -68,24 +68,24 @@ class Claims:
         return Claim.ENDED if owner is Liveness.ENDED else Claim.THEIRS
 
     def leave(self, ended: bool) -> None:
-        """Claim no more. ``ended``: all that was ours is done or has failed; else others may take it over."""
+        """Stop claiming. ``ended``: all claimed jobs are done or have failed; else others may take them over."""
         try:
             with files.locked(self._folder / _LOCK):
                 self._heartbeat.close(ended)
-                if not _at_work(self._folder):
+                if not _is_active(self._folder):
                     shutil.rmtree(self._folder, ignore_errors=True)
             clear(self._root)
         except (OSError, StoreError):
-            self._heartbeat.close(ended)  # a disk that went away: what is left goes with the next run
+            self._heartbeat.close(ended)  # the disk is gone: the next run removes the rest
 
     def _create(self, path: Path) -> bool:
-        """Make the claim ``path``; whether nobody had."""
+        """Create the claim ``path``; False if it exists."""
         with files.store_errors(path):
             try:
                 fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             except FileExistsError:
                 return False
-            except FileNotFoundError:  # we were taken for dead, and the folder was removed
+            except FileNotFoundError:  # this process was considered dead, and the folder was removed
                 self._heartbeat.register()
                 return self._create(path)
             try:
@@ -98,11 +98,11 @@ class Claims:
         try:
             with path.open("rb") as f:
                 token, made = f.read(64).decode("ascii", "replace"), os.fstat(f.fileno()).st_mtime
-            if not token:  # created this moment, or by a process that died before it could write
+            if not token:  # just created, or by a process that died before it could write
                 return Liveness.GONE if self._heartbeat.now() - made > STALE else Liveness.ALIVE
             return self._liveness(token)
         except OSError:
-            return Liveness.ALIVE  # cannot be read now; it is asked again
+            return Liveness.ALIVE  # cannot be read now; it is read again later
 
     def _liveness(self, token: str) -> Liveness:
         at, known = self._known.get(token, (-TRUST, Liveness.ALIVE))
@@ -113,20 +113,20 @@ class Claims:
 
 
 def folders(root: Path) -> list[Path]:
-    """Folders of claims in an experiment: none when nobody renders and nobody died."""
+    """The folders of claims of an experiment; empty if no process is running or has died."""
     return sorted(root.glob(f"{_PREFIX}*"))
 
 
 def clear(root: Path) -> None:
-    """Remove claims of plans at which nobody is at work any more. Raises OSError or StoreError."""
+    """Remove the claims of scopes without running processes. Raises OSError or StoreError."""
     for folder in folders(root):
         with files.locked(folder / _LOCK):
-            if not _at_work(folder):
+            if not _is_active(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _at_work(folder: Path, but: str = "") -> bool:
-    """Whether a process is alive (``but`` that of this token). To be called with the lock held."""
+def _is_active(folder: Path, but: str = "") -> bool:
+    """Whether a process other than ``but`` (a token) is alive. Call it with the lock held."""
     now = touch(folder / _LOCK)
     return any(liveness(p.with_suffix(""), now) is Liveness.ALIVE for p in folder.glob(f"*{ALIVE}") if p.stem != but)
 

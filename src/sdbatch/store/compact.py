@@ -1,4 +1,4 @@
-"""Worker files into manifest.jsonl, in plan order, and summary.json. Nothing in them says when, where or how fast."""
+"""Merges worker files into manifest.jsonl, in plan order, and writes summary.json. No times and host names."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from sdbatch.store.worker import Worker, token_of
 
 
 def order(ledger: Ledger, ids: Sequence[str]) -> Iterator[str]:
-    """Recorded ids: those of the plan in its order, then the others, sorted."""
+    """Recorded ids: those of the plan in plan order, then the others, sorted."""
     planned = set(ids)
     yield from (i for i in ids if i in ledger)
     yield from sorted(i for i in ledger if i not in planned)
 
 
 def claim(paths: Iterable[Path], own: Path | None, stack: ExitStack) -> list[Path]:
-    """The worker files that may go once they are merged: our own, and those that no living process holds."""
+    """The worker files to remove after merging: our own, and those of dead processes, locked in ``stack``."""
     gone = []
     for path in paths:
         if path == own:
@@ -40,11 +40,11 @@ def claim(paths: Iterable[Path], own: Path | None, stack: ExitStack) -> list[Pat
 
 
 def sweep(folders: Iterable[Path], living: set[str]) -> None:
-    """Remove what dead processes left half-written."""
+    """Remove temporary files of dead processes. ``living``: tokens of running ones."""
     for folder in folders:
         with suppress(OSError), os.scandir(folder) as entries:
             for name in [e.name for e in entries if e.name.startswith(".")]:
-                mark, _, rest = name.lstrip(".").partition("-")  # the video encoder puts a dot of its own in front
+                mark, _, rest = name.lstrip(".").partition("-")  # the video encoder adds another dot in front
                 if mark == "tmp" and rest.partition("-")[0] not in living:
                     files.remove(folder / name)
 
@@ -54,7 +54,7 @@ def living(paths: Iterable[Path], gone: Iterable[Path]) -> set[str]:
 
 
 def replace(path: Path, pieces: Iterable[bytes], worker: Worker) -> None:
-    """Write ``path`` unless it says so already: an untouched file keeps its time, and DVC its cache."""
+    """Write ``path`` unless its content is equal: an unchanged file keeps its time, which DVC's cache uses."""
     temporary = worker.temporary(path)
     files.write(temporary, pieces, worker.temporary(path), worker.durable)
     if _same(temporary, path):

@@ -1,4 +1,4 @@
-"""Every path in outputs/<name>/, and whether the files there are whole. Reads no records."""
+"""All paths in outputs/<name>/, and whether files are complete. Does not read records."""
 
 from __future__ import annotations
 
@@ -49,23 +49,23 @@ class Folder:
         return self.root / record.path
 
     def shot(self, shot_id: str, profile: str) -> Path:
-        """A video's shot. Profiles have folders of their own, so a chain cannot cross from one to another."""
+        """The file of a video's shot. Each profile has its own folder, so a chain never mixes two profiles."""
         return self.root / "shots" / profile / f"{shot_id}.png"
 
     def shot_profiles(self) -> list[str]:
-        """Profiles under which there are shots."""
+        """Digests of the profiles with stored shots."""
         with suppress(OSError):
             return sorted(p.name for p in (self.root / "shots").iterdir() if p.is_dir())
         return []
 
     def worker_files(self) -> list[Path]:
-        """In the order in which their workers began."""
+        """The files of workers, in the order in which the workers started."""
         with suppress(OSError):
             return sorted(p for p in self.workers.iterdir() if p.suffix == ".jsonl")
         return []
 
     def intact(self, record: Record) -> bool:
-        """Whether the file of a done record is there with the recorded size (cheap; ``states`` can check digests)."""
+        """Whether the file of a done record exists with the recorded size. ``Store.states`` can check digests."""
         try:
             found = self.file(record).stat()
         except (OSError, ValueError):
@@ -73,7 +73,7 @@ class Folder:
         return stat.S_ISREG(found.st_mode) and found.st_size == record.size
 
     def has_shot(self, path: Path) -> bool:
-        """Whether a shot's file is there and has its end (what is damaged inside is found when it is used)."""
+        """Whether a shot's file exists and ends correctly. Other damage is detected when the shot is loaded."""
         try:
             with path.open("rb") as f:
                 f.seek(-len(_PNG_END), os.SEEK_END)

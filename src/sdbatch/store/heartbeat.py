@@ -1,7 +1,7 @@
-"""A file that says that its process is at work: touched every few seconds, and locked while the process lives.
+"""The heartbeat file of a running process: touched every few seconds, and locked while the process lives.
 
-Age is measured by the clock of the file system: hosts that share a folder need not share a clock. Locks are believed
-only on the machine that holds them, since many network file systems keep them local.
+Age is measured by the clock of the file system, so hosts that share a folder need no common clock. Locks are trusted
+only on the machine that holds them, because many network file systems keep them local.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from sdbatch import files
 from sdbatch.errors import StoreError
 
 BEAT = 5.0  # seconds between heartbeats
-STALE = 60.0  # seconds without one, then a process counts as dead
+STALE = 60.0  # seconds without a heartbeat after which a process is considered dead
 ALIVE, ENDED = ".alive", ".ended"
 
 
 class Liveness(StrEnum):
-    """What is known of a process."""
+    """The state of a process."""
 
     ALIVE = "alive"
-    ENDED = "ended"  # it came to its end in good order
-    GONE = "gone"  # it died, or left before its end
+    ENDED = "ended"  # it ended normally
+    GONE = "gone"  # it died, or was interrupted
 
 
 class Heartbeat:
@@ -41,7 +41,7 @@ class Heartbeat:
         self._thread.start()
 
     def register(self) -> None:
-        """Say that we are alive (once more, if the file was removed since we were taken for dead)."""
+        """Create the file; again if it was removed because this process was considered dead."""
         files.make_folder(self._path.parent)
         with files.store_errors(self._path):
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -52,7 +52,7 @@ class Heartbeat:
         self._fd = fd
 
     def close(self, ended: bool) -> None:
-        """Stop. ``ended`` leaves word that we came to our end."""
+        """Stop the heartbeat. ``ended``: leave a file that marks a normal end."""
         self._stop.set()
         self._thread.join()
         with suppress(OSError):
@@ -71,7 +71,7 @@ class Heartbeat:
             with suppress(OSError, StoreError):
                 try:
                     touch(self._path)
-                except FileNotFoundError:  # as after the machine has slept
+                except FileNotFoundError:  # for example after the machine was suspended
                     self.register()
 
 
@@ -82,7 +82,7 @@ def touch(path: Path) -> float:
 
 
 def liveness(stem: Path, now: float) -> Liveness:
-    """What the files at ``stem`` say at ``now`` (by the clock of their file system)."""
+    """The state of the process with the files ``stem`` at time ``now`` of their file system."""
     try:
         fd = os.open(stem.with_name(stem.name + ALIVE), os.O_RDWR)
     except OSError:
@@ -96,7 +96,7 @@ def liveness(stem: Path, now: float) -> Liveness:
 
 
 def _machine() -> str:
-    """This machine since it started: containers on it share its locks, others of the same name do not."""
+    """An id of this machine since its start. Containers on one machine have the same id, and share its locks."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""All records of an experiment, by id. Holds ids and positions in files, not records: 100,000 jobs are cheap.
+"""All records of an experiment, by id. Holds ids and positions in files instead of records, to save memory.
 
-Sources in order: manifest.jsonl, then worker files by generation; within and across them later lines win, but a failure
-never hides a picture that is there. Torn and garbage lines are counted and left out; hostile content raises nothing.
+Sources in order: manifest.jsonl, then worker files by generation. Later lines win, but a failure never hides a stored
+picture. Damaged lines are counted and skipped; no content raises an error.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _SMALL = 1 << 16
 
 
 class Ledger:
-    """``intact`` says whether the file of a done record is there."""
+    """A mapping of ids to records. ``intact``: whether the file of a done record exists."""
 
     def __init__(self, sources: Iterable[Path], intact: Callable[[Record], bool]) -> None:
-        self.garbage = 0
+        self.damaged_lines = 0
         self._intact = intact
         self._data: list[bytes | mmap.mmap] = []
         self._at: dict[str, int] = {}
@@ -65,19 +65,19 @@ class Ledger:
             line = data[start:end] if end - start <= MAX_LINE else b"?"
             record = parse(line)
             if record is not None:
-                self._enter(record, base | start)
+                self._index(record, base | start)
             elif line.strip():
-                self.garbage += 1
+                self.damaged_lines += 1
             start = end + 1
 
-    def _enter(self, record: Record, at: int) -> None:
+    def _index(self, record: Record, at: int) -> None:
         if not record.done and (before := self.get(record.id)) is not None and before.done and self._intact(before):
             return
         self._at[record.id] = at
 
 
 def _open(path: Path) -> bytes | mmap.mmap:
-    """Small files are read, large ones mapped (a mapping costs a file descriptor, and there may be many workers)."""
+    """The content of a file: small files are read, large ones mapped, because each mapping uses a file descriptor."""
     with path.open("rb") as f:
         if os.fstat(f.fileno()).st_size <= _SMALL:
             return f.read()

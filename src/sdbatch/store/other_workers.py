@@ -1,4 +1,4 @@
-"""What other processes finish in the same folder meanwhile: their lines, read from where the last look ended."""
+"""The results of other processes in the same folder: reads the lines that they have written since the last poll."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from sdbatch.store.record import Record, parse
 
 
 class OtherWorkers:
-    """Follows ``manifest`` (replaced, and then read anew, when someone compacts) and the files that ``workers`` names,
-    but for ``own``, from the moment it is made; ``intact`` says whether the file of a done record is there."""
+    """Follows ``manifest`` and the files that ``workers`` returns, except ``own``, from its creation on.
+
+    Compaction replaces the manifest, which is then read again from the start. ``intact``: whether a record's file
+    exists.
+    """
 
     def __init__(
         self,
@@ -25,14 +28,14 @@ class OtherWorkers:
         self._manifest = manifest
         self._workers = workers
         self._intact = intact
-        self._seen: dict[Path, tuple[int, int]] = {}  # inode and how far it was read
+        self._seen: dict[Path, tuple[int, int]] = {}  # inode, and bytes that were read
         for path in self._sources():
             with suppress(OSError):
                 s = path.stat()
                 self._seen[path] = (s.st_ino, s.st_size)
 
     def poll(self) -> Iterator[Record]:
-        """Records written since the last call: of finished jobs, and of those that failed just now."""
+        """Records written since the last call: of done jobs, and of jobs that have failed during this run."""
         for path in self._sources():
             with suppress(OSError):
                 yield from self._read(path)
@@ -55,5 +58,5 @@ class OtherWorkers:
         self._seen[path] = (now.st_ino, at)
 
     def _counts(self, record: Record, path: Path) -> bool:
-        """A failure in the manifest may be an old one, which is being tried again."""
+        """Whether to report ``record``. Failures in the manifest may be old ones that are retried now."""
         return self._intact(record) if record.done else path != self._manifest

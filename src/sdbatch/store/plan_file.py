@@ -1,4 +1,4 @@
-"""plan.jsonl: every job of the plan that was rendered last, in order; plans before it stay in plans/, by digest."""
+"""plan.jsonl: all jobs of the latest plan, in order. Earlier plans are stored in plans/, by digest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEAD = b'{"id":"'
 
 
 class Plan(Protocol):
-    """What the store and the runner ask of a plan: jobs by position, made on demand, and their ids."""
+    """The interface of plans for store and runner: jobs by position, made on demand, and their ids."""
 
     @property
     def ids(self) -> Sequence[str]: ...
@@ -27,34 +27,34 @@ class Plan(Protocol):
 
 
 def lines(plan: Plan) -> Iterator[bytes]:
-    """plan.jsonl's lines: id, path and labels, then all that decides the job."""
+    """The lines of plan.jsonl: id, path and labels, then the job's specification."""
     for i in range(len(plan)):
         job = plan[i]
         yield _head(job) + b"," + _encode(job_spec(job))[1:].encode() + b"\n"
 
 
 def is_kept(path: Path, plan: Plan) -> bool:
-    """Whether the file says ``plan`` already. The head of a line tells: an id stands for all that decides the job."""
+    """Whether the file contains ``plan``. Compares only the head of each line, because the id implies the rest."""
     try:
         with path.open("rb") as f:
             pairs = zip_longest(f, range(len(plan)))
-            return all(line and i is not None and _says(line, plan, i) for line, i in pairs)
+            return all(line and i is not None and _matches(line, plan, i) for line, i in pairs)
     except FileNotFoundError:
         return False
 
 
 def kept_ids(path: Path) -> list[str]:
-    """The ids that a kept plan names, in order; lines that are none are skipped."""
+    """The ids of a stored plan, in order. Damaged lines are skipped."""
     with path.open("rb") as f:
         return [job_id for line in f if (job_id := id_of(line))]
 
 
 def id_of(line: bytes) -> str:
-    """The id that a line of a kept plan begins with; empty for what is no such line."""
+    """The id of a line of a stored plan; empty for damaged lines."""
     return line[len(_HEAD) :].partition(b'"')[0].decode("ascii", "replace") if line.startswith(_HEAD) else ""
 
 
-def _says(line: bytes, plan: Plan, i: int) -> bool:
+def _matches(line: bytes, plan: Plan, i: int) -> bool:
     return (
         line.startswith(_HEAD + plan.ids[i].encode()) and line.startswith(_head(plan[i]) + b",") and line[-2:] == b"}\n"
     )

@@ -1,4 +1,4 @@
-"""One manifest line: what became of a job. Reading trusts nothing: what is not a record is None."""
+"""One manifest line: the result of a job. Input is untrusted: anything that is not a valid record is None."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sdbatch.spec.file_names import is_inside
 
-MAX_LINE = 1 << 20
+MAX_LINE = 1 << 20  # bytes
 _ID = re.compile(r"[A-Za-z][0-9A-Za-z_-]{0,63}")
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _TEXTS = ("path", "pixels", "file", "profile", "error", "origin")
@@ -17,8 +17,11 @@ _TEXTS = ("path", "pixels", "file", "profile", "error", "origin")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``path`` is relative to the folder of the experiment, ``size`` in bytes. ``pixels`` and ``file`` are digests;
-    ``origin`` is the id of the job that this one was made from, if it was (a draft)."""
+    """The result of a job.
+
+    ``path`` is relative to the experiment's folder, ``size`` is in bytes. ``pixels`` and ``file`` are digests of the
+    pixels and of the file. ``origin`` is the id of the draft's job, for a final.
+    """
 
     id: str
     status: Literal["done", "failed"]
@@ -36,13 +39,13 @@ class Record:
         return self.status == "done"
 
     def line(self) -> bytes:
-        """The record as one line of ASCII JSON; what is empty is left out."""
+        """The record as one line of ASCII JSON, without empty fields."""
         values = {name: getattr(self, name) for name in self.__slots__}
         return _encode({k: v for k, v in values.items() if v}).encode() + b"\n"
 
 
 def parse(line: bytes) -> Record | None:
-    """The record in ``line``, or None. Never raises, whatever the line holds."""
+    """The record in ``line``, or None if it is not valid. Never raises."""
     if len(line) > MAX_LINE:
         return None
     try:
@@ -63,7 +66,7 @@ def _record(data: dict[str, Any]) -> Record | None:
     if not all(isinstance(w, str) for w in warnings):
         return None
     if status == "done" and not is_inside(texts["path"]):
-        return None  # a path from a file is never followed out of the folder
+        return None  # paths outside of the folder are rejected
     if status == "failed":
         texts["path"] = ""
     if status not in ("done", "failed"):

@@ -1,4 +1,4 @@
-"""What is known of every job of a plan, in one byte each."""
+"""The states of a plan's jobs, in one byte per job."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _CODE = {state: code for code, state in enumerate(_ORDER)}
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """States by position in the plan; ``orphans`` are recorded ids that no kept plan wants; ``garbage`` counts
-    manifest lines that could not be read."""
+    """States by position in the plan; ``orphans`` are recorded ids in no stored plan; ``damaged_lines`` counts
+    unreadable manifest lines."""
 
     codes: bytearray
     orphans: tuple[str, ...] = ()
-    garbage: int = 0
+    damaged_lines: int = 0
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -41,7 +41,7 @@ class States:
 
     @property
     def counts(self) -> dict[State, int]:
-        """How many jobs are in each state; every state is named."""
+        """The number of jobs in each state, including states without jobs."""
         found = Counter(self.codes)
         return {state: found[code] for state, code in _CODE.items()}
 

@@ -1,4 +1,4 @@
-"""What the folder of one experiment says: records, states of jobs, profiles; and putting it in order."""
+"""The folder of one experiment: records, states of jobs, profiles; and compaction of the records."""
 
 from __future__ import annotations
 
@@ -26,35 +26,38 @@ from sdbatch.store.worker import Worker
 
 @dataclass(frozen=True, slots=True)
 class Store(Folder):
-    """``durable=False`` leaves out the fsync of each file (a power cut may then cost more than the work in flight)."""
+    """The folder ``root``. ``durable=False`` omits fsync: a power failure may then lose finished files."""
 
     durable: bool = True
 
     def living(self) -> int:
-        """How many processes write here now (0 where the file system has no locks)."""
+        """The number of processes that write into the folder now (0 if the file system has no locks)."""
         with ExitStack() as stack:
             found = self.worker_files()
             return len(found) - len(compact.claim(found, None, stack))
 
     def ledger(self) -> Ledger:
-        """All records as they are now."""
+        """All current records. Raises StoreError."""
         with files.store_errors(self.root):
             return Ledger([self.manifest, *self.worker_files()], self.intact)
 
     def other_workers(self, own: Worker | None = None) -> OtherWorkers:
-        """What other processes finish here from now on."""
+        """A reader of the results of other processes from now on."""
         return OtherWorkers(self.manifest, self.worker_files, self.intact, own.path if own else None)
 
     def claims(self, worker: Worker, scope: str) -> Claims:
-        """Begin to claim chunks of the work that ``scope`` names (letters, digits, - and _). Raises StoreError."""
+        """Start to claim chunks of work in ``scope`` (letters, digits, - and _). Raises StoreError."""
         return Claims(self.root, scope, worker.token)
 
     def states(
         self, plan: Plan, ledger: Ledger, profile: str = "", digest: Callable[[Path], str] | None = None
     ) -> States:
-        """What is known of each job. With ``profile`` (a digest), jobs done under others are told apart; with
-        ``digest`` (``media.png.file_digest``) every file is read and compared."""
-        states = States(bytearray(len(plan)), self._orphans(plan, ledger), ledger.garbage)
+        """The state of each job of ``plan``.
+
+        ``profile``: a digest; jobs done under other profiles get State.OTHER. ``digest``: a function such as
+        ``media.png.file_digest``; every file is read and compared with its record.
+        """
+        states = States(bytearray(len(plan)), self._orphans(plan, ledger), ledger.damaged_lines)
         for i, job_id in enumerate(plan.ids):
             record = ledger.get(job_id)
             if record is not None:
@@ -77,14 +80,14 @@ class Store(Folder):
         return tuple(sorted(left))
 
     def strays(self, ledger: Ledger) -> Iterator[Path]:
-        """Files in images/ and videos/ that no record names."""
+        """Files in images/ and videos/ without a record."""
         named = {Path(r.path).stem for r in ledger.records()}  # a video's poster and metadata share its stem
         for folder in file_names.FOLDERS:
             with suppress(OSError):
                 yield from (p for p in sorted((self.root / folder).iterdir()) if p.stem not in named and p.is_file())
 
     def profile(self, digest: str) -> Profile | None:
-        """A recorded profile; None if it is not there or is not what its name says."""
+        """A stored profile; None if it is missing or does not match ``digest``."""
         try:
             data: dict[str, Any] = json.loads(self.profile_path(digest).read_bytes())
             versions = tuple((str(k), str(v)) for k, v in data.pop("versions").items())
@@ -94,7 +97,7 @@ class Store(Folder):
             return None
 
     def worker(self, shard: int = 0) -> Worker:
-        """Begin to write; raises StoreError if that is not possible."""
+        """Start a writer. Raises StoreError if the folder cannot be written."""
         return Worker(self.workers, shard, self.durable)
 
     def keep_profile(self, worker: Worker, profile: Profile) -> None:
@@ -103,7 +106,7 @@ class Store(Folder):
             worker.save(self.profile_path(profile.digest), [text.encode()])
 
     def keep_plan(self, worker: Worker, plan: Plan) -> None:
-        """Make plan.jsonl say ``plan``; the plan before it is kept under its digest."""
+        """Write ``plan`` to plan.jsonl; an earlier plan is moved to plans/<digest>.jsonl. Raises StoreError."""
         if plan_file.is_kept(self.plan, plan):
             return
         with files.store_errors(self.plan), suppress(FileNotFoundError):
@@ -114,14 +117,13 @@ class Store(Folder):
         worker.save(self.plan, plan_file.lines(plan))
 
     def compact(self, worker: Worker, plan: Plan, without: Container[str] = ()) -> Ledger:
-        """End ``worker``: its lines and those of dead workers go into manifest.jsonl (those of ids in ``without`` go
-        for good), then summary.json is written.
+        """End ``worker``: merge its lines and those of dead workers into manifest.jsonl, then write summary.json.
 
-        Several processes may end at once: one after the other they merge what is there; files of living workers stay.
-        Raises StoreError; then every line is still where it was.
+        Records of ids in ``without`` are removed. Processes that end at the same time merge one after the other; files
+        of running workers stay. Raises StoreError; then no line is lost.
         """
         with files.locked(self.workers / ".lock") as held, ExitStack() as stack:
-            if not held:  # a file system without locks: nothing is known of the others, and readers merge as well
+            if not held:  # without locks other workers are unknown; readers merge their files
                 worker.close()
                 return self.ledger()
             found = self.worker_files()

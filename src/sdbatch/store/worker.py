@@ -1,7 +1,7 @@
-"""One process that writes into an experiment's folder: whole files first, then their records.
+"""One process that writes into an experiment's folder: complete files first, then their records.
 
-Its lines go to manifest/<generation>-<shard>-<token>.jsonl, which it keeps locked while it lives: what is not locked
-was left by a process that died, and anybody may clear it up. Generations order workers without asking a clock.
+Its lines go to manifest/<generation>-<shard>-<token>.jsonl, which is locked while the process lives. A file that is not
+locked was left by a dead process, and any process may merge it. Generations order workers without a clock.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAME = re.compile(r"(\d+)-\w+-(\w+)\.jsonl")
 
 
 class Worker:
-    """Made by ``Store.worker``; usable from several threads."""
+    """A writer; made by ``Store.worker``. Thread-safe. Raises StoreError."""
 
     def __init__(self, folder: Path, shard: int = 0, durable: bool = True) -> None:
         self.durable = durable
@@ -33,11 +33,11 @@ class Worker:
         self.path, self._fd = _open(folder, f"{shard}-{self.token}")
 
     def save(self, path: Path, pieces: Iterable[bytes]) -> None:
-        """Put a file there, whole or not at all. Raises StoreError."""
+        """Write a file atomically. Raises StoreError."""
         files.write(path, pieces, self.temporary(path), self.durable)
 
     def temporary(self, path: Path) -> Path:
-        """An unused name beside ``path``, with its suffix; ``publish`` turns it into ``path``."""
+        """An unused name in the folder of ``path``, with its suffix, for ``publish``."""
         return path.with_name(f"{files.TEMPORARY}{self.token}-{next(self._numbers)}{path.suffix}")
 
     def publish(self, temporary: Path, path: Path) -> None:
@@ -51,17 +51,17 @@ class Worker:
             self._torn = True
             written = os.write(self._fd, line)
             if written < len(line):
-                os.write(self._fd, line[written:])  # a full disk takes a part, and says so at the next write
+                os.write(self._fd, line[written:])  # a full disk writes a part and fails at the next write
             self._torn = False
 
     def probe(self, folder: Path) -> None:
-        """Raise StoreError if nothing can be written to ``folder`` (an encoder that fails does not say why)."""
+        """Raise StoreError if ``folder`` cannot be written: a failing encoder does not report the cause."""
         path = self.temporary(folder / "probe")
         files.write(path, [bytes(1 << 18)], path, durable=True)
         files.remove(path)
 
     def close(self) -> None:
-        """Give the lock back. The file stays until someone compacts."""
+        """Release the lock. The file stays until a process compacts."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -82,7 +82,7 @@ def token_of(path: Path) -> str:
 
 
 def generation(names: Iterable[Path]) -> int:
-    """One more than any worker file's."""
+    """One more than the largest generation of worker files."""
     return 1 + max((int(m[1]) for p in names if (m := _NAME.fullmatch(p.name))), default=0)
 
 
@@ -93,8 +93,8 @@ def _open(folder: Path, name: str) -> tuple[Path, int]:
             try:
                 path = folder / f"{generation(folder.iterdir()):06d}-{name}.jsonl"
                 fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
-            except FileNotFoundError:  # someone compacted and removed the empty folder in between
+            except FileNotFoundError:  # another process compacted and removed the empty folder
                 continue
         if not files.try_lock(fd, wait=True) or files.is_same_file(fd, path):
             return path, fd
-        os.close(fd)  # someone took it for a dead worker's before we had the lock, and cleared it up
+        os.close(fd)  # another process removed it before we had the lock

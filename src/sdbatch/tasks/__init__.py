@@ -1,1 +1,1 @@
-"""The tasks of the command line (``task=…``), one module each. Puts all other packages together."""
+"""The tasks of the command line (``task=…``), one module each. Combines all other packages."""

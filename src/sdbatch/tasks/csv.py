@@ -11,7 +11,7 @@ from sdbatch.terminal.console import say
 
 
 def run(experiment: Experiment) -> int:
-    """Write outputs/<name>/records.csv. Without prompts the plan is the one that the folder keeps."""
+    """Write outputs/<name>/records.csv. Without prompts, use the plan that is stored in the folder."""
     store = Store(experiment.folder)
     path = store.root / "records.csv"
     data = csv_text(kept_plan.plan(experiment, store), store.ledger()).encode("utf-8", "replace")

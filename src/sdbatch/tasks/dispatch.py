@@ -1,4 +1,4 @@
-"""From plain data to the exit code of a task. Raises, never exits: ``cli`` turns errors into exit codes."""
+"""Validates plain data and runs its task. Raises; never exits: ``cli`` turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from sdbatch.errors import ConfigError, Problem
 
 
 def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = ()) -> int:
-    """Validate ``data`` and run its task.
+    """Validate ``data`` and run its task; the exit code.
 
-    ``given``: keys set on the command line. ``hidden``: the user's files that a built-in file of the same name hides.
+    ``given``: keys set on the command line. ``hidden``: user files that built-in files of the same name hide.
     Raises ConfigError with every mistake before anything is written.
     """
     return TASKS[(experiment := checked(data, given, hidden)).task].run(experiment)
 
 
 def checked(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = ()) -> Experiment:
-    """The experiment in ``data``. Raises ConfigError with every mistake."""
+    """Validate ``data``; arguments as in ``run``. Raises ConfigError with every mistake."""
     problems = [
         Problem("", f"{path} has the name of a built-in file and would be ignored", "rename it") for path in hidden
     ]
@@ -41,7 +41,7 @@ def _swept_and_given(experiment: Experiment, given: Collection[str]) -> list[Pro
         Problem(
             key,
             f"is swept by the experiment (sweep[{swept[key]}]), so a value for it would be ignored",
-            "give sweep=[] too",
+            "set sweep=[] too",
         )
         for key in sorted(swept.keys() & set(given))
         if "sweep" not in given

@@ -1,4 +1,4 @@
-"""``task=final``: chosen jobs of a draft with other settings, rendered into a folder of their own."""
+"""``task=final``: render selected jobs of a draft with other settings, into a separate folder."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from sdbatch.tasks.workload import workload
 
 
 def run(experiment: Experiment) -> int:
-    """Render the chosen jobs; the exit code."""
+    """Render the selected jobs; the exit code."""
     return render(workload(experiment))

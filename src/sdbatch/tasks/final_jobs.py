@@ -1,6 +1,6 @@
-"""``task=final``: chosen jobs of a draft with other settings; every record says from which job it came.
+"""The jobs of ``task=final``: selected jobs of a draft with other settings. Each record has its draft's id (origin).
 
-The jobs come from the plans that the draft's folder keeps: a draft whose YAML has changed since can be finished.
+The jobs are read from the plans stored in the draft's folder, so the experiment's YAML may have changed since.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from sdbatch.store import Store
 from sdbatch.tasks import kept_plan
 
 KEYS = ("negative", "canvas", *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
-LIST_LIMIT = 16 * 2**20
+LIST_LIMIT = 16 * 2**20  # bytes of a text file with ids
 _ID = re.compile(r"(?<![0-9A-Za-z])j[0-9a-f]{16}(?![0-9A-Za-z])")
 
 
 def final_jobs(settings: FinalSettings, draft: Store, source: Source) -> list[Job]:
-    """The chosen jobs with the new settings, each once. Raises ConfigError with everything that is wrong."""
+    """The selected jobs with the new settings, without duplicates. Raises ConfigError with every mistake."""
     wanted, problems = chosen(settings.jobs)
     changes = settings.set or {}
     problems += [Problem(f"final.set.{k}", "cannot be changed", nearest(k, KEYS)) for k in changes if k not in KEYS]
@@ -38,7 +38,7 @@ def final_jobs(settings: FinalSettings, draft: Store, source: Source) -> list[Jo
     problems += [_unknown(i, known, draft) for i in wanted if i not in set(known)]
     found = {job.id: job for path in kept_plan.plan_files(draft) for job in kept_plan.jobs(path, set(wanted))}
     lost = [i for i in wanted if i in set(known) and i not in found]
-    problems += [Problem("final.jobs", f"{i} cannot be read from the plan that {draft.root} keeps") for i in lost]
+    problems += [Problem("final.jobs", f"{i} cannot be read from the plans in {draft.root}") for i in lost]
     made: dict[str, Job] = {}
     for i in wanted:
         try:
@@ -49,14 +49,14 @@ def final_jobs(settings: FinalSettings, draft: Store, source: Source) -> list[Jo
         except ConfigError as e:
             problems += e.problems
     if not problems and made.keys() <= set(wanted):
-        problems.append(Problem("final.set", "changes nothing of these jobs", "say what: {sampling.steps: 50}"))
+        problems.append(Problem("final.set", "does not change these jobs", "for example {sampling.steps: 50}"))
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     return list(made.values())
 
 
 def chosen(entries: Iterable[str]) -> tuple[list[str], list[Problem]]:
-    """Ids in the order given, each once: ids and file names as they are, from text files line by line."""
+    """(ids, problems) of ``entries``: ids, file names that contain one, or text files with ids. No duplicates."""
     out: list[str] = []
     problems: list[Problem] = []
     for entry in entries:
@@ -65,7 +65,7 @@ def chosen(entries: Iterable[str]) -> tuple[list[str], list[Problem]]:
         except ConfigError as e:
             problems += e.problems
     if not out and not problems:
-        problems.append(Problem("final.jobs", "is empty", "name ids, file names, or a text file that holds them"))
+        problems.append(Problem("final.jobs", "is empty", "give ids, file names, or a text file with ids"))
     return list(dict.fromkeys(out)), problems
 
 
@@ -78,17 +78,22 @@ def _ids_in(entry: str) -> list[str]:
     except (OSError, ValueError):
         raise ConfigError.one("final.jobs", f"{shown(entry)} is neither an id nor a readable file") from None
     if not found:
-        raise ConfigError.one("final.jobs", f"{shown(entry)} holds no id", "ids look like j0123456789abcdef")
+        raise ConfigError.one("final.jobs", f"{shown(entry)} contains no id", "ids look like j0123456789abcdef")
     return found
 
 
 def _unknown(job_id: str, known: list[str], draft: Store) -> Problem:
     hint = nearest(job_id, known) if len(known) <= 10_000 else ""
-    return Problem("final.jobs", f"{job_id} is not a job of {draft.root}", hint or f"it keeps {len(known):,} jobs")
+    return Problem(
+        "final.jobs", f"{job_id} is not a job of {draft.root}", hint or f"the folder has {len(known):,} jobs"
+    )
 
 
 def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
-    """``job`` with ``changes`` (dotted keys as in an experiment) and ``source``'s weights; its origin is ``job``."""
+    """``job`` with ``changes`` (dotted keys) and the weights of ``source``; its origin is the id of ``job``.
+
+    Raises ConfigError.
+    """
     at = "final.set"
     parts = {s: _section(s, job, changes, at) for s in SECTIONS}
     sampling = {k: getattr(parts["sampling"], k) for k in type(parts["sampling"]).model_fields}
@@ -112,7 +117,7 @@ def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
 
 
 def _section(section: str, job: Job, changes: dict[str, Any], at: str) -> Any:
-    """A section as ``job`` has it, with what is to change, checked as in an experiment."""
+    """The values of ``section`` in ``job`` with ``changes``, validated as in an experiment. Raises ConfigError."""
     new = {k.partition(".")[2]: v for k, v in changes.items() if k.startswith(f"{section}.")}
     if section == "sampling":
         values = {k: getattr(job.shot, k) for k in SECTIONS[section].model_fields}

@@ -1,4 +1,4 @@
-"""Another tool's infotext as a job, and every assumption that it took. Knows no files."""
+"""Converts the infotext of other tools into a job, and lists every assumption. Does not read files."""
 
 from __future__ import annotations
 
@@ -14,73 +14,76 @@ from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Job, Model, model_spec, sampler_spec
 from sdbatch.spec.ranges import slug
 
-HARMLESS = ("Version", "Model hash", "VAE hash", "RNG", infotext.SCHEDULE)
+IGNORED = ("Version", "Model hash", "VAE hash", "RNG", infotext.SCHEDULE)
 OURS = "sdbatch "
-SYNTAX = {  # of prompts, which is plain text or another thing here
-    "<lora:…> and <hypernet:…> are text here": re.compile("<(?:lora|hypernet):"),
-    "[from:to:when] and [a|b] change nothing while rendering here": re.compile(r"\[[^][:|]*[:|][^][]*\]"),
-    "AND does not join prompts here": re.compile(r"\bAND\b"),
+SYNTAX = {  # of prompts in other tools that sdbatch does not have
+    "<lora:…> and <hypernet:…> are treated as text": re.compile("<(?:lora|hypernet):"),
+    "[from:to:when] and [a|b] are treated as text": re.compile(r"\[[^][:|]*[:|][^][]*\]"),
+    "AND does not combine prompts": re.compile(r"\bAND\b"),
 }
 
 
-def job(said: dict[str, Any], model: Model, size: tuple[int, int], key: str) -> tuple[Job, tuple[str, ...]]:
-    """The picture job that ``said`` (of ``infotext.parse``) tells, and what had to be assumed. Raises ConfigError."""
+def job(fields: dict[str, Any], model: Model, size: tuple[int, int], key: str) -> tuple[Job, tuple[str, ...]]:
+    """(picture job, assumptions) of ``fields``, the result of ``infotext.parse``. Raises ConfigError.
+
+    ``size`` is (width, height) of the picture; ``key`` is the dotted key for error messages.
+    """
     usual, assumed = Sampling(), []
 
-    def of(name: str, otherwise: Any) -> Any:
-        if name in said:
-            return said[name]
-        assumed.append(f"{name}: not given, {otherwise} taken")
-        return otherwise
+    def value(name: str, default: Any) -> Any:
+        if name in fields:
+            return fields[name]
+        assumed.append(f"{name}: not given, using {default}")
+        return default
 
-    if not ("width" in said and "height" in said):
-        assumed.append(f"size: not given, the picture's {size[0]}x{size[1]} taken")
-    sampler, doubts = _sampler(of("sampler", usual.sampler), said["extras"].get(infotext.SCHEDULE, ""))
-    assumed += doubts
+    if not ("width" in fields and "height" in fields):
+        assumed.append(f"size: not given, using the picture's {size[0]}x{size[1]}")
+    sampler, more = _sampler(value("sampler", usual.sampler), fields["extras"].get(infotext.SCHEDULE, ""))
+    assumed += more
     data = {
         "v": SPEC_VERSION,
         "model": model_spec(model),
-        "prompt": said["prompt"],
-        "negative": said["negative"],
-        "seed": of("seed", 0),
-        "size": [said.get("width", size[0]), said.get("height", size[1])],
+        "prompt": fields["prompt"],
+        "negative": fields["negative"],
+        "seed": value("seed", 0),
+        "size": [fields.get("width", size[0]), fields.get("height", size[1])],
         "sampler": sampler_spec(sampler),
-        "steps": of("steps", usual.steps),
-        "guidance": of("guidance", usual.guidance),
+        "steps": value("steps", usual.steps),
+        "guidance": value("guidance", usual.guidance),
     }
     shot = parse.shot(data, key)
     made = motion.make(shot, Motion(), Encoding(), slug(shot.prompt))
-    return made, (*assumed, *_unsaid(said, model))
+    return made, (*assumed, *_limitations(fields, model))
 
 
-def _sampler(theirs: str, schedule: str) -> tuple[str, list[str]]:
-    """Our sampler for theirs and its schedule of noise levels, and what is another one."""
-    ours, out = theirs, []
-    if theirs not in SAMPLERS:  # LMS Karras: at least its kind
-        kind = infotext.sampler(theirs.rpartition(" ")[0])
-        ours = kind if kind in SAMPLERS else Sampling().sampler
-        out.append(f"sampler: {theirs[:60]!r} is not ours, {ours} taken")
-    wish = schedule.casefold()
-    if wish == "automatic" and ours == "dpmpp_2m":
-        return "dpmpp_2m_karras", [*out, "schedule: 'Automatic' is Karras for DPM++ 2M there, dpmpp_2m_karras taken"]
-    if wish == "automatic" and ours == "dpmpp_2m_sde":
-        out.append("schedule: 'Automatic' is Exponential for DPM++ 2M SDE there, that of dpmpp_2m_sde taken")
-    elif wish not in ("", "automatic", "uniform") and not ours.endswith(f"_{wish}"):
-        out.append(f"schedule: {schedule[:60]!r} is not ours for this sampler, that of {ours} taken")
-    return ours, out
+def _sampler(name: str, schedule: str) -> tuple[str, list[str]]:
+    """(sampler, assumptions) for the name and the noise schedule that the infotext gives."""
+    sampler, out = name, []
+    if name not in SAMPLERS:  # for example LMS Karras: use LMS
+        kind = infotext.sampler(name.rpartition(" ")[0])
+        sampler = kind if kind in SAMPLERS else Sampling().sampler
+        out.append(f"sampler: unknown sampler {name[:60]!r}, using {sampler}")
+    noise = schedule.casefold()
+    if noise == "automatic" and sampler == "dpmpp_2m":
+        return "dpmpp_2m_karras", [*out, "schedule: 'Automatic' means Karras for DPM++ 2M, using dpmpp_2m_karras"]
+    if noise == "automatic" and sampler == "dpmpp_2m_sde":
+        out.append("schedule: 'Automatic' means Exponential for DPM++ 2M SDE, using that of dpmpp_2m_sde")
+    elif noise not in ("", "automatic", "uniform") and not sampler.endswith(f"_{noise}"):
+        out.append(f"schedule: {schedule[:60]!r} is not available for this sampler, using that of {sampler}")
+    return sampler, out
 
 
-def _unsaid(said: dict[str, Any], model: Model) -> list[str]:
-    """What no infotext can tell us, or what it tells of things that are not here."""
-    extras, out = said["extras"], []
-    if said.get("model") != model.weights.replace(":", "-"):
-        name = f"{str(said['model'])[:80]!r} is a name only" if "model" in said else "not given"
-        out.append(f"weights: {name}, {model.weights[:80]} taken")
+def _limitations(fields: dict[str, Any], model: Model) -> list[str]:
+    """Assumptions about values that an infotext does not contain, and features that sdbatch does not have."""
+    extras, out = fields["extras"], []
+    if fields.get("model") != model.weights.replace(":", "-"):
+        name = f"{str(fields['model'])[:80]!r} does not identify them" if "model" in fields else "not given"
+        out.append(f"weights: {name}, using {model.weights[:80]}")
     if not str(extras.get("Version", "")).startswith(OURS) and extras.get("RNG") != "CPU":
-        out.append("noise: drawn on the CPU; other tools may draw it on the GPU, which is another picture")
-    texts = said["prompt"] + said["negative"]
+        out.append("noise: generated on the CPU; other tools may generate it on the GPU, which gives another picture")
+    texts = fields["prompt"] + fields["negative"]
     out += [f"prompt: {what}" for what, pattern in SYNTAX.items() if pattern.search(texts)]
     own = {"VAE": model.vae.replace(":", "-")}
-    if unused := [k for k in extras if k not in HARMLESS and extras[k] != own.get(k)]:
+    if unused := [k for k in extras if k not in IGNORED and extras[k] != own.get(k)]:
         out.append(f"not used: {', '.join(unused)[:200]}")
     return out

@@ -15,7 +15,7 @@ from sdbatch.terminal.console import say
 
 
 def run(experiment: Experiment) -> int:
-    """Write the page again and check every file of it. Without prompts the plan is the one that the folder keeps."""
+    """Rebuild the page and check all its files. Without prompts, use the plan that is stored in the folder."""
     site = _site(experiment)
     site.finish(rebuild=True)
     say(site.store.gallery)
@@ -38,7 +38,7 @@ def _site(experiment: Experiment) -> Site:
 
 
 def _is_model(model: ModelSettings, plan: JobList) -> bool:
-    """Whether a kept plan was made with these weights."""
+    """Whether a stored plan was made with these weights."""
     try:
         return len(plan) > 0 and locate(model).model.weights == plan[0].shot.model.weights
     except ConfigError:

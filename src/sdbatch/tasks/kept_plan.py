@@ -1,4 +1,4 @@
-"""Jobs as a folder keeps them: rebuilt from plan.jsonl, without the experiment that they came from."""
+"""Jobs of the plans stored in an experiment's folder (plan.jsonl), without the experiment's configuration."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from sdbatch.store import Store
 from sdbatch.store.plan_file import id_of, kept_ids
 from sdbatch.tasks.rerender import JobList
 
-MAX_LINE = 16_000_000
+MAX_LINE = 16_000_000  # bytes
 
 
 def plan(experiment: Experiment, store: Store) -> Plan | JobList:
-    """The experiment's plan; where only a name is given, the one that its folder keeps. Raises ConfigError."""
+    """The experiment's plan; without prompts, the one stored in its folder. Raises ConfigError."""
     if experiment.prompts:
         return make_plan(resolve(experiment))
     if not store.plan.is_file():
@@ -33,12 +33,12 @@ def plan(experiment: Experiment, store: Store) -> Plan | JobList:
 
 
 def plan_files(store: Store) -> list[Path]:
-    """Every plan that is kept, the last one first."""
+    """All stored plans, the current one first."""
     return [p for p in (store.plan, *sorted(store.root.glob("plans/*.jsonl"))) if p.is_file()]
 
 
 def ids(store: Store) -> list[str]:
-    """Ids of all kept plans, the last plan's first, each once."""
+    """Ids of all stored plans without duplicates, those of the current plan first."""
     found: dict[str, None] = {}
     for path in plan_files(store):
         with suppress(OSError):
@@ -47,7 +47,7 @@ def ids(store: Store) -> list[str]:
 
 
 def jobs(path: Path, wanted: Container[str] | None = None) -> Iterator[Job]:
-    """The jobs of one kept plan (only ``wanted`` ids); lines that are not whole job are skipped."""
+    """The jobs of one stored plan, or only those with ids in ``wanted``. Damaged lines are skipped."""
     with path.open("rb") as f:
         while line := f.readline(MAX_LINE):
             job_id = id_of(line)
@@ -57,7 +57,7 @@ def jobs(path: Path, wanted: Container[str] | None = None) -> Iterator[Job]:
 
 
 def job(line: dict[str, object]) -> Job:
-    """The job that a line says. Raises ConfigError."""
+    """The job of a parsed line. Raises ConfigError."""
     made = parse.job(line, name=slug_of(str(line.get("path"))))
     labels = line.get("labels")
     return replace(made, labels=tuple((k, str(v)) for k, v in labels.items()) if isinstance(labels, dict) else ())

@@ -26,5 +26,7 @@ def run(experiment: Experiment) -> int:
         for path in write_previews(plan, experiment.run_folder / "preview"):
             say(path, stderr=True)
     elif experiment.motion.mode != "still" and experiment.plan.format == "table":
-        open_console(stderr=True).print("plan.preview=true draws curves and camera, without a model", highlight=False)
+        open_console(stderr=True).print(
+            "plan.preview=true draws the curves and the camera path, without a model", highlight=False
+        )
     return 0

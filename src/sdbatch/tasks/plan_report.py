@@ -1,4 +1,4 @@
-"""``task=plan``: what an experiment would render, what is done, what it costs. No torch."""
+"""The report of ``task=plan``: the jobs of an experiment, their states and their costs. Does not import torch."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from sdbatch.spec.cost import table_of
 from sdbatch.spec.jobs import Job, Shot
 from sdbatch.store import TO_RENDER, State, States, Store
 
-SHOWN = 12  # values, paths and texts listed for users; programs get more
+SHOWN = 12  # values, paths and texts in the table; the JSON has more
 
 
 def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
-    """The whole report as JSON-able data."""
+    """The report as JSON-compatible data. ``timings`` is the file of earlier runs."""
     ledger = store.ledger()
     states = store.states(plan, ledger)
     part = plan.shard()
     todo = list(states.where(*TO_RENDER, part=part))
     caches = [ShotCache(store, name, ledger) for name in store.shot_profiles() if store.profile(name) is not None]
-    paid = _paid(_distinct((plan[i] for i in todo), caches))
-    seconds = estimate(timings, paid.pop("work"), plan.resolved.source.model.weights)
+    costs = _costs(_distinct((plan[i] for i in todo), caches))
+    seconds = estimate(timings, costs.pop("work"), plan.resolved.source.model.weights)
     counts = {str(k): v for k, v in Counter(states[i] for i in part).items()}
     return {
         "name": plan.resolved.experiment.name,
@@ -47,7 +47,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "shard": {"index": part.start, "count": part.step, "jobs": len(part)},
         "states": {str(s): counts.get(str(s), 0) for s in State} | {"orphaned": len(states.orphans)},
         "axes": _by_axis(plan, states),
-        "to_render": {"jobs": len(todo), **paid},
+        "to_render": {"jobs": len(todo), **costs},
         "estimated_seconds": None if seconds is None else round(seconds, 1),
         "texts": _texts(plan),
         "unknown_words": _unknown(plan),
@@ -58,13 +58,13 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
 
 
 def _missing(job: Job, caches: Sequence[ShotCache]) -> Sequence[Shot]:
-    """The shots that ``job`` lacks, by the profile that holds most of them (a run under another one renders more)."""
+    """The shots that ``job`` needs, for the profile with the most stored shots (another profile needs more)."""
     shots = motion.shots(job)
     return min(([s for s in shots if not cache.has(s.id)] for cache in caches), key=len, default=shots)
 
 
-def _paid(shots: Iterable[Shot]) -> dict[str, Any]:
-    """Distinct shots, evaluations and denoiser rows to pay; ``work`` is what ``runner.estimate`` takes."""
+def _costs(shots: Iterable[Shot]) -> dict[str, Any]:
+    """Numbers of shots, evaluations and denoiser rows; ``work`` is the argument of ``runner.estimate``."""
     count = evaluations = rows = 0
     work = 0.0
     for shot in shots:
@@ -74,11 +74,11 @@ def _paid(shots: Iterable[Shot]) -> dict[str, Any]:
 
 
 def _distinct(jobs: Iterable[Job], caches: Sequence[ShotCache]) -> Iterator[Shot]:
-    """The shots to render for ``jobs``, each once."""
+    """The shots to render for ``jobs``, without duplicates."""
     seen: set[str] = set()
     for job in jobs:
         for shot in _missing(job, caches):
-            if job.video is not None:  # stills are distinct already
+            if job.video is not None:  # still jobs are distinct
                 if (shot_id := shot.id) in seen:
                     continue
                 seen.add(shot_id)
@@ -100,7 +100,7 @@ def _by_axis(plan: Plan, states: States) -> list[dict[str, Any]]:
 
 
 def _all_texts(plan: Plan) -> dict[str, str]:
-    """Every text with a name for it: prompts (of a video with its words and its last motion phrase) and negatives."""
+    """Every text and its name: negatives, and prompts with the video's words and last motion phrase."""
     experiment = plan.resolved.experiment
     phrase = experiment.motion.phrases()[-1] if experiment.motion.mode != "still" else ""
     words = [key.value for key in experiment.motion.prompts] or [""]
@@ -117,7 +117,7 @@ def _all_texts(plan: Plan) -> dict[str, str]:
 
 
 def _texts(plan: Plan) -> list[dict[str, Any]]:
-    """Texts of more than one chunk, and where they are cut; nothing of them is dropped."""
+    """Texts of several chunks, and where they are split. No part of a text is dropped."""
     source = plan.resolved.source
     if not source.reads_text:
         return []
@@ -130,7 +130,7 @@ def _texts(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _unknown(plan: Plan) -> list[str]:
-    """Words that a small vocabulary (not CLIP's) does not hold whole."""
+    """Words that a small vocabulary (not CLIP's) does not contain."""
     source: Source = plan.resolved.source
     if source.vocabulary == CLIP or not source.reads_text:
         return []
@@ -143,7 +143,7 @@ def as_json(report: dict[str, Any]) -> str:
 
 
 def show(report: dict[str, Any], console: Console) -> None:
-    """The report for users."""
+    """Print the report as a table."""
     todo = report["to_render"]
     console.print(f"[bold]{report['name']}[/]  {_count(report['jobs'], 'job')}  in {report['folder']}", highlight=False)
     _states(report, console)
@@ -160,7 +160,7 @@ def show(report: dict[str, Any], console: Console) -> None:
         counts = ", ".join(_count(todo[k], k[:-1]) for k in ("jobs", "shots", "evaluations", "rows"))
         seconds = report["estimated_seconds"]
         time = f"about {duration(seconds)}" if seconds else "no estimate before a first run"
-        time = time if todo["shots"] else "every shot is stored, no model is needed"
+        time = time if todo["shots"] else "all shots are stored, no model is needed"
         console.print(f"to render: {counts}; {time}", highlight=False, soft_wrap=True)
     _warnings(report, console)
     for path in report["writes"][:SHOWN]:
@@ -191,18 +191,19 @@ def _warnings(report: dict[str, Any], console: Console) -> None:
         )
     if marks := report["plain_words"]:
         console.print(
-            f"[yellow]not read here, taken as plain words:[/] {plain(', '.join(marks[:SHOWN]))}", highlight=False
+            f"[yellow]syntax of other tools, treated as plain words:[/] {plain(', '.join(marks[:SHOWN]))}",
+            highlight=False,
         )
     if words := report["unknown_words"]:
         more = ", …" if len(words) > 3 * SHOWN else ""
         console.print(
-            f"[yellow]words that the model does not know:[/] {plain(', '.join(words[: 3 * SHOWN]))}{more}",
+            f"[yellow]unknown words:[/] {plain(', '.join(words[: 3 * SHOWN]))}{more}",
             highlight=False,
         )
 
 
 def plain(text: str) -> str:
-    """Text of users, safe for rich's markup."""
+    """User text, escaped for rich's markup."""
     return text.replace("[", r"\[")
 
 

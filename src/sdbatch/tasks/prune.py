@@ -1,14 +1,14 @@
-"""``task=prune``: what no kept plan wants any more. Shows it; removes it only when told to.
+"""``task=prune``: list what no stored plan needs; remove it with ``prune.apply=true``.
 
-    orphan    a record, and its files, of a job that is in no kept plan
-    stray     a file in images/ or videos/ that no record names
-    shot      a picture in shots/ that no video of a kept plan needs (prune.shots: any)
-    frame     a picture in frames/ of a video that is in no kept plan
-    thumb     a small picture in gallery/ of a job that no record names
-    plan      a plan before the present one (prune.plans)
-    profile   a file in profiles/ that no record and no shot names
+    orphan    a record, and its files, of a job that is in no stored plan
+    stray     a file in images/ or videos/ without a record
+    shot      a picture in shots/ that no video of a stored plan needs (with prune.shots: no unfinished video)
+    frame     a picture in frames/ of a video that is in no stored plan
+    thumb     a thumbnail in gallery/ of a job without a record
+    plan      a plan before the current one (prune.plans)
+    profile   a file in profiles/ that no record and no shot uses
 
-Records go before files: what a crash leaves is a stray, which the next prune finds.
+Records are removed before files, so after a crash only strays are left, which the next prune removes.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from sdbatch.tasks import gallery, kept_plan
 from sdbatch.tasks.verify.repair import order
 from sdbatch.terminal.console import open_console
 
-SHOWN = 20  # paths of a kind that are listed
+SHOWN = 20  # listed paths per kind
 
 
 @dataclass(slots=True)
 class Unwanted:
-    """What would go: ``paths`` by kind, and ids whose records go."""
+    """What to remove: ``paths`` by kind, and ids whose records are removed."""
 
     paths: dict[str, list[Path]] = field(default_factory=dict)
     records: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Unwanted:
 
 
 def run(experiment: Experiment) -> int:
-    """Show what no kept plan needs; remove it if ``prune.apply`` says so."""
+    """List what no stored plan needs; remove it with ``prune.apply``."""
     store, settings = Store(experiment.folder), experiment.prune
     if not experiment.prompts and not store.root.is_dir():
         names = [p.name for p in store.root.parent.glob("*/")]
@@ -63,7 +63,7 @@ def run(experiment: Experiment) -> int:
 
 
 def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwanted:
-    """Find it. ``plan`` is the experiment's present plan (None: only what the folder keeps counts)."""
+    """What neither a stored plan needs nor ``plan``, the current one of the experiment (or None)."""
     ledger = store.ledger()
     plans = kept_plan.plan_files(store)
     old = [p for p in plans if p != store.plan or plan is not None] if settings.plans else []
@@ -93,17 +93,17 @@ def _files(store: Store, ledger: Ledger, job_id: str) -> Iterator[Path]:
 
 
 def _kept_files(store: Store, ledger: Ledger, gone: set[str]) -> set[Path]:
-    """A manifest may have been tampered with: no record makes another one's file go."""
+    """Files of records that are kept. A manifest may be forged: its records must not remove files of other records."""
     return {p for i in ledger if i not in gone for p in _files(store, ledger, i)} if gone else set()
 
 
 def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -> Iterator[Path]:
-    """Shots that no kept video needs; with ``finished`` also those that only finished videos would use again."""
-    there = [p for p in store.root.glob("shots/*/*.png") if p.is_file()]
-    jobs = [job for path in plans for job in kept_plan.jobs(path)] if there else []
+    """Shots that no stored plan's video needs; with ``finished``, also those that only finished videos need."""
+    existing = [p for p in store.root.glob("shots/*/*.png") if p.is_file()]
+    jobs = [job for path in plans for job in kept_plan.jobs(path)] if existing else []
     if {i for path in plans for i in kept_ids(path)} - {job.id for job in jobs}:
-        return  # a plan of another version, or a damaged one: what it needs is not known
-    jobs += [plan[i] for i in range(len(plan))] if there and plan is not None else []
+        return  # a damaged plan or one of another version: its needs are unknown
+    jobs += [plan[i] for i in range(len(plan))] if existing and plan is not None else []
     ledger = store.ledger()
 
     def needs(job: Job) -> bool:
@@ -111,7 +111,7 @@ def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -
         return job.video is not None and not (finished and record and record.done and store.intact(record))
 
     wanted = {shot_id for job in jobs if needs(job) for shot_id in motion.shot_ids(job)}
-    yield from (p for p in there if p.stem not in wanted)
+    yield from (p for p in existing if p.stem not in wanted)
 
 
 def _profiles(store: Store, ledger: Ledger, gone: set[str], shots: set[Path]) -> Iterator[Path]:
@@ -121,9 +121,9 @@ def _profiles(store: Store, ledger: Ledger, gone: set[str], shots: set[Path]) ->
 
 
 def remove(store: Store, plan: Plan | None, found: Unwanted, settings: PruneSettings) -> None:
-    """Remove what was ``found``. Raises StoreError, also if another process writes here."""
+    """Remove ``found``. Raises StoreError, also if another process renders into the folder."""
     if store.living():
-        raise StoreError(f"{store.root}: another process renders here; prune when it is done")
+        raise StoreError(f"{store.root}: another process renders into this folder; prune after it has ended")
     with store.worker() as worker:
         if settings.plans and plan is not None:
             store.keep_plan(worker, plan)
@@ -148,13 +148,13 @@ def _size(path: Path) -> int:
 
 
 def show_prune(found: Unwanted, store: Store, applied: bool, console: Console) -> None:
-    """What ``task=prune`` removed, or would."""
+    """Print what ``task=prune`` removed, or would remove."""
 
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     if not found:
-        say(f"{store.root}: everything in it is wanted")
+        say(f"{store.root}: nothing to remove")
         return
     kinds = [f"{len(paths):,} {kind} file{'s' * (len(paths) != 1)}" for kind, paths in found.paths.items() if paths]
     records = f"{len(found.records):,} record{'s' * (len(found.records) != 1)}" if found.records else ""
@@ -164,4 +164,4 @@ def show_prune(found: Unwanted, store: Store, applied: bool, console: Console) -
             say(f"  {kind}  {path.relative_to(store.root)}")
         if len(paths) > SHOWN:
             say(f"  {kind}  … and {len(paths) - SHOWN:,} more")
-    say("removed" if applied else "nothing was removed: that takes prune.apply=true")
+    say("removed" if applied else "nothing was removed; set prune.apply=true to remove")

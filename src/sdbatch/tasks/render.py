@@ -1,4 +1,4 @@
-"""``task=render``: render what is missing, in this process or in worker processes. ``task=final`` does the same."""
+"""``task=render``: render the missing jobs, in this process or in worker processes. Also used by ``task=final``."""
 
 from __future__ import annotations
 
@@ -33,24 +33,27 @@ from sdbatch.workers import Slot, Supervisor, assign, receive
 
 
 def run(experiment: Experiment) -> int:
-    """Render what is missing of the experiment's plan; the exit code."""
+    """Render the missing jobs of the experiment's plan; the exit code."""
     return render(workload(experiment))
 
 
 def render(work: Workload) -> int:
-    """Render what is missing, in this process or in worker processes; the exit code."""
+    """Render the missing jobs, in this process or in worker processes; the exit code."""
     runtime = work.experiment.runtime
     check_writable(work.store.root)
     progress = open_progress(open_console(stderr=True), status=work.experiment.run_folder / "progress.json")
     if (runtime.gpus is None and runtime.processes is None) or not work.pending:
         return finished(here(work, progress), work.experiment, work.plan, open_console())
-    return _together(work, assign(runtime, cards), progress)
+    return _in_workers(work, assign(runtime, cards), progress)
 
 
 def here(
     work: Workload, progress: Progress, watcher: Observer | None = None, signals: SignalHandler | None = None
 ) -> Outcome:
-    """Render in this process. ``watcher`` sees every record; ``signals`` stops the run (None: Ctrl-C and SIGTERM)."""
+    """Render in this process. ``watcher`` is notified of every record.
+
+    ``signals`` stops the run; None: a handler of Ctrl-C and SIGTERM.
+    """
     experiment, source = work.experiment, _ready(work)
     site = Site(work.plan, work.store, experiment.model, work.axes)
     with _watched(experiment, site, progress, open_console(stderr=True)) as observer:
@@ -61,23 +64,23 @@ def here(
         )
 
 
-def _together(work: Workload, slots: Sequence[Slot], progress: Progress) -> int:
-    """Render with one worker process on each of ``slots``."""
+def _in_workers(work: Workload, slots: Sequence[Slot], progress: Progress) -> int:
+    """Render with one worker process per slot; the exit code."""
     fetch(work.source)  # once, not once per worker
     order = {
         "experiment": work.order.model_dump(mode="json", exclude_defaults=True),
         "plan": plan_digest(work.plan.ids),
     }
     supervisor = Supervisor(slots, order, progress)
-    worst = supervisor.run()
-    if worst == 2:  # the workers have reported it, and rendered nothing
-        return worst
+    exit_code = supervisor.run()
+    if exit_code == 2:  # the workers have reported it, and rendered nothing
+        return exit_code
     outcome = _outcome(work, progress, supervisor.stopped)
-    return max(worst, finished(outcome, work.experiment, work.plan, open_console()))
+    return max(exit_code, finished(outcome, work.experiment, work.plan, open_console()))
 
 
 def _outcome(work: Workload, progress: Progress, stopped: bool) -> Outcome:
-    """What the workers made of the plan, by the records."""
+    """The results of the workers, from the records."""
     store, part = work.store, work.experiment.shard.part(len(work.plan))
     states = store.states(work.plan, ledger := store.ledger())
     failed = [work.plan.ids[i] for i in states.where(State.FAILED, part=part)]
@@ -85,12 +88,18 @@ def _outcome(work: Workload, progress: Progress, stopped: bool) -> Outcome:
     errors = tuple((i, r.error) for i in failed[:SHOWN] if (r := ledger.get(i)) is not None)
     skipped = len(part) - progress.done - len(failed) - left
     return Outcome(
-        progress.done, skipped, len(failed), left, stopped and left > 0, errors=errors, garbage=ledger.garbage
+        progress.done,
+        skipped,
+        len(failed),
+        left,
+        stopped and left > 0,
+        errors=errors,
+        damaged_lines=ledger.damaged_lines,
     )
 
 
 def work() -> int:
-    """A worker process: render the order on standard input, as far as the other workers leave it."""
+    """Run a worker process: render its part of the order that is read from standard input; the exit code."""
     order, progress = receive()
     found = workload(validate({**order["experiment"], "runtime": order["runtime"]}))
     if plan_digest(found.plan.ids) != order["plan"]:
@@ -99,7 +108,7 @@ def work() -> int:
 
 
 def _ready(work: Workload) -> Source:
-    """The weights on this disk, and a machine that can do what is asked of it, before anything is written.
+    """Download the weights and check the device, before anything is written. Raises ConfigError.
 
     A finished experiment needs neither.
     """
@@ -113,7 +122,7 @@ def _ready(work: Workload) -> Source:
 
 @contextmanager
 def _watched(experiment: Experiment, site: Site, progress: Progress, console: Console) -> Iterator[Observer]:
-    """A run with its page, unless told not to. A page that cannot be written is said, never a reason to fail."""
+    """The observer that keeps the page up to date, if enabled. Errors of the page are reported, not raised."""
     if not experiment.gallery.enabled:
         yield Observer()
         return
@@ -125,10 +134,10 @@ def _watched(experiment: Experiment, site: Site, progress: Progress, console: Co
 
 
 def check_writable(folder: Path) -> None:
-    """Raise ConfigError now rather than after an hour; the folder itself is not made yet."""
+    """Raise ConfigError if ``folder`` cannot be written. Does not create it."""
     try:
-        there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-        TemporaryFile(dir=there).close()  # os.access says yes to root on a read-only file system
+        existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        TemporaryFile(dir=existing).close()  # os.access is true for root on a read-only file system
     except OSError as e:
         why = f"{str(folder)!r} is not writable: {e.strerror}"
         raise ConfigError.one("output.folder", why, "set output.folder=…") from e

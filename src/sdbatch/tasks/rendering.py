@@ -1,4 +1,4 @@
-"""How an experiment's keys become the options of a run: one place for every task that renders."""
+"""The options of a run from an experiment's keys, for all tasks that render."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def options(experiment: Experiment, progress: Progress) -> Options:
 
 
 def temporary(experiment: Experiment, progress: Progress) -> Options:
-    """The options of a run into a temporary folder: all of the jobs given, their files the same bytes, no traces."""
+    """The options of a run into a temporary folder: all jobs, the same file contents, no timings and frames."""
     return replace(options(experiment, progress), retry="failed", shard=(0, 1), frames=False, timings=None)

@@ -1,7 +1,7 @@
-"""``task=reproduce``: one picture or video made again from what the file says of itself; the original stays as it is.
+"""``task=reproduce``: render a picture or video again from its metadata. The original is not changed.
 
-Ours say everything. Other tools' infotext says less: what had to be assumed is named. Files come from anywhere, so
-nothing that they say is believed before it is checked.
+Files of sdbatch contain a complete description. For the infotext of other tools, assumptions are made and listed. Files
+are untrusted, so all metadata is validated.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KEY = "source"
 
 @dataclass(frozen=True, slots=True)
 class FileSettings:
-    """What a file tells: the job in it, the profile it was made with (ours say it) and what had to be assumed."""
+    """The metadata of a file: its job, its profile (None for other tools' files), and the assumptions made."""
 
     job: Job
     source: Source
@@ -44,16 +44,16 @@ class FileSettings:
 
 @dataclass(frozen=True, slots=True)
 class Reproduced:
-    """The new file, how far it is from the old one, and what differs between the profiles (None: not known)."""
+    """The new file, its distance from the original, and the differences of their profiles (None: unknown)."""
 
     path: Path
-    told: FileSettings
+    settings: FileSettings
     distance: compare.Distance
     profiles: list[dict[str, str]] | None
 
     @property
     def code(self) -> int:
-        """3 if one profile gave different bits, 1 if there was nothing to compare."""
+        """3 if the bits differ under the same profile, 1 if there is nothing to compare with, else 0."""
         if self.distance.why:
             return 1
         return 3 if not self.distance.equal and self.profiles == [] else 0
@@ -61,21 +61,21 @@ class Reproduced:
 
 def run(experiment: Experiment) -> int:
     """Render the file that ``experiment.source`` names again, and compare; the exit code."""
-    made = reproduce(experiment, told(experiment), Progress())
+    made = reproduce(experiment, read_settings(experiment), Progress())
     show_reproduce(made, open_console())
     return made.code
 
 
-def told(experiment: Experiment) -> FileSettings:
-    """Read the file that ``experiment.source`` names. Raises ConfigError; renders and writes nothing."""
+def read_settings(experiment: Experiment) -> FileSettings:
+    """Read the metadata of the file ``experiment.source``. Raises ConfigError; renders and writes nothing."""
     path = _source(experiment)
     try:
         data = metadata.read(path)
     except (ValueError, OSError) as e:
-        hint = "a PNG, a video or the .json beside one; made with output.metadata=none it says nothing"
+        hint = "give a PNG, a video or its .json; files written with output.metadata=none have no metadata"
         raise ConfigError.one(KEY, f"{path.name!r}: {e}", hint) from e
     if "parameters" in data:
-        return _told_by_infotext(data["parameters"], path, experiment)
+        return _from_infotext(data["parameters"], path, experiment)
     job = parse.job(data.get("job"), f"{KEY}.job", str(data.get("slug", ""))[:100])
     profile = parse.profile(data.get("profile"), f"{KEY}.profile")
     origin = data.get("origin", "")
@@ -84,7 +84,7 @@ def told(experiment: Experiment) -> FileSettings:
 
 
 def reproduce(experiment: Experiment, found: FileSettings, progress: Progress) -> Reproduced:
-    """Render it and put it into ``reproduce.folder``. Raises ConfigError, RenderError, StoreError, Interrupted."""
+    """Render ``found.job`` into ``reproduce.folder``. Raises ConfigError, RenderError, StoreError, Interrupted."""
     original = _source(experiment)
     target = _target(experiment, original, found.job)
     renderer = rerender.open_as(found.profile, found.source, experiment)
@@ -106,14 +106,14 @@ def _source(experiment: Experiment) -> Path:
         raise ConfigError.one(KEY, "is missing", "name a file: task=reproduce source=picture.png")
     path = Path(experiment.source).expanduser()
     try:
-        there, folder = path.is_file(), path.is_dir()
+        exists, folder = path.is_file(), path.is_dir()
     except (OSError, ValueError):
-        there, folder = False, False
+        exists, folder = False, False
     if folder:
         raise ConfigError.one(
-            KEY, f"{experiment.source!r} is a folder", "name one file in it; task=verify does them all"
+            KEY, f"{experiment.source!r} is a folder", "name one of its files; task=verify checks all of them"
         )
-    if not there:
+    if not exists:
         beside = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
         raise ConfigError.one(KEY, f"{experiment.source!r} is not a file", nearest(path.name, beside))
     return path
@@ -123,12 +123,14 @@ def _target(experiment: Experiment, original: Path, job: Job) -> Path:
     suffix = Path(job.path).suffix
     target = Path(experiment.reproduce.folder).expanduser() / f"{original.stem}{suffix}"
     if target.exists() and target.samefile(original):
-        raise ConfigError.one("reproduce.folder", "is where the original is", "it would be overwritten: name another")
+        raise ConfigError.one(
+            "reproduce.folder", "contains the original", "the original would be overwritten: choose another folder"
+        )
     return target
 
 
-def _told_by_infotext(said: dict[str, Any], path: Path, experiment: Experiment) -> FileSettings:
-    skip = said.get("clip_skip", 1)
+def _from_infotext(fields: dict[str, Any], path: Path, experiment: Experiment) -> FileSettings:
+    skip = fields.get("clip_skip", 1)
     if skip not in CLIP_SKIP:
         raise ConfigError.one(f"{KEY}.parameters", f"Clip skip {skip} is out of range {CLIP_SKIP}")
     source = locate(experiment.model.model_copy(update={"clip_skip": skip}))
@@ -136,37 +138,37 @@ def _told_by_infotext(said: dict[str, Any], path: Path, experiment: Experiment) 
         height, width, _ = png.decode(path).shape
     except ValueError as e:
         raise ConfigError.one(KEY, f"{path.name!r}: {e}") from e
-    job, assumed = foreign.job(said, source.model, (width, height), f"{KEY}.parameters")
+    job, assumed = foreign.job(fields, source.model, (width, height), f"{KEY}.parameters")
     return FileSettings(job, source, None, assumed)
 
 
 def _distance(original: Path, made: Path) -> compare.Distance:
-    """To the original; of a ``.json``, to the video beside it."""
+    """The distance from the original; if that is a ``.json``, from its video."""
     if original.suffix.lower() == ".json":
         original = original.with_suffix(made.suffix)
     if not original.is_file():
-        return compare.Distance(why="there is no video beside it to compare with")
+        return compare.Distance(why="its video is missing")
     return compare.files(original, made)
 
 
 def _keep(made: Store, path: Path, target: Path) -> None:
-    """Bring the file (and what lies beside a video) from its temporary place to ``target``."""
+    """Copy the file, and the sidecar files of a video, from the temporary store to ``target``."""
     with made.worker() as worker:
         for each in repair.with_sidecars(path):
             repair.copy_file(each, target.with_suffix(each.suffix), worker)
 
 
 def show_reproduce(made: Reproduced, console: Console) -> None:
-    """What became of ``task=reproduce``."""
+    """Print the result of ``task=reproduce``."""
 
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
     head = "rendered, but cannot be compared: " if made.distance.why else ""
     say(f"{escape(str(made.path))}: {head}{escape(str(made.distance))}")
-    for text in made.told.assumed:
+    for text in made.settings.assumed:
         say(f"  assumed {escape(text)}")
     if made.profiles:
         say(f"  {'the profiles differ' if made.distance.equal else 'likely causes'}: {differences(made.profiles)}")
     elif made.code == 3:
-        say("  its profile is the present one: no version or setting explains it (was the file changed?)")
+        say("  the profiles are equal: no version or setting explains the difference (was the file changed?)")

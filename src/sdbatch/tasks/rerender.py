@@ -1,4 +1,4 @@
-"""Jobs rendered again, into a temporary place: what verify and reproduce compare with. Never writes under outputs/."""
+"""Renders jobs again into a temporary folder, for comparison by verify and reproduce. Never writes to outputs/."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sdbatch.terminal.progress import Progress
 
 
 class JobList(Sequence[Job]):
-    """A plan of the jobs that are in it."""
+    """A plan that is a list of jobs. Duplicate ids are dropped."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = {job.id: job for job in reversed(jobs)}
@@ -37,7 +37,7 @@ class JobList(Sequence[Job]):
 
     @classmethod
     def named(cls, ids: Sequence[str]) -> JobList:
-        """Only the names of jobs: what putting records in order needs."""
+        """A plan with ids but without jobs, sufficient to sort records."""
         found = cls([])
         found.ids = list(ids)
         return found
@@ -70,26 +70,26 @@ class _SharedRenderer:
         return self._renderer.render(feed)
 
     def close(self) -> None:
-        """Its owner closes it."""
+        """Does nothing: the owner of the renderer closes it."""
 
 
 def as_recorded(job: Job, record: Record) -> Job:
-    """``job`` under the name that it was recorded with (a prompt may have another id by now), with its origin."""
+    """``job`` with the file name and the origin of its record (the prompt may have another id now)."""
     return replace(job, slug=slug_of(record.path) or job.slug, origin=record.origin)
 
 
 def runtime_of(profile: Profile, otherwise: Runtime) -> Runtime:
-    """How to render so that ``profile`` comes out again, where this machine can."""
+    """The runtime settings that give ``profile``; ``otherwise`` if they are not valid in this version."""
     wanted = {k: getattr(profile, k) for k in Runtime.model_fields if hasattr(profile, k)}
     wanted |= {"exact": profile.exact != "not asked for", "writers": otherwise.writers}
     try:
         return Runtime(**wanted)
-    except ValidationError:  # of another renderer or version
+    except ValidationError:  # the profile of another renderer or version
         return otherwise
 
 
 def open_as(recorded: Profile | None, source: Source, experiment: Experiment) -> Renderer:
-    """A renderer set up as recorded; as the experiment says where this machine cannot, which is another profile."""
+    """A renderer with the recorded profile; on machines that cannot use it, with the experiment's settings."""
     usual = experiment.runtime
     try:
         return open_renderer(source, experiment.model, runtime_of(recorded, usual) if recorded else usual)
@@ -98,7 +98,10 @@ def open_as(recorded: Profile | None, source: Source, experiment: Experiment) ->
 
 
 def source_of(model: Model, experiment: Experiment) -> Source:
-    """Where ``model`` is on this machine: the configured weights, or ones that the file names by themselves."""
+    """The location of the weights of ``model``: the configured ones, or built-in or hub weights that it names.
+
+    Raises ConfigError if none of them match.
+    """
     given = experiment.model.model_copy(update={"clip_skip": model.clip_skip})
     tries = [given, *_named(model, given)]
     for settings in tries:
@@ -111,13 +114,13 @@ def source_of(model: Model, experiment: Experiment) -> Source:
     vae = f" and the VAE {model.vae}" if model.vae else ""
     raise ConfigError.one(
         "model",
-        f"rendered with the weights {model.weights[:120]}{vae}, which model={experiment.model.kind} are not",
-        "give theirs: model=local model.path=FOLDER" + (" model.vae=FILE" if vae else ""),
+        f"rendered with the weights {model.weights[:120]}{vae}, and model={experiment.model.kind} has others",
+        "set model=local model.path=FOLDER" + (" model.vae=FILE" if vae else ""),
     )
 
 
 def _named(model: Model, given: ModelSettings) -> list[ModelSettings]:
-    """Weights that need no path: built in, or a repository and a commit of the hub."""
+    """Settings of weights that need no path: built-in ones, or a repository and commit of the hub."""
     kinds: list[dict[str, Any]] = [{"kind": name} for name, kind in MODEL_KINDS.items() if kind.builtin]
     repo, at, revision = model.weights.partition("@")
     if at and given.kind != "hub":
@@ -129,10 +132,10 @@ def _named(model: Model, given: ModelSettings) -> list[ModelSettings]:
 def rendered(
     jobs: Sequence[Job], renderer: Renderer, experiment: Experiment, progress: Progress | None = None
 ) -> Iterator[Store]:
-    """A store in which ``jobs`` are rendered, in the order given; gone afterwards. Raises Interrupted."""
+    """A temporary store with ``jobs`` rendered in the order given. Raises Interrupted."""
     options = rendering.temporary(experiment, progress or Progress())
     with tempfile.TemporaryDirectory(prefix="sdbatch-again-") as folder:
         store = Store(Path(folder) / "again", durable=False)
         if run(JobList(jobs), store, lambda: _SharedRenderer(renderer), options).interrupted:
-            raise Interrupted("interrupted; nothing of it is kept")
+            raise Interrupted("interrupted; no results were kept")
         yield store

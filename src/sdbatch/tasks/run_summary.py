@@ -1,4 +1,4 @@
-"""What a run did and where its files are; its exit code."""
+"""The summary of a run, the locations of its files, and its exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdbatch.tasks.plan_report import SHOWN, plain
 
 
 def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str, Path]]:
-    """What there is to look at: folders (of a single job its file), and the page."""
+    """The folders with results (of a single job its file), and the page."""
     kinds: dict[str, list[str]] = defaultdict(list)
     for i in experiment.shard.part(len(plan))[:20000]:
         kinds[(path := plan[i].path).split("/")[0]].append(path)
@@ -25,22 +25,22 @@ def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str,
 
 
 def _without_frames(plan: Jobs, store: Store) -> int:
-    """Videos whose frames were asked for, but that were composed without."""
+    """The number of videos that were finished without frames, although frames are requested now."""
     videos = (job for job in map(plan.__getitem__, range(len(plan))) if job.video is not None)
     return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in videos)
 
 
 def finished(outcome: Outcome, experiment: Experiment, plan: Jobs, console: Console) -> int:
-    """Say what a run of ``plan`` did and where its files are; the exit code."""
+    """Print the results of a run and the locations of its files; the exit code."""
     store = Store(experiment.folder)
-    words = [f"{outcome.done:,} rendered", f"{outcome.skipped:,} done before", f"{outcome.failed:,} failed"]
-    shown = [w for w in words if not w.startswith("0 ")]
+    counts = [f"{outcome.done:,} rendered", f"{outcome.skipped:,} done before", f"{outcome.failed:,} failed"]
+    shown = [w for w in counts if not w.startswith("0 ")]
     if shown or not outcome.interrupted:
         console.print(f"{experiment.name}: {', '.join(shown) or 'nothing to do'}", highlight=False)
     for job_id, error in outcome.errors[:SHOWN]:
         console.print(f"  [red]failed[/] {job_id}: {plain(error)}", highlight=False, soft_wrap=True)
-    if outcome.garbage:
-        console.print(f"  {outcome.garbage} damaged manifest lines were skipped", highlight=False)
+    if outcome.damaged_lines:
+        console.print(f"  {outcome.damaged_lines} damaged manifest lines were skipped", highlight=False)
     for kind, path in _places(experiment, plan, store):
         console.print(f"  {kind}: {path}", highlight=False, markup=False, soft_wrap=True)
     if experiment.output.frames and (without := _without_frames(plan, store)):

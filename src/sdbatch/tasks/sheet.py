@@ -1,4 +1,4 @@
-"""``task=sheet``: a labelled contact sheet of what an experiment has rendered, any grid of it."""
+"""``task=sheet``: a labelled contact sheet of an experiment's results, with any of its axes as rows and columns."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from sdbatch.store.plan_file import Plan
 from sdbatch.tasks import kept_plan
 from sdbatch.terminal.console import say
 
-LANDSCAPE = 1.5  # columns to rows
+LANDSCAPE = 1.5  # preferred ratio of columns to rows
 NUMBER = re.compile(r"-?[\d.]+")
 TITLES = {"seeds": "seed"}
 
 
 def run(experiment: Experiment) -> int:
-    """Write outputs/<name>/sheet.png, or .pdf. Without prompts the plan is the one that the folder keeps."""
+    """Write outputs/<name>/sheet.png or .pdf. Without prompts, use the plan that is stored in the folder."""
     store, settings = Store(experiment.folder), experiment.sheet
     pixels = make(kept_plan.plan(experiment, store), store, settings, experiment.name)
     data = pdf.encode(pixels, experiment.name) if settings.format == "pdf" else png.encode(pixels, {}, None)
@@ -39,13 +39,13 @@ def run(experiment: Experiment) -> int:
 
 
 def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels:
-    """The sheet of the first ``settings.limit`` jobs that match: some axes across, others down.
+    """The sheet (height, width, 3) of the first ``settings.limit`` matching jobs.
 
-    Raises ConfigError; StoreError while nothing is rendered.
+    Raises ConfigError; StoreError if nothing is rendered yet.
     """
     ledger, jobs = store.ledger(), _chosen((plan[i] for i in range(len(plan))), settings)
     if not any(job.id in ledger for job in jobs):
-        raise StoreError(f"nothing of {name} is rendered yet, so there is nothing to show")
+        raise StoreError(f"nothing of {name} is rendered yet")
     axes = {axis: values for axis, values in _axes(jobs).items() if len(values) > 1}
     across, down = _sides(settings, axes)
     rows: dict[tuple[str, ...], dict[tuple[str, ...], Job]] = {}
@@ -60,7 +60,7 @@ def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels
 
 
 def _named(axes: Sequence[str], values: Sequence[str]) -> str:
-    """The label of a column or row; where several axes run, a number says of what: guidance 2 · seed 0."""
+    """The label of a column or row. With several axes, numbers get their axis's name: guidance 2 · seed 0."""
     short = (TITLES.get(a, a.rpartition(".")[2]) for a in axes)
     several = len(axes) > 1
     names = [
@@ -70,7 +70,7 @@ def _named(axes: Sequence[str], values: Sequence[str]) -> str:
 
 
 def _chosen(jobs: Iterable[Job], settings: SheetSettings) -> list[Job]:
-    """The jobs that have the values asked for."""
+    """The jobs that match ``settings.where``, at most ``settings.limit``."""
     every = list(jobs)
     axes = _axes(every)
     for entry in settings.where:
@@ -93,16 +93,16 @@ def _axes(jobs: list[Job]) -> dict[str, list[str]]:
 
 def _known(key: str, wanted: str, allowed: Iterable[str], what: str = "axis with several values") -> None:
     if wanted not in allowed:
-        hint = nearest(wanted, allowed) or _there(list(allowed))
+        hint = nearest(wanted, allowed) or _known_names(list(allowed))
         raise ConfigError.one(key, f"unknown {what} {wanted!r}", hint)
 
 
-def _there(names: list[str]) -> str:
-    return f"there are {', '.join(names[:20])}" if names else "there is none"
+def _known_names(names: list[str]) -> str:
+    return f"known: {', '.join(names[:20])}" if names else "there are none"
 
 
 def _sides(settings: SheetSettings, axes: dict[str, list[str]]) -> tuple[list[str], list[str]]:
-    """The axes that run across, and down: those asked for; else as many of the last ones across as make a landscape."""
+    """(column axes, row axes): as configured, else the last axes as columns, for a landscape format."""
     for key, names in (("sheet.across", settings.across), ("sheet.down", settings.down)):
         for name in names or ():
             _known(key, name, axes)
@@ -139,4 +139,4 @@ def _loader(path: Path) -> Callable[[], Pixels]:
 def _first_frame(path: Path) -> Pixels:
     for pixels in video_reader.decode(path):
         return pixels
-    raise ValueError(f"{path.name} holds no frame")
+    raise ValueError(f"{path.name} contains no frame")

@@ -1,4 +1,4 @@
-"""What a rendering task renders: a plan, its weights and its folder."""
+"""The workload of a rendering task: a plan, its weights and its folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sdbatch.tasks.rerender import JobList
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What a task renders: ``plan`` into the folder of ``experiment``. ``order`` is the experiment as configured."""
+    """Render ``plan`` with ``source`` into the folder of ``experiment``. ``order`` is the experiment as configured."""
 
     order: Experiment
     experiment: Experiment
@@ -42,7 +42,7 @@ class Workload:
 
 
 def workload(experiment: Experiment) -> Workload:
-    """The plan of a rendering task: the experiment's own, or the chosen jobs of ``task=final``."""
+    """The workload of a rendering task: the experiment's plan, or the selected jobs of ``task=final``."""
     if experiment.task != "final":
         plan = make_plan(resolve(experiment))
         return Workload(experiment, experiment, plan, plan.resolved.source, plan.axes)

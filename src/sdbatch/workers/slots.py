@@ -1,4 +1,4 @@
-"""Which workers a runtime asks for, and what each of them is told about its device."""
+"""The workers that a runtime requests, and the device of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Room for one worker: its name for users, what its environment adds, and how it renders."""
+    """The settings of one worker: a name for users, its runtime, and additional environment variables."""
 
     name: str
     runtime: Runtime
@@ -22,9 +22,9 @@ class Slot:
 
 
 def assign(runtime: Runtime, cards: Callable[[], int]) -> list[Slot]:
-    """One for each worker, or none if the process is to render by itself.
+    """One slot per worker, or none if this process renders itself.
 
-    ``cards`` counts the CUDA cards that this process may use. Raises ConfigError if there are fewer than asked for.
+    ``cards`` counts the CUDA cards that this process may use. Raises ConfigError if there are too few.
     """
     if runtime.gpus is not None:
         return _of_cards(runtime, cards())
@@ -37,12 +37,12 @@ def assign(runtime: Runtime, cards: Callable[[], int]) -> list[Slot]:
 def _of_cards(runtime: Runtime, there: int) -> list[Slot]:
     wanted = there if runtime.gpus == "all" else int(runtime.gpus or 0)
     if not there:
-        text = f"{runtime.gpus}: there is no CUDA card that torch can use here"
+        text = f"{runtime.gpus}: torch finds no CUDA card here"
         raise ConfigError.one("runtime.gpus", text, "use null, or runtime.processes=N for processes on the CPU")
     if wanted > there:
         hint = f"use all, or 1–{there}"
-        raise ConfigError.one("runtime.gpus", f"{wanted} cards are asked for; this machine has {there}", hint)
-    # Which cards these are the environment may say already, by number or by name.
+        raise ConfigError.one("runtime.gpus", f"{wanted} cards were requested; this machine has {there}", hint)
+    # The environment may already restrict the cards, by number or by name.
     names = [name.strip() for name in os.environ.get(VISIBLE, "").split(",") if name.strip()]
     names = names if len(names) >= there else [str(n) for n in range(there)]
     one = runtime.model_copy(update={"gpus": None, "device": "cuda"})

@@ -1,4 +1,4 @@
-"""Starts workers and listens to them until the last one has ended."""
+"""Starts workers and processes their events until the last one has ended."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from sdbatch.terminal.progress import Progress
 from sdbatch.workers.process import Process
 from sdbatch.workers.slots import Slot
 
-MOMENT = 0.1  # seconds
-RESTARTS = 2  # of one slot; what a worker leaves behind is taken by the others or by its successor
+POLL = 0.1  # seconds
+RESTARTS = 2  # per slot; other workers or the restarted one take over its jobs
 _KNOWN = (0, 1, 2, 3, 130)  # exit codes of a program that ended by itself
 
 
 class Supervisor:
-    """Workers on ``slots`` that carry out ``order`` (JSON-able). ``progress`` shows what all of them do together."""
+    """Runs one worker per slot with ``order`` (JSON-compatible). ``progress`` shows the total of all workers."""
 
     def __init__(self, slots: Sequence[Slot], order: Mapping[str, Any], progress: Progress) -> None:
         self._slots = slots
         self._order = order
         self._progress = progress
-        self._told: queue.Queue[tuple[int, str, Any]] = queue.Queue()
+        self._events: queue.Queue[tuple[int, str, Any]] = queue.Queue()
         self._running: dict[int, Process] = {}
         self._deaths = [0] * len(slots)
         self._codes: list[int] = []
-        self._said: set[str] = set()
-        self._gate = SignalHandler(self._on_kill)
+        self._shown: set[str] = set()
+        self._signals = SignalHandler(self._on_kill)
 
     @property
     def stopped(self) -> bool:
         """Whether the user asked to stop."""
-        return self._gate.stopped
+        return self._signals.stopped
 
     def run(self) -> int:
-        """The worst exit code; 1 if a worker died again and again."""
-        with self._gate:
+        """Run all workers; returns the largest exit code, 1 if a worker died more than RESTARTS times."""
+        with self._signals:
             try:
                 for n in range(len(self._slots)):
                     self._start(n)
@@ -55,18 +55,18 @@ class Supervisor:
     def _start(self, n: int) -> None:
         slot = self._slots[n]
         order = {**self._order, "runtime": slot.runtime.model_dump(mode="json")}
-        self._running[n] = Process(order, slot.environment, partial(self._hear, n))
+        self._running[n] = Process(order, slot.environment, partial(self._receive, n))
 
-    def _hear(self, n: int, kind: str, what: Any) -> None:
-        self._told.put((n, kind, what))
+    def _receive(self, n: int, kind: str, what: Any) -> None:
+        self._events.put((n, kind, what))
 
     def _listen(self) -> None:
-        """Take in what is told within a moment. No signal interrupts this, so nothing that is told is lost."""
+        """Handle one event, if it arrives within POLL seconds. Signals do not interrupt this, so no event is lost."""
         with suppress(queue.Empty):
-            self._take_in(*self._told.get(timeout=MOMENT))
+            self._handle(*self._events.get(timeout=POLL))
 
     def _stop(self) -> None:
-        """The user asked to: every worker ends in good order. To ask once more ends them at once."""
+        """Ask all workers to stop in an orderly way. A second interrupt kills them."""
         for process in self._running.values():
             process.stop()
 
@@ -75,17 +75,19 @@ class Supervisor:
             process.kill()
         self._progress.abort()
 
-    def _take_in(self, n: int, kind: str, what: Any) -> None:
+    def _handle(self, n: int, kind: str, what: Any) -> None:
         if kind == "ended":
             self._ended(n, what)
         elif kind == "event":
             self._event(*what)
-        elif what not in self._said:  # what is wrong with one is mostly wrong with all
-            self._said.add(what)
+        elif what not in self._shown:  # the same message usually comes from all workers
+            self._shown.add(what)
             self._progress.say(f"{self._slots[n].name}: {what}")
 
     def _event(self, kind: str, *values: Any) -> None:
-        if kind == "start" and not self._progress.jobs:  # each sees all that is left: the first sees all of it
+        if (
+            kind == "start" and not self._progress.jobs
+        ):  # each worker reports all remaining jobs; the first report has the most
             self._progress.start(*values)
         elif kind == "shot":
             self._progress.shot(*values)
@@ -105,7 +107,7 @@ class Supervisor:
         self._deaths[n] += 1
         how = signal.Signals(-code).name if -code in set(signal.Signals) else f"exit code {code}"
         again = self._deaths[n] <= RESTARTS
-        then = "it is started again" if again else "it died too often; the others go on without it"
+        then = "restarting it" if again else "it died too often; the others continue without it"
         self._progress.say(f"{self._slots[n].name} died ({how}): {then}")
         if again:
             self._start(n)

@@ -1,4 +1,4 @@
-"""What U-Net and VAE are made of: residual blocks, attention, transformers, and convolutions that change the size."""
+"""The blocks of U-Net and VAE: residual blocks, attention, transformers, and convolutions that change the size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (torch's own convention)
 
-Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]  # (rows, heads, length, head width) thrice, and back
+Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]  # query, key, value and result: (rows, heads, length, head width)
 
 
 class ResBlock(nn.Module):
@@ -100,7 +100,7 @@ class TransformerBlock(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A TransformerBlock over the places of a picture (rows, channels, height, width)."""
+    """A TransformerBlock over the positions of a feature map (rows, channels, height, width)."""
 
     def __init__(self, width: int, context: int, heads: int, groups: int) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class Up(nn.Module):
 
 
 def set_kernel(module: nn.Module, kernel: Kernel) -> int:
-    """Let every Attention inside ``module`` use ``kernel``; how many there are."""
+    """Make every Attention inside ``module`` use ``kernel``; returns their number."""
     found = [part for part in module.modules() if isinstance(part, Attention)]
     for part in found:
         part.kernel = kernel

@@ -1,4 +1,4 @@
-"""CLIP's text encoder (Radford et al. 2021), as far as Stable Diffusion 1 looks at it: the last hidden state."""
+"""CLIP's text encoder (Radford et al. 2021), as Stable Diffusion 1 uses it: the last hidden state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACTIVATION = "quick_gelu"
 
 
 def serves(config: dict[str, Any]) -> bool:
-    """Whether this network is what ``config`` (transformers' keys) describes; keys without effect on it are many."""
+    """Whether ``config`` (transformers' keys) describes this network; keys without effect are ignored."""
     return bool(config.get("hidden_act", ACTIVATION) == ACTIVATION)
 
 

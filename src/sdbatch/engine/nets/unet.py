@@ -19,11 +19,11 @@ OWN: dict[str, Any] = {  # keys that this network has, with diffusers' defaults
     "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
     "layers_per_block": 2,
     "cross_attention_dim": 1280,
-    "attention_head_dim": 8,  # the number of heads, in spite of its name
+    "attention_head_dim": 8,  # the number of heads, despite its name
     "norm_num_groups": 32,
     "norm_eps": 1e-5,
 }
-FIXED: dict[str, Any] = {  # keys of which it has one value only
+FIXED: dict[str, Any] = {  # keys with one supported value
     "act_fn": "silu",
     "addition_embed_type": None,
     "attention_type": "default",
@@ -69,7 +69,7 @@ KINDS = {"CrossAttnDownBlock2D": True, "DownBlock2D": False, "CrossAttnUpBlock2D
 
 
 def serves(config: dict[str, Any]) -> bool:
-    """Whether this network is what ``config`` (diffusers' keys) describes."""
+    """Whether ``config`` (diffusers' keys) describes this network."""
     full = OWN | config
     return (
         all(_serves(key, value) for key, value in config.items())
@@ -84,7 +84,7 @@ def _serves(key: str, value: Any) -> bool:
 
 
 class Shape:
-    """What the blocks of one network share."""
+    """The settings that all blocks of one network share."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.context, self.groups, self.eps = (
@@ -118,7 +118,7 @@ class DownLevel(Level):
         self.downsamplers = nn.ModuleList([] if last else [Down(out, 1)])
 
     def forward(self, x: Tensor, temb: Tensor, text: Tensor) -> list[Tensor]:
-        """What the way up takes from here, the last of it being the input of the next level."""
+        """The skip connections of this level; the last one is also the input of the next level."""
         found = []
         for k in range(len(self.resnets)):
             x = self.step(k, x, temb, text)
@@ -132,7 +132,7 @@ class UpLevel(Level):
         self.upsamplers = nn.ModuleList([] if last else [Up(out)])
 
     def forward(self, x: Tensor, kept: list[Tensor], temb: Tensor, text: Tensor) -> Tensor:
-        """``kept``: what the way down left; this takes its share from the end."""
+        """``kept``: the skip connections that are left; this level removes its own from the end."""
         for k in range(len(self.resnets)):
             x = self.step(k, torch.cat([x, kept.pop()], 1), temb, text)
         for up in self.upsamplers:
@@ -173,7 +173,7 @@ def sinusoids(times: Tensor, width: int) -> Tensor:
 
 
 class UNet(nn.Module):
-    """``config``: diffusers' keys; see ``serves``. Called as diffusers' UNet2DConditionModel, it answers in a tuple."""
+    """``config``: diffusers' keys; see ``serves``. Called as diffusers' UNet2DConditionModel; returns a tuple."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()

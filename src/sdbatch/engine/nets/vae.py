@@ -1,4 +1,4 @@
-"""Stable Diffusion's autoencoder (KL): pictures of a latent, and the latent of a picture."""
+"""Stable Diffusion's autoencoder (KL): decodes latents to pictures and encodes pictures to latents."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KINDS = {"down_block_types": "DownEncoderBlock2D", "up_block_types": "UpDecoderB
 
 
 def serves(config: dict[str, Any]) -> bool:
-    """Whether this network is what ``config`` (diffusers' keys) describes."""
+    """Whether ``config`` (diffusers' keys) describes this network."""
     return all(_serves(key, value, config) for key, value in config.items())
 
 
@@ -40,7 +40,7 @@ def _serves(key: str, value: Any, config: dict[str, Any]) -> bool:
 
 
 class Picture(NamedTuple):
-    """What ``decode`` gives: ``sample`` (pictures, 3, height, width) in −1…1."""
+    """The result of ``decode``: ``sample`` (pictures, 3, height, width) in −1…1."""
 
     sample: Tensor
 
@@ -57,7 +57,7 @@ class Encoded(NamedTuple):
 
 
 class MiddleAttention(Attention):
-    """One head over the places of a picture, added to it."""
+    """Self-attention with one head over the positions of a feature map, with a residual connection."""
 
     def __init__(self, width: int, groups: int) -> None:
         super().__init__(width, width, 1, groups)
@@ -95,14 +95,14 @@ class Level(nn.Module):
 
 
 class Half(nn.Module):
-    """What encoder and decoder share."""
+    """The common base of encoder and decoder."""
 
     def __init__(self, first: tuple[int, int]) -> None:
         super().__init__()
         self.conv_in = nn.Conv2d(*first, 3, padding=1)
 
     def close(self, middle: int, groups: int, last: tuple[int, int]) -> None:
-        """The rest of the parts: the middle, and the way out."""
+        """Add the middle block and the output layers."""
         self.mid_block = Middle(middle, groups)
         self.conv_norm_out = nn.GroupNorm(groups, last[0], EPS)
         self.conv_out = nn.Conv2d(*last, 3, padding=1)

@@ -1,4 +1,4 @@
-// Two pictures at once: side by side, or one under the other with a wiper. Pinned: the one that stays.
+// Compares two pictures: side by side, or overlaid with a slider. Pinned: the first of them.
 
 let pinned = -1, wiping = false, cut = 50;
 
@@ -10,7 +10,7 @@ function media(i, more) {
   return h("video", { src: file(i), poster: poster(i), controls: true, loop: true, autoplay: !still.matches, muted: true, playsInline: true, "aria-label": alt(i), ...more });
 }
 
-function boxed(i, node) { // as large as it fits, but not more than four times its size: that would be a blur
+function boxed(i, node) { // as large as it fits, at most four times its size
   const [wide, high] = setting(i).size, box = h("div", { className: "box" }, node);
   box.style.setProperty("--wide", wide);
   box.style.setProperty("--high", high);
@@ -19,12 +19,12 @@ function boxed(i, node) { // as large as it fits, but not more than four times i
 
 function stageOf(i) { // what is on the stage when i is shown
   if (pinned < 0) return [boxed(i, media(i))];
-  if (pinned === i) return [named(i, "A", h("em", {}, "Go to another one: arrows, a small picture, or close this and choose"))];
+  if (pinned === i) return [named(i, "A", h("em", {}, "Choose another picture: arrow keys, a thumbnail, or close this view"))];
   return wiping ? [wiped(i)] : together([named(pinned, "A"), named(i, "B", null, { controls: false })]);
 }
 
 function wiped(i) {
-  const bare = { controls: false }; // they would be under the wiper
+  const bare = { controls: false }; // they would be under the slider
   const over = h("div", { className: "over" }, media(pinned, bare));
   const slider = h("input", { type: "range", min: 0, max: 100, step: 0.5, value: cut, "aria-label": "wiper", oninput: () => put(+slider.value) });
   const put = (to) => {
@@ -43,7 +43,7 @@ function wiped(i) {
   return h("div", { className: "wiping" }, boxed(i, box), h("label", { className: "wiper" }, h("span", {}, `A ${called(pinned)}`), slider, h("span", {}, `B ${called(i)}`)));
 }
 
-function together(nodes) { // two videos run as one: the second does what the first does
+function together(nodes) { // synchronizes two videos: the second follows the first
   const [one, two] = nodes.flatMap((node) => [...node.querySelectorAll("video")]);
   const follow = () => {
     two.currentTime = Math.min(one.currentTime, two.duration || 0);

@@ -1,4 +1,4 @@
-// Data and small helpers. Everything that people wrote is put into the page as text, never as markup.
+// Data and small helpers. User text is inserted into the page as text, never as markup.
 
 const plan = { name: "", plan: "", jobs: 0, chunk: 2500, axes: [], command: [], columns: [], record: [] };
 const jobs = []; // rows by position: [id, file, text, setting, seed, ...digits] with the chunk they came in
@@ -61,7 +61,7 @@ const told = (a, v) => plan.axes[a].names?.[v] ?? (plan.axes[a].values[v] || "(e
 const value = (i, axis) => told(axis, digit(i, axis));
 const poster = (i) => (video(i) ? file(i).replace(/\.[a-z0-9]+$/, video(i).poster) : file(i)); // a still picture
 const thumb = (i) => `gallery/thumbs/${id(i)}.jpg`;
-const said = (i, a) => (/^-?[\d.:x]*$/.test(value(i, a)) ? `${plan.axes[a].title} ${value(i, a)}` : value(i, a)); // 7 alone says nothing
+const said = (i, a) => (/^-?[\d.:x]*$/.test(value(i, a)) ? `${plan.axes[a].title} ${value(i, a)}` : value(i, a)); // a number alone has no meaning
 const prompted = (i) => plan.axes.flatMap((axis, a) => (axis.keys.includes("prompts") ? [value(i, a)] : []))[0] || texts(i).prompt;
 const called = (i) => many().map((a) => said(i, a)).join(" · ") || prompted(i);
 const alt = (i) => `${video(i) ? "video" : "picture"}, ${many().map((a) => `${plan.axes[a].title} ${value(i, a)}`).join(", ") || prompted(i)}: ${texts(i).prompt}`.slice(0, 300);
@@ -101,7 +101,7 @@ async function readState(fresh) { // whether anything is new
   return !same;
 }
 
-async function record(i) { // cells of the manifest by name, or null where it is not told (yet)
+async function record(i) { // cells of the manifest by name, or null if there is no record (yet)
   const chunk = Math.floor(i / plan.chunk);
   if (now.live) return null;
   if (!records.has(chunk)) records.set(chunk, read("records", chunk).then((data) => data.records, () => []));
@@ -109,11 +109,11 @@ async function record(i) { // cells of the manifest by name, or null where it is
   return found ? Object.fromEntries(plan.record.map((name, k) => [name, found[k]])) : null;
 }
 
-// Kept in the browser where it allows that, else as long as the page is open.
+// Stored by the browser if it allows that, else while the page is open.
 const memory = new Map();
 const keep = {
   get(key) { try { return localStorage.getItem(`sdbatch.${key}`); } catch { return memory.get(key) ?? null; } },
-  set(key, text) { memory.set(key, text); try { localStorage.setItem(`sdbatch.${key}`, text); } catch { /* as said */ } },
+  set(key, text) { memory.set(key, text); try { localStorage.setItem(`sdbatch.${key}`, text); } catch { /* not allowed */ } },
 };
 
 const favourites = new Set();

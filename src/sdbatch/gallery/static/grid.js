@@ -1,4 +1,4 @@
-// The pictures: only what is in sight is in the page, however many there are.
+// The grid of pictures. Virtual scrolling: only visible pictures are in the page.
 
 const GAP = 10, EDGE = 16, CAPTION = 24, SIGHT = 400, SMALL = 640, SHARP = 300, LARGE = 420;
 const grid = { lines: [], height: 0, size: 0, left: 0, head: 0, plan: null, current: -1, where: new Map() };
@@ -27,7 +27,7 @@ function layOut() {
   grid.lines.forEach((line, l) => line.cells?.forEach((i, c) => i >= 0 && grid.where.set(i, [l, c])));
   if (!grid.where.has(grid.current)) grid.current = found.found[0] ?? -1;
   empty.hidden = found.found.length > 0;
-  empty.textContent = jobs.length ? "No picture matches; take back a filter." : "This plan has no jobs.";
+  empty.textContent = jobs.length ? "No picture matches; remove a filter." : "This plan has no jobs.";
   drawHeads(found);
   redraw();
 }
@@ -148,7 +148,7 @@ function drop(nodes, kept) {
   for (const [name, node] of nodes) if (!kept.has(name)) { node.remove(); nodes.delete(name); }
 }
 
-function redraw() { // everything in sight anew: another layout
+function redraw() { // rebuild all visible pictures for another layout
   drop(labels, new Set());
   for (const node of cells.values()) node.dataset.place = "";
   draw();
@@ -215,7 +215,7 @@ function fill(node, i, look) {
   node.replaceChildren(frame, caption);
 }
 
-function picture(i, source) { // a picture that does not come is shown in full, or said to be missing
+function picture(i, source) { // if a thumbnail fails to load, show the full picture, or an error
   const image = h("img", { alt: alt(i), decoding: "async", draggable: false });
   image.addEventListener("load", () => image.classList.add("here"), { once: true });
   image.addEventListener("error", () => {
@@ -303,7 +303,7 @@ field.addEventListener("focusin", (event) => {
   node.tabIndex = 0;
 });
 
-// Films play where they are while they are pointed at or focused; there, a star can be clicked.
+// Videos play while they are hovered or focused; then the star can be clicked.
 const hint = h("span", { className: "star hint", title: "favourite (f)", "aria-hidden": "true" }, "☆");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 function play(node) {

@@ -2,7 +2,7 @@
 
 const ROLES = ["across", "down", "slider", "filter"];
 const view = { roles: [], chosen: [], at: [], query: "", only: "all", size: 0 };
-const WIDEST = 12; // columns that are laid across without being asked
+const WIDEST = 12; // most columns that are chosen automatically
 
 function usualRoles() {
   const axes = many();
@@ -97,7 +97,7 @@ function neighbour(i, axis, to) { // the job that differs from i in this one val
   return places.get(digits.join());
 }
 
-function writeHash(at) { // what is shown, as the address: it can be reloaded, kept and sent
+function writeHash(at) { // writes the view into the URL, so that it can be reloaded and shared
   const p = new URLSearchParams();
   for (const role of ROLES) {
     const axes = many().filter((a) => view.roles[a] === role);

@@ -1,6 +1,6 @@
-// Begins, and looks for news while it renders.
+// Starts the page, and polls for changes while the experiment renders.
 
-const EVERY = 800, SELDOM = 5000; // milliseconds between looks: while there is news, and while nobody looks
+const EVERY = 800, SELDOM = 5000; // milliseconds between polls: with changes, and while the page is hidden
 let quiet = 0, heard = performance.now();
 
 on((what) => {
@@ -35,7 +35,7 @@ async function begin() {
     await readState(true);
   } catch (error) {
     empty.hidden = false;
-    empty.textContent = `Nothing can be shown yet: ${error.message}. Is the folder gallery beside this page?`;
+    empty.textContent = `Cannot load the data: ${error.message}. Is the folder gallery next to this page?`;
     setTimeout(() => location.reload(), 3000);
     return;
   }

@@ -1,4 +1,4 @@
-// What can be taken along: files, a ZIP of several, ids of favourites, the records as CSV, commands.
+// Exports: files, a ZIP of several files, ids of favourites, the records as CSV, commands.
 
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
@@ -71,7 +71,7 @@ function jobCells(i) { // cells that are known before it is rendered
   return { ...Object.fromEntries(labels), ...setting(i).cells, id: id(i), path: file(i), seed: seed(i), prompt: texts(i).prompt, negative: texts(i).negative };
 }
 
-function liveCells(i) { // cells while it renders, when no records are told
+function liveCells(i) { // cells while it renders, before records are available
   const note = now.notes.get(i) || "";
   return letter(i) === "f" ? { status: "failed", error: note } : { status: done(i) ? "done" : "new", warnings: note };
 }
@@ -102,7 +102,7 @@ function header(signature, fields) { // of a ZIP: [bytes, number] after a signat
   return out;
 }
 
-async function zipped(paths, told) { // stored, not squeezed: pictures and videos are that already
+async function zipped(paths, told) { // stored, not compressed: pictures and videos are compressed already
   const parts = [], index = [], ends = [];
   let offset = 0;
   for (const [n, path] of paths.entries()) {

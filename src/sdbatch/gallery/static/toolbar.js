@@ -1,4 +1,4 @@
-// The head of the page: how it goes, what is shown, where the axes run.
+// The toolbar: progress, filters, and the layout of the axes.
 
 const WORDS = { all: "everything", favourites: "favourites", done: "done", failed: "failed", warnings: "with warnings", missing: "not rendered" };
 const status = h("p", { className: "status", role: "status" });
@@ -101,7 +101,7 @@ function choices(a, summary) {
 
 const kind = () => (!jobs.some((_, i) => video(i)) ? "picture" : jobs.every((_, i) => video(i)) ? "video" : "job");
 
-function tell() { // one line: how many, how it goes
+function tell() { // one line: number of pictures, progress
   const n = { ".": 0, d: 0, w: 0, f: 0 };
   for (const one of now.letters) n[one]++;
   const ready = jobs.map((_, i) => i).filter(done), videos = ready.filter(video).length, live = now.live;
@@ -115,7 +115,7 @@ function tell() { // one line: how many, how it goes
   if (n["."] && !live) parts.push(`${n["."].toLocaleString("en")} not rendered`);
   if (grid.plan && grid.plan.found.length < jobs.length) parts.push(`${grid.plan.found.length.toLocaleString("en")} shown`);
   if (favourites.size) parts.push(`★ ${favourites.size}`);
-  if (live && quiet > 20) parts.push(`no news for ${Math.round(quiet)} s: has it stopped? The same command goes on`);
+  if (live && quiet > 20) parts.push(`no update for ${Math.round(quiet)} s; if the run has stopped, run the same command again to resume`);
   const text = parts.join(" · ");
   if (status.textContent !== text) status.textContent = text;
   meter.hidden = !live;

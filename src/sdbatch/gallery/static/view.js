@@ -1,4 +1,4 @@
-// One picture in full: every setting, its neighbours along each axis, and the command that makes exactly it.
+// One picture in detail: its settings, its neighbours along each axis, and the command that reproduces it.
 
 const AROUND = 4; // neighbours on either side
 let at = -1, staged = "", standing = ""; // the picture, and what stage and panel say about it
@@ -58,7 +58,7 @@ function bar() {
   return h("div", { className: "bar" },
     act("favourite", starred ? "★" : "☆", () => toggleFavourite(at), { title: "favourite (f)", "aria-label": "favourite", "aria-pressed": String(starred) }),
     done(at) && h("a", { className: "button", href: file(at), download: file(at).split("/")[1], title: "save the file", data: { act: "save" } }, "Save"),
-    act("command", "Copy command", () => copy(command(at), "the command"), { title: "the command line that makes exactly this one" }),
+    act("command", "Copy command", () => copy(command(at), "the command"), { title: "the command line that reproduces this picture" }),
     act("compare", "Compare", () => { pinned = two ? -1 : at; show(); }, { title: two ? "show one picture (c)" : "keep this picture and go to another (c)", "aria-pressed": String(two) }),
     two && pinned !== at && act("wipe", "Wiper", () => { wiping = !wiping; show(); }, { title: wiping ? "side by side (w)" : "one over the other (w)", "aria-pressed": String(wiping) }),
     act("close", "✕", () => dialog.close(), { className: "close", title: "close (escape)", "aria-label": "close" }));
@@ -88,7 +88,7 @@ function step(a, v) {
     "aria-current": here ? "true" : null, onclick: () => go(i) }, face, h("span", {}, text));
 }
 
-function facts(i) { // everything that decides the picture, in the words of the experiment
+function facts(i) { // all settings of the picture, with the experiment's keys
   const size = setting(i).size.join(" × ");
   return [["prompt", texts(i).prompt], ["negative", texts(i).negative], ["seed", String(seed(i))], ["size", size],
     ...setting(i).about, ["model", plan.command.map((part) => part.replace(/^model\.?/, "").replace(/^=/, "")).join(" ")]];

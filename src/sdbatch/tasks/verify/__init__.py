@@ -1,1 +1,1 @@
-"""``task=verify``: check files against their records, render again and compare, repair."""
+"""``task=verify``: checks files against their records, renders jobs again and compares, and repairs files."""

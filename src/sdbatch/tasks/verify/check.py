@@ -1,4 +1,4 @@
-"""One file against its record, and one job against itself rendered again."""
+"""Compares a file with its record, and a job with the same job rendered again."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from sdbatch.tasks.verify import compare, repair
 from sdbatch.tasks.verify.findings import Finding, Status
 
 Held = tuple[Store, Record]
-ASKED = 10  # files that are asked for a profile
+MAX_FILES = 10  # files that are read to find a missing profile
 
 
 def damage(store: Store, record: Record) -> Finding | None:
-    """What is wrong with the file of ``record``, or with what lies beside it, without rendering anything."""
+    """What is wrong with the file of ``record`` or its poster, or None. Renders nothing."""
     path = store.file(record)
     try:
-        there = png.file_digest(path)
+        digest = png.file_digest(path)
     except (OSError, ValueError):
         return Finding(record.id, record.path, Status.MISSING, record.profile, "the file is missing")
-    if there != record.file:
+    if digest != record.file:
         cut = "" if path.stat().st_size >= record.size else f", {record.size - path.stat().st_size:,} bytes shorter"
         return Finding(record.id, record.path, Status.CHANGED, record.profile, f"the file was changed{cut}")
     if not file_names.is_picture(path) and not file_names.poster(path).is_file():
@@ -40,22 +40,22 @@ def damage(store: Store, record: Record) -> Finding | None:
 
 
 def compared(job: Job, before: Held, again: Held) -> Finding:
-    """What is said of a ``job`` that was rendered again: where it was before, and where it is now."""
+    """Compare the files of ``job`` before and after it was rendered again."""
     (store, record), (made, new) = before, again
-    if new.file == record.file and new.pixels == record.pixels:  # its bytes were compared with the record's digest
-        return _beside(before, again) or Finding(record.id, record.path, Status.EQUAL, record.profile)
+    if new.file == record.file and new.pixels == record.pixels:  # ``damage`` has compared the file with its record
+        return _sidecars(before, again) or Finding(record.id, record.path, Status.EQUAL, record.profile)
     distance = compare.files(store.file(record), made.file(new))
     if new.pixels != record.pixels:
         distance = _shots(job, before, again) or distance
         if distance.equal:
             distance = replace(distance, why="its shots differ, or their digest in the manifest was changed")
     status = Status.EQUAL if distance.equal else Status.DIFFERS if new.profile == record.profile else Status.OTHER
-    note = "equal pixels; the file says something else of itself" if distance.equal else str(distance)
+    note = "equal pixels; the metadata differs" if distance.equal else str(distance)
     return Finding(record.id, record.path, status, record.profile, note, distance)
 
 
-def _beside(before: Held, again: Held) -> Finding | None:
-    """What lies beside a video is in no record: its poster and its metadata are compared with those made again."""
+def _sidecars(before: Held, again: Held) -> Finding | None:
+    """Compare poster and metadata of a video with the new ones; no record has their digests. None: equal."""
     (store, record), (made, new) = before, again
     path = store.file(record)
     for other in repair.with_sidecars(made.file(new)) if new.profile == record.profile else ():
@@ -71,25 +71,29 @@ def _beside(before: Held, again: Held) -> Finding | None:
 
 
 def profile(store: Store, digest: str, records: Iterable[Record]) -> tuple[Profile | None, Finding | None]:
-    """The profile of ``records``, and what is wrong with its file; then what one of the records' files says."""
+    """(profile, finding) of ``digest``. If its file is missing or changed, read the profile from ``records``' files."""
     if (found := store.profile(digest)) is not None:
         return found, None
     path = store.profile_path(digest)
     status, what = (Status.CHANGED, "was changed") if path.is_file() else (Status.MISSING, "is missing")
-    found = next((p for r in islice(records, ASKED) if (p := _said(store, r)) and p.digest == digest), None)
-    note = f"how its jobs were rendered {what}" + ("; they say it themselves" if found else ", and they do not say it")
+    found = next(
+        (p for r in islice(records, MAX_FILES) if (p := _embedded_profile(store, r)) and p.digest == digest), None
+    )
+    note = f"the profile of its jobs {what}" + (
+        "; it was read from their metadata" if found else ", and is not in their metadata"
+    )
     return found, Finding(digest, f"profiles/{path.name}", status, digest, note)
 
 
-def _said(store: Store, record: Record) -> Profile | None:
-    """The profile that a file says it was made with."""
+def _embedded_profile(store: Store, record: Record) -> Profile | None:
+    """The profile in the metadata of a record's file, or None."""
     with suppress(ValueError, ConfigError):
         return parse.profile(metadata.read(store.file(record)).get("profile"))
     return None
 
 
 def _shots(job: Job, before: Held, again: Held) -> compare.Distance | None:
-    """How far apart the shots of a video are, where both are still there: a codec blurs over its frames."""
+    """The distance between the shots of two videos if all are stored; a codec spreads it over frames."""
     ids = motion.shot_ids(job) if job.video else ()
     caches = [ShotCache(store, record.profile, store.ledger()) for store, record in (before, again)]
     paths = [[path for i in ids if (path := cache.path(i))] for cache in caches]

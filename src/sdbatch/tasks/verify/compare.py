@@ -1,4 +1,4 @@
-"""Are two pictures, two videos, two profiles the same, and if not, how far apart? Knows no jobs and no folders."""
+"""Compares two pictures, videos or profiles. Does not know jobs and folders."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from sdbatch.spec.renderer import Pixels, Profile
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """How far apart two pictures or videos are: ``psnr`` in dB of all frames together (infinite: equal), the
-    ``largest`` difference of a channel, the share of ``frames`` that differ and the ``first`` of them (-1: none)."""
+    """The difference of two pictures or videos.
+
+    ``psnr``: dB over all frames, infinite if equal. ``largest``: largest difference of a channel, 0 to 255.
+    ``differ``: how many of ``frames`` differ. ``first``: index of the first of them, -1 if none.
+    """
 
     psnr: float = math.inf
     largest: int = 0
     differ: int = 0
     frames: int = 0
     first: int = -1
-    why: str = ""  # they cannot be compared
+    why: str = ""  # the reason, if they cannot be compared
     unit: str = "frame"  # or shot
 
     @property
@@ -33,7 +36,7 @@ class Distance:
         return not self.differ and not self.why
 
     def asdict(self) -> dict[str, Any]:
-        """As JSON has it: no infinity."""
+        """JSON-compatible: an infinite PSNR is None."""
         psnr = round(self.psnr, 2) if math.isfinite(self.psnr) else None
         out: dict[str, Any] = {"psnr": psnr, "largest": self.largest, "frames": self.frames, "differ": self.differ}
         more = {"first": self.first, "unit": self.unit} if self.differ else {}
@@ -47,7 +50,7 @@ class Distance:
 
 
 def files(one: Path, other: Path) -> Distance:
-    """Two PNGs or two videos, decoded frame by frame. What cannot be read is said, never raised."""
+    """Compare two PNGs or two videos frame by frame. Read errors are reported in ``why``, not raised."""
     try:
         return frames(_frames(one), _frames(other))
     except ValueError as e:
@@ -55,7 +58,7 @@ def files(one: Path, other: Path) -> Distance:
 
 
 def shots(one: Iterable[Path], other: Iterable[Path]) -> Distance:
-    """The lossless pictures of two videos, one by one."""
+    """Compare the stored shots of two videos, in order."""
     try:
         found = frames(map(png.decode, one), map(png.decode, other))
     except ValueError as e:
@@ -64,11 +67,11 @@ def shots(one: Iterable[Path], other: Iterable[Path]) -> Distance:
 
 
 def frames(one: Iterable[Pixels], other: Iterable[Pixels]) -> Distance:
-    """Frame by frame; memory holds two of them."""
+    """Compare two sequences of frames (height, width, 3), two frames in memory at a time."""
     squares, values, largest, differ, count, first = 0.0, 0, 0, 0, 0, -1
     for count, (a, b) in enumerate(zip_longest(one, other), 1):
         if a is None or b is None or a.shape != b.shape:
-            return Distance(0.0, 255, differ + 1, count, max(first, 0), _unlike(a, b, count - 1))
+            return Distance(0.0, 255, differ + 1, count, max(first, 0), _mismatch(a, b, count - 1))
         values += a.size
         if np.array_equal(a, b):
             continue
@@ -80,11 +83,11 @@ def frames(one: Iterable[Pixels], other: Iterable[Pixels]) -> Distance:
     return Distance(psnr, largest, differ, count, first)
 
 
-def _unlike(a: Pixels | None, b: Pixels | None, before: int) -> str:
+def _mismatch(a: Pixels | None, b: Pixels | None, before: int) -> str:
     if a is None or b is None:
-        return f"of different lengths: one ends after {before} frames"
+        return f"different lengths: one ends after {before} frames"
     sizes = [f"{x.shape[1]}x{x.shape[0]}" for x in (a, b)]
-    return f"of different sizes: {' and '.join(sizes)}"
+    return f"different sizes: {' and '.join(sizes)}"
 
 
 def _frames(path: Path) -> Iterable[Pixels]:
@@ -92,7 +95,7 @@ def _frames(path: Path) -> Iterable[Pixels]:
 
 
 def profiles(recorded: Profile, present: Profile) -> list[dict[str, str]]:
-    """What differs between two profiles: ``{"key", "recorded", "present"}``, versions by package."""
+    """The differences of two profiles, as ``{"key", "recorded", "present"}``; versions are listed by package."""
     one, other = _flat(recorded), _flat(present)
     keys = dict.fromkeys([*one, *other])
     return [

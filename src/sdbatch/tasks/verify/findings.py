@@ -1,4 +1,4 @@
-"""What verify found, and what it means: statuses, an exit code, JSON. Knows no files."""
+"""The results of verify: statuses, exit code, JSON. Does not read files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAMAGED = (Status.CHANGED, Status.MISSING)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What verify says of one job; ``note`` is for users."""
+    """The result for one job or profile; ``note`` is a message for users."""
 
     id: str
     path: str
@@ -43,11 +43,11 @@ class Finding:
 
 @dataclass(slots=True)
 class Verified:
-    """Everything found. ``profiles``: recorded digest -> what differs from the present profile (None: unknown)."""
+    """All results. ``profiles``: digest -> differences from the current profile (None: unknown)."""
 
     jobs: int
     held: int = 0  # records in the folder, of other plans
-    garbage: int = 0  # lines of the manifest that are not records
+    damaged_lines: int = 0  # unreadable lines of the manifest
     recorded: int = 0
     findings: list[Finding] = field(default_factory=list)
     profiles: dict[str, list[dict[str, str]] | None] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Verified:
 
     @property
     def code(self) -> int:
-        """3: a promise is broken; 1: something could not be compared, or nothing was there to compare; else 0."""
+        """3: differences or damaged files; 1: some or all jobs could not be compared; else 0."""
         if self.count(Status.DIFFERS, *DAMAGED):
             return 3
         compared = self.count(Status.EQUAL, Status.REPAIRED)
@@ -70,7 +70,7 @@ class Verified:
         return {
             "jobs": self.jobs,
             "recorded": self.recorded,
-            "damaged_lines": self.garbage,
+            "damaged_lines": self.damaged_lines,
             "counts": {str(s): counts[str(s)] for s in Status},
             "profiles": self.profiles,
             "findings": [f.asdict() for f in self.findings if f.status != Status.EQUAL],

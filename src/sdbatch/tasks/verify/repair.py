@@ -1,4 +1,4 @@
-"""Files that were damaged, repair from what was rendered again: files first, then their records, then in order."""
+"""Replaces damaged files by newly rendered ones: first the files, then their records, then compacts the manifest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdbatch.tasks.rerender import JobList
 
 
 def restore_jobs(store: Store, made: Store, records: Iterable[Record]) -> None:
-    """Bring the jobs of ``records`` from ``made`` to ``store``. Raises StoreError; what is done stays done."""
+    """Copy the jobs of ``records`` from ``made`` to ``store``. Raises StoreError; jobs copied before are kept."""
     with store.worker() as worker:
         for record in records:
             for path in with_sidecars(made.file(record)):
@@ -28,20 +28,20 @@ def restore_jobs(store: Store, made: Store, records: Iterable[Record]) -> None:
 
 
 def restore_profile(store: Store, profile: Profile) -> None:
-    """A profile whose file is missing or was changed. Raises StoreError."""
+    """Write a profile whose file is missing or was changed. Raises StoreError."""
     with store.worker() as worker:
         store.keep_profile(worker, profile)
         store.compact(worker, order(store))
 
 
 def with_sidecars(path: Path) -> Iterator[Path]:
-    """A finished file and, before it, what lies beside a video: its poster and its metadata."""
+    """The sidecar files of a video (poster, metadata), then the file itself."""
     yield from filter(Path.is_file, companions(path))
     yield path
 
 
 def copy_file(path: Path, to: Path, worker: Worker) -> None:
-    """Copy ``path``: it appears whole, or not at all."""
+    """Copy ``path`` atomically. Raises StoreError."""
     files.make_folder(to.parent)
     part = worker.temporary(to)
     try:
@@ -53,7 +53,7 @@ def copy_file(path: Path, to: Path, worker: Worker) -> None:
 
 
 def order(store: Store) -> JobList:
-    """The order that the kept plan gives to records."""
+    """A plan with the ids of the stored plan, which give the order of records."""
     with suppress(OSError):
         return JobList.named(kept_ids(store.plan))
     return JobList.named([])

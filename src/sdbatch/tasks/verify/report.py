@@ -10,7 +10,7 @@ from rich.markup import escape
 from sdbatch.tasks.verify.findings import DAMAGED, Status, Verified
 
 SHOWN = 20
-_WORDS = {
+_TEXTS = {
     Status.EQUAL: "bit-equal",
     Status.DIFFERS: "[red]differ within one profile[/]",
     Status.OTHER: "[yellow]differ, under another profile[/]",
@@ -18,25 +18,25 @@ _WORDS = {
     Status.MISSING: "[red]missing[/]",
     Status.REPAIRED: "[green]repaired[/]",
     Status.FAILED: "[red]cannot be rendered[/]",
-    Status.WEIGHTS: "[yellow]of other weights[/]",
+    Status.WEIGHTS: "[yellow]rendered with other weights[/]",
 }
 
 
 def show_verify(found: Verified, name: str, console: Console) -> None:
-    """The table of ``task=verify``."""
+    """Print the results of ``task=verify``."""
 
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
-    counts = [f"{n:,} {_WORDS[s]}" for s in Status if (n := found.count(s))]
+    counts = [f"{n:,} {_TEXTS[s]}" for s in Status if (n := found.count(s))]
     files = f"{found.recorded:,} of {found.jobs:,} jobs recorded, their files checked"
     say(f"[bold]{name}[/]  {files}; {', '.join(counts) or 'nothing to compare'}")
     if found.held and not found.recorded:
         say(f"  the folder holds {found.held:,} records of other jobs: other settings, or other weights (model=…)?")
-    if found.garbage:
-        say(f"  {found.garbage:,} damaged manifest lines were skipped; rendering again fills what they said")
+    if found.damaged_lines:
+        say(f"  {found.damaged_lines:,} damaged manifest lines were skipped; render again to restore their jobs")
     for finding in [f for f in found.findings if f.status != Status.EQUAL][:SHOWN]:
-        say(f"  {_WORDS[finding.status]} {escape(finding.path)}: {escape(finding.note)}")
+        say(f"  {_TEXTS[finding.status]} {escape(finding.path)}: {escape(finding.note)}")
     if (more := len(found.findings) - found.count(Status.EQUAL) - SHOWN) > 0:
         say(f"  … and {more:,} more")
     for text in _profiles(found):
@@ -46,14 +46,14 @@ def show_verify(found: Verified, name: str, console: Console) -> None:
 
 
 def _profiles(found: Verified) -> Iterator[str]:
-    """What differs between the profiles that jobs were recorded under and the present one."""
+    """The differences between the recorded profiles and the current one."""
     for digest, differs in found.profiles.items():
         if differs is None:
-            yield f"profile {digest} is not known: what differs from the present one cannot be said"
+            yield f"profile {digest} is unknown, so its differences from the current one are unknown"
         elif differs:
             yield f"recorded under {digest}; {differences(differs)}"
         elif found.count(Status.DIFFERS):
-            yield f"profile {digest} is the present one: no version or setting explains it (code? hardware?)"
+            yield f"profile {digest} is the current one: no version or setting explains this (code? hardware?)"
 
 
 def differences(differs: list[dict[str, str]]) -> str:

@@ -1,4 +1,4 @@
-"""``task=verify``: check files against their records, render again and compare."""
+"""``task=verify``: runs the verification and prints its report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdbatch.terminal.progress import open_progress
 
 
 def run(experiment: Experiment) -> int:
-    """Render again and compare; without prompts, the plan that the folder keeps."""
+    """Verify the experiment, without prompts the plan that is stored in its folder; the exit code."""
     store, console = Store(experiment.folder), open_console(stderr=True)
     plan = kept_plan.plan(experiment, store)
     part = experiment.shard.part(len(plan))

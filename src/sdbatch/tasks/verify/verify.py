@@ -1,7 +1,7 @@
-"""``task=verify``: is every file as its record says, and does rendering again give the same bits?
+"""Checks that every file matches its record, and that rendering it again gives the same bits.
 
-Jobs are rendered by another process than the first time, shuffled, beside other neighbours, as their profile says.
-Bits that differ within one profile break the promise (exit 3); between profiles they are measured and explained.
+Jobs are rendered in another process, in random order, so with other batch composition, under their recorded profile.
+Different bits under the same profile are an error (exit code 3); under another profile the differences are reported.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from sdbatch.tasks.verify import check, compare, repair
 from sdbatch.tasks.verify.findings import DAMAGED, Finding, Status, Verified
 from sdbatch.terminal.progress import Progress
 
-CHUNK = 256  # jobs rendered again before they are compared and thrown away
+CHUNK = 256  # jobs rendered into one temporary store
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is verified: the jobs of ``plan`` (those of ``part``) in ``store``, and what renders them."""
+    """What to verify: the jobs ``part`` of ``plan`` in ``store``; ``source`` and ``experiment`` render them."""
 
     plan: Plan
     part: range
@@ -35,7 +35,10 @@ class Case:
 
 
 def verify(case: Case, progress: Callable[[], Progress] = Progress) -> Verified:
-    """Check the files of ``case``, render a sample again, compare, and repair if asked to. Raises Interrupted."""
+    """Check all files of ``case``, render a sample again and compare; repair with ``verify.repair``.
+
+    Raises Interrupted.
+    """
     return _Verifier(case, progress).run()
 
 
@@ -45,25 +48,25 @@ class _Verifier:
         self.progress = progress
         self.ledger = case.store.ledger()
         others = len({r.id for r in self.ledger.records()}.difference(case.plan.ids))
-        self.found = Verified(len(case.part), held=others, garbage=self.ledger.garbage)
+        self.found = Verified(len(case.part), held=others, damaged_lines=self.ledger.damaged_lines)
         self.damaged: set[int] = set()
 
     def run(self) -> Verified:
         settings = self.case.experiment.verify
-        sound = self._sound()
-        dice = random.Random(settings.seed)  # noqa: S311  (a fair choice, not a secret)
-        chosen = sound if settings.sample is None else dice.sample(sound, min(settings.sample, len(sound)))
+        intact = self._intact()
+        rng = random.Random(settings.seed)  # noqa: S311  (not used for security)
+        chosen = intact if settings.sample is None else rng.sample(intact, min(settings.sample, len(intact)))
         todo = [*chosen, *(sorted(self.damaged) if settings.repair else ())]
-        dice.shuffle(todo)
-        profiles = self._profiles([*sound, *sorted(self.damaged)])
+        rng.shuffle(todo)
+        profiles = self._profiles([*intact, *sorted(self.damaged)])
         for digest, positions in self._by_profile(todo).items():
-            self._under(digest, profiles[digest], positions)
+            self._verify_profile(digest, profiles[digest], positions)
         self.found.findings.sort(key=lambda f: f.path)
         return self.found
 
-    def _sound(self) -> list[int]:
-        """Positions of recorded jobs whose files are as recorded; the others are damaged."""
-        sound = []
+    def _intact(self) -> list[int]:
+        """Positions of the jobs whose files match their records; the others are added to ``damaged``."""
+        intact = []
         for i in self.case.part:
             record = self.ledger.get(self.case.plan.ids[i])
             if record is None or not record.done:
@@ -74,11 +77,11 @@ class _Verifier:
                 if not self.case.experiment.verify.repair:
                     self.found.findings.append(finding)
             else:
-                sound.append(i)
-        return sound
+                intact.append(i)
+        return intact
 
     def _profiles(self, positions: Sequence[int]) -> dict[str, Profile | None]:
-        """The profiles of all records; what is wrong with their files is found, and repair if asked to."""
+        """The profiles of all records by digest. Damaged profile files are reported, or restored with repair."""
         records: dict[str, list[Record]] = {}
         for i in positions:
             records.setdefault(self._record(i).profile, []).append(self._record(i))
@@ -97,11 +100,11 @@ class _Verifier:
             if self.case.plan[i].shot.model == self.case.source.model:
                 out.setdefault(self._record(i).profile, []).append(i)
             else:
-                self._say(i, Status.WEIGHTS, "made with other weights than model= names")
+                self._add(i, Status.WEIGHTS, "rendered with other weights than those of model=")
         return out
 
-    def _under(self, digest: str, recorded: Profile | None, positions: list[int]) -> None:
-        """Render again what was recorded under one profile, and compare."""
+    def _verify_profile(self, digest: str, recorded: Profile | None, positions: list[int]) -> None:
+        """Render again the jobs recorded under one profile, and compare."""
         case = self.case
         renderer = rerender.open_as(recorded, case.source, case.experiment)
         try:
@@ -109,30 +112,30 @@ class _Verifier:
                 part = positions[at : at + CHUNK]
                 jobs = [rerender.as_recorded(case.plan[i], self._record(i)) for i in part]
                 with rerender.rendered(jobs, renderer, case.experiment, self.progress()) as made:
-                    self._judge(part, made)
+                    self._compare(part, made)
         finally:
             renderer.close()
         self.found.profiles[digest] = None if recorded is None else compare.profiles(recorded, renderer.profile)
 
-    def _judge(self, part: list[int], made: Store) -> None:
-        """Compare what was ``made`` with what is there; repair what is broken."""
-        ledger, right, mend = made.ledger(), [], self.case.experiment.verify.repair
+    def _compare(self, part: list[int], made: Store) -> None:
+        """Compare the new files in ``made`` with the stored ones; with repair, replace damaged ones."""
+        ledger, repaired, repair_damaged = made.ledger(), [], self.case.experiment.verify.repair
         for i in part:
             record, new = self._record(i), ledger.get(self.case.plan.ids[i])
             if new is None or not new.done:
-                self._say(i, Status.FAILED, new.error if new else "it was not rendered")
+                self._add(i, Status.FAILED, new.error if new else "it was not rendered")
                 continue
-            whole = i not in self.damaged
-            finding = check.compared(self.case.plan[i], (self.case.store, record), (made, new)) if whole else None
-            if finding is None or (mend and finding.status in DAMAGED):
-                right.append(new)
-                self._say(i, Status.REPAIRED, "the same bytes" if new.file == record.file else "other bytes")
+            undamaged = i not in self.damaged
+            finding = check.compared(self.case.plan[i], (self.case.store, record), (made, new)) if undamaged else None
+            if finding is None or (repair_damaged and finding.status in DAMAGED):
+                repaired.append(new)
+                self._add(i, Status.REPAIRED, "the same bytes" if new.file == record.file else "other bytes")
             else:
                 self.found.findings.append(finding)
-        if right:
-            repair.restore_jobs(self.case.store, made, right)
+        if repaired:
+            repair.restore_jobs(self.case.store, made, repaired)
 
-    def _say(self, i: int, status: Status, note: str) -> None:
+    def _add(self, i: int, status: Status, note: str) -> None:
         record = self._record(i)
         self.found.findings.append(Finding(record.id, record.path, status, record.profile, note))
 
