@@ -138,8 +138,8 @@ def _watch(event: str, args: tuple) -> None:
     elif event in ("os.mkdir", "os.chmod", "os.truncate"):
         _written.append(os.fspath(args[0]))
     elif event in ("os.remove", "os.rmdir"):  # rmtree names what it removes relative to an open folder
-        folder = os.readlink(f"/proc/self/fd/{args[1]}") if args[1] >= 0 else ""
-        _written.append(os.path.join(folder, os.fspath(args[0])))
+        folder = Path(f"/proc/self/fd/{args[1]}").readlink() if args[1] >= 0 else Path()
+        _written.append(str(folder / os.fspath(args[0])))
     elif event in ("os.rename", "os.link", "os.symlink"):
         _written.append(os.fspath(args[1]))
 

@@ -133,10 +133,7 @@ def test_metadata_that_was_changed(stills: Folder) -> None:
 
     said = stills.wrong(task="reproduce", source=str(_edited(stills, steps)))
     assert "source.job.id: 'j" in said
-<<<<<<< HEAD
     assert "does not match the settings" in said
-=======
->>>>>>> h-m
     assert "was the file changed?" in said
 
 
