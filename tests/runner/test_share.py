@@ -85,8 +85,8 @@ def test_every_video_is_of_one_profile(store: Store, chain: str) -> None:
 def test_videos_that_are_only_encoded_again_are_divided(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run(plan(*(video(4, seed=s) for s in range(6))), store, Opener())
     written: list[int] = []
-    write = outputs.Outputs.video
-    monkeypatch.setattr(outputs.Outputs, "video", lambda self, i: written.append(i) or write(self, i))
+    write = outputs.Outputs.write_video
+    monkeypatch.setattr(outputs.Outputs, "write_video", lambda self, i: written.append(i) or write(self, i))
     openers = [Opener() for _ in range(3)]
     outcomes = together(plan(*(video(4, fps=12, seed=s) for s in range(6))), store, openers, Options(writers=1))
     assert sum(o.done for o in outcomes) == 6

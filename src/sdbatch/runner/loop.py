@@ -112,18 +112,20 @@ class Loop:
 
     def _write(self, picture: Picture, i: int | None, needed: bool) -> None:
         """In a writer thread: store the picture, then the videos that it completes."""
-        if i is None:
-            error = self._output.shot(picture)
-        else:
-            error = self._output.still(i, picture.pixels, picture.warnings, needed)
-        if error:
-            self._fail(picture.shot.id, error, i)
-        elif needed:
+        try:
+            if i is None:
+                self._output.write_shot(picture)
+            else:
+                self._output.write_still(i, picture.pixels, picture.warnings, needed)
+        except RenderError as e:
+            self._fail(picture.shot.id, str(e), i)
+            return
+        if needed:
             self._stored(picture.shot.id)
 
     def _stored(self, shot_id: str) -> None:
         for video in self._work.stored(shot_id):
-            self._output.video(video)
+            self._output.write_video(video)
 
     def _fail(self, shot_id: str, error: str, still: int | None = None) -> None:
         jobs = self._work.failed(shot_id)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sdbatch import files, motion
@@ -25,57 +25,48 @@ class Outputs:
         self._cache = cache
         self._profile = profile
 
-    def shot(self, picture: Picture) -> str:
-        """Store a video's shot; returns an error message, or the empty string. Raises StoreError."""
-        try:
+    def write_shot(self, picture: Picture) -> None:
+        """Store a video's shot. Raises RenderError if it cannot be encoded, StoreError if it cannot be written."""
+        with _job_errors():
             data = png.encode(picture.pixels, label(picture.shot.id, picture.pixels, picture.warnings))
-        except Exception as e:
-            return f"{type(e).__name__}: {e}"
         path = self._context.store.shot(picture.shot.id, self._cache.profile)
         self._context.worker.save(path, [data])
         self._cache.stored(picture.shot.id)
-        return ""
 
-    def still(self, i: int, pixels: Pixels, warnings: tuple[str, ...], needed: bool = False) -> str:
-        """Write picture job ``i`` and its record; returns an error message, or the empty string.
+    def write_still(self, i: int, pixels: Pixels, warnings: tuple[str, ...], needed: bool = False) -> None:
+        """Write picture job ``i`` and its record. Raises as :meth:`write_shot` does.
 
-        ``needed``: whether videos use the picture as a shot. Raises StoreError.
+        ``needed``: whether videos use the picture as a shot.
         """
         job = self._context.plan[i]
-        try:
+        with _job_errors():
             text, xmp = metadata.png_text(job, self._profile) if self._context.metadata else (None, None)
             data = png.encode(pixels, text, xmp)
             pixel_digest = png.pixel_digest(pixels)
-        except Exception as e:
-            return f"{type(e).__name__}: {e}"
         self._context.worker.save(self._context.store.root / job.path, [data])
         record = self._record(job, pixel_digest, files.digest(data), len(data), warnings)
         self._log(record, pixels)
         if needed:
             self._cache.stored(job.id, record)
-        return ""
 
     def complete(self, i: int) -> None:
         """Write job ``i``, whose shots are all stored."""
         if self._context.plan[i].video is not None:
-            self.video(i)
+            self.write_video(i)
         else:
-            self.copy(i)
+            self.write_stored(i)
 
-    def copy(self, i: int) -> None:
+    def write_stored(self, i: int) -> None:
         """Write picture job ``i`` from the stored shot of a video."""
         job_id = self._context.plan.ids[i]
         try:
-            pixels, warnings = self._cache.load(job_id), self._cache.warnings(job_id)
-            error = self.still(i, pixels, warnings)
-        except StoreError:
-            raise
-        except Exception as e:
-            error = str(e)
-        if error:
-            self.fail(i, error)
+            with _job_errors():
+                pixels, warnings = self._cache.load(job_id), self._cache.warnings(job_id)
+            self.write_still(i, pixels, warnings)
+        except RenderError as e:
+            self.fail(i, str(e))
 
-    def video(self, i: int) -> None:
+    def write_video(self, i: int) -> None:
         """Assemble video job ``i`` and record it. An interrupted video is left for the next run."""
         job = self._context.plan[i]
         path = self._context.store.root / job.path
@@ -166,3 +157,14 @@ class Outputs:
         before = self._context.ledger.get(record.id)
         if before is not None and before.done and before.path != record.path:  # the job's slug has changed
             files.remove(self._context.store.file(before))
+
+
+@contextmanager
+def _job_errors() -> Iterator[None]:
+    """Any error of the code inside belongs to one job, as a RenderError; except StoreError, which ends the run."""
+    try:
+        yield
+    except (RenderError, StoreError):
+        raise
+    except Exception as e:
+        raise RenderError(f"{type(e).__name__}: {e}") from e
