@@ -124,7 +124,7 @@ def test_without_metadata_files_say_nothing(store: Store) -> None:
     assert png.read_text(store.root / p[0].path) == {}
     file = store.root / p[1].path
     assert not file.with_suffix(".json").exists()
-    with pytest.raises(ValueError, match="says nothing"):
+    with pytest.raises(ValueError, match="has no metadata"):
         metadata.read(file)
 
 

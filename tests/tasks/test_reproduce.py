@@ -90,10 +90,10 @@ def test_what_cannot_be_reproduced(stills: Folder) -> None:
     note.write_text("hello")
     assert "source: is missing" in stills.wrong(task="reproduce")
     assert f"did you mean '{path.name}'" in stills.wrong(task="reproduce", source=str(path)[:-5] + "x.png")
-    assert "says nothing about how it was made" in stills.wrong(task="reproduce", source="plain.png")
+    assert "has no metadata about how it was rendered" in stills.wrong(task="reproduce", source="plain.png")
     assert "damaged video" in stills.wrong(task="reproduce", source="note.txt")
     Image.new("RGB", (8, 8)).save(stills.root / "photo.jpg")
-    assert "is a JPEG, whose metadata is not read" in stills.wrong(task="reproduce", source="photo.jpg")
+    assert "is a JPEG, whose metadata is not supported" in stills.wrong(task="reproduce", source="photo.jpg")
     assert "'outputs' is a folder (name one of its files" in stills.wrong(task="reproduce", source="outputs")
     assert "is not a name of a file" in stills.wrong(task="reproduce", source="a\0b")
     assert "is no" in stills.wrong(task="reproduce", source="x" * 300)
@@ -103,7 +103,7 @@ def test_what_cannot_be_reproduced(stills: Folder) -> None:
 
 def test_files_without_metadata(folder: Folder) -> None:
     assert folder.run(output={"metadata": "none"}) == 0
-    assert "says nothing" in folder.wrong(task="reproduce", source=str(folder.path("images/*")))
+    assert "has no metadata" in folder.wrong(task="reproduce", source=str(folder.path("images/*")))
 
 
 def _edited(folder: Folder, edit: Callable[[dict[str, Any]], None]) -> Path:
@@ -150,7 +150,7 @@ def test_another_tools_picture(folder: Folder) -> None:
         "weights: 'dream' does not identify them",
         "<lora:…>",
         "not used: Hires steps",
-        "noise: drawn on",
+        "noise: generated on",
     ):
         assert assumption in folder.out
 

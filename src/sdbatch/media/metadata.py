@@ -61,7 +61,7 @@ def read(path: Path | str) -> dict[str, Any]:
     except OSError as e:
         raise ValueError(f"cannot be read: {e.strerror or e}") from e
     if text is None:
-        raise ValueError("says nothing about how it was made")
+        raise ValueError("has no metadata about how it was rendered")
     return loads(text)
 
 
@@ -84,7 +84,7 @@ def _from_png(path: Path) -> dict[str, Any]:
         return loads(texts[KEY])
     if "parameters" in texts:
         return {"parameters": infotext.parse(texts["parameters"])}
-    raise ValueError("says nothing about how it was made")
+    raise ValueError("has no metadata about how it was rendered")
 
 
 def _from_json(path: Path) -> dict[str, Any]:
