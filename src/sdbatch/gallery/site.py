@@ -29,7 +29,7 @@ from sdbatch.errors import StoreError
 from sdbatch.gallery import page, thumbs
 from sdbatch.gallery.index import CHUNK, PlanIndex
 from sdbatch.gallery.status import StatusTable
-from sdbatch.gallery.table import told
+from sdbatch.gallery.table import record_cells
 from sdbatch.plan.axes import Axis
 from sdbatch.spec.jobs import plan_digest
 from sdbatch.spec.renderer import Pixels
@@ -114,7 +114,7 @@ class Site:
         ids = self.plan.ids
         for start in range(0, len(ids), CHUNK):
             found = (ledger.get(i) for i in ids[start : start + CHUNK])
-            yield [told(record) if record else 0 for record in found]
+            yield [record_cells(record) if record else 0 for record in found]
 
     def _thumbs(self, ledger: Ledger, check: bool) -> None:
         """Write the missing thumbnails of finished jobs (``check``: and outdated ones), remove all others."""

@@ -1,6 +1,6 @@
 """The records as CSV (RFC 4180): one line per job, in plan order, with all its settings.
 
-The page exports the same columns: it gets their names from ``columns`` and its cells from ``settings`` and ``told``.
+The page exports the same columns: their names from ``columns``, their cells from ``settings`` and ``record_cells``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def settings(job: Job) -> dict[str, str]:
     return {key: str(getattr(job.shot, key)) for key in SHOT} | {"motion": video}
 
 
-def told(record: Record) -> list[str | int]:
+def record_cells(record: Record) -> list[str | int]:
     """The cells of a record, in the order of ``RECORD``."""
     return [" · ".join(record.warnings) if key == "warnings" else getattr(record, key) for key in RECORD]
 
@@ -56,5 +56,5 @@ def _row(job: Job, record: Record | None) -> dict[str, Any]:
     own = {"id": job.id, "path": job.path, "seed": job.shot.seed}
     texts = {"prompt": job.shot.prompt, "negative": job.shot.negative}
     labels = {axis(key): value for key, value in job.labels}
-    found = dict(zip(RECORD, told(record), strict=True)) if record else {"status": "new"}
+    found = dict(zip(RECORD, record_cells(record), strict=True)) if record else {"status": "new"}
     return own | texts | labels | settings(job) | found

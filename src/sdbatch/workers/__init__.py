@@ -1,13 +1,14 @@
-"""Several worker processes on one plan, watched by one: a process per GPU, or stand-ins for them on the CPU.
+"""Several worker processes for one plan: one per GPU, or several on one device.
 
-    supervisor  starts the workers, shows one progress, restarts dead ones, ends with the worst exit code
-    process     one worker as the supervisor sees it: its order goes in, its events and messages come out
-    child       the worker's own side: ``python -m sdbatch --worker``
-    slots       which workers this machine has room for
+    supervisor  starts the workers, shows one progress display, restarts dead workers, returns the highest exit code
+    process     one worker seen from the supervisor: settings in, events and messages out
+    child       the worker's side: ``python -m sdbatch --worker``
+    slots       which devices the workers get
 
-The workers divide the plan by claims in the output folder (``store.claims``), so the supervisor only starts and
-listens: it knows nothing of jobs, and processes that it did not start may take part. An order is JSON on standard
-input, which stays open: where it ends, the worker stops in good order. Events are JSON lines on standard output.
+The workers divide the plan by claims in the output folder (``store.claims``), so the supervisor only starts workers
+and reads their events. It knows no jobs, and processes that it did not start can render the same plan. The settings
+are one JSON line on standard input, which stays open: at its end the worker stops as after SIGTERM. Events are JSON
+lines on standard output.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A worker's own side: it receives its order, reports its progress, and stops when nobody listens any more."""
+"""The worker's side: receives its settings, reports its progress, and stops when the supervisor is gone."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from sdbatch.terminal.progress import Progress
 
 
 def receive() -> tuple[dict[str, Any], Reporter]:
-    """The order from standard input, and where to report. To be called once, before anything is printed.
+    """The settings from standard input, and the reporter. Call it once, before anything is printed.
 
-    When the input ends, this process gets SIGTERM: it stops in good order, as if the user had asked it to.
+    When the input ends, this process gets SIGTERM and stops as if the user had asked it to.
     """
-    order: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    settings: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever a library prints is a message, not an event
     threading.Thread(target=_watch, name="supervisor", daemon=True).start()
-    return order, Reporter(out)
+    return settings, Reporter(out)
 
 
 def _watch() -> None:
@@ -40,16 +40,16 @@ class Reporter(Progress):
 
     def start(self, jobs: int, shots: int, cost: float) -> None:
         super().start(jobs, shots, cost)
-        self._tell("start", jobs, shots, cost)
+        self._send("start", jobs, shots, cost)
 
     def shot(self, cost: float) -> None:
         super().shot(cost)
-        self._tell("shot", cost)
+        self._send("shot", cost)
 
     def job(self, done: bool, job_id: str, error: str = "") -> None:
         super().job(done, job_id, error)
-        self._tell("job", done, job_id, error)
+        self._send("job", done, job_id, error)
 
-    def _tell(self, *event: Any) -> None:
+    def _send(self, *event: Any) -> None:
         with self._lock, suppress(OSError):  # nobody listens: the input ends too
             self._out.write(json.dumps(event).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""One worker process as the supervisor sees it."""
+"""One worker process, seen from the supervisor."""
 
 from __future__ import annotations
 
@@ -12,57 +12,57 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-ORDER = (sys.executable, "-m", "sdbatch", "--worker")
-Tell = Callable[[str, Any], None]  # kind: "event", "message" or "ended"; what
+COMMAND = (sys.executable, "-m", "sdbatch", "--worker")
+Send = Callable[[str, Any], None]  # kind: "event", "message" or "ended"; what
 
 
 class Process:
-    """Starts at once. ``tell`` is called from threads with each event, each message, and at last the exit code."""
+    """Starts at once. ``send`` is called from threads with each event, each message, and finally the exit code."""
 
-    def __init__(self, order: Mapping[str, Any], environment: Mapping[str, str], tell: Tell) -> None:
+    def __init__(self, settings: Mapping[str, Any], environment: Mapping[str, str], send: Send) -> None:
         # A session of its own: Ctrl-C on the terminal reaches the supervisor alone, which asks its workers to stop.
         self._process = subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
-            ORDER,
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=_environment(environment),
             start_new_session=True,
         )
-        self._tell = tell
-        threading.Thread(target=self._follow, args=(json.dumps(order).encode() + b"\n",), daemon=True).start()
+        self._send = send
+        threading.Thread(target=self._follow, args=(json.dumps(settings).encode() + b"\n",), daemon=True).start()
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def stop(self) -> None:
-        """Ask it to end in good order."""
+        """Ask it to stop, as SIGTERM does: its input ends."""
         assert self._process.stdin
         with suppress(OSError):
             self._process.stdin.close()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         self._process.kill()
 
-    def _follow(self, order: bytes) -> None:
+    def _follow(self, settings: bytes) -> None:
         assert self._process.stdin
         assert self._process.stdout
         assert self._process.stderr
         with suppress(OSError, ValueError):  # it died, or was asked to stop, before it had read all
-            self._process.stdin.write(order)
+            self._process.stdin.write(settings)
             self._process.stdin.flush()
         messages = threading.Thread(target=self._pass_on, args=(self._process.stderr,), daemon=True)
         messages.start()
         for event in _events(self._process.stdout):
-            self._tell("event", event)
+            self._send("event", event)
         messages.join()
-        self._tell("ended", self._process.wait())
+        self._send("ended", self._process.wait())
 
     def _pass_on(self, stream: IO[bytes]) -> None:
         for line in stream:
-            self._tell("message", line.decode("utf-8", "replace").rstrip())
+            self._send("message", line.decode("utf-8", "replace").rstrip())
 
 
 def _events(lines: Iterable[bytes]) -> Iterable[list[Any]]:
@@ -72,6 +72,6 @@ def _events(lines: Iterable[bytes]) -> Iterable[list[Any]]:
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    """The same program as ours, wherever it was imported from."""
+    """The environment of a worker, which imports the same sdbatch as this process."""
     paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **more}
