@@ -311,7 +311,7 @@ class Pressed:
 def test_several_runs_and_the_worst_code_wins(sdbatch, tmp_path):
     said = sdbatch("-m", *FAKE, "sampling.steps=0,4", "name=a")
     assert said.code == 2
-    assert "run 1: the configuration is wrong; it wrote nothing\n  sampling.steps: 0 is out of range" in said.err
+    assert "run 1: the configuration is wrong; nothing was written\n  sampling.steps: 0 is out of range" in said.err
     assert list((tmp_path / "outputs" / "a" / "images").iterdir())
 
 

@@ -20,7 +20,7 @@ def test_shots_that_are_stored_cost_nothing(sdbatch):
     assert left(sdbatch) == {"jobs": 0, "shots": 0, "evaluations": 0, "rows": 0}
     assert left(sdbatch, "motion.fps=12") == {"jobs": 2, "shots": 0, "evaluations": 0, "rows": 0}
     text = sdbatch(*BASE, "motion.fps=12", "task=plan").out
-    assert "to render: 2 jobs, 0 shots, 0 evaluations, 0 rows; every shot is stored, no model is needed" in text
+    assert "to render: 2 jobs, 0 shots, 0 evaluations, 0 rows; all shots are stored, no model is needed" in text
     still = left(sdbatch, "motion.mode=still", "sampling.steps=9")
     assert (still["jobs"], still["shots"]) == (2, 2)
 

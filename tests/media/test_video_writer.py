@@ -189,7 +189,7 @@ def test_wrong_frames_and_no_frames_are_value_errors(tmp_path: Path) -> None:
     for text in ("a\\", "a\\\nb", "a\0b"):
         with pytest.raises(ValueError, match="metadata"):
             VideoWriter(tmp_path / "a", (64, 48), Fraction(24), H264, text)
-    with pytest.raises(ValueError, match="none of h264"):
+    with pytest.raises(ValueError, match="unknown codec 'divx'; allowed: h264"):
         VideoWriter(tmp_path / "a", (64, 48), Fraction(24), Encoding("divx"))
     with pytest.raises(ValueError, match="with block"):
         VideoWriter(tmp_path / "a", (64, 48), Fraction(24), H264).add(np.zeros((48, 64, 3), np.uint8))
