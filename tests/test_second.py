@@ -60,7 +60,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """One thread, since the sums of a step depend on it; afterwards the settings that ``train.main`` changes are reset."""
+    """One thread, since the sums of a step depend on it; resets what ``train.main`` sets."""
     precision, tf32 = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
