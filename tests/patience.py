@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 SECONDS = 60.0  # until something that never happens is a failure; no test measures time
 
@@ -16,6 +17,14 @@ def until(done: Callable[[], object], said: Callable[[], str] = lambda: "", time
     while not done():
         assert time.monotonic() < end, f"it never happened {said()}"
         time.sleep(0.003)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process that may be nobody's child here has not ended (a zombie has)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sdbatch.store import Store
+from tests import patience
 from tests.faults.harness import check_whole, tree
 from tests.workers.conftest import FAKE
 
@@ -94,19 +95,9 @@ def test_workers_that_nobody_watches_stop(command, tmp_path: Path) -> None:
     one.until("outputs/x/images/*.png")
     workers = one.children()
     one.process.kill()
-    end = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}/cmdline").exists() and _runs(pid) for pid in workers):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    patience.until(lambda: not any(map(patience.runs, workers)))
     assert not list((tmp_path / "one/outputs/x").rglob(".*"))
     assert len(Store(tmp_path / "one/outputs/x").ledger()) < 40
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_what_fails_is_the_exit_code(command) -> None:

@@ -109,12 +109,17 @@ class Album:
         return np.stack(out)
 
 
-def loss_of(model: AutoencoderKL, x: torch.Tensor, seed: int) -> torch.Tensor:
+def loss_of(model: AutoencoderKL, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """The error of pictures sent through the autoencoder; a little noise on the latents keeps them smooth."""
     mean = model.encode(x).latent_dist.mean
-    noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed)).to(mean)
-    y = model.decode(mean + NOISE * noise).sample
-    return error_of(y - x) + 1e-4 * mean.square().mean()
+    y = model.decode(mean + NOISE * noise).sample.float()
+    return error_of(y - x) + 1e-4 * mean.float().square().mean()
+
+
+def noise_for(x: torch.Tensor, seed: int) -> torch.Tensor:
+    """Standard normal noise for the latents of these pictures."""
+    size = (len(x), CHANNELS, x.shape[2] // 8, x.shape[3] // 8)
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed)).to(x.device)
 
 
 @torch.no_grad()
@@ -141,11 +146,13 @@ def train(
     weights: Path | None = None,
     stop: Callable[[], bool] = lambda: False,
     budget: float | None = None,
+    compiled: bool = False,
     say: Callable[[str], None] = print,
 ) -> AutoencoderKL:
     """Fit the autoencoder, or go on; returns it with the averaged weights. After `hold` it sees whole pictures.
 
-    Without a checkpoint in `folder` it starts from packed `weights`, or else from the shipped model.
+    Without a checkpoint in `folder` it starts from packed `weights`, or else from the shipped model. `compiled` is for
+    processors with native bfloat16 (1.5 times the steps per second; whole pictures are of many sizes, so not compiled).
     """
     torch.manual_seed(recipe.seed)
     model = build()
@@ -168,12 +175,17 @@ def train(
         fit.load_mean(judged)
         return "PSNR {:.2f} dB, spread {:.3f}".format(*quality(judged))
 
+    crops_loss = torch.compile(loss_of) if compiled else loss_of
+
     def loss_at(module: AutoencoderKL, step: int, part: int, parts: int) -> torch.Tensor:
         late = step >= fit.recipe.hold * fit.recipe.steps
         pixels = album.whole(step, max(1, recipe.batch // 4)) if late else album.crops(step, recipe.batch)
-        return loss_of(module, to_signed(pixels, device), step * 64 + part)
+        x = to_signed(pixels, device)
+        noise = noise_for(x, step * 64 + part)
+        with torch.autocast(device.type, torch.bfloat16, enabled=compiled):
+            return loss_of(module, x, noise) if late else crops_loss(module, x, noise)
 
-    run(fit, path, loss_at, check=check, check_every=500, stop=stop, budget=budget, say=say)
+    run(fit, path, loss_at, check=check, check_every=1000, stop=stop, budget=budget, say=say)
     fit.load_mean(judged)
     return judged
 
