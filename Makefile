@@ -3,6 +3,7 @@
 # make faults 200 kills, full disks, hostile files           make fuzz    5,000 configurations, texts and files
 # make verify is every shipped experiment bit-equal when rendered again?
 # make audit  known vulnerabilities of pinned versions       make schema  conf/schema.json anew
+# make test-cluster   the tests of tests/cluster/ beside a SLURM of their own (root, Debian's packages)
 # make gpu    on a GPU: its tests, then its benchmark in stages
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint faults fuzz verify audit bench gpu schema clean
+.PHONY: demo test test-cluster lint faults fuzz verify audit bench gpu schema clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -27,6 +28,10 @@ demo: $(INSTALLED)
 # Fails under the floor in pyproject.toml.
 test: lint
 	$(BIN)/python -m pytest --cov
+
+# Real sbatch, scancel and scontrol: scripts/slurm_local.py starts the daemons and stops them.
+test-cluster: $(INSTALLED)
+	$(BIN)/python scripts/slurm_local.py $(BIN)/python -m pytest -n 0 tests/cluster
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
