@@ -77,23 +77,23 @@ NODE = (
 )
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """This machine cannot run SLURM."""
 
 
 def install() -> None:
-    """Install the packages that are missing. Raises Unavailable."""
+    """Install the packages that are missing. Raises UnavailableError."""
     if os.geteuid() != 0 or sys.platform != "linux":
-        raise Unavailable("needs Linux and root")
+        raise UnavailableError("needs Linux and root")
     os.environ["PATH"] = f"{os.environ['PATH']}:{SBIN}"
     if all(map(shutil.which, DAEMONS)):
         return
     if not shutil.which("apt-get"):
-        raise Unavailable(f"needs {' and '.join(PACKAGES)}, and there is no apt-get to install them")
+        raise UnavailableError(f"needs {' and '.join(PACKAGES)}, and there is no apt-get to install them")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
-        if subprocess.run(["apt-get", *command], env=quiet, stdout=sys.stderr).returncode:  # noqa: S603, S607
-            raise Unavailable(f"apt-get {command[0]} failed")
+        if subprocess.run(["apt-get", *command], check=False, env=quiet, stdout=sys.stderr).returncode:  # noqa: S603, S607
+            raise UnavailableError(f"apt-get {command[0]} failed")
 
 
 def write_conf(folder: Path, nodes: int, cpus: int, gpus: int) -> list[str]:
@@ -134,7 +134,7 @@ def _free_ports(count: int) -> list[int]:
 
 @contextmanager
 def cluster(nodes: int = 2, cpus: int = 4, gpus: int = 2) -> Iterator[Path]:
-    """A running cluster; its folder. SLURM_CONF is set meanwhile. Raises Unavailable."""
+    """A running cluster; its folder. SLURM_CONF is set meanwhile. Raises UnavailableError."""
     install()
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     folder.chmod(0o755)
@@ -163,7 +163,7 @@ def _start(folder: Path, names: Sequence[str], daemons: list[subprocess.Popen[by
         "seed-file": "munge.seed",
     }
     begin("munged", "--foreground", "--force", *(f"--{key}={folder / name}" for key, name in munge.items()))
-    _until(lambda: (folder / "munge.socket").exists(), folder, "munged")
+    _until((folder / "munge.socket").exists, folder, "munged")
     begin("slurmctld", "-D")
     _until(lambda: _said("scontrol", "ping").endswith("is UP"), folder, "slurmctld")
     for name in names:
@@ -180,7 +180,7 @@ def _until(ready: Callable[[], bool], folder: Path, what: str) -> None:
     while not ready():
         if time.monotonic() > end:
             logs = "\n".join(f"{p.name}: {p.read_text('utf-8', 'replace')[-2000:]}" for p in folder.glob("*.log"))
-            raise Unavailable(f"{what} did not start\n{logs}")
+            raise UnavailableError(f"{what} did not start\n{logs}")
         time.sleep(0.1)
 
 
@@ -218,7 +218,7 @@ def main() -> int:
             environment = {**os.environ, "SDBATCH_CLUSTER": "1", "SLURM_LOCAL": str(folder)}
             code = subprocess.run(given.command, check=False, env=environment).returncode  # noqa: S603
             return 128 - code if code < 0 else code
-    except Unavailable as e:
+    except UnavailableError as e:
         sys.stderr.write(f"THE CLUSTER TESTS WERE NOT RUN: {e}\n")
         return 0 if given.optional else 1
     except KeyboardInterrupt:
