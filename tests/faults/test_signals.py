@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import patience
-from tests.faults.harness import Child, check_whole, render, tree
+from tests.faults.harness import Child, check_whole, render, rendered, tree
 
 
 def _wait_for(root: Path, pattern: str) -> None:
@@ -66,3 +66,45 @@ def test_the_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     child.signal(signal.SIGINT)
     code, said = child.wait()
     assert (code, said) == (130, {})
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_draining_finishes_what_is_in_flight_and_starts_nothing_new(tmp_path: Path, number: signal.Signals) -> None:
+    wish = {"stills": 60, "films": 2, "frames": 10}
+    render(tmp_path / "reference", **wish)
+    reference = tree(tmp_path / "reference")
+    root, log = tmp_path / "x", tmp_path / "rendered.txt"
+    for pattern in ("images/*.png", "shots/*/*.png"):
+        child = Child(root, **wish, delay=0.05, log=str(log))
+        child.until("open")
+        _wait_for(root, pattern)
+        child.signal(number)
+        code, said = child.wait()
+        assert (code, said["interrupted"], said["failed"]) == (130, True, 0)
+        assert not list(root.rglob(".*"))
+        assert len(check_whole(root, reference)) + said["left"] == 62
+    code, said = render(root, **wish, log=str(log))
+    assert code == 0
+    assert tree(root) == reference
+    assert len(rendered(log)) == len(set(rendered(log))), "what was in flight was finished, not dropped"
+
+
+def test_one_that_drains_leaves_the_rest_to_the_others(tmp_path: Path) -> None:
+    wish = {"stills": 40, "films": 1, "frames": 10}
+    render(tmp_path / "reference", **wish)
+    root = tmp_path / "x"
+    children = [Child(root, **wish, delay=0.05) for _ in range(2)]
+    for child in children:
+        child.until("computing")
+    children[0].signal(signal.SIGUSR1)
+    assert [child.wait()[0] for child in children] == [130, 0]
+    assert tree(root) == tree(tmp_path / "reference")
+
+
+def test_ctrl_c_ends_a_drain_that_takes_long(tmp_path: Path) -> None:
+    child = Child(tmp_path / "x", stills=8, delay=10 * patience.SECONDS)
+    child.until("computing")
+    child.signal(signal.SIGUSR1)
+    child.signal(signal.SIGINT)
+    code, said = child.wait()
+    assert (code, said["interrupted"], said["left"]) == (130, True, 8)

@@ -90,6 +90,19 @@ def test_all_stop_in_good_order(command, tmp_path: Path, reference: dict[str, by
     assert tree(tmp_path / "one/outputs") == reference
 
 
+def test_all_drain(command, tmp_path: Path, reference: dict[str, bytes]) -> None:
+    one = command(*ONE, "runtime.processes=2", "model.fake.delay=0.2")
+    one.until("outputs/x/images/*.png")
+    one.process.send_signal(signal.SIGUSR1)
+    assert one.wait(30) == 130, one.said
+    root = tmp_path / "one/outputs/x"
+    assert not list(root.rglob(".*"))
+    done = check_whole(root, {k.removeprefix("x/"): v for k, v in reference.items()})
+    assert f"interrupted with {40 - len(done)} left" in one.said
+    assert command(*ONE).wait() == 0
+    assert tree(tmp_path / "one/outputs") == reference
+
+
 def test_workers_that_nobody_watches_stop(command, tmp_path: Path) -> None:
     one = command(*ONE, "runtime.processes=2", "model.fake.delay=0.2")
     one.until("outputs/x/images/*.png")

@@ -36,8 +36,8 @@ class Loop:
     def run(self, signals: SignalHandler, progress: Progress, report: Path | None) -> bool:
         """Render everything; False if the renderer changed its profile (out of memory) before the end.
 
-        ``report`` is the file of timings, or None. Raises KeyboardInterrupt; StoreError; RenderError after MAX_CRASHES
-        consecutive crashes; DeviceLost.
+        ``report`` is the file of timings, or None. Raises KeyboardInterrupt, also when drained; StoreError; RenderError
+        after MAX_CRASHES consecutive crashes; DeviceLost.
         """
         try:
             while self._timed_pass(signals, progress) or self._wait_for_others(signals):
@@ -46,6 +46,8 @@ class Loop:
             if report is not None and self._cost:
                 timings.add(report, self._renderer.profile, self._weights, self._seconds, self._cost)
         self._writers.drain()
+        if signals.draining:
+            raise KeyboardInterrupt
         if self._changed:
             return False
         unrendered, waiting = self._work.unfinished()
@@ -94,7 +96,7 @@ class Loop:
     def _wait_for_others(self, signals: SignalHandler) -> bool:
         """Whether other processes are still rendering; their jobs become ours if they end. Waits PAUSE seconds."""
         self._writers.drain()
-        if self._changed or not self._work.others():
+        if signals.draining or self._changed or not self._work.others():
             return False
         with signals.interruptible():
             time.sleep(PAUSE)

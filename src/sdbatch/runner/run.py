@@ -125,9 +125,9 @@ class _Run:
             self.store.keep_plan(self.worker, self.plan)
             self.options.observer.begin(self.worker)
             rest = pending if rerender else self._assemble_without_renderer(pending)
-            if rest or rerender:
+            if (rest or rerender) and not self.signals.draining:
                 self._render(part, rest, rerender, open_renderer)
-            ended = not self.signals.stopped
+            ended = not self.signals.ending
         except KeyboardInterrupt:
             self.signals.stopped = True
         finally:
@@ -149,7 +149,7 @@ class _Run:
             self.options.progress.close()
 
     def _outcome(self, jobs: int) -> Outcome:
-        results, share, stopped, damaged = self.results, self.share, self.signals.stopped, self.ledger.damaged_lines
+        results, share, stopped, damaged = self.results, self.share, self.signals.ending, self.ledger.damaged_lines
         ours = results.done | results.failures
         theirs = [job_id for i in self.pending if share.finished(i) and (job_id := self.plan.ids[i]) not in ours]
         lost = [(job_id, share.failed[job_id]) for job_id in theirs if job_id in share.failed]
@@ -177,12 +177,14 @@ class _Run:
         for i in pending if outputs else []:
             ids = [shot.id for shot in motion.shots(self.plan[i])]
             found = next((output for cache, output in outputs if all(map(cache.has, ids))), None)
-            if found is None or self.signals.stopped:
+            if found is None or self.signals.ending:
                 rest.append(i)
             else:
                 ready.append((found, i))
         ready = self._write(ready)
-        while ready and not rest:  # other processes have claimed the rest: do not load a model
+        while (
+            ready and not rest and not self.signals.draining
+        ):  # other processes have claimed the rest: do not load a model
             with self.signals.interruptible():
                 time.sleep(PAUSE)
             self.share.refresh()
@@ -194,7 +196,7 @@ class _Run:
         theirs = []
         for output, i in ready:
             self.writers.check()
-            if self.signals.stopped or (ours := self.share.claim(i)) is False:
+            if self.signals.ending or (ours := self.share.claim(i)) is False:
                 theirs.append((output, i))
             elif ours:
                 self.writers.put(partial(output.complete, i))

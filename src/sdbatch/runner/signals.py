@@ -1,7 +1,8 @@
 """Ctrl-C and SIGTERM: the first ends the run in an orderly way, the second ends the process at once.
 
 Long computations are interrupted immediately (``interruptible``), bookkeeping is not. The handler raises
-KeyboardInterrupt, because a renderer may catch every Exception to report a failed shot.
+KeyboardInterrupt, because a renderer may catch every Exception to report a failed shot. SIGUSR1 and SIGUSR2 drain: no
+new shot is started, those in flight are finished. SLURM sends one before the time limit.
 """
 
 from __future__ import annotations
@@ -14,25 +15,33 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP = (signal.SIGINT, signal.SIGTERM)
+DRAIN = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 class SignalHandler:
-    """A context manager that handles SIGINT and SIGTERM. In other threads than the main one it handles no signals.
+    """A context manager that handles these signals. In other threads than the main one it handles none.
 
-    ``stopped``: whether the run must end; any thread may set it. ``on_kill`` runs before the process is ended.
+    ``stopped``: whether the run must end now; any thread may set it. ``draining``: whether it must start nothing new.
+    ``on_kill`` runs before the process is ended.
     """
 
     def __init__(self, on_kill: Callable[[], None] = lambda: None) -> None:
         self.stopped = False
+        self.draining = False
         self._on_kill = on_kill
         self._interruptible = False
         self._previous: dict[int, Any] = {}
 
+    @property
+    def ending(self) -> bool:
+        """Whether the run stops or drains."""
+        return self.stopped or self.draining
+
     def __enter__(self) -> SignalHandler:
         if threading.current_thread() is threading.main_thread():
-            handled = [s for s in SIGNALS if signal.getsignal(s) is not signal.SIG_IGN]  # as under nohup
-            self._previous = {s: signal.signal(s, self._handle) for s in handled}
+            handled = [s for s in (*STOP, *DRAIN) if signal.getsignal(s) is not signal.SIG_IGN]  # as under nohup
+            self._previous = {s: signal.signal(s, self._drain if s in DRAIN else self._handle) for s in handled}
         return self
 
     def __exit__(
@@ -69,3 +78,6 @@ class SignalHandler:
         self.stopped = True
         if self._interruptible:
             raise KeyboardInterrupt
+
+    def _drain(self, number: int, frame: FrameType | None) -> None:
+        self.draining = True

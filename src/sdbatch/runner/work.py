@@ -75,6 +75,8 @@ class Work:
     def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
         with self._signals.uninterruptible(), self._lock:
             self._share.refresh_if_due()
+            if self._signals.draining:
+                return None
             if self._one_at_a_time and self._in_flight:
                 return None
             self._one_at_a_time = bool(self._suspects)
@@ -109,7 +111,7 @@ class Work:
 
     def complete(self) -> Iterator[int]:
         """Jobs whose shots are all stored and that only need to be written; claims each before it is yielded."""
-        while self._complete:
+        while self._complete and not self._signals.draining:
             i = self._complete.popleft()
             with self._lock:
                 ours = self._ours(i)

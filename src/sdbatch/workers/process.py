@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -41,6 +42,10 @@ class Process:
         assert self._process.stdin
         with suppress(OSError):
             self._process.stdin.close()
+
+    def drain(self) -> None:
+        """Ask it to finish what it renders now, and then to end."""
+        self._process.send_signal(signal.SIGUSR1)
 
     def kill(self) -> None:
         """Kill it."""

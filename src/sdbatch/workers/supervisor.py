@@ -31,12 +31,13 @@ class Supervisor:
         self._deaths = [0] * len(slots)
         self._codes: list[int] = []
         self._shown: set[str] = set()
+        self._drained: set[int] = set()  # process ids
         self._signals = SignalHandler(self._on_kill)
 
     @property
     def stopped(self) -> bool:
-        """Whether the user asked to stop."""
-        return self._signals.stopped
+        """Whether it was asked to stop or to drain."""
+        return self._signals.ending
 
     def run(self) -> int:
         """Run all workers; returns the largest exit code, 1 if a worker died more than RESTARTS times."""
@@ -46,8 +47,10 @@ class Supervisor:
                     self._start(n)
                 while self._running:
                     self._listen()
-                    if self.stopped:
+                    if self._signals.stopped:
                         self._stop()
+                    elif self._signals.draining:
+                        self._drain()
             finally:
                 self._progress.close()
         return max(self._codes, default=0)
@@ -69,6 +72,13 @@ class Supervisor:
         """Ask all workers to stop in an orderly way. A second interrupt kills them."""
         for process in self._running.values():
             process.stop()
+
+    def _drain(self) -> None:
+        """Pass the signal on, once: workers finish what they render now."""
+        for process in self._running.values():
+            if process.pid not in self._drained:
+                self._drained.add(process.pid)
+                process.drain()
 
     def _on_kill(self) -> None:
         for process in self._running.values():
