@@ -14,6 +14,7 @@ import torch
 from training import autoencoder, captions, denoiser, latents, reader, words
 from training.export import normalise
 from training.fit import Recipe, mean_of
+from training.group_norm import replace_norms
 from training.painter import paint
 from training.scene import BACKDROPS, COLOURED, SIZES, SKIES, SUBJECTS, draw_scene, held_out
 
@@ -173,3 +174,27 @@ def test_reader_reads_drawn_scenes() -> None:
     assert accuracy["sky"] > 95
     assert accuracy["subject"] > 90
     assert reader.WEIGHTS.stat().st_size < 1_500_000
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_fast_norm_has_the_gradients_of_torchs_own(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 8, 12, 20).mul(3).add(1).to(dtype).contiguous(memory_format=torch.channels_last)
+    pull = torch.randn(2, 8, 12, 20)
+
+    def gradients(fast: bool, kind: torch.dtype) -> list[torch.Tensor]:
+        module = torch.nn.GroupNorm(4, 8)
+        with torch.no_grad():
+            module.weight.copy_(torch.linspace(-1, 2, 8))
+        if fast:
+            replace_norms(module)
+        given = x.to(kind, copy=True).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=kind is torch.bfloat16):
+            out = module(given)
+        (out.float() * pull).sum().backward()
+        assert given.grad is not None
+        return [out.detach().float(), given.grad.float(), *(p.grad for p in module.parameters() if p.grad is not None)]
+
+    tolerance = 1e-5 if dtype is torch.float32 else 0.03
+    for mine, theirs in zip(gradients(True, dtype), gradients(False, torch.float32), strict=True):
+        assert (mine - theirs).abs().max() < tolerance * theirs.abs().max()

@@ -74,7 +74,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=1, help="threads inside operations on a processor")
-    parser.add_argument("--compile", action="store_true", help="bfloat16, compiled: for processors that have it natively")
+    parser.add_argument("--bfloat16", action="store_true", help="for processors that have it natively")
     parser.add_argument("--workers", type=int, help="processes that paint (all cores with cuda, else none)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=math.inf, help="end after so long, with a checkpoint")
@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
     todo, folder, stop = plan(options, device), options.out, Stop(options.seconds)
     if "vae" in options.stages:
         how = {"pictures": todo.pictures, "workers": workers, "weights": _start(options, "autoencoder")}
-        how["compiled"] = options.compile
+        how["bfloat16"] = options.bfloat16
         autoencoder.train(folder, todo.vae, device, **how, stop=stop, budget=options.vae_seconds, say=say)
     if stop():
         sys.exit(STOPPED)
