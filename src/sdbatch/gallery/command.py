@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from pathlib import PurePath
 from typing import Any
 
@@ -11,8 +12,9 @@ from sdbatch.config.experiment import Sampling
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.prompts.syntax import variants
-from sdbatch.spec.jobs import Encoding, Job, Video, spec
+from sdbatch.spec.jobs import Encoding, Job, Shot, Video, spec
 
+_REQUIRED = frozenset(f.name for f in fields(Shot) if f.default is MISSING)  # always written out
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PLAIN = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./@+-]*")
 _NOT_TEXT = re.compile(r"(?i)(null|true|false|nan|inf|[\d._+-].*)")
@@ -32,9 +34,9 @@ def overrides(name: str, model: ModelSettings, job: Job) -> list[str]:
 def model_overrides(model: ModelSettings) -> list[str]:
     """Overrides that select the model. Paths are reduced to their last part, so that folders are not published."""
     out = [f"model={MODEL_KINDS[model.kind].group or model.kind}"]
-    for key in ("repo", "revision", "path", "vae", "clip_skip", "safety_checker"):
+    for key, field in type(model).model_fields.items():
         value = getattr(model, key)
-        if value != type(model).model_fields[key].default:
+        if key not in ("kind", "fake") and value != field.default:
             plain = PurePath(value).name if key in ("path", "vae") else value
             out.append(f"model.{key}={formatted(plain)}")
     return out
@@ -57,7 +59,7 @@ def settings_overrides(job: Job) -> list[str]:
     out = [f"canvas=[{shot.width}x{shot.height}]"]
     for key in Sampling.model_fields:
         value = getattr(shot, key)
-        if value != getattr(defaults, key) or key != "guidance_interval":
+        if value != getattr(defaults, key) or key in _REQUIRED:
             out.append(f"sampling.{key}={formatted(value)}")
     return out + list(video_overrides(job.video) if job.video else ())
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sdbatch import motion
+from sdbatch.config.experiment import Sampling
 from sdbatch.config.model import ModelSettings
 from sdbatch.gallery import command, table
 from sdbatch.plan.axes import Axis, label
@@ -20,6 +22,7 @@ CHUNK = 2500  # jobs in one file
 LISTED = 20_000  # values of an axis that are put in the axis' own order; more come as they come
 SAFE = 2**53  # larger whole numbers are text in JavaScript
 TITLES = {"prompts": "prompt", "seeds": "seed"}
+_HOW = attrgetter("width", "height", *Sampling.model_fields)  # of a shot: its setting
 Parts = tuple[str, ...]  # one value of an axis: a label for each of its keys
 
 
@@ -101,8 +104,7 @@ class _Chunk:
 
     def _setting(self, job: Job) -> int:
         shot, video = job.shot, job.video
-        how = (shot.width, shot.height, shot.sampler, shot.steps, shot.guidance, shot.guidance_interval)
-        key = (how, (id(video.motion), video.encoding) if video else None)
+        key = (_HOW(shot), (id(video.motion), video.encoding) if video else None)
         if key not in self._settings:
             self._settings[key] = len(self._setting_data)
             self._setting_data.append(_setting_data(job))

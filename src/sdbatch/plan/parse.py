@@ -5,7 +5,7 @@ The input is untrusted: every value is validated, and a job whose id does not ma
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
@@ -17,8 +17,7 @@ from sdbatch.errors import ConfigError, shown
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import SIDE
-from sdbatch.spec.jobs import ALWAYS, Job, Model, PromptBlend, Shot, Start, sampler_spec
-from sdbatch.spec.limits import GUIDANCE, STEPS
+from sdbatch.spec.jobs import Job, Shot, sampler_spec
 from sdbatch.spec.ranges import SEED_RANGE, slug
 from sdbatch.spec.renderer import Profile
 
@@ -42,35 +41,40 @@ def _sides(value: tuple[int, int]) -> tuple[int, int]:
     return value
 
 
-class ShotSpec(_Strict):
-    """The data of ``Shot.spec``, with ranges."""
-
-    v: Literal[1]  # SPEC_VERSION
-    model: Model
-    prompt: str = Field(max_length=MAX_TEXT)
-    negative: str = Field(max_length=MAX_TEXT)
-    seed: int = Field(ge=SEED_RANGE[0], le=SEED_RANGE[1])
-    size: Annotated[tuple[int, int], AfterValidator(_sides)]
-    sampler: Annotated[dict[str, Any], AfterValidator(_sampler)]
-    steps: int = Field(ge=STEPS.low, le=STEPS.high)
-    guidance: float = Field(ge=GUIDANCE.low, le=GUIDANCE.high)
-    guidance_interval: tuple[float, float] = ALWAYS
-    toward: PromptBlend | None = None
-    start: Start | None = None
+_Text = Annotated[str, Field(max_length=MAX_TEXT)]
+_Seed = Annotated[int, Field(ge=SEED_RANGE[0], le=SEED_RANGE[1])]
+_Size = Annotated[tuple[int, int], AfterValidator(_sides)]
+_SamplerSpec = Annotated[dict[str, Any], AfterValidator(_sampler)]
 
 
-_HINTS = get_type_hints(Profile, include_extras=True)
-_PROFILE: dict[str, Any] = {f.name: (_HINTS[f.name], ...) for f in fields(Profile)}
-# What ``Profile.asdict`` says: every field, none more.
-_ProfileSpec = create_model("_ProfileSpec", __base__=_Strict, **_PROFILE | {"versions": (dict[str, str], ...)})
+def _fields(kind: type) -> dict[str, Any]:
+    """The fields of a dataclass with their types, ranges and defaults, for ``create_model``."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {f.name: (hints[f.name], ... if f.default is MISSING else f.default) for f in fields(kind)}
+
+
+_SHOT = {k: v for k, v in _fields(Shot).items() if k not in ("width", "height")} | {
+    "v": (Literal[1], ...),  # SPEC_VERSION
+    "prompt": (_Text, ...),
+    "negative": (_Text, ...),
+    "seed": (_Seed, ...),
+    "size": (_Size, ...),
+    "sampler": (_SamplerSpec, ...),
+}
+ShotSpec = create_model("ShotSpec", __base__=_Strict, **_SHOT)  # the data of ``Shot.spec``
+
+_PROFILE: dict[str, Any] = {name: (kind, ...) for name, (kind, _) in _fields(Profile).items()}
+_PROFILE["versions"] = (dict[str, str], ...)
+_ProfileSpec = create_model("_ProfileSpec", __base__=_Strict, **_PROFILE)  # the data of ``Profile.asdict``: every field
 
 
 def shot(data: Any, key: str = "shot") -> Shot:
     """The shot whose ``spec()`` is ``data``. Raises ConfigError, with keys below ``key``, for invalid data."""
     found = _checked(ShotSpec, data, key)
-    name = next(name for name in SAMPLERS if found.sampler == sampler_spec(name))
-    values = {k: getattr(found, k) for k in ShotSpec.model_fields if k not in ("v", "size", "sampler")}
-    made = Shot(width=found.size[0], height=found.size[1], sampler=name, **values)
+    values = {k: getattr(found, k) for k in ShotSpec.model_fields if k != "v"}
+    width, height = values.pop("size")
+    name = next(name for name in SAMPLERS if values["sampler"] == sampler_spec(name))
+    made = Shot(**values | {"width": width, "height": height, "sampler": name})
     try:
         table(SAMPLERS[name], made.model.schedule, made.steps)
     except (ValueError, ArithmeticError) as e:

@@ -14,13 +14,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
+
+from annotated_types import Ge, Le
 
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
 from sdbatch.spec.codecs import Preset
 from sdbatch.spec.file_names import job_file
+from sdbatch.spec.limits import GUIDANCE, STEPS
 
 SPEC_VERSION = 1
 ALWAYS = (0.0, 1.0)  # guidance in every evaluation
@@ -50,8 +53,18 @@ def spec(value: Any) -> dict[str, Any]:
             else (f.default_factory() if f.default_factory is not MISSING else MISSING)
         )
         if default is MISSING or v != default:
-            out[f.name] = spec(v) if is_dataclass(v) else float(v) if f.name in _floats(type(value)) else v  # type: ignore[arg-type]
+            out[f.name] = _plain(value, f.name)
     return out
+
+
+def _plain(value: Any, name: str) -> Any:
+    """The field ``name`` of a dataclass as canonical JSON data."""
+    v = getattr(value, name)
+    if is_dataclass(v):
+        return spec(v)
+    if isinstance(v, tuple):
+        return [float(one) for one in v]
+    return float(v) if name in _floats(type(value)) else v  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=64)
@@ -131,6 +144,7 @@ class Shot:
     """One denoised picture of exactly ``width`` x ``height`` pixels (rendered on the latent grid, then cropped).
 
     ``guidance`` is the CFG scale; ``guidance_interval`` the part (from, to) of the evaluations, in [0, 1], that use it.
+    The ranges validate shots that are read from untrusted files.
     """
 
     model: Model
@@ -140,8 +154,8 @@ class Shot:
     width: int
     height: int
     sampler: str
-    steps: int
-    guidance: float
+    steps: Annotated[int, Ge(STEPS.low), Le(STEPS.high)]
+    guidance: Annotated[float, Ge(GUIDANCE.low), Le(GUIDANCE.high)]
     guidance_interval: tuple[float, float] = ALWAYS
     toward: PromptBlend | None = None
     start: Start | None = None
@@ -153,7 +167,7 @@ class Shot:
 
     def spec(self) -> dict[str, Any]:
         """The canonical dict that the id hashes and that file metadata contains."""
-        s: dict[str, Any] = {
+        required = {
             "v": SPEC_VERSION,
             "model": model_spec(self.model),
             "prompt": self.prompt,
@@ -164,13 +178,7 @@ class Shot:
             "steps": self.steps,
             "guidance": float(self.guidance),
         }
-        if self.guidance_interval != ALWAYS:
-            s["guidance_interval"] = [float(v) for v in self.guidance_interval]
-        if self.toward is not None:
-            s["toward"] = spec(self.toward)
-        if self.start is not None:
-            s["start"] = spec(self.start)
-        return s
+        return required | {name: _plain(self, name) for name, default in _optional() if getattr(self, name) != default}
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -179,6 +187,12 @@ class Shot:
             return ()
         inlay = self.start.inlay.shot if self.start.inlay else ""
         return tuple(dict.fromkeys(p for p in (self.start.parent, self.start.colours, inlay) if p))
+
+
+@cache
+def _optional() -> tuple[tuple[str, Any], ...]:
+    """The fields of Shot that have a default, with it."""
+    return tuple((f.name, f.default) for f in fields(Shot) if f.default is not MISSING)
 
 
 @lru_cache(maxsize=64)
