@@ -15,9 +15,9 @@ from sdbatch import motion
 from sdbatch.engine.fake import FakeRenderer, Faults
 from sdbatch.motion.settings import Motion
 from sdbatch.runner import Options, Outcome, outputs, run, share, timings
-from sdbatch.spec.jobs import Encoding
+from sdbatch.spec.jobs import Encoding, plan_digest
 from sdbatch.spec.renderer import Profile
-from sdbatch.store import Claim, Record, Store
+from sdbatch.store import Claim, Claims, Liveness, Record, Report, Store
 from sdbatch.store.plan_file import Plan
 from sdbatch.terminal.progress import Progress
 from tests.runner.little import Opener, digests, plan, still, stills, tree, video
@@ -123,6 +123,19 @@ def test_nothing_of_the_division_is_left(store: Store, tmp_path: Path) -> None:
     assert tree(store.root) == tree(alone.root)
 
 
+def test_a_run_says_in_the_folder_what_it_did(store: Store) -> None:
+    p = stills(5)
+    other = Claims(store.root, f"{plan_digest(p.ids)}-0-1", "other")  # while it lives, the folder stays
+    run(p, store, Opener(Faults(fail=(p.ids[3],))))
+    state = next(s for s in store.workers() if s.token != "other")
+    report = state.report
+    assert (state.liveness, report.done, report.failed, report.draining) == (Liveness.ENDED, 4, 1, False)
+    assert report.cost == pytest.approx(sum(timings.cost(p[i].shot) for i in (0, 1, 2, 4)))
+    assert report.chunk in p.ids
+    other.leave(True)
+    assert not store.workers()
+
+
 def test_claims_of_the_dead_are_cleared_up_though_all_is_done(store: Store) -> None:
     p = stills(2)
     run(p, store, Opener())
@@ -142,6 +155,7 @@ class Answers:
     def __init__(self, **answers: Claim) -> None:
         self.answers = answers
         self.asked: list[str] = []
+        self.report = Report()
 
     def take(self, chunk: str) -> Claim:
         self.asked.append(chunk)

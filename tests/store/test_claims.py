@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sdbatch.store import Claim, Claims, heartbeat
+from sdbatch.store import Claim, Claims, heartbeat, worker_state
 from sdbatch.store.claims import clear, folders
 from sdbatch.store.heartbeat import Heartbeat, Liveness, liveness
 
@@ -148,7 +148,7 @@ def test_a_heartbeat_that_stopped_is_old_by_the_clock_of_the_file_system(tmp_pat
     assert liveness(tmp_path / "a", heart.now()) is Liveness.ALIVE
     heart._fd = -1
     heart.register()
-    path.write_text(heartbeat._machine())
+    path.write_text(worker_state.machine())
     assert liveness(tmp_path / "a", heart.now()) is Liveness.ALIVE
     heart.close(ended=True)
     assert (liveness(tmp_path / "a", 0), liveness(tmp_path / "b", 0)) == (Liveness.ENDED, Liveness.GONE)
@@ -170,4 +170,4 @@ def test_a_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     while not (tmp_path / "a.alive").exists():
         assert beaten.wait(10)
     heart.close(ended=False)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.left"]

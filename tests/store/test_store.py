@@ -45,7 +45,7 @@ def test_compaction_is_in_plan_order_and_keeps_the_others_sorted(store: Store) -
             a.record(Record(name, "failed", error="x"))
         store.compact(a, p)
     assert ids(store.manifest) == [p.ids[1], p.ids[3], p.ids[4], "ja", "jz"]
-    assert not store.workers.exists()
+    assert not store.worker_folder.exists()
     assert json.loads(store.summary.read_text())["done"] == 3
 
 
@@ -271,7 +271,7 @@ def test_a_worker_cleared_up_before_its_lock_begins_anew(store: Store, monkeypat
     def too_late(fd: int, wait: bool = False) -> bool:
         monkeypatch.undo()
         store.worker_files()[0].unlink()
-        store.workers.rmdir()
+        store.worker_folder.rmdir()
         return try_lock(fd, wait)
 
     monkeypatch.setattr(files, "try_lock", too_late)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sdbatch.runner.observer import Observer
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.spec.renderer import Pixels
-from sdbatch.store import Ledger, Record, Store, Worker
+from sdbatch.store import Ledger, Record, Report, Store, Worker
 from sdbatch.store.plan_file import Plan
 from sdbatch.terminal.progress import Progress
 
@@ -18,11 +18,15 @@ MAX_ERRORS = 20  # errors kept for the summary
 
 @dataclass(slots=True)
 class ResultLog:
-    """Writes each record to the worker's file, counts it, and notifies ``progress`` and ``observer``. Thread-safe."""
+    """Writes each record to the worker's file, counts it, and notifies ``progress`` and ``observer``. Thread-safe.
+
+    ``report`` is what the worker says about itself to others.
+    """
 
     worker: Worker
     progress: Progress
     observer: Observer
+    report: Report
     done: set[str] = field(default_factory=set)
     failures: set[str] = field(default_factory=set)
     errors: list[tuple[str, str]] = field(default_factory=list)  # (id, error), the first MAX_ERRORS
@@ -33,10 +37,16 @@ class ResultLog:
         self.worker.record(record)
         with self._lock:
             (self.done if record.done else self.failures).add(record.id)
+            self.report.done, self.report.failed = len(self.done), len(self.failures)
             if record.error and len(self.errors) < MAX_ERRORS:
                 self.errors.append((record.id, record.error))
         self.progress.job(record.done, record.id, record.error)
         self.observer.recorded(record, pixels)
+
+    def rendered(self, cost: float) -> None:
+        """Count a rendered shot."""
+        self.report.cost += cost
+        self.progress.shot(cost)
 
     def fail(self, job_id: str, error: str, profile: str) -> None:
         """Log that ``job_id`` failed under ``profile`` (a digest); ``error`` is shortened to one line."""

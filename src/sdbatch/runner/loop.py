@@ -85,7 +85,7 @@ class Loop:
                 self._crashed(result)
                 break
             self._crashes = 0
-            self._accept(result, progress)
+            self._accept(result)
             progress.spared(*self._work.dropped())
         for shot_id in self._work.appeared():
             busy = True
@@ -102,7 +102,7 @@ class Loop:
             time.sleep(PAUSE)
         return True
 
-    def _accept(self, result: Picture | Failure, progress: Progress) -> None:
+    def _accept(self, result: Picture | Failure) -> None:
         if isinstance(result, Failure):
             self._fail(result.shot.id, result.error)
             return
@@ -110,7 +110,7 @@ class Loop:
         self._cost += timings.cost(result.shot)
         self._weights = result.shot.model.weights
         self._writers.put(partial(self._write, result, i, needed))
-        progress.shot(timings.cost(result.shot))
+        self._output.rendered(timings.cost(result.shot))
 
     def _write(self, picture: Picture, i: int | None, needed: bool) -> None:
         """In a writer thread: store the picture, then the videos that it completes."""

@@ -25,6 +25,10 @@ class Outputs:
         self._cache = cache
         self._profile = profile
 
+    def rendered(self, cost: float) -> None:
+        """Count a rendered shot."""
+        self._context.results.rendered(cost)
+
     def write_shot(self, picture: Picture) -> None:
         """Store a video's shot. Raises RenderError if it cannot be encoded, StoreError if it cannot be written."""
         with _job_errors():

@@ -112,7 +112,7 @@ class _Run:
         if not self.claims.first:
             options.progress.aside(self.worker.token)
         self.share = Share(plan, self.claims, self._new_records)
-        self.results = ResultLog(self.worker, options.progress, options.observer)
+        self.results = ResultLog(self.worker, options.progress, options.observer, self.claims.report)
         self.context = RunContext(
             plan, store, self.ledger, self.worker, self.results, signals, options.metadata, options.frames
         )

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Container, Iterator
 
 from sdbatch.spec.cost import evaluations
-from sdbatch.store import Claim, Claims, Record
+from sdbatch.store import Claim, Claims, Record, Report
 from sdbatch.store.plan_file import Plan
 
 POLL_INTERVAL = 2.0  # seconds between polls of other processes
@@ -37,6 +37,11 @@ class Share:
         self._poll = poll
         self._size = max(1, min(MAX_CHUNK, len(plan) // MIN_CHUNKS))
         self._refreshed = time.monotonic()
+
+    @property
+    def report(self) -> Report:
+        """What this process says about itself to others."""
+        return self._claims.report
 
     def finished(self, i: int) -> bool:
         """Whether job ``i`` is done, or another process has failed at it."""

@@ -76,6 +76,7 @@ class Work:
         with self._signals.uninterruptible(), self._lock:
             self._share.refresh_if_due()
             if self._signals.draining:
+                self._share.report.draining = True
                 return None
             if self._one_at_a_time and self._in_flight:
                 return None

@@ -9,6 +9,7 @@
     other_workers  the results of other processes during a run
     claims         which process renders which jobs
     heartbeat      which processes are alive
+    worker_state   what a process says about itself: host, jobs done, what it renders now
     compact        merges worker files into manifest.jsonl, in plan order; summary.json
     plan_file      plan.jsonl, and earlier plans
 
@@ -24,5 +25,20 @@ from sdbatch.store.record import Record
 from sdbatch.store.states import TO_RENDER, State, States
 from sdbatch.store.store import Store
 from sdbatch.store.worker import Worker
+from sdbatch.store.worker_state import Liveness, Report, WorkerState
 
-__all__ = ["TO_RENDER", "Claim", "Claims", "Ledger", "OtherWorkers", "Record", "State", "States", "Store", "Worker"]
+__all__ = [
+    "TO_RENDER",
+    "Claim",
+    "Claims",
+    "Ledger",
+    "Liveness",
+    "OtherWorkers",
+    "Record",
+    "Report",
+    "State",
+    "States",
+    "Store",
+    "Worker",
+    "WorkerState",
+]

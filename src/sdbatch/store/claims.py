@@ -2,6 +2,7 @@
 
     .claims-<scope>/<token>.alive   the heartbeat of a running process
     .claims-<scope>/<token>.ended   a process that has ended normally: its jobs are done or have failed
+    .claims-<scope>/<token>.left    a process that was interrupted or drained: others take over its unfinished jobs
     .claims-<scope>/<chunk>.<n>     a claim with the token of its owner; n counts the owners that died before
 
 No claim is removed or changed during a run, so there is no race: a claim of a dead owner is followed by one with the
@@ -19,7 +20,9 @@ from pathlib import Path
 
 from sdbatch import files
 from sdbatch.errors import StoreError
-from sdbatch.store.heartbeat import ALIVE, STALE, Heartbeat, Liveness, liveness, touch
+from sdbatch.store import heartbeat
+from sdbatch.store.heartbeat import ALIVE, STALE, Heartbeat, liveness, touch
+from sdbatch.store.worker_state import Liveness, Report, WorkerState
 
 TRUST = 1.0  # seconds for which an owner's liveness is cached
 _PREFIX = ".claims-"
@@ -49,18 +52,26 @@ class Claims:
         self._known: dict[str, tuple[float, Liveness]] = {}
         with files.locked(self._folder / _LOCK):
             self._heartbeat = Heartbeat(self._folder / token)  # first, because without file locks others must see us
+            before = list(self._folder.iterdir())  # a process that starts after this is not in it
             self.first = not _is_active(self._folder, token)  # whether no other process is running
             if self.first:  # claims of dead processes: retry their failures
-                _empty(self._folder, token)
+                _empty(before, token)
+
+    @property
+    def report(self) -> Report:
+        """What this process says about itself with each heartbeat."""
+        return self._heartbeat.report
 
     def take(self, chunk: str) -> Claim:
         """Claim ``chunk`` (a file name) unless another process has it. Raises StoreError."""
         if chunk in self._ours:
+            self.report.chunk = chunk
             return Claim.OURS
         for n in count():
             path = self._folder / f"{chunk}.{n}"
             if self._create(path):
                 self._ours.add(chunk)
+                self.report.chunk = chunk
                 return Claim.INHERITED if n else Claim.OURS
             owner = self._owner(path)
             if owner is not Liveness.GONE:
@@ -131,7 +142,13 @@ def _is_active(folder: Path, but: str = "") -> bool:
     return any(liveness(p.with_suffix(""), now) is Liveness.ALIVE for p in folder.glob(f"*{ALIVE}") if p.stem != but)
 
 
-def _empty(folder: Path, token: str) -> None:
-    for path in folder.iterdir():
+def workers(root: Path) -> list[WorkerState]:
+    """The processes that render the experiment now, and those of the same runs that have ended or died."""
+    found = [(folder, folder.name.removeprefix(_PREFIX)) for folder in folders(root)]
+    return [state for folder, scope in found for state in heartbeat.states(folder, scope)]
+
+
+def _empty(paths: list[Path], token: str) -> None:
+    for path in paths:
         if path.name != _LOCK and path.stem != token:
             files.remove(path)

@@ -24,7 +24,7 @@ class Folder:
         return self.root / "manifest.jsonl"
 
     @property
-    def workers(self) -> Path:
+    def worker_folder(self) -> Path:
         return self.root / "manifest"
 
     @property
@@ -61,7 +61,7 @@ class Folder:
     def worker_files(self) -> list[Path]:
         """The files of workers, in the order in which the workers started."""
         with suppress(OSError):
-            return sorted(p for p in self.workers.iterdir() if p.suffix == ".jsonl")
+            return sorted(p for p in self.worker_folder.iterdir() if p.suffix == ".jsonl")
         return []
 
     def intact(self, record: Record) -> bool:

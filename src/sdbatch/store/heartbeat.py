@@ -1,4 +1,4 @@
-"""The heartbeat file of a running process: touched every few seconds, and locked while the process lives.
+"""The heartbeat file of a running process: written every few seconds, and locked while the process lives.
 
 Age is measured by the clock of the file system, so hosts that share a folder need no common clock. Locks are trusted
 only on the machine that holds them, because many network file systems keep them local.
@@ -7,32 +7,30 @@ only on the machine that holds them, because many network file systems keep them
 from __future__ import annotations
 
 import os
-import platform
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
 
 from sdbatch import files
 from sdbatch.errors import StoreError
+from sdbatch.store import worker_state
+from sdbatch.store.worker_state import SIZE, Liveness, Report, WorkerState
 
 BEAT = 5.0  # seconds between heartbeats
 STALE = 60.0  # seconds without a heartbeat after which a process is considered dead
-ALIVE, ENDED = ".alive", ".ended"
-
-
-class Liveness(StrEnum):
-    """The state of a process."""
-
-    ALIVE = "alive"
-    ENDED = "ended"  # it ended normally
-    GONE = "gone"  # it died, or was interrupted
+ALIVE, ENDED, LEFT = ".alive", ".ended", ".left"
+_CLOCK = "clock"  # a file that readers touch
 
 
 class Heartbeat:
-    """``stem`` is the path of the file without its suffix. Raises StoreError if it cannot be written."""
+    """``stem`` is the path of the file without its suffix. Raises StoreError if it cannot be written.
+
+    ``report`` is what the file says; changes appear with the next beat.
+    """
 
     def __init__(self, stem: Path) -> None:
+        self.report = worker_state.about_us()
         self._path = stem.with_name(stem.name + ALIVE)
         self._fd = -1
         self._stop = threading.Event()
@@ -46,20 +44,23 @@ class Heartbeat:
         with files.store_errors(self._path):
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
             files.try_lock(fd, wait=True)
-            os.write(fd, _machine().encode())
+            self.report.started = self.report.started or touch(self._path)
+            os.pwrite(fd, self.report.data(), 0)
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = fd
 
     def close(self, ended: bool) -> None:
-        """Stop the heartbeat. ``ended``: leave a file that marks a normal end."""
+        """Stop the heartbeat. ``ended``: all claimed work is done or has failed; else others may take it over.
+
+        The last report stays until the folder is removed.
+        """
         self._stop.set()
         self._thread.join()
         with suppress(OSError):
-            if ended:
-                self._path.replace(self._path.with_suffix(ENDED))
-            else:
-                self._path.unlink()
+            os.pwrite(self._fd, self.report.data(), 0)
+        with suppress(OSError):
+            self._path.replace(self._path.with_suffix(ENDED if ended else LEFT))
         os.close(self._fd)
 
     def now(self) -> float:
@@ -68,6 +69,8 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):
+            with suppress(OSError):  # on a full disk the report stays as it was
+                os.pwrite(self._fd, self.report.data(), 0)
             with suppress(OSError, StoreError):
                 try:
                     touch(self._path)
@@ -84,20 +87,42 @@ def touch(path: Path) -> float:
 def liveness(stem: Path, now: float) -> Liveness:
     """The state of the process with the files ``stem`` at time ``now`` of their file system."""
     try:
-        fd = os.open(stem.with_name(stem.name + ALIVE), os.O_RDWR)
+        fd = os.open(stem.with_name(stem.name + ALIVE), os.O_RDONLY)
     except OSError:
         return Liveness.ENDED if stem.with_name(stem.name + ENDED).exists() else Liveness.GONE
     try:
-        here = os.read(fd, 256).decode("utf-8", "replace") == _machine()
+        here = worker_state.parse(os.read(fd, SIZE)).machine == worker_state.machine()
         free = here and files.try_lock(fd, shared=True)
         return Liveness.GONE if free or now - os.fstat(fd).st_mtime > STALE else Liveness.ALIVE
     finally:
         os.close(fd)
 
 
-def _machine() -> str:
-    """An id of this machine since its start. Containers on one machine have the same id, and share its locks."""
+def states(folder: Path, scope: str) -> Iterator[WorkerState]:
+    """The processes with heartbeat files in ``folder``, in the order of their starts."""
+    found = [_read(path) for path in folder.glob("*.*") if path.suffix in (ALIVE, ENDED, LEFT)]
+    read = sorted((r for r in found if r is not None), key=lambda r: (r[2].started, r[0].name))
+    now = _now(folder, [seen for _, seen, _ in read]) if read else 0.0
+    for path, seen, report in read:
+        state = liveness(path.with_suffix(""), now)
+        seconds = max(0.0, seen - report.started) if report.started else 0.0
+        age = max(0.0, now - seen)
+        yield WorkerState(path.stem, scope, state, age, seconds, report, path.suffix == LEFT)
+
+
+def _read(path: Path) -> tuple[Path, float, Report] | None:
+    """A heartbeat file, the time of its last beat, and its report; None if it is gone."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except (OSError, ValueError):
-        return platform.node()
+        with path.open("rb") as f:
+            return path, os.fstat(f.fileno()).st_mtime, worker_state.parse(f.read(SIZE))
+    except OSError:
+        return None
+
+
+def _now(folder: Path, beats: list[float]) -> float:
+    """The file system's clock; in a folder that cannot be written, the time of the latest heartbeat."""
+    try:
+        (folder / _CLOCK).touch()
+        return touch(folder / _CLOCK)
+    except OSError:
+        return max(beats)

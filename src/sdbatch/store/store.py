@@ -13,7 +13,7 @@ from sdbatch import files
 from sdbatch.spec import file_names
 from sdbatch.spec.jobs import plan_digest
 from sdbatch.spec.renderer import Profile
-from sdbatch.store import compact, plan_file
+from sdbatch.store import claims, compact, plan_file
 from sdbatch.store.claims import Claims
 from sdbatch.store.folder import Folder
 from sdbatch.store.ledger import Ledger
@@ -22,6 +22,7 @@ from sdbatch.store.plan_file import Plan
 from sdbatch.store.record import Record
 from sdbatch.store.states import State, States
 from sdbatch.store.worker import Worker
+from sdbatch.store.worker_state import WorkerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ class Store(Folder):
     def claims(self, worker: Worker, scope: str) -> Claims:
         """Start to claim chunks of work in ``scope`` (letters, digits, - and _). Raises StoreError."""
         return Claims(self.root, scope, worker.token)
+
+    def workers(self) -> list[WorkerState]:
+        """What each process of the current runs says about itself; empty once the last one has ended.
+
+        Read from the folder alone, on any machine.
+        """
+        return claims.workers(self.root)
 
     def states(
         self, plan: Plan, ledger: Ledger, profile: str = "", digest: Callable[[Path], str] | None = None
@@ -98,7 +106,7 @@ class Store(Folder):
 
     def worker(self, shard: int = 0) -> Worker:
         """Start a writer. Raises StoreError if the folder cannot be written."""
-        return Worker(self.workers, shard, self.durable)
+        return Worker(self.worker_folder, shard, self.durable)
 
     def keep_profile(self, worker: Worker, profile: Profile) -> None:
         if self.profile(profile.digest) is None:
@@ -122,7 +130,7 @@ class Store(Folder):
         Records of ids in ``without`` are removed. Processes that end at the same time merge one after the other; files
         of running workers stay. Raises StoreError; then no line is lost.
         """
-        with files.locked(self.workers / ".lock") as held, ExitStack() as stack:
+        with files.locked(self.worker_folder / ".lock") as held, ExitStack() as stack:
             if not held:  # without locks other workers are unknown; readers merge their files
                 worker.close()
                 return self.ledger()
@@ -139,7 +147,7 @@ class Store(Folder):
             compact.sweep([*folders, *shots], compact.living(found, gone))
         worker.close()
         with suppress(OSError):
-            self.workers.rmdir()
+            self.worker_folder.rmdir()
         return ledger
 
 
