@@ -34,10 +34,9 @@ STUDY: dict[str, Any] = {
 
 def main() -> int:
     """Render, take screenshots, and write docs/images."""
-    only_videos = sys.argv[1:] == ["videos"]  # Hydra replaces sys.argv
     with tempfile.TemporaryDirectory() as folder:
         animation([*shipped(Path(folder), "infinite_zoom"), *shipped(Path(folder), "dream_feedback")])
-        if only_videos:
+        if sys.argv[1:] == ["videos"]:
             return 0
         sheet = rendered(Path(folder), "land", STUDY | {"seeds": "0..5"})
         cli.run([*where(Path(folder)), "name=land", "task=sheet"])

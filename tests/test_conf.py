@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -17,6 +18,7 @@ from pydantic import BaseModel
 from sdbatch.config.experiment import Experiment, schema
 from sdbatch.config.hydra_source import Composed, compose
 from sdbatch.config.validation import validate
+from sdbatch.errors import ConfigError
 from sdbatch.plan.plan import plan
 from sdbatch.plan.resolve import resolve
 from tests.config.building import ROOT
@@ -32,8 +34,6 @@ GROUPS = sorted(p for group in ("model", "runtime", "output") for p in (CONF / g
 def composed(tmp_path, monkeypatch):
     """``composed(*arguments)``: the plain data that a command line makes."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["sdbatch"])
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.delenv("SDBATCH_MODEL", raising=False)
 
     def run(*arguments: str) -> Composed:
@@ -42,6 +42,20 @@ def composed(tmp_path, monkeypatch):
         return found[0]
 
     return run
+
+
+@pytest.mark.parametrize("before", [None, "0"])
+def test_composing_leaves_the_process_as_it_was(composed, monkeypatch, before):
+    monkeypatch.setattr(sys, "argv", ["program", "argument"])
+    if before is None:
+        monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    else:
+        monkeypatch.setenv("HYDRA_FULL_ERROR", before)
+    assert composed("seeds=7").data["seeds"] == 7
+    with pytest.raises(ConfigError):
+        composed("model=nothing")
+    assert sys.argv == ["program", "argument"]
+    assert os.environ.get("HYDRA_FULL_ERROR") == before
 
 
 def _id(path: Path) -> str:

@@ -6,6 +6,7 @@ difference; 130: interrupted. With ``-m`` each run validates its configuration, 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -48,6 +49,9 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         _complain(INTERRUPTED)
         codes.append(130)
+    except BrokenPipeError:  # for example --help | head; the second flush, at exit, must not fail as well
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except SystemExit as e:  # argparse: --help, or an unknown flag
         return e.code if isinstance(e.code, int) else 2
     return max(codes, default=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,11 +23,9 @@ class Said:
 
 @pytest.fixture
 def sdbatch(tmp_path, monkeypatch, capfd) -> Callable[..., Said]:
-    """``sdbatch(*arguments)`` in an empty folder; Hydra's and our marks on the process are taken back."""
+    """``sdbatch(*arguments)`` in an empty folder. Hydra's log handlers are removed afterwards."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(sys, "argv", ["sdbatch"])
     for name in [n for n in os.environ if n.startswith("SDBATCH")]:
         monkeypatch.delenv(name)
     handlers = logging.root.handlers[:]

@@ -35,8 +35,6 @@ def cases(share: float) -> settings:
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SDBATCH_MODEL", "fake")
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    monkeypatch.setattr(sys, "argv", ["sdbatch"])
     return tmp_path
 
 

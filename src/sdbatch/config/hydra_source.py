@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,12 +27,10 @@ from omegaconf.errors import OmegaConfBaseException
 from sdbatch.config.experiment import GROUPS
 from sdbatch.config.hydra_errors import KEYS, translate
 from sdbatch.config.untrusted import forbidden_keys
+from sdbatch.config.user_text import LITERAL, escaped, escaped_argument, unescaped
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, shown
 
-# User text is data: OmegaConf must not interpret ${ or ??? in a prompt, so they are escaped during composition.
-LITERAL = ("prompts", "negative", "sweep", "skip", "motion.phrase", "motion.prompts", "final.set")
-_NAMES = frozenset(key.split(".")[-1] for key in LITERAL)
 _SECTIONS = frozenset(key.rpartition(".")[0] for key in KEYS)
 _PACKAGE = Path(__file__).parents[1]
 
@@ -61,20 +59,37 @@ def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]
 
     Raises ConfigError for errors of Hydra, OmegaConf or the YAML reader. Exceptions of ``task`` are not converted.
     """
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting
     SourcesRegistry.instance().register(FileConfigSource)
     overrides = [a for a in arguments if a[:1] in ("+", "~") or ("=" in a and a[:1] != "-")]
     flags = [a for a in arguments if a not in overrides]  # they go first: argparse rejects flags between overrides
     _check_flags(flags)
     groups = {*GROUPS, *_folders(get_args_parser().parse_args(flags).config_dir)}
-    sys.argv[1:] = [*flags, *(_escaped_argument(_force_added(a, groups)) for a in overrides)]
+    hydra_arguments = [*flags, *(escaped_argument(_force_added(a, groups)) for a in overrides)]
     main = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
     try:
-        main(lambda cfg: task(lambda: Composed(_plain_data(cfg), _given_keys(), _hidden_files())))()
+        with _read_by_hydra(hydra_arguments):
+            main(lambda cfg: task(lambda: Composed(_plain_data(cfg), _given_keys(), _hidden_files())))()
     except Exception as error:
         if problems := list(_problems(error)):
             raise ConfigError(problems) from error
         raise
+
+
+@contextmanager
+def _read_by_hydra(arguments: list[str]) -> Iterator[None]:
+    """Set what ``hydra.main`` reads: ``sys.argv``, and a variable that makes it raise errors instead of printing them.
+
+    The compose API takes arguments, but has no -m, --help, --cfg, --info, completion, run folder or logging.
+    """
+    argv, variable = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv, os.environ["HYDRA_FULL_ERROR"] = [*argv[:1], *arguments], "1"
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        os.environ.pop("HYDRA_FULL_ERROR")
+        if variable is not None:
+            os.environ["HYDRA_FULL_ERROR"] = variable
 
 
 def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed:
@@ -83,7 +98,7 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
     ``file`` is an experiment file anywhere on disk; it needs no ``# @package`` line. Raises ConfigError.
     """
     SourcesRegistry.instance().register(FileConfigSource)
-    arguments = [_escaped_argument(_force_added(a, GROUPS)) for a in overrides]
+    arguments = [escaped_argument(_force_added(a, GROUPS)) for a in overrides]
     try:
         with ExitStack() as stack:
             if file is not None:
@@ -158,37 +173,7 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
             problems := forbidden_keys(config_path.removesuffix(".yaml"), data or {}, header.get("package") or "")
         ):
             raise ConfigError(problems)
-        return ConfigResult(f"file://{self.path}", self.provider, OmegaConf.create(_escaped(data or {})), header)
-
-
-def _escaped(data: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {
-        k: _map_texts(v, _escape) if k in _NAMES else _escaped(v) if isinstance(v, Mapping) else v
-        for k, v in data.items()
-    }
-
-
-def _escape(text: str) -> str:
-    """Escape ``${`` and ``???`` with a private-use character. Existing escapes get longer, so this is reversible."""
-    return re.sub(r"\$\ue000*\{|\A\?\?\ue000*\?\Z", lambda m: f"{m[0][:-1]}\ue000{m[0][-1]}", text)
-
-
-def _unescape(text: str) -> str:
-    return re.sub(r"\$\ue000+\{|\A\?\?\ue000+\?\Z", lambda m: f"{m[0][:-2]}{m[0][-1]}", text)
-
-
-def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, Mapping):
-        return {_map_texts(k, change): _map_texts(v, change) for k, v in value.items()}
-    return [_map_texts(v, change) for v in value] if isinstance(value, list) else value
-
-
-def _escaped_argument(argument: str) -> str:
-    key = argument.lstrip("+~").partition("=")[0]
-    literal = any(f"{key}.".startswith(f"{k}.") or k.startswith(f"{key}.") for k in LITERAL)
-    return _escape(argument) if literal else argument
+        return ConfigResult(f"file://{self.path}", self.provider, OmegaConf.create(escaped(data or {})), header)
 
 
 def _plain_data(cfg: Any) -> dict[str, Any]:
@@ -213,7 +198,7 @@ def _plain_data(cfg: Any) -> dict[str, Any]:
     data = resolved(raw, "")
     if problems:
         raise ConfigError(problems)
-    return dict(_map_texts(data, _unescape))
+    return dict(unescaped(data))
 
 
 def _given_keys() -> frozenset[str]:
@@ -247,7 +232,9 @@ def _problems(error: BaseException) -> Iterator[Problem]:
         yield from next(e for e in chain if isinstance(e, ConfigError)).problems
     elif found := [e for e in chain if isinstance(e, HydraException | OmegaConfBaseException) and str(e).strip()]:
         override = getattr(found[0], "override", None)
-        yield translate([_unescape(str(e)) for e in found], override and _unescape(override).removeprefix("++"))
+        yield translate([unescaped(str(e)) for e in found], override and unescaped(override).removeprefix("++"))
+    elif isinstance(error, BrokenPipeError):
+        return  # not the user's mistake
     elif isinstance(error, OSError | UnicodeError):
         yield Problem("", f"cannot read the configuration or write to runs/: {_first_line(error)}")
     elif _inside_hydra(error):
