@@ -1,7 +1,8 @@
 """Measure speed; results as JSON in benchmarks/results/.   python -m benchmarks [NAME …] [--quick]
 
-Names: throughput, busy, plan, again, together, motion (needs the ``bench`` extra). All variants of a benchmark run in
-turn, on the same weights, sizes and steps; every figure is a median of several runs, and the device is named.
+Names: throughput, busy, plan, again, together, start, precision, motion (needs the ``bench`` extra). All variants of a
+benchmark run in turn, on the same weights, sizes and steps; every figure is a median of several runs, and the device is
+named.
 Stages for a GPU, each with a time limit:   python -m benchmarks gpu --help
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.machine import describe
 
-NAMES = ("plan", "again", "together", "busy", "throughput", "motion")
+NAMES = ("plan", "again", "together", "busy", "throughput", "start", "precision", "motion")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny", help="tiny on a CPU, random_sd15 on CUDA")
     parser.add_argument("--runs", type=int, default=3, help="runs of each variant")
     parser.add_argument("--mixed", type=int, default=200, help="jobs of the mixed sweep")
+    parser.add_argument("--sweep", choices=["both", "uniform", "mixed"], default="both", help="of throughput")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, to see that it works")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -37,7 +39,8 @@ def main() -> None:
         result = {"device": describe(), **import_module(f"benchmarks.{name}").run(arguments)}
         RESULTS.mkdir(exist_ok=True)
         suffix = "-quick" if arguments.quick else ""
-        path = RESULTS / f"{name}-{result['device']['type']}{suffix}.json"
+        sweep = f"-{arguments.sweep}" if name == "throughput" and arguments.sweep != "both" else ""
+        path = RESULTS / f"{name}{sweep}-{result['device']['type']}{suffix}.json"
         path.write_text(json.dumps(result, indent=2) + "\n")
         print(json.dumps(result, indent=2))
 

@@ -37,7 +37,7 @@ def run(arguments: Namespace) -> dict[str, Any]:
         "seconds": parts,
         "workers": stats.workers,
         "rows_used_of_paid": round(stats.rows_used / stats.rows_paid, 4),
-        "start_up": {"import torch and diffusers": _import_seconds(), **start_up},
+        "start_up": {"import torch and the engine": _import_seconds(), **start_up},
     }
     if torch.cuda.is_available():
         found["kernels"] = kernels.share(lambda: work.to_disk(work.Jobs(jobs[:PROFILED]), ours))

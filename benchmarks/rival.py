@@ -37,9 +37,14 @@ class Rival:
         )
         self.settings: dict[str, Any] = self._answer()
 
-    def run(self, variant: str, sweep: tuple[str, int, int], pictures: int, batch: int = 1) -> float:
-        """Seconds for the first ``pictures`` of ``sweep`` (name, jobs, steps); variants as in ``SERVED``."""
-        request = {"variant": variant, "sweep": sweep, "pictures": pictures, "batch": batch}
+    def run(
+        self, variant: str, sweep: tuple[str, int, int], pictures: int, batch: int = 1, dtype: str | None = None
+    ) -> float:
+        """Seconds for the first ``pictures`` of ``sweep`` (name, jobs, steps); ``dtype`` is the device's usual one.
+
+        Variants: ``one by one``, ``batched``, ``compiled``.
+        """
+        request = {"variant": variant, "sweep": sweep, "pictures": pictures, "batch": batch, "dtype": dtype}
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return float(self._answer()["seconds"])
 
@@ -78,17 +83,17 @@ def serve(model: str, out: IO[str]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         shots = work.shots(jobs_of(model, *request["sweep"]))[: request["pictures"]]
-        seconds = _run(pipe(request["variant"]), request["variant"], shots, request["batch"])
+        seconds = _run(pipe(request["variant"], request["dtype"]), request["variant"], shots, request["batch"])
         print(json.dumps({"seconds": seconds}), file=out, flush=True)
 
 
-def _open(model: str, variant: str) -> Any:
+def _open(model: str, variant: str, other: str | None) -> Any:
     import torch
 
     from benchmarks import reference
 
     device, dtype = ("cuda", "float16") if torch.cuda.is_available() else ("cpu", "float32")
-    pipe = reference.open_pipeline(model, device, dtype, best=variant != "one by one")
+    pipe = reference.open_pipeline(model, device, other or dtype, best=variant != "one by one")
     if variant == "compiled":
         reference.compile_all(pipe)
     return pipe

@@ -1,11 +1,14 @@
 """Pictures on disk per second: sdbatch, (a) the plain loop, (b) diffusers at its best, (c) that and torch.compile.
 
+On a CPU with native bfloat16 the uniform sweep also has sdbatch and (b) in bfloat16.
 diffusers runs in a process of its own with torch's own settings; the two take turns.
 """
 
 from __future__ import annotations
 
 from argparse import Namespace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,10 +18,22 @@ from benchmarks import work
 from benchmarks.rival import Rival, jobs_of
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
+from sdbatch.engine.cpu import native_bfloat16
+from sdbatch.engine.device import cpuinfo
 
 BATCHES = {"cpu": (4, 16), "cuda": (8, 16, 32)}
+HALF, BEST = "sdbatch, bfloat16", "b: channels_last, batched"
 ALONE = 16  # pictures of the plain loop on CUDA: seconds each, and all alike
 Sweep = tuple[str, int, int]  # name, jobs, steps
+
+
+@dataclass(slots=True)
+class Entrants:
+    """Our engine, diffusers, and our engine in bfloat16 if that is compared, too."""
+
+    ours: Any
+    rival: Rival
+    half: Any = None
 
 
 def run(arguments: Namespace) -> dict[str, Any]:
@@ -26,13 +41,19 @@ def run(arguments: Namespace) -> dict[str, Any]:
     count, steps = (12, 10) if arguments.quick else (48, 20) if not cuda else (96, 30)
     uniform: Sweep = ("uniform", count, steps)
     mixed: Sweep = ("mixed", 20 if arguments.quick else arguments.mixed, 0)
-    with Rival(arguments.model) as rival:
-        ours = engine.open(work.source_of(arguments.model), Runtime(compile=cuda))
+    source = work.source_of(arguments.model)
+    with Rival(arguments.model) as rival, ExitStack() as opened:
+        ours = opened.enter_context(closing(engine.open(source, Runtime(compile=cuda))))
+        entrants = Entrants(ours, rival)
         out: dict[str, Any] = {"model": arguments.model, "profile": ours.profile.asdict(), "torch": rival.settings}
-        out["uniform"] = _compare(arguments, uniform, ours, rival, arguments.runs)
-        out["mixed"] = _compare(arguments, mixed, ours, rival, max(1, arguments.runs - 1))
-        ours.close()
-    if cuda:
+        if arguments.sweep != "mixed":
+            if not cuda and native_bfloat16(cpuinfo()):
+                entrants.half = opened.enter_context(closing(engine.open(source, Runtime(dtype="bfloat16"))))
+            out["uniform"] = _compare(arguments, uniform, entrants, arguments.runs)
+            entrants.half = None
+        if arguments.sweep != "uniform":
+            out["mixed"] = _compare(arguments, mixed, entrants, max(1, arguments.runs - 1))
+    if cuda and "uniform" in out:
         exact = out["uniform"]["variants"]["sdbatch"]["pictures_per_second"]
         out["cost_of_exactness"] = _cost_of_exactness(arguments, jobs_of(arguments.model, *uniform), exact)
     return out
@@ -48,11 +69,14 @@ def _cost_of_exactness(arguments: Namespace, jobs: Any, exact: float) -> float:
     return round(1 - exact / speed, 3)
 
 
-def _compare(arguments: Namespace, sweep: Sweep, ours: Any, rival: Rival, runs: int) -> dict[str, Any]:
+def _compare(arguments: Namespace, sweep: Sweep, entrants: Entrants, runs: int) -> dict[str, Any]:
+    ours, rival, half = entrants.ours, entrants.rival, entrants.half
     cuda = torch.cuda.is_available()
     jobs = jobs_of(arguments.model, *sweep)
     batch = _best_batch(rival, sweep, BATCHES["cuda" if cuda else "cpu"])
     variants = _variants(jobs, sweep, ours, rival, batch)
+    if half is not None:
+        variants |= _in_bfloat16(jobs, sweep, half, rival, batch)
     if cuda:
         _warm(jobs, sweep, ours, rival, batch)
     ours.stats.reset_counts()
@@ -60,6 +84,8 @@ def _compare(arguments: Namespace, sweep: Sweep, ours: Any, rival: Rival, runs: 
     found["variants"] = work.medians(runs, variants)
     speed = {k: v["pictures_per_second"] for k, v in found["variants"].items()}
     found["ratios"] = {k: round(speed["sdbatch"] / v, 3) for k, v in speed.items() if k != "sdbatch"}
+    if half is not None:
+        found["ratios_of_bfloat16"] = {k: round(speed[HALF] / v, 3) for k, v in speed.items() if k != HALF}
     stats = ours.stats.finish()
     found["rows_used_of_paid"] = round(stats.rows_used / stats.rows_paid, 4)
     return found
@@ -77,12 +103,20 @@ def _variants(jobs: Any, sweep: Sweep, ours: Any, rival: Rival, batch: int) -> d
     found = {
         "sdbatch": work.Variant(partial(work.to_disk, jobs, ours), all_of_it),
         "a: one call a picture": work.Variant(partial(rival.run, "one by one", sweep, alone), alone),
-        "b: channels_last, batched": work.Variant(partial(rival.run, "batched", sweep, all_of_it, batch), all_of_it),
+        BEST: work.Variant(partial(rival.run, "batched", sweep, all_of_it, batch), all_of_it),
     }
     if cuda and sweep[0] == "uniform":
         whole = all_of_it // batch * batch
         found["c: b and torch.compile"] = work.Variant(partial(rival.run, "compiled", sweep, whole, batch), whole)
     return found
+
+
+def _in_bfloat16(jobs: Any, sweep: Sweep, half: Any, rival: Rival, batch: int) -> dict[str, work.Variant]:
+    run = partial(rival.run, "batched", sweep, len(jobs), batch, "bfloat16")
+    return {
+        HALF: work.Variant(partial(work.to_disk, jobs, half), len(jobs)),
+        f"{BEST}, bfloat16": work.Variant(run, len(jobs)),
+    }
 
 
 def _warm(jobs: Any, sweep: Sweep, ours: Any, rival: Rival, batch: int) -> None:

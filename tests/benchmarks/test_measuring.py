@@ -161,8 +161,9 @@ def test_one_run_is_one_run_of_each_sweep(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(throughput.engine, "open", lambda *_: opened)
     monkeypatch.setattr(throughput, "Rival", lambda _: _Entered())
     monkeypatch.setattr(throughput, "_compare", lambda _, sweep, *more: seen.append((sweep[0], more[-1])))
-    throughput.run(Namespace(model="tiny", quick=True, runs=1, mixed=20))
-    assert seen == [("uniform", 1), ("mixed", 1)]
+    for sweep in ("both", "uniform", "mixed"):
+        throughput.run(Namespace(model="tiny", quick=True, runs=1, mixed=20, sweep=sweep))
+    assert seen == [("uniform", 1), ("mixed", 1), ("uniform", 1), ("mixed", 1)]
 
 
 class _Entered(Double):

@@ -31,3 +31,25 @@ def test_the_shots_that_a_video_lacks_are_counted(sdbatch, tmp_path):
     assert left(sdbatch, "motion.fps=12")["shots"] == 1
     said = sdbatch(*BASE, "motion.fps=12")
     assert "rendering 1 picture for 1 job" in said.err
+
+
+def test_cards_and_processes_share_the_estimated_time(sdbatch, tmp_path):
+    """A card adds its own speed; processes on one device share the speed that it has."""
+    still = ("model=fake", "prompts=[a sea]", "canvas=[64x64]", "gallery.enabled=false", "seeds=0..9")
+
+    def seconds(*more: str) -> float:
+        said = sdbatch(*still, "sampling.steps=9", *more, "task=plan", "plan.format=json")
+        return float(json.loads(said.out)["estimated_seconds"])
+
+    assert sdbatch(*still).code == 0
+    file = tmp_path / "runs/untitled/timings.json"
+    (key, figures), *_ = json.loads(file.read_text()).items()
+    file.write_text(json.dumps({key: figures | {"work": 0.01, "seconds": 1000}}))
+    alone = seconds()
+    assert alone > 100
+    assert seconds("runtime.processes=4") == alone
+    assert abs(seconds("runtime.gpus=4") - alone / 4) < 0.1
+    assert abs(seconds("runtime.gpus=64") - alone / 10) < 0.1  # a job is not divided
+    file.write_text(json.dumps({key: figures | {"work": 0.01, "seconds": 1000, "sharing": 2}}))
+    assert abs(seconds() - alone / 2) < 0.1
+    assert abs(seconds("runtime.processes=2") - alone / 2) < 0.1

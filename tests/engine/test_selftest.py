@@ -124,7 +124,7 @@ def test_a_vae_is_probed_with_its_batch(opened_with: Any) -> None:
 @pytest.mark.usefixtures("each_size")
 def test_a_healthy_device_notes_nothing_and_paints_the_same(opened: Any, folder: Path) -> None:
     probed = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=1, rows=4))
-    assert probed.about.endswith("exact at 8x8 latents, other sizes tested at first use")
+    assert probed.about.splitlines()[0].endswith("exact at 8x8 latents, other sizes tested at first use")
     for one in (shot(), shot(width=WIDE, prompt="a red boat on the sea, " * 20)):
         (here,), (there,) = (render(e, [one]).values() for e in (probed, opened))
         assert isinstance(here, Picture)
@@ -132,6 +132,27 @@ def test_a_healthy_device_notes_nothing_and_paints_the_same(opened: Any, folder:
         assert here.warnings == ()
         assert np.array_equal(here.pixels, there.pixels)
     assert probed.stats.vae_used == probed.stats.pictures == 2  # probes are not counted
+
+
+@pytest.mark.parametrize(
+    ("size", "runtime", "warnings"),
+    [
+        ({}, {}, ()),  # the size of the self-test
+        ({"width": WIDE}, {}, ("unverified at 8x10 latents",)),
+        ({"prompt": "a red boat on the sea, " * 20}, {}, ("unverified at 8x8 latents, 2 chunks of text",)),
+        ({}, {"vae_batch": 2}, ("unverified at 8x8 latents",)),
+        ({"width": WIDE}, {"exact": False}, (torch_engine.INEXACT,)),
+    ],
+)
+def test_what_a_cpu_has_not_tested_is_unverified(
+    folder: Path, size: dict[str, Any], runtime: dict[str, Any], warnings: tuple[str, ...]
+) -> None:
+    opened = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=1, rows=4, **runtime))
+    digest = opened.profile.digest
+    (picture,) = render(opened, [shot(**size)]).values()
+    assert isinstance(picture, Picture)
+    assert picture.warnings == warnings
+    assert opened.profile.digest == digest
 
 
 @pytest.mark.usefixtures("each_size")

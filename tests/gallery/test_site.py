@@ -17,6 +17,7 @@ from sdbatch.gallery import csv_text, page
 from sdbatch.gallery.thumbs import SIDE, encode, shows
 from sdbatch.media import png
 from sdbatch.store import Record, Store
+from sdbatch.store.record import parse
 from tests.gallery.render import go, planned, rendered, site
 from tests.runner.little import tree
 
@@ -127,6 +128,19 @@ def test_csv_of_the_records(tmp_path: Path):
     assert [line["status"] for line in lines] == ["done", "done", "failed", "failed"]
     assert lines[2]["error"] == "told to fail"
     assert lines[0]["pixels"] == store.ledger().get(plan.ids[0]).pixels
+
+
+def test_a_size_that_is_unverified_is_recorded_but_no_alert():
+    """On a CPU most sizes are: as warnings they would hide the others."""
+    from sdbatch.gallery.status import StatusTable
+
+    usual = Record("ja", "done", path="images/a.png", warnings=("unverified at 8x10 latents",))
+    odd = Record("jb", "done", path="images/b.png", warnings=(*usual.warnings, "one flat colour"))
+    assert parse(usual.line()) == usual
+    status = StatusTable(["ja", "jb"])
+    for record in (usual, odd):
+        status.update(record)
+    assert status.data("d0") == {"plan": "d0", "letters": "dw", "texts": ["one flat colour"], "notes": [[1, 0]]}
 
 
 def test_an_empty_board_knows_other_plans_records_nothing():

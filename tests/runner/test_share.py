@@ -202,7 +202,11 @@ def test_a_later_process_writes_a_status_of_its_own(tmp_path: Path) -> None:
 def test_timings_of_several_processes_are_all_kept(tmp_path: Path) -> None:
     path = tmp_path / "runs" / "timings.json"
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: timings.add(path, Profile("fake", rows=n), "model", 1.0, 1.0), range(1, 25)))
+        list(
+            pool.map(
+                lambda n: timings.add(path, Profile("fake", rows=n), "model", timings.Measured(1, 1)), range(1, 25)
+            )
+        )
     assert len(timings.read(path)) == 24
     assert [f.name for f in path.parent.iterdir()] == ["timings.json"]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from sdbatch.config.runtime import Runtime
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError
-from sdbatch.workers import assign
+from sdbatch.workers import assign, expected_cards, slots
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +38,26 @@ def test_cards_that_are_hidden_stay_hidden(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-8932f937")
     found = assign(Runtime(gpus="all"), lambda: 2)
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in found] == ["2", "GPU-8932f937"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "visible", "count"),
+    [
+        ({}, "0,1", 1),
+        ({"processes": 4}, "", 1),
+        ({"gpus": 5}, "", 5),
+        ({"gpus": "all"}, "2, GPU-8932f937", 2),
+        ({"gpus": "all"}, "", 3),
+    ],
+)
+def test_an_estimate_counts_cards_without_torch(
+    asked: dict[str, Any], visible: str, count: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("nvidia0", "nvidia1", "nvidia2", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(slots, "NODES", tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert expected_cards(Runtime(**asked)) == count
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ def test_workers_make_what_one_process_makes(command, tmp_path: Path, reference:
         {"done": 40, "failed": 0, "total": 40},
         40,
     )
+    (timing,) = json.loads((tmp_path / "one/runs/x/timings.json").read_text()).values()
+    assert timing["sharing"] == 3
     again = command(*ONE, "runtime.processes=3")
     assert again.wait() == 0
     assert "x: 40 done before" in again.said

@@ -15,8 +15,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from sdbatch.engine import architecture, randomised
-from sdbatch.engine.build import build, quiet_imports
+from sdbatch.engine import architecture, ldm, randomised
+from sdbatch.engine.build import build
 from sdbatch.errors import ConfigError
 from sdbatch.models.source import Source
 
@@ -117,24 +117,20 @@ def _from_folder(folder: Path) -> tuple[dict[str, Any], State]:
 
 
 def _single_file(file: Path, need_vae: bool) -> dict[str, tuple[dict[str, Any], State]]:
-    """The parts of a Stable Diffusion 1 checkpoint (A1111's layout), converted by diffusers' own tables."""
-    sd = _conversions()
+    """The parts of a Stable Diffusion 1 checkpoint in A1111's layout."""
     state = read(file)
-    inner = {
-        k.removeprefix("model.diffusion_model."): v for k, v in state.items() if k.startswith("model.diffusion_model.")
+    denoiser = ldm.inside(state, ldm.UNET)
+    text = {
+        k.removeprefix("text_model."): v for k, v in ldm.inside(state, *ldm.TEXT).items() if "position_ids" not in k
     }
-    text = {k: v for k, v in sd.convert_ldm_clip_checkpoint(state).items() if "position_ids" not in k}
-    if not inner or not text:
-        what = (
-            "denoiser (model.diffusion_model.…)" if not inner else "CLIP text encoder (cond_stage_model.transformer.…)"
-        )
+    if not denoiser or not text:
+        what = f"denoiser ({ldm.UNET}…)" if not denoiser else f"CLIP text encoder ({ldm.TEXT[0]}…)"
         raise ConfigError.one("model.path", f"{file} has no {what}: it is not a Stable Diffusion 1 checkpoint")
     try:
-        config = architecture.unet_config(inner)
-        text = {k.removeprefix("text_model."): v for k, v in text.items()}
+        config = architecture.unet_config(denoiser)
         parts = {
             "text_encoder": (architecture.text_config(text), text),
-            "unet": (config, sd.convert_ldm_unet_checkpoint(state, config)),
+            "unet": (config, ldm.unet(denoiser, config["layers_per_block"])),
         }
     except (ValueError, KeyError, StopIteration) as e:
         raise ConfigError.one("model.path", f"{file}: {e}") from e
@@ -143,23 +139,14 @@ def _single_file(file: Path, need_vae: bool) -> dict[str, tuple[dict[str, Any], 
     return parts
 
 
-def _conversions() -> Any:
-    """diffusers' tables from the original names to its own."""
-    with quiet_imports():
-        from diffusers.loaders import single_file_utils
-
-    return single_file_utils
-
-
 def _ldm_vae(file: Path, state: State) -> tuple[dict[str, Any], State]:
-    sd = _conversions()
-    inner = {k.removeprefix("first_stage_model."): v for k, v in state.items()}
+    inner = ldm.inside(state, ldm.VAE) or state  # a file with nothing but a VAE has no prefix
     if "encoder.down.0.block.0.conv1.weight" not in inner:
         raise ConfigError.one(
             "model.vae", f"{file} holds no VAE in Stable Diffusion's layout", "give one with model.vae=…"
         )
     config = architecture.vae_config(inner)
-    return config, sd.convert_ldm_vae_checkpoint(state, config)
+    return config, ldm.vae(inner, len(config["block_out_channels"]))
 
 
 def _other_vae(path: Path) -> tuple[dict[str, Any], State]:

@@ -1,7 +1,8 @@
 """Tests whether the result depends on batch composition: a probe is computed in several slots, with other neighbours.
 
 ``Exactness`` stores the verdicts. The verdict at start-up, at one small size, is part of the profile. On GPUs, which
-choose kernels by size, each bucket is probed at its first use as well; a failure adds a warning to its pictures.
+choose kernels by size, each bucket is probed at its first use as well; a failure adds a warning to its pictures. On a
+CPU pictures of other sizes have the warning that theirs is unverified.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 
 from sdbatch.engine.denoise import Row
 from sdbatch.errors import RenderError
-from sdbatch.spec.renderer import Bucket
+from sdbatch.spec.renderer import UNVERIFIED, Bucket
 
 EACH_SIZE = ("cuda", "mps")  # devices where every bucket is probed; on a CPU that costs as much as a picture
 NOT_FINITE = {
@@ -68,9 +69,9 @@ class Exactness:
         return self._vae[bucket, batch]
 
     def notes(self, bucket: Bucket, rows: int, batch: int) -> tuple[str, ...]:
-        """The warnings for pictures of ``bucket``; none if bits are equal, or if sizes are not probed individually."""
+        """The warnings for pictures of ``bucket``: why bits are not equal, or that this was not tested."""
         if not self.each_size:
-            return ()
+            return () if (bucket, rows) in self._denoiser and batch == 1 else (_unverified(bucket),)
         found = (("denoiser", self.denoiser(bucket, rows)), ("VAE", self.vae(bucket, batch)))
         size = f"{bucket.height}x{bucket.width} latents"
         notes = tuple(f"not exact at {size}: the {net}'s {text}" for net, text in found if text != "exact")
@@ -79,6 +80,11 @@ class Exactness:
                 log.warning(note)
             self._noted.add(note)
         return notes
+
+
+def _unverified(bucket: Bucket) -> str:
+    chunks = f", {bucket.chunks} chunks of text" if bucket.chunks > 1 else ""
+    return f"{UNVERIFIED} at {bucket.height}x{bucket.width} latents{chunks}"
 
 
 def probe(call: Call, row: Row, rows: int) -> str:

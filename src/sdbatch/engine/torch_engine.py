@@ -25,6 +25,7 @@ from sdbatch.engine.gpu_errors import device_lost, is_lost, is_out_of_memory, oo
 from sdbatch.engine.graphs import CudaRecorder
 from sdbatch.engine.init_image import init_image
 from sdbatch.engine.load import Components, load
+from sdbatch.engine.norms import applies, norms_in_float32
 from sdbatch.engine.retry_feed import RetryFeed
 from sdbatch.engine.safety import Safety
 from sdbatch.engine.selftest import EACH_SIZE, Exactness, same_bits
@@ -82,6 +83,9 @@ class Engine:
         self._order = order_for(device.type, torch.cuda.get_device_capability(device.where) if cuda else (0, 0))
         if device.attention == "xformers":
             use_xformers(parts.denoiser)
+        if applies(device.where, device.dtype):
+            norms_in_float32(parts.denoiser)
+            norms_in_float32(parts.vae)
         self._denoiser = Denoiser(parts.denoiser, device.where, self.stats, self._order)
         self._vae = Vae(parts.vae, device.where, self.stats, self._order)
         if runtime.compile:
@@ -223,7 +227,7 @@ class Engine:
         model = shot.model
         start = init_image(shot, shot.start, feed) if shot.start else None
         with self._guard():
-            notes = self._notes + self._exactness.notes(bucket, *self._sizes(bucket))
+            notes = self._notes or self._exactness.notes(bucket, *self._sizes(bucket))
             known = start.known(shot, self._vae, self._device.where) if start else None
             cond, uncond = self._texts.of(shot, bucket.chunks)
         shape = (model.channels, bucket.height, bucket.width)

@@ -35,8 +35,8 @@ class StatusTable:
         i = self._at.get(record.id)
         if i is None:
             return
-        note = " · ".join(record.warnings) if record.done else record.error or "failed"
-        code = FAILED if not record.done else WARNED if record.warnings else DONE
+        note = " · ".join(record.alerts) if record.done else record.error or "failed"
+        code = FAILED if not record.done else WARNED if record.alerts else DONE
         if note:
             self.notes[i] = note
         else:

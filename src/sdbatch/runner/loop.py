@@ -33,18 +33,19 @@ class Loop:
         self._cost = self._seconds = 0.0
         self._weights = ""
 
-    def run(self, signals: SignalHandler, progress: Progress, report: Path | None) -> bool:
+    def run(self, signals: SignalHandler, progress: Progress, report: Path | None, sharing: int = 1) -> bool:
         """Render everything; False if the renderer changed its profile (out of memory) before the end.
 
-        ``report`` is the file of timings, or None. Raises KeyboardInterrupt, also when drained; StoreError; RenderError
-        after MAX_CRASHES consecutive crashes; DeviceLost.
+        ``report`` is the file of timings, or None; ``sharing``: processes that use the device. Raises
+        KeyboardInterrupt, also when drained; StoreError; RenderError after MAX_CRASHES consecutive crashes; DeviceLost.
         """
         try:
             while self._timed_pass(signals, progress) or self._wait_for_others(signals):
                 pass
         finally:
             if report is not None and self._cost:
-                timings.add(report, self._renderer.profile, self._weights, self._seconds, self._cost)
+                run = timings.Measured(self._seconds, self._cost, sharing)
+                timings.add(report, self._renderer.profile, self._weights, run)
         self._writers.drain()
         if signals.draining:
             raise KeyboardInterrupt

@@ -33,6 +33,7 @@ class Options:
     ``writers``: number of writer threads. ``retry="profile"`` also renders jobs that were done under another
     profile. ``shard`` is (index, count). ``metadata=False`` writes files without metadata. ``frames=True`` also stores
     the frames of videos as PNGs. ``timings`` is the file for estimates, under runs/; None: not written.
+    ``sharing``: the number of processes that use this one's device, for estimates.
     """
 
     writers: int = 2
@@ -42,6 +43,7 @@ class Options:
     frames: bool = False
     progress: Progress = field(default_factory=Progress)
     timings: Path | None = None
+    sharing: int = 1
     observer: Observer = field(default_factory=Observer)
     signals: SignalHandler | None = None  # None: a handler of Ctrl-C and SIGTERM
 
@@ -236,7 +238,8 @@ class _Run:
         with self.signals.interruptible():
             work.scan(pending, renderer)
         self.options.progress.start(len(pending), work.shots, work.cost)
-        return Loop(renderer, work, output, self.writers).run(self.signals, self.options.progress, self.options.timings)
+        loop = Loop(renderer, work, output, self.writers)
+        return loop.run(self.signals, self.options.progress, self.options.timings, self.options.sharing)
 
 
 def _scope(plan: Plan, shard: tuple[int, int]) -> str:

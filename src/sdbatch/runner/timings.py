@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sdbatch.errors import StoreError
 from sdbatch.files import atomic, locked
@@ -28,14 +28,23 @@ def read(path: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def add(path: Path, profile: Profile, weights: str, seconds: float, work: float) -> None:
-    """Add one run: ``seconds`` for ``work`` (a sum of ``cost``). Errors while writing are ignored."""
+class Measured(NamedTuple):
+    """A run of one process: ``seconds`` for ``work`` (a sum of ``cost``). ``sharing``: processes on its device."""
+
+    seconds: float
+    work: float
+    sharing: int = 1
+
+
+def add(path: Path, profile: Profile, weights: str, run: Measured) -> None:
+    """Add one run. Errors while writing are ignored."""
     key = f"{profile.digest} {weights}"
     figures = {
         "model": weights,
         "device": profile.device_name or profile.device,
-        "work": round(work, 3),
-        "seconds": round(seconds, 3),
+        "work": round(run.work, 3),
+        "seconds": round(run.seconds, 3),
+        "sharing": run.sharing,
     }
     with suppress(OSError, StoreError), locked(path.with_name(f".{path.name}.lock")):
         data = read(path)
@@ -44,9 +53,12 @@ def add(path: Path, profile: Profile, weights: str, seconds: float, work: float)
 
 
 def estimate(path: Path, work: float, weights: str) -> float | None:
-    """Seconds that ``work`` (a sum of ``cost``) will take, from the latest run with ``weights``; None if unknown."""
+    """Seconds of one device for ``work`` (a sum of ``cost``), from the latest run with ``weights``; None if unknown.
+
+    Processes that shared the device did so much work together.
+    """
     try:
         last = [v for v in read(path).values() if v["model"] == weights][-1]
-        return work * float(last["seconds"]) / float(last["work"])
+        return work * float(last["seconds"]) / float(last["work"]) / float(last.get("sharing", 1))
     except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError):
         return None

@@ -17,6 +17,7 @@ from sdbatch.spec.jobs import Shot, digest
 from sdbatch.spec.limits import ROWS, VAE_BATCH
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
+UNVERIFIED = "unverified"  # first word of the warning that equal bits were not tested at a picture's size
 
 
 class Bucket(NamedTuple):

@@ -95,6 +95,6 @@ def summary(ledger: Ledger, ids: Sequence[str]) -> bytes:
 
 
 def _count(record: Record, counts: Counter[str], profiles: Counter[str]) -> None:
-    counts["warnings"] += len(record.warnings)
+    counts["warnings"] += len(record.alerts)
     if record.done:
         profiles[record.profile] += 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sdbatch.spec.file_names import is_inside
+from sdbatch.spec.renderer import UNVERIFIED
 
 MAX_LINE = 1 << 20  # bytes
 _ID = re.compile(r"[A-Za-z][0-9A-Za-z_-]{0,63}")
@@ -37,6 +38,11 @@ class Record:
     @property
     def done(self) -> bool:
         return self.status == "done"
+
+    @property
+    def alerts(self) -> tuple[str, ...]:
+        """The warnings that users should look at: not that a size is unverified, which is usual on a CPU."""
+        return tuple(w for w in self.warnings if not w.startswith(UNVERIFIED))
 
     def line(self) -> bytes:
         """The record as one line of ASCII JSON, without empty fields."""

@@ -23,6 +23,7 @@ from sdbatch.spec.cost import rows as rows_of
 from sdbatch.spec.cost import table_of
 from sdbatch.spec.jobs import Job, Shot
 from sdbatch.store import TO_RENDER, State, States, Store
+from sdbatch.workers import expected_cards
 
 SHOWN = 12  # values, paths and texts in the table; the JSON has more
 
@@ -36,6 +37,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
     caches = [ShotCache(store, name, ledger) for name in store.shot_profiles() if store.profile(name) is not None]
     costs = _costs(_distinct((plan[i] for i in todo), caches))
     seconds = estimate(timings, costs.pop("work"), plan.resolved.source.model.weights)
+    cards = min(expected_cards(plan.resolved.experiment.runtime), max(1, len(todo)))  # a video is not divided
     counts = {str(k): v for k, v in Counter(states[i] for i in part).items()}
     return {
         "name": plan.resolved.experiment.name,
@@ -48,7 +50,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "states": {str(s): counts.get(str(s), 0) for s in State} | {"orphaned": len(states.orphans)},
         "axes": _by_axis(plan, states),
         "to_render": {"jobs": len(todo), **costs},
-        "estimated_seconds": None if seconds is None else round(seconds, 1),
+        "estimated_seconds": None if seconds is None else round(seconds / cards, 1),
         "texts": _texts(plan),
         "unknown_words": _unknown(plan),
         "plain_words": sorted({mark for text in _all_texts(plan) for mark in unsupported(text)}),

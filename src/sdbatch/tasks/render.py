@@ -48,17 +48,21 @@ def render(work: Workload) -> int:
 
 
 def here(
-    work: Workload, progress: Progress, watcher: Observer | None = None, signals: SignalHandler | None = None
+    work: Workload,
+    progress: Progress,
+    watcher: Observer | None = None,
+    signals: SignalHandler | None = None,
+    sharing: int = 1,
 ) -> Outcome:
     """Render in this process. ``watcher`` is notified of every record.
 
-    ``signals`` stops the run; None: a handler of Ctrl-C and SIGTERM.
+    ``signals`` stops the run; None: a handler of Ctrl-C and SIGTERM. ``sharing``: processes that use the device.
     """
     experiment, source = work.experiment, _ready(work)
     site = Site(work.plan, work.store, experiment.model, work.axes)
     with _watched(experiment, site, progress, open_console(stderr=True)) as observer:
         both = Observers(observer, watcher or Observer())
-        options = replace(rendering.options(experiment, progress), observer=both, signals=signals)
+        options = replace(rendering.options(experiment, progress), observer=both, signals=signals, sharing=sharing)
         return run_plan(
             work.plan, work.store, lambda: open_renderer(source, experiment.model, experiment.runtime), options
         )
@@ -70,6 +74,7 @@ def _in_workers(work: Workload, slots: Sequence[Slot], progress: Progress) -> in
     order = {
         "experiment": work.order.model_dump(mode="json", exclude_defaults=True),
         "plan": plan_digest(work.plan.ids),
+        "sharing": 1 if work.experiment.runtime.gpus is not None else len(slots),
     }
     supervisor = Supervisor(slots, order, progress)
     exit_code = supervisor.run()
@@ -104,7 +109,7 @@ def work() -> int:
     found = workload(validate({**order["experiment"], "runtime": order["runtime"]}))
     if plan_digest(found.plan.ids) != order["plan"]:
         raise ConfigError.one("", "prompt files or weights have changed since this run began", "run again")
-    return code(here(found, progress))
+    return code(here(found, progress, sharing=order["sharing"]))
 
 
 def _ready(work: Workload) -> Source:

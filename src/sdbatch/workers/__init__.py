@@ -14,7 +14,7 @@ lines on standard output.
 from __future__ import annotations
 
 from sdbatch.workers.child import Reporter, receive
-from sdbatch.workers.slots import Slot, assign
+from sdbatch.workers.slots import Slot, assign, expected_cards
 from sdbatch.workers.supervisor import Supervisor
 
-__all__ = ["Reporter", "Slot", "Supervisor", "assign", "receive"]
+__all__ = ["Reporter", "Slot", "Supervisor", "assign", "expected_cards", "receive"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sdbatch.config.runtime import Runtime
 from sdbatch.errors import ConfigError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+NODES = Path("/dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,14 @@ def assign(runtime: Runtime, cards: Callable[[], int]) -> list[Slot]:
     share = {"workers": runtime.workers or max(1, _cores() // max(1, count * (runtime.threads or 1)))}
     alone = runtime.model_copy(update={"processes": None, **share})
     return [Slot(f"worker {n}", alone) for n in range(count)]
+
+
+def expected_cards(runtime: Runtime) -> int:
+    """The number of cards that will render, as far as it is known without torch; 1 without ``runtime.gpus``."""
+    if runtime.gpus != "all":
+        return runtime.gpus or 1
+    visible = [name for name in os.environ.get(VISIBLE, "").split(",") if name.strip()]
+    return max(1, len(visible) or len(list(NODES.glob("nvidia[0-9]*"))))
 
 
 def _of_cards(runtime: Runtime, there: int) -> list[Slot]:
