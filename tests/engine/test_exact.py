@@ -63,6 +63,24 @@ def test_company_and_order_change_no_bits(opened: Any, shots: list[Shot], order:
         assert found[one.id] == KNOWN[one.id]
 
 
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(shots=st.lists(SHOTS, min_size=2, max_size=7), order=st.randoms(use_true_random=False))
+def test_company_and_order_change_no_bits_in_bfloat16(
+    in_bfloat16: Any, shots: list[Shot], order: random.Random
+) -> None:
+    together = list(dict.fromkeys(shots))
+    order.shuffle(together)
+    found = digests(in_bfloat16, together)
+    for one in together:
+        assert digests(in_bfloat16, [one]) == {one.id: found[one.id]}
+
+
+@pytest.fixture(scope="module")
+def in_bfloat16(folder: Path) -> Any:
+    """On every processor: where bfloat16 is emulated, it is slower, and as exact."""
+    return engine.open(source(folder), Runtime(device="cpu", threads=1, rows=4, dtype="bfloat16"))
+
+
 @pytest.mark.parametrize("runtime", [{}, {"rows": 8, "vae_batch": 3}, {"dtype": "bfloat16"}])
 def test_other_profiles_are_as_exact(folder: Path, runtime: dict[str, Any]) -> None:
     """Padded VAE calls, other row counts, half precision: company still changes nothing."""

@@ -269,7 +269,7 @@ def test_half_precision_decodes_again_in_fp32(folder: Path, monkeypatch: pytest.
     monkeypatch.setattr(module, "decode", decode)
     half._vae._in_fp32().decode = full
     (picture,) = render(half, [shot()]).values()
-    assert picture.warnings == (AGAIN,)
+    assert picture.warnings == (AGAIN, "unverified at 8x8 latents")  # the VAE's batch of three
     assert picture.pixels.std() > 5
     assert again == [(1, torch.float32)]
 
