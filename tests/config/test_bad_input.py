@@ -124,6 +124,7 @@ SEEDS = [
     ({"seeds": "0..4..0"}, "seeds", "with a positive step"),
     ({"seeds": "0.5..3"}, "seeds", "numbers that are not whole"),
     ({"seeds": "0..99999999999999"}, "seeds", "100,000,000,000,000 values, more than 10,000,000"),
+    ({"seeds": [1.5, 2, -1]}, "seeds", "1.5 is not a seed, -1 is out of range 0–9223372036854775807; write 7"),
     ({"seeds": "9" * 5000 + "..1"}, "seeds", "is not a seed"),
     ({"seeds": ["0..9999999"] * 30}, "seeds", "300,000,000 seeds; at most 10,000,000 are allowed"),
 ]
@@ -386,11 +387,16 @@ FILES = [
     ("p.yaml", b"- {file: other.yaml}\n", ["refers to another file"]),
     ("p.txt", b"# nothing\n", ["contains no prompt"]),
     ("p.txt", b"caf\xe9\n", ["cannot be read: it is not UTF-8 text"]),
-    ("p.csv", b"prompt\na\n", ["has no column named text"]),
-    ("p.csv", b"id;text\n1;a\n", ["separated by commas"]),
+    ("p.csv", b"prompt\na\n", ["unknown column 'prompt' (did you mean 'text'?)"]),
+    ("p.csv", b"id,text,negativ\n1,a,b\n", ["unknown column 'negativ' (did you mean 'negative'?)"]),
+    ("p.csv", b"id,text,weight\n1,a,2\n", ["unknown column 'weight' (known: id, text, negative)"]),
+    ("p.csv", b"id,negative\n1,a\n", ["has no column named text"]),
+    ("p.csv", b"text,text\n1,a\n", ["has a column twice"]),
+    ("p.csv", b"id,text\nsea,a sea, by night\n", ["line 2: 3 values for 2 columns"]),
+    ("p.csv", b'id;text\n\nsea;"a\nsea"\nhill;\n', ["line 5: the text is empty"]),
     ("p.csv", b"text\n" + b'"' + b"x" * 200_000 + b'"\n', ["is not CSV: field larger than field limit"]),
     ("p.csv", b"id,text\na b,c\n", ["'a b' is not an id"]),
-    ("p.csv", b"id,text\na,\n", ["expands to an empty prompt"]),
+    ("p.csv", b"id,text\na,\n", ["line 2: the text is empty"]),
 ]
 
 

@@ -14,7 +14,8 @@ from sdbatch.config.tasks import SheetSettings
 from sdbatch.errors import ConfigError
 from sdbatch.media import pdf
 from sdbatch.store import Store
-from sdbatch.tasks.sheet import make
+from sdbatch.tasks.sheet import _axes as axes_of
+from sdbatch.tasks.sheet import make, ordered
 from tests.gallery.render import go, planned, rendered
 from tests.runner.little import tree
 
@@ -94,3 +95,34 @@ def test_two_processes_one_page(tmp_path: Path):
     for one in both:
         one.join()
     assert tree(store.root) == tree(alone.root)
+
+
+def test_columns_are_in_the_order_of_the_experiment_though_the_first_row_skips_some(tmp_path: Path):
+    """Asked for 2, 5, 8; the first prompt is skipped with 5."""
+    plan = planned(
+        "x",
+        prompts=["a sea", "a hill"],
+        sweep=[{"sampling.guidance": [2, 5, 8]}],
+        skip=[{"prompts": "a-sea", "sampling.guidance": 5}],
+    )
+    jobs = [plan[i] for i in range(len(plan))]
+    assert axes_of(jobs)["sampling.guidance"] == ["2", "5", "8"]
+    places = [(dict(job.labels)["seeds"], dict(job.labels)["sampling.guidance"]) for job in jobs]
+    assert ordered(places, ["seeds", "sampling.guidance"], axes_of(jobs)) == [("0", "2"), ("0", "5"), ("0", "8")]
+
+
+def test_the_first_axis_across_varies_slowest():
+    axes = {"seeds": ["0", "1"], "sampling.steps": ["9", "12"]}
+    places = [("9", "0"), ("9", "1"), ("12", "0"), ("12", "1")]
+    assert ordered(places, ["sampling.steps", "seeds"], axes) == places
+    turned = [(seed, steps) for steps, seed in places]
+    assert ordered(turned, ["seeds", "sampling.steps"], axes) == [("0", "9"), ("0", "12"), ("1", "9"), ("1", "12")]
+
+
+def test_a_long_single_row_is_wrapped(tmp_path: Path):
+    store = rendered(tmp_path, "x", prompts=["a sea"], seeds="0..22")
+    plan = planned("x", prompts=["a sea"], seeds="0..22")
+    height, width, _ = make(plan, store, SheetSettings(), "x").shape
+    assert 0.7 < width / height < 2.2
+    height, width, _ = make(plan, store, SheetSettings(across=("seeds",)), "x").shape
+    assert width / height > 5

@@ -213,6 +213,8 @@ SETS = {
     "p.yaml": "- a sea\n- {id: boat, text: 'a {red|blue} boat', negative: fog}\n",
     "p.yml": "prompts: [a sea, {id: boat, text: 'a {red|blue} boat', negative: fog}]\n",
     "p.csv": "id,text,negative\n,a sea,\nboat,a {red|blue} boat,fog\n",
+    "semicolons.csv": "id;text;negative\n;a sea;\nboat;a {red|blue} boat;fog\n",
+    "tabs.csv": "id\ttext\tnegative\n\ta sea\t\n\nboat\ta {red|blue} boat\tfog\n",
     "bom.csv": "\ufeffid,text,negative\r\n,a sea,\r\nboat,a {red|blue} boat,fog\r\n",
 }
 

@@ -74,6 +74,8 @@ def _ambiguous(m: re.Match[str], _: Sequence[str]) -> Problem:
 
 def _merging(m: re.Match[str], texts: Sequence[str]) -> Problem:
     reason = (texts[1] if len(texts) > 1 else texts[0]).partition("\n")[0]
+    if "with ListConfig" in reason:
+        return Problem(_key(m[1]), "a mapping is not a list", f"put it in [ ]: '{_key(m[1])}=[{{…}}]'")
     return Problem(_key(m[1]), reason, "write the whole list" if "list index" in reason else "")
 
 

@@ -26,6 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sdbatch.config.experiment import GROUPS
 from sdbatch.config.hydra_errors import KEYS, translate
+from sdbatch.config.keys import wrong_shapes
 from sdbatch.config.untrusted import forbidden_keys
 from sdbatch.config.user_text import LITERAL, escaped, escaped_argument, unescaped
 from sdbatch.config.yaml_reader import load
@@ -172,6 +173,8 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
         if untrusted and (
             problems := forbidden_keys(config_path.removesuffix(".yaml"), data or {}, header.get("package") or "")
         ):
+            raise ConfigError(problems)
+        if header.get("package") == "_global_" and (problems := wrong_shapes(data or {})):
             raise ConfigError(problems)
         return ConfigResult(f"file://{self.path}", self.provider, OmegaConf.create(escaped(data or {})), header)
 

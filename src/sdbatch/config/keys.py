@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, get_origin
+
 from pydantic import BaseModel
 
 from sdbatch.config.experiment import EncodingSettings, Experiment, Sampling
+from sdbatch.errors import Problem, shown
 from sdbatch.motion.settings import Motion
 
 SECTIONS: dict[str, type[BaseModel]] = {"sampling": Sampling, "motion": Motion, "encoding": EncodingSettings}
 LISTS = ("prompts", "canvas", "seeds")
 FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, "negative"))
 SWEEPABLE = (*LISTS, "negative", *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
+_EXAMPLES = {"prompts": "[{file: prompts.csv}]", "sweep": "[{sampling.steps: [10, 20]}]", "skip": "[{seeds: 1}]"}
+
+
+def wrong_shapes(data: Mapping[Any, Any]) -> list[Problem]:
+    """A Problem for every mapping where a list belongs, and the reverse: OmegaConf cannot merge them."""
+    problems = []
+    for key, value in data.items():
+        field = Experiment.model_fields.get(key)
+        if field is not None and isinstance(value, Mapping) and (get_origin(field.annotation) is tuple or key in LISTS):
+            hint = f"write {key}: {_EXAMPLES.get(key, '[…]')}"
+            problems.append(Problem(key, f"{shown(dict(value))} is a mapping, not a list", hint))
+        elif field is not None and isinstance(value, list) and key in _MAPPINGS:
+            problems.append(Problem(key, f"{shown(value)} is not a mapping of keys"))
+    return problems
+
+
+_MAPPINGS = {k for k, f in Experiment.model_fields.items() if isinstance(f.default, BaseModel)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -15,7 +16,7 @@ from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.fields import Prompt
 from sdbatch.errors import ConfigError, Problem, closest, nearest, shown
 from sdbatch.motion.settings import Motion
-from sdbatch.spec.ranges import is_range, parse_range
+from sdbatch.spec.ranges import is_range, parse_range, slug
 
 M = TypeVar("M", bound=BaseModel)
 _KINDS = {
@@ -150,7 +151,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
         return Problem(key, text, nearest(str(value), allowed))
     if kind == "string_pattern_mismatch":
         what, how = _PATTERNS[str(loc[-1])]
-        return Problem(key, f"{shown(value)} is {what}", how)
+        meant = f"{how}; for example {slug(value, 64)}" if key == "name" and re.search(r"\w", value) else how
+        return Problem(key, f"{shown(value)} is {what}", meant)
     if kind == "too_short":
         return Problem(key, "is empty")
     if kind == "missing":  # an element of a list of fixed length, or a key of file metadata

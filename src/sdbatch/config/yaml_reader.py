@@ -12,6 +12,7 @@ LIMIT = 1_000_000  # values, with aliases expanded: nested aliases could fill th
 DEPTH = 50
 _TOO_DEEP = f"nested more than {DEPTH} deep"
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_AFTER_A_BRACKET = ("did not find expected key", "did not find expected '-' indicator")
 _Fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -68,13 +69,15 @@ def _explanation(error: yaml.MarkedYAMLError, text: str) -> str:
     if "cannot start any token" in message and (mark := error.problem_mark):
         found = text.split("\n")[mark.line][mark.column : mark.column + 1]
         return "a tab; indent with spaces" if found == "\t" else f"{found!r} cannot start a value; quote it"
+    if "escape" in message:
+        return "a backslash in double quotes starts an escape; use single quotes, or / in paths"
     if "quoted scalar" in str(error.context) and opened:
         return f"the quote that starts in line {opened.line + 1} is not closed"
     if "flow" in str(error.context) and opened:
         return f"{message} (the bracket in line {opened.line + 1}; quote texts with brackets, commas or colons)"
     if "mapping values" in message:
         return "unexpected colon; quote a text that contains a colon, and check the indentation"
-    return f"{message}; quote a text that starts with a bracket" if message == "did not find expected key" else message
+    return f"{message}; quote a text that starts with a bracket" if message in _AFTER_A_BRACKET else message
 
 
 def _check_depth(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 import numpy as np
@@ -26,6 +26,7 @@ class Cell:
 
     picture: Callable[[], Pixels] | None = None
     reason: str = ""
+    caption: str = ""  # drawn under the picture
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class _Grid:
     columns: list[str]
     rows: list[str]
     side: int
+    captions: list[str]
     usual: Size = field(init=False)  # of a field without a picture
 
     def __post_init__(self) -> None:
@@ -54,7 +56,17 @@ class _Grid:
 
     def heights(self) -> list[int]:
         n = len(self.columns)
-        return [max(self.size(r * n + c)[1] for c in range(n)) for r in range(len(self.rows))]
+        return [max(self.size(r * n + c)[1] for c in range(n)) + self.under for r in range(len(self.rows))]
+
+    @property
+    def letters(self) -> Font:
+        return font(15 if self.side >= 128 else 12)
+
+    @property
+    def under(self) -> int:
+        """Height of the captions, two lines at most."""
+        blocks = [block(text, self.letters, self.usual[0], 2) for text in self.captions if text]
+        return max((b.height + 6 for b in blocks), default=0)
 
 
 def sheet(cells: Sequence[Cell], columns: Sequence[str], rows: Sequence[str], title: str) -> Pixels:
@@ -68,8 +80,15 @@ def sheet(cells: Sequence[Cell], columns: Sequence[str], rows: Sequence[str], ti
     if not len(cells) <= count <= MAX_CELLS:
         raise ValueError(f"{len(cells)} cells in {len(columns)} x {len(rows)} fields; at most {MAX_CELLS:,} fit")
     side = max(64, min(320, 3600 // len(columns), math.isqrt(40_000_000 // count)))
-    grid = _Grid([_thumb(cell, side) for cell in cells], columns, rows, side)
+    grid = _Grid([_thumb(cell, side) for cell in cells], columns, rows, side, [cell.caption for cell in cells])
     return np.asarray(_draw(grid, title))
+
+
+def wrapped(cells: Sequence[Cell], labels: Sequence[str], title: str) -> Pixels:
+    """The cells in as many rows as give a landscape format, each with its label under it; arguments as in ``sheet``."""
+    count = math.ceil(math.sqrt(1.5 * len(cells)))
+    captioned = [replace(cell, caption=label) for cell, label in zip(cells, labels, strict=True)]
+    return sheet(captioned, [""] * count, [""] * math.ceil(len(cells) / count), title)
 
 
 def _thumb(cell: Cell, side: int) -> Image.Image | str:
@@ -84,7 +103,7 @@ def _thumb(cell: Cell, side: int) -> Image.Image | str:
 
 
 def _draw(grid: _Grid, title: str) -> Image.Image:
-    head, small = font(26), font(15 if grid.side >= 128 else 12)
+    head, small = font(26), grid.letters
     widths, heights = grid.widths(small), grid.heights()
     above = [block(text, small, width, 3) for text, width in zip(grid.columns, widths, strict=True)]
     beside = [block(text, small, 200, max(1, h // 20)) for text, h in zip(grid.rows, heights, strict=True)]
@@ -108,7 +127,11 @@ def _draw(grid: _Grid, title: str) -> Image.Image:
     for index, thumb in enumerate(grid.thumbs):
         row, column = divmod(index, len(widths))
         width, height = grid.size(index)
-        at = (lefts[column] + (widths[column] - width) // 2, tops[row] + (heights[row] - height) // 2)
+        room = heights[row] - grid.under
+        at = (lefts[column] + (widths[column] - width) // 2, tops[row] + (room - height) // 2)
+        caption = block(grid.captions[index], small, widths[column], 2)
+        under = (lefts[column] + widths[column] / 2, tops[row] + room + 6)
+        pen.multiline_text(under, caption.text, fill=INK, font=small, anchor="ma", align="center")
         if isinstance(thumb, str):
             _missing(pen, at, (width, height), thumb)
         else:

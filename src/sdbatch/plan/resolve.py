@@ -14,7 +14,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.fields import Prompt, Prompts
 from sdbatch.config.validation import check
 from sdbatch.config.yaml_reader import load
-from sdbatch.errors import ConfigError, Problem, shown
+from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
 from sdbatch.prompts.syntax import variants
@@ -23,6 +23,9 @@ from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.ranges import slug
 
 FILE_LIMIT = 64 * 2**20
+COLUMNS = ("id", "text", "negative")  # of a CSV file
+_OTHER_COLUMNS = {"prompt": "text", "negative_prompt": "negative", "name": "id"}  # names in other programs
+_SEPARATORS = (",", ";", "\t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +162,36 @@ def _yaml(text: str) -> list[Any]:
 
 
 def _csv(text: str) -> list[Any]:
-    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    head = text.partition("\n")[0]
+    separator = max(_SEPARATORS, key=head.count)  # spreadsheets of many countries write semicolons
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
     try:
-        if "text" not in (reader.fieldnames or ()):
-            raise ValueError("has no column named text; allowed columns: id, text, negative, separated by commas")
-        return [{k: row[k] for k in ("id", "text", "negative") if row.get(k) or k == "text"} for row in reader]
+        columns = [name.strip() for name in next(reader, [])]
+        _check_columns(columns)
+        return [_row(columns, row, reader.line_num) for row in reader if any(row)]
     except csv.Error as e:
         raise ValueError(f"is not CSV: {e}") from e
+
+
+def _check_columns(columns: list[str]) -> None:
+    for name in columns:
+        if name not in COLUMNS:
+            hint = nearest(_OTHER_COLUMNS.get(name, name), COLUMNS) or f"known: {', '.join(COLUMNS)}"
+            raise ValueError(f"has an unknown column {shown(name)} ({hint})")
+    if "text" not in columns:
+        raise ValueError(f"has no column named text; allowed columns: {', '.join(COLUMNS)}")
+    if len(set(columns)) < len(columns):
+        raise ValueError("has a column twice")
+
+
+def _row(columns: list[str], values: list[str], line: int) -> dict[str, str]:
+    """One prompt. Empty values are left out, except the text's. Raises ValueError with the line's number."""
+    if len(values) > len(columns):
+        raise ValueError(f"line {line}: {len(values)} values for {len(columns)} columns; quote a text with a separator")
+    row = dict(zip(columns, values, strict=False))
+    if not row.get("text", "").strip():
+        raise ValueError(f"line {line}: the text is empty")
+    return {name: value for name, value in row.items() if value}
 
 
 def _lines(text: str) -> list[Any]:

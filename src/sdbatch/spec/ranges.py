@@ -46,7 +46,14 @@ def parse_seeds(values: Iterable[Any]) -> tuple[int, ...] | range:
 
     Raises ValueError for a value that is not a seed, is outside 0 to 2⁶³-1, or for more than 10 million seeds.
     """
-    parts = [_seed(v) for v in values]
+    parts, wrong = [], []
+    for value in values:
+        try:
+            parts.append(_seed(value))
+        except ValueError as e:
+            wrong.append(str(e))
+    if wrong:
+        raise ValueError(f"{', '.join(wrong[:10])}; {_SEEDS}")
     if not parts:
         raise ValueError(f"no seeds; {_SEEDS}")
     if len(parts) == 1:
@@ -58,7 +65,7 @@ def parse_seeds(values: Iterable[Any]) -> tuple[int, ...] | range:
 
 def _seed(value: Any) -> range:
     if isinstance(value, bool) or not (isinstance(value, int) or is_range(value)):
-        raise ValueError(f"{shown(value)} is not a seed; {_SEEDS}")
+        raise ValueError(f"{shown(value)} is not a seed")
     found = parse_range(value) if isinstance(value, str) else range(value, value + 1)
     if not isinstance(found, range):
         raise ValueError(f"{value!r} contains numbers that are not whole")

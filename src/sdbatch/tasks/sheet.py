@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from graphlib import TopologicalSorter
 from math import log, prod
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.tasks import SheetSettings
 from sdbatch.errors import ConfigError, StoreError, nearest
 from sdbatch.media import pdf, png, video_reader
-from sdbatch.media.sheet import Cell, sheet
+from sdbatch.media.sheet import Cell, sheet, wrapped
 from sdbatch.spec.file_names import is_picture
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Pixels
@@ -22,6 +23,7 @@ from sdbatch.store.plan_file import Plan
 from sdbatch.tasks import kept_plan
 from sdbatch.terminal.console import say
 
+MAX_ROW = 8  # pictures; a longer single row is wrapped
 LANDSCAPE = 1.5  # preferred ratio of columns to rows
 NUMBER = re.compile(r"-?[\d.]+")
 TITLES = {"seeds": "seed"}
@@ -48,15 +50,27 @@ def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels
         raise StoreError(f"nothing of {name} is rendered yet")
     axes = {axis: values for axis, values in _axes(jobs).items() if len(values) > 1}
     across, down = _sides(settings, axes)
-    rows: dict[tuple[str, ...], dict[tuple[str, ...], Job]] = {}
-    for job in jobs:
-        labels = dict(job.labels)
-        rows.setdefault(tuple(labels[a] for a in down), {})[tuple(labels[a] for a in across)] = job
-    columns = list(dict.fromkeys(c for row in rows.values() for c in row))
-    cells = [_cell(row.get(c), store, ledger) for row in rows.values() for c in columns]
+    grid = {(_at(job, down), _at(job, across)): _cell(job, store, ledger) for job in jobs}
+    rows, columns = ordered((r for r, _ in grid), down, axes), ordered((c for _, c in grid), across, axes)
+    names, labels = [_named(across, c) for c in columns], [_named(down, r) for r in rows]
     sides = [f"{', '.join(names)} {where}" for names, where in ((across, "across"), (down, "down")) if names]
     title = f"{name}: {', '.join(sides)}" if sides else name
-    return sheet(cells, [_named(across, c) for c in columns], [_named(down, r) for r in rows], title)
+    if len(rows) == 1 and len(columns) > MAX_ROW and settings.across is None:
+        return wrapped([grid[rows[0], c] for c in columns], names, f"{name}: {', '.join(across)}")
+    return sheet([grid.get((r, c), Cell()) for r in rows for c in columns], names, labels, title)
+
+
+def ordered(
+    places: Iterable[tuple[str, ...]], names: Sequence[str], axes: Mapping[str, Sequence[str]]
+) -> list[tuple[str, ...]]:
+    """The distinct ``places`` on the axes ``names``, in the order of the axes' values, the first axis slowest."""
+    position = {axis: {value: i for i, value in enumerate(values)} for axis, values in axes.items()}
+    return sorted(set(places), key=lambda place: [position[a][v] for a, v in zip(names, place, strict=True)])
+
+
+def _at(job: Job, axes: Sequence[str]) -> tuple[str, ...]:
+    labels = dict(job.labels)
+    return tuple(labels[axis] for axis in axes)
 
 
 def _named(axes: Sequence[str], values: Sequence[str]) -> str:
@@ -84,11 +98,17 @@ def _chosen(jobs: Iterable[Job], settings: SheetSettings) -> list[Job]:
 
 
 def _axes(jobs: list[Job]) -> dict[str, list[str]]:
-    out: dict[str, dict[str, None]] = {}
+    """The values of each axis in the experiment's order, which ``skip`` rules can hide from the first jobs."""
+    after: dict[str, dict[str, set[str]]] = {}  # axis -> value -> values before it
+    last: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
     for job in jobs:
         for axis, value in job.labels:
-            out.setdefault(axis, {})[value] = None
-    return {axis: list(values) for axis, values in out.items()}
+            before = after.setdefault(axis, {}).setdefault(value, set())
+            others = (axis, tuple(label for label in job.labels if label[0] != axis))
+            if (previous := last.get(others)) not in (None, value):
+                before.add(str(previous))
+            last[others] = value
+    return {axis: list(TopologicalSorter(values).static_order()) for axis, values in after.items()}
 
 
 def _known(key: str, wanted: str, allowed: Iterable[str], what: str = "axis with several values") -> None:
@@ -121,9 +141,7 @@ def _landscape(names: list[str], axes: dict[str, list[str]]) -> list[str]:
     return names[shapes.index(min(shapes)) :]
 
 
-def _cell(job: Job | None, store: Store, ledger: Ledger) -> Cell:
-    if job is None:
-        return Cell(None, "")
+def _cell(job: Job, store: Store, ledger: Ledger) -> Cell:
     record = ledger.get(job.id)
     if record is None:
         return Cell(None, "not rendered")
