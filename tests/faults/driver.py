@@ -17,7 +17,8 @@ from typing import Any
 from sdbatch import motion
 from sdbatch.engine.fake import FakeRenderer, Faults
 from sdbatch.errors import SdbatchError
-from sdbatch.runner import Options, run, share
+from sdbatch.plan import division
+from sdbatch.runner import Options, run
 from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Failure, Feed, Picture
@@ -86,7 +87,7 @@ def render(root: str, wish: dict[str, Any]) -> int:
             return stored(*arguments)
 
         ShotCache._read = slowly  # type: ignore[method-assign,assignment]
-    share.MIN_CHUNKS = wish.get("chunks", share.MIN_CHUNKS)
+    division.GUIDE = wish.get("guide", division.GUIDE)
     say("ready")
     while "begin" in wish and not Path(wish["begin"]).exists():
         time.sleep(0.001)  # all begin in the same instant

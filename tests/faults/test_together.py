@@ -47,14 +47,13 @@ def test_processes_that_begin_together_divide_the_work(tmp_path: Path, reference
 
 
 def test_chunks_of_a_large_plan_are_divided(tmp_path: Path) -> None:
-    wish = {"stills": 150, "films": 1, "chunks": 20}  # of seven pictures
+    wish = {"stills": 150, "films": 1, "guide": 20}  # chunks of seven pictures, then of fewer
     log = tmp_path / "rendered.txt"
     ends = [child.wait() for child in together(tmp_path / "x", 3, **wish, delay=0.01, log=str(log))]
     assert [code for code, _ in ends] == [0, 0, 0]
     ids = rendered(log)
     assert len(ids) == len(set(ids))
     assert sum(said["done"] for _, said in ends) == 151
-    assert all(said["done"] % 7 in (0, 1, 3, 4) for _, said in ends)  # whole chunks, the last of three, the video
 
 
 def test_one_that_begins_later_takes_its_share(tmp_path: Path, reference: dict[str, bytes]) -> None:
@@ -122,7 +121,9 @@ def test_shards_that_end_one_after_the_other(tmp_path: Path) -> None:
     children = [Child(root, **WISH, shard=(i, 3), delay=0.004 * i, log=str(log)) for i in range(3)]
     ends = [child.wait() for child in children]
     assert [code for code, _ in ends] == [0, 0, 0]
-    assert [said["done"] for _, said in ends] == [21, 21, 20]
+    done = [said["done"] for _, said in ends]
+    assert sum(done) == 62
+    assert min(done) >= 18, "with a video there are fewer pictures"
     assert len(rendered(log)) == len(set(rendered(log))), "no shard renders what is another's"
     assert tree(root) == tree(tmp_path / "reference")
 

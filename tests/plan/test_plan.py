@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sdbatch.plan import division
 from sdbatch.store import Store
 from sdbatch.tasks import dispatch
 from tests.config.building import VIDEO, planned, problems
@@ -185,14 +186,6 @@ def test_jobs_that_come_out_twice_are_planned_once(twice):
 # ---- shards
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 7, 50])
-def test_shards_part_the_plan(count):
-    plans = [planned(seeds="0..9", shard={"index": i, "count": count}) for i in range(count)]
-    parts = [[plan.ids[i] for i in plan.shard()] for plan in plans]
-    assert sorted(itertools.chain(*parts)) == sorted(plans[0].ids)
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
 def test_the_shard_of_a_dry_run_is_what_is_rendered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store, before = Store(tmp_path / "outputs/parts"), set[str]()
@@ -202,7 +195,7 @@ def test_the_shard_of_a_dry_run_is_what_is_rendered(tmp_path, monkeypatch):
         plan = planned(data)
         assert dispatch.run(data) == 0
         done = set(store.ledger())
-        assert done - before == {plan.ids[i] for i in plan.shard()}
+        assert done - before == {plan.ids[i] for i in division.shard(plan, index, 3)}
         before = done
     assert before == set(plan.ids)
 

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,9 @@ import pytest
 from sdbatch import motion
 from sdbatch.engine.fake import FakeRenderer, Faults
 from sdbatch.motion.settings import Motion
+from sdbatch.plan import division
 from sdbatch.runner import Options, Outcome, outputs, run, share, timings
+from sdbatch.spec.cost import cost
 from sdbatch.spec.jobs import Encoding, plan_digest
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import Claim, Claims, Liveness, Record, Report, Store
@@ -130,8 +132,8 @@ def test_a_run_says_in_the_folder_what_it_did(store: Store) -> None:
     state = next(s for s in store.workers() if s.token != "other")
     report = state.report
     assert (state.liveness, report.done, report.failed, report.draining) == (Liveness.ENDED, 4, 1, False)
-    assert report.cost == pytest.approx(sum(timings.cost(p[i].shot) for i in (0, 1, 2, 4)))
-    assert report.chunk in p.ids
+    assert report.cost == pytest.approx(sum(cost(p[i].shot) for i in (0, 1, 2, 4)))
+    assert report.chunk in {f"c{n}" for n in range(5)}
     other.leave(True)
     assert not store.workers()
 
@@ -156,34 +158,58 @@ class Answers:
         self.answers = answers
         self.asked: list[str] = []
         self.report = Report()
+        self.first, self.token = True, "t"
 
-    def take(self, chunk: str) -> Claim:
+    def take(self, chunk: str, whole: bool = True) -> Claim:
         self.asked.append(chunk)
         return self.answers.get(chunk.replace("-", "_"), Claim.OURS)
 
 
-def test_chunks_follow_from_the_job_and_the_length_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = Answers()
-    shared = share.Share(stills(3), small, lambda: iter(()))  # type: ignore[arg-type]
-    assert all(shared.claim(i) for i in range(3))
-    assert small.asked == stills(3).ids
-    monkeypatch.setattr(share, "MIN_CHUNKS", 2)
-    jobs = [still(i, size=(32 + 8 * (i % 2), 24)) for i in range(6)]
-    long = motion.make(replace(jobs[4].shot, steps=9), Motion(), Encoding(), "long")
-    p = plan(*jobs[:4], long, jobs[5], video(4))
-    large = Answers()
-    shared = share.Share(p, large, lambda: iter(()))  # type: ignore[arg-type]
-    assert all(shared.claim(i) for i in range(7))
-    assert large.asked == ["32x24-4-0", "40x24-4-0", "32x24-4-0", "40x24-4-1", "32x24-9-1", "40x24-4-1", p.ids[6]]
+def shared(p: Plan, answers: Answers, *news: Record) -> share.Share:
+    return share.Share(p, answers, lambda: iter(news), division.chunks(p))  # type: ignore[arg-type]
+
+
+def test_jobs_are_claimed_in_the_chunks_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(division, "GUIDE", 2)
+    p, answers = stills(6), Answers()
+    assert all(shared(p, answers).claim(i) for i in range(6))
+    assert answers.asked == ["c0", "c0", "c0", "c1", "c2", "c3"]
 
 
 def test_what_a_former_owner_did_is_known_with_the_claim() -> None:
     p = stills(4)
-    answers = Answers(**{p.ids[0]: Claim.INHERITED, p.ids[1]: Claim.INHERITED, p.ids[2]: Claim.ENDED})
-    news = [Record(p.ids[0], "done", "images/a.png", size=1)]
-    shared = share.Share(p, answers, lambda: iter(news))  # type: ignore[arg-type]
-    assert [shared.claim(i) for i in range(4)] == [None, True, None, True]
-    assert shared.failed == {p.ids[2]: share.LOST}
+    answers = Answers(c0=Claim.INHERITED, c1=Claim.INHERITED, c2=Claim.ENDED)
+    ours = shared(p, answers, Record(p.ids[0], "done", "images/a.png", size=1))
+    assert [ours.claim(i) for i in range(4)] == [None, True, None, True]
+    assert ours.failed == {p.ids[2]: share.LOST}
+
+
+def test_a_chunk_of_a_dead_process_is_taken_over_job_by_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(division, "GUIDE", 2)
+    p = stills(6)
+    answers = Answers(c0=Claim.ORPHANED, c0_1=Claim.THEIRS)
+    ours = shared(p, answers, Record(p.ids[0], "done", "images/a.png", size=1))
+    assert [ours.claim(i) for i in range(3)] == [None, False, True]
+    assert answers.asked == ["c0", "c0", "c0-1", "c0", "c0-2"]
+
+
+def test_every_process_has_an_order_of_its_own_and_takes_large_chunks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(division, "GUIDE", 4)
+    p, answers = stills(64), Answers()
+    chunks = division.chunks(p)
+    orders = []
+    for first, token in ((True, "a"), (False, "a"), (False, "b")):
+        answers.first, answers.token = first, token
+        ours = shared(p, answers)
+        order = sorted(range(64), key=ours.rank)
+        assert sorted(order) == list(range(64))
+        levels = [int(chunks.sizes[chunks.of[i]]).bit_length() for i in order]
+        assert levels == sorted(levels, reverse=True)
+        numbers = [int(chunks.of[i]) for i in order]
+        assert len([1 for a, b in pairwise(numbers) if a != b]) == len(chunks) - 1, "chunks are not mixed"
+        orders.append(order)
+    assert orders[0] == list(range(64))
+    assert orders[0] != orders[1] != orders[2] != orders[0]
 
 
 def test_a_later_process_writes_a_status_of_its_own(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from sdbatch.store.heartbeat import Heartbeat, Liveness, liveness
 @pytest.fixture(autouse=True)
 def asked_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sdbatch.store.claims.TRUST", 0.0)
+    monkeypatch.setattr("sdbatch.store.claims.TRUST_PER_OWNER", 0.0)
 
 
 def die(claims: Claims) -> None:

@@ -16,6 +16,7 @@ from tests.store.test_claims import die
 @pytest.fixture(autouse=True)
 def asked_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sdbatch.store.claims.TRUST", 0.0)
+    monkeypatch.setattr("sdbatch.store.claims.TRUST_PER_OWNER", 0.0)
 
 
 def beat(claims: Claims) -> None:
@@ -52,7 +53,7 @@ def test_a_worker_without_slurm_has_no_label() -> None:
 def test_the_last_state_of_a_worker_stays_while_others_render(tmp_path: Path) -> None:
     first, ended, drained, dead = (Claims(tmp_path, "s", token) for token in ("first", "ended", "drained", "dead"))
     for claims in (ended, drained, dead):
-        claims.take(f"of-{claims._token}")
+        claims.take(f"of-{claims.token}")
         claims.report.done = 4
     beat(dead)
     ended.leave(ended=True)

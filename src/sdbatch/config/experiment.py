@@ -105,7 +105,7 @@ class Output(Section):
 
 
 class Shard(Section):
-    """The part of the plan that this process renders: jobs i with i mod count = index."""
+    """The part of the plan that this process renders: parts of about equal cost (``plan.division``)."""
 
     index: int = Field(0, ge=0, le=99_999, description="which part")
     count: int = Field(1, ge=1, le=100_000, description="how many parts")
@@ -115,10 +115,6 @@ class Shard(Section):
         if self.index >= self.count:
             raise ValueError(f"index {self.index} is out of range 0–{self.count - 1} (count is {self.count})")
         return self
-
-    def part(self, jobs: int) -> range:
-        """The positions of this part in a plan of ``jobs`` jobs."""
-        return range(self.index, jobs, self.count)
 
 
 def _tasks(schema: dict[str, Any]) -> None:

@@ -68,9 +68,17 @@ class Plan(Sequence[Job]):
     def digest(self) -> str:
         return plan_digest(self.ids)
 
-    def shard(self) -> range:
-        """Positions of the jobs that this process renders."""
-        return self.resolved.experiment.shard.part(len(self))
+    def alike(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(first, group): jobs of one group differ only in texts and seed; ``first`` are the groups' first positions.
+
+        ``group[i]`` is the group of job i. No job is made.
+        """
+        group = np.zeros(len(self), np.int64)
+        for i, axis in enumerate(self.axes):
+            if combination.affects_setting(axis) or "canvas" in axis.keys:
+                group = group * self._radix[i] + self.indices // prod(self._radix[i + 1 :]) % self._radix[i]
+        _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
+        return first, inverse
 
     def _digits(self, index: int) -> tuple[int, ...]:
         """The position on every axis of the combination ``index`` (mixed radix)."""

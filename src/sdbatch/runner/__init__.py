@@ -21,6 +21,6 @@ from __future__ import annotations
 
 from sdbatch.runner.observer import Observer, Observers
 from sdbatch.runner.run import Options, Outcome, run
-from sdbatch.runner.timings import cost, estimate
+from sdbatch.runner.timings import estimate
 
-__all__ = ["Observer", "Observers", "Options", "Outcome", "cost", "estimate", "run"]
+__all__ = ["Observer", "Observers", "Options", "Outcome", "estimate", "run"]

@@ -13,6 +13,7 @@ from sdbatch.runner.outputs import Outputs
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
+from sdbatch.spec.cost import cost
 from sdbatch.spec.renderer import Failure, Picture, Renderer
 from sdbatch.terminal.progress import Progress
 
@@ -108,10 +109,10 @@ class Loop:
             self._fail(result.shot.id, result.error)
             return
         i, needed = self._work.arrived(result.shot, result.pixels)
-        self._cost += timings.cost(result.shot)
+        self._cost += cost(result.shot)
         self._weights = result.shot.model.weights
         self._writers.put(partial(self._write, result, i, needed))
-        self._output.rendered(timings.cost(result.shot))
+        self._output.rendered(cost(result.shot))
 
     def _write(self, picture: Picture, i: int | None, needed: bool) -> None:
         """In a writer thread: store the picture, then the videos that it completes."""

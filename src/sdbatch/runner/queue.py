@@ -10,6 +10,8 @@ from array import array
 from collections import deque
 from collections.abc import Collection
 
+import numpy as np
+
 from sdbatch.spec.renderer import Bucket
 
 
@@ -19,18 +21,21 @@ class _BucketQueue:
     def __init__(self) -> None:
         self._units = array("q")
         self._weights = array("f")
+        self._ranks = array("q")
         self._at = 0
         self._resumed: deque[int] = deque()
 
-    def add(self, unit: int, weight: float) -> None:
+    def add(self, unit: int, weight: float, rank: int) -> None:
         self._units.append(unit)
         self._weights.append(weight)
+        self._ranks.append(rank)
 
     def sort(self) -> None:
-        """Sort by weight, largest first. The sort is stable: equal weights stay in plan order."""
-        order = sorted(range(len(self._units)), key=lambda i: -self._weights[i])
-        self._units = array("q", (self._units[i] for i in order))
-        self._weights = array("f")
+        """Sort by weight, largest first, then by rank, smallest first. What is equal stays in plan order."""
+        units, ranks = np.frombuffer(self._units, np.int64), np.frombuffer(self._ranks, np.int64)
+        order = np.lexsort((ranks, -np.frombuffer(self._weights, np.float32)))
+        self._units = array("q", units[order].tobytes())
+        self._weights, self._ranks = array("f"), array("q")
 
     def wake(self, unit: int) -> None:
         self._resumed.append(unit)
@@ -52,10 +57,10 @@ class WorkQueue:
         self._blocked: dict[str, list[tuple[Bucket, int]]] = {}  # shot -> units that wait for it
         self._missing: dict[int, int] = {}  # blocked unit -> number of shots that it waits for
 
-    def add(self, bucket: Bucket, unit: int, parents: tuple[str, ...] = (), weight: float = 0.0) -> None:
+    def add(self, bucket: Bucket, unit: int, parents: tuple[str, ...] = (), weight: float = 0.0, rank: int = 0) -> None:
         """Add a unit that is ready once the shots ``parents`` exist.
 
-        ``weight``: evaluations of the unit and of the units that depend on it.
+        ``weight``: evaluations of the unit and of the units that depend on it; ``rank``: the order of equal weights.
         """
         lane = self._lanes.get(bucket) or self._lanes.setdefault(bucket, _BucketQueue())
         for parent in parents:
@@ -63,7 +68,7 @@ class WorkQueue:
         if parents:
             self._missing[unit] = len(parents)
         else:
-            lane.add(unit, weight)
+            lane.add(unit, weight, rank)
 
     def sort(self) -> None:
         """Sort buckets and units; call it once all units are added."""

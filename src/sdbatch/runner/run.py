@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sdbatch import motion
+from sdbatch.plan import division
 from sdbatch.runner.context import MAX_ERRORS, ResultLog, RunContext
 from sdbatch.runner.loop import PAUSE, Loop
 from sdbatch.runner.observer import Observer
@@ -73,7 +74,7 @@ def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options
     are kept.
     """
     options = options or Options()
-    part = range(options.shard[0], len(plan), options.shard[1])
+    part = division.shard(plan, *options.shard)
     others = store.other_workers()  # before the ledger is read, so that no record is missed
     ledger = store.ledger()
     states = store.states(plan, ledger)
@@ -82,8 +83,8 @@ def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options
     if not pending and not rerender and _is_clean(plan, store):
         return Outcome(skipped=len(part), damaged_lines=ledger.damaged_lines)
     with options.signals or SignalHandler(options.progress.abort) as signals:
-        process = _Run(plan, store, options, signals, Snapshot(ledger, others))
-        return process.run(part, pending, rerender, open_renderer)
+        process = _Run(plan, store, options, signals, Start(part, ledger, others))
+        return process.run(pending, rerender, open_renderer)
 
 
 def _is_clean(plan: Plan, store: Store) -> bool:
@@ -92,9 +93,10 @@ def _is_clean(plan: Plan, store: Store) -> bool:
     return not leftovers and store.summary.exists() and is_kept(store.plan, plan)
 
 
-class Snapshot(NamedTuple):
-    """The records at the start of the run, and a reader of those that other processes add."""
+class Start(NamedTuple):
+    """The positions of the jobs of the shard, the records at the start, and a reader of those that others add."""
 
+    part: Sequence[int]
     ledger: Ledger
     others: OtherWorkers
 
@@ -102,18 +104,18 @@ class Snapshot(NamedTuple):
 class _Run:
     """One process's part in a run."""
 
-    def __init__(self, plan: Plan, store: Store, options: Options, signals: SignalHandler, found: Snapshot) -> None:
+    def __init__(self, plan: Plan, store: Store, options: Options, signals: SignalHandler, start: Start) -> None:
         self.plan = plan
         self.store = store
         self.options = options
         self.signals = signals
-        self.ledger, self.others = found
+        self.part, self.ledger, self.others = start
         self.worker = store.worker(options.shard[0])
         self.others.own = self.worker.path
         self.claims = store.claims(self.worker, _scope(plan, options.shard))
         if not self.claims.first:
             options.progress.aside(self.worker.token)
-        self.share = Share(plan, self.claims, self._new_records)
+        self.share = Share(plan, self.claims, self._new_records, division.chunks(plan, self.part))
         self.results = ResultLog(self.worker, options.progress, options.observer, self.claims.report)
         self.context = RunContext(
             plan, store, self.ledger, self.worker, self.results, signals, options.metadata, options.frames
@@ -121,20 +123,20 @@ class _Run:
         self.writers = Writers(options.writers)
         self.profile: Profile | None = None
 
-    def run(self, part: range, pending: list[int], rerender: bool, open_renderer: Callable[[], Renderer]) -> Outcome:
+    def run(self, pending: list[int], rerender: bool, open_renderer: Callable[[], Renderer]) -> Outcome:
         self.pending, ended = pending, False
         try:
             self.store.keep_plan(self.worker, self.plan)
             self.options.observer.begin(self.worker)
             rest = pending if rerender else self._assemble_without_renderer(pending)
             if (rest or rerender) and not self.signals.draining:
-                self._render(part, rest, rerender, open_renderer)
+                self._render(rest, rerender, open_renderer)
             ended = not self.signals.ending
         except KeyboardInterrupt:
             self.signals.stopped = True
         finally:
             self._end(ended)
-        return self._outcome(len(part))
+        return self._outcome(len(self.part))
 
     def _end(self, ended: bool) -> None:
         """Write what is rendered and compact the records, also after an error."""
@@ -204,7 +206,7 @@ class _Run:
                 self.writers.put(partial(output.complete, i))
         return theirs
 
-    def _render(self, part: range, pending: list[int], rerender: bool, open_renderer: Callable[[], Renderer]) -> None:
+    def _render(self, pending: list[int], rerender: bool, open_renderer: Callable[[], Renderer]) -> None:
         """Render ``pending``; with ``rerender`` also the jobs that were done under another profile."""
         with self.signals.interruptible():
             renderer = open_renderer()
@@ -214,7 +216,7 @@ class _Run:
             self.store.keep_profile(self.worker, self.profile)
             if rerender:
                 states = self.store.states(self.plan, self.ledger, self.profile.digest)
-                self.pending = pending = list(states.where(*TO_RENDER, State.OTHER, part=part))
+                self.pending = pending = list(states.where(*TO_RENDER, State.OTHER, part=self.part))
             while not self._loop(renderer, pending):
                 pending = self._rest(pending, renderer.profile)
         finally:

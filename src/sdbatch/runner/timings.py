@@ -9,14 +9,7 @@ from typing import Any, NamedTuple
 
 from sdbatch.errors import StoreError
 from sdbatch.files import atomic, locked
-from sdbatch.spec.cost import rows
-from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Profile
-
-
-def cost(shot: Shot) -> float:
-    """The relative cost of a shot: denoiser rows x megapixels. Comparable between shots of one model."""
-    return rows(shot) * shot.width * shot.height / 1e6
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -29,7 +22,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 class Measured(NamedTuple):
-    """A run of one process: ``seconds`` for ``work`` (a sum of ``cost``). ``sharing``: processes on its device."""
+    """A run of one process: ``seconds`` for ``work`` (a sum of costs). ``sharing``: processes on its device."""
 
     seconds: float
     work: float
@@ -53,7 +46,7 @@ def add(path: Path, profile: Profile, weights: str, run: Measured) -> None:
 
 
 def estimate(path: Path, work: float, weights: str) -> float | None:
-    """Seconds of one device for ``work`` (a sum of ``cost``), from the latest run with ``weights``; None if unknown.
+    """Seconds of one device for ``work`` (a sum of costs), from the latest run with ``weights``; None if unknown.
 
     Processes that shared the device did so much work together.
     """

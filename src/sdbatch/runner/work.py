@@ -21,7 +21,7 @@ from sdbatch.runner.queue import WorkQueue
 from sdbatch.runner.share import Share
 from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.runner.signals import SignalHandler
-from sdbatch.runner.timings import cost
+from sdbatch.spec.cost import cost
 from sdbatch.spec.cost import evaluations as length
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Pixels, Renderer
@@ -67,7 +67,7 @@ class Work:
             elif self._cache.has(job.id):
                 self._complete.append(i)
             else:
-                self._add(i << _BITS, job.shot, length(job.shot))
+                self._add(i << _BITS, job.shot, length(job.shot), self._share.rank(i))
                 plain.append(i)
         self._dependencies.share((self._plan.ids[i], i) for i in plain)
         self._queue.sort()
@@ -150,17 +150,26 @@ class Work:
             return found
 
     def others(self) -> bool:
-        """Whether other processes had claimed units at the last check; checks again, and queues those that are ours."""
+        """Whether other processes had claimed units at the last check; checks again, and queues those that are free."""
         with self._lock:
             units, self._deferred = self._deferred, array("q")
             if units:
-                self._share.refresh()
+                self._share.refresh_if_due(0)
             for unit in units:
                 if unit & _MASK == _WRITE:
                     self._complete.append(unit >> _BITS)
-                elif self._should_render(unit):
+                elif self._may_render(unit):
                     self._queue.requeue(self._bucket(self._shot(unit)), unit)
             return bool(units)
+
+    def _may_render(self, unit: int) -> bool:
+        """Whether to queue a deferred unit again. A picture is claimed when its turn comes, so that all share them."""
+        i = unit >> _BITS
+        if self._dependencies.is_video(i) or self._share.finished(i):
+            return self._should_render(unit)
+        if not (free := self._share.is_open(i)):
+            self._deferred.append(unit)
+        return free
 
     def unfinished(self) -> tuple[list[str], list[int]]:
         """After the renderer has ended: shots without a result, and videos that still wait for shots."""
@@ -173,12 +182,12 @@ class Work:
         chain = sum(length(s) for _, s in missing.values() if s.parents)
         for shot_id in self._dependencies.add(i, missing):
             k, shot = missing[shot_id]
-            self._add(i << _BITS | k, shot, length(shot) + chain)
+            self._add(i << _BITS | k, shot, length(shot) + chain, self._share.rank(i))
         return bool(missing)
 
-    def _add(self, unit: int, shot: Shot, weight: float) -> None:
+    def _add(self, unit: int, shot: Shot, weight: float, rank: int) -> None:
         parents = tuple(p for p in shot.parents if not self._cache.has(p))
-        self._queue.add(self._bucket(shot), unit, parents, weight)
+        self._queue.add(self._bucket(shot), unit, parents, weight, rank)
         self.shots += 1
         self.cost += cost(shot)
 
@@ -194,7 +203,11 @@ class Work:
     def _should_render(self, unit: int) -> bool:
         """Claim ``unit``; whether this process renders it now."""
         i = unit >> _BITS
-        ours = self._claim_shot(unit) if self._dependencies.is_video(i) else self._claim_still(i)
+        ours: bool | None = False
+        if self._dependencies.is_video(i):
+            ours = self._claim_shot(unit)
+        elif self._share.finished(i) or not self._share.is_taken(i):
+            ours = self._claim_still(i)
         if ours is False:
             self._deferred.append(unit)
         elif ours is None:

@@ -42,6 +42,11 @@ def rows(shot: Shot) -> int:
     return sum(2 if guided(shot, e, count) else 1 for e in range(count))
 
 
+def cost(shot: Shot) -> float:
+    """The predicted cost of a shot: denoiser rows x megapixels. Comparable between shots of one model."""
+    return rows(shot) * shot.width * shot.height / 1e6
+
+
 def texts(shot: Shot) -> list[str]:
     """The distinct texts that ``shot`` encodes. The negative prompts are needed only if guidance is not 1."""
     both = [(shot.prompt, shot.negative)]

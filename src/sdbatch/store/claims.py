@@ -6,14 +6,18 @@
     .claims-<scope>/<chunk>.<n>     a claim with the token of its owner; n counts the owners that died before
 
 No claim is removed or changed during a run, so there is no race: a claim of a dead owner is followed by one with the
-next number, and only one process can create that file. The last process of a scope removes its folder.
+next number, and only one process can create that file. The last process of a scope removes its folder. A process
+remembers the claims of others: it asks the file system about each of them once, and after a few failures in a row it
+lists the folder, so that thousands of processes and chunks cost few requests.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
+from contextlib import suppress
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
@@ -24,7 +28,9 @@ from sdbatch.store import heartbeat
 from sdbatch.store.heartbeat import ALIVE, STALE, Heartbeat, liveness, touch
 from sdbatch.store.worker_state import Liveness, Report, WorkerState
 
-TRUST = 1.0  # seconds for which an owner's liveness is cached
+TRUST = 1.0  # seconds for which an owner's liveness is cached; longer with many owners
+TRUST_PER_OWNER = 0.01
+MISSES = 4  # failed claims in a row after which the folder is listed
 _PREFIX = ".claims-"
 _LOCK = "lock"
 
@@ -36,6 +42,7 @@ class Claim(StrEnum):
     INHERITED = "inherited"  # ours from now on; the former owner is gone, and may have done a part
     THEIRS = "theirs"  # claimed by a running process
     ENDED = "ended"  # its owner has ended: jobs that are not done have failed
+    ORPHANED = "orphaned"  # its owner is gone, and the caller did not want it as a whole
 
 
 class Claims:
@@ -47,8 +54,12 @@ class Claims:
     def __init__(self, root: Path, scope: str, token: str) -> None:
         self._root = root
         self._folder = root / f"{_PREFIX}{scope}"
-        self._token = token
+        self.token = token
         self._ours: set[str] = set()
+        self._theirs: set[str] = set()  # claimed by others when we last looked
+        self._owners: dict[str, tuple[int, str]] = {}  # chunk -> number and owner of its last known claim
+        self._orphans: set[str] = set()
+        self._misses = 0
         self._known: dict[str, tuple[float, Liveness]] = {}
         with files.locked(self._folder / _LOCK):
             self._heartbeat = Heartbeat(self._folder / token)  # first, because without file locks others must see us
@@ -62,21 +73,73 @@ class Claims:
         """What this process says about itself with each heartbeat."""
         return self._heartbeat.report
 
-    def take(self, chunk: str) -> Claim:
-        """Claim ``chunk`` (a file name) unless another process has it. Raises StoreError."""
+    def take(self, chunk: str, whole: bool = True) -> Claim:
+        """Claim ``chunk`` (a file name without a dot) unless another process has it. Raises StoreError.
+
+        ``whole=False``: the chunk of a dead owner is not taken over, but ORPHANED; its jobs are claimed one by one.
+        """
         if chunk in self._ours:
             self.report.chunk = chunk
             return Claim.OURS
-        for n in count():
+        first, token = self._owners.get(chunk, (0, ""))
+        for n in count(first):
             path = self._folder / f"{chunk}.{n}"
-            if self._create(path):
-                self._ours.add(chunk)
-                self.report.chunk = chunk
-                return Claim.INHERITED if n else Claim.OURS
-            owner = self._owner(path)
-            if owner is not Liveness.GONE:
-                break
-        return Claim.ENDED if owner is Liveness.ENDED else Claim.THEIRS
+            if not token:
+                if self._create(path):
+                    return self._taken(chunk, n)
+                token = self._signed(path)
+                self._missed(chunk, n, token)
+            state = self._liveness(token) if token else self._unsigned(path)
+            if state is not Liveness.GONE:
+                return Claim.ENDED if state is Liveness.ENDED else Claim.THEIRS
+            if not whole:
+                self._orphans.add(chunk)
+                self._theirs.discard(chunk)
+                return Claim.ORPHANED
+            token = ""
+        raise AssertionError
+
+    def is_open(self, chunk: str) -> bool:
+        """Whether ``chunk`` can be claimed now: nobody has claimed it, or its owner does not live any more."""
+        if chunk in self._theirs or chunk in self._orphans:
+            if self._has_owner(chunk):
+                return False
+            self._theirs.discard(chunk)
+        return True
+
+    def _has_owner(self, chunk: str) -> bool:
+        first, token = self._owners.get(chunk, (0, ""))
+        for n in count(first):
+            path = self._folder / f"{chunk}.{n}"
+            token = token or self._signed(path)
+            if not token:
+                return path.exists() and self._unsigned(path) is not Liveness.GONE
+            self._owners[chunk] = n, token
+            if (state := self._liveness(token)) is not Liveness.GONE or chunk in self._orphans:
+                return state is Liveness.ALIVE
+            token = ""
+        raise AssertionError
+
+    def is_taken(self, chunk: str) -> bool:
+        """Whether another process had claimed ``chunk`` when we last looked; asks no file."""
+        return chunk in self._theirs
+
+    def _taken(self, chunk: str, n: int) -> Claim:
+        self._ours.add(chunk)
+        self._misses = 0
+        self.report.chunk = chunk
+        return Claim.INHERITED if n else Claim.OURS
+
+    def _missed(self, chunk: str, n: int, token: str) -> None:
+        """Another process was faster: remember it, and look around after several times."""
+        self._theirs.add(chunk)
+        if token:
+            self._owners[chunk] = n, token
+        self._misses += 1
+        if self._misses >= MISSES:
+            self._misses = 0
+            with suppress(OSError), os.scandir(self._folder) as entries:
+                self._theirs.update({e.name.partition(".")[0] for e in entries} - self._ours - self._orphans)
 
     def leave(self, ended: bool) -> None:
         """Stop claiming. ``ended``: all claimed jobs are done or have failed; else others may take them over."""
@@ -100,24 +163,26 @@ class Claims:
                 self._heartbeat.register()
                 return self._create(path)
             try:
-                os.write(fd, self._token.encode())
+                os.write(fd, self.token.encode())
             finally:
                 os.close(fd)
         return True
 
-    def _owner(self, path: Path) -> Liveness:
-        try:
-            with path.open("rb") as f:
-                token, made = f.read(64).decode("ascii", "replace"), os.fstat(f.fileno()).st_mtime
-            if not token:  # just created, or by a process that died before it could write
-                return Liveness.GONE if self._heartbeat.now() - made > STALE else Liveness.ALIVE
-            return self._liveness(token)
-        except OSError:
-            return Liveness.ALIVE  # cannot be read now; it is read again later
+    def _signed(self, path: Path) -> str:
+        """The owner of a claim; nothing if it has not been written, or cannot be read now."""
+        with suppress(OSError), path.open("rb") as f:
+            return f.read(64).decode("ascii", "replace")
+        return ""
+
+    def _unsigned(self, path: Path) -> Liveness:
+        """The state of an owner that is not named: it has just created the file, or died before it could write."""
+        with suppress(OSError):
+            return Liveness.GONE if self._heartbeat.now() - path.stat().st_mtime > STALE else Liveness.ALIVE
+        return Liveness.ALIVE
 
     def _liveness(self, token: str) -> Liveness:
-        at, known = self._known.get(token, (-TRUST, Liveness.ALIVE))
-        if known is Liveness.ALIVE and time.monotonic() - at >= TRUST:
+        at, known = self._known.get(token, (-math.inf, Liveness.ALIVE))
+        if known is Liveness.ALIVE and time.monotonic() - at >= TRUST + TRUST_PER_OWNER * len(self._known):
             known = liveness(self._folder / token, self._heartbeat.now())
             self._known[token] = time.monotonic(), known
         return known

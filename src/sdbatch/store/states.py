@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -45,7 +45,7 @@ class States:
         found = Counter(self.codes)
         return {state: found[code] for state, code in _CODE.items()}
 
-    def where(self, *states: State, part: range | None = None) -> Iterator[int]:
+    def where(self, *states: State, part: Sequence[int] | None = None) -> Iterator[int]:
         """Positions (of ``part``, else of the whole plan) in any of ``states``."""
         wanted = {_CODE[s] for s in states}
         return (i for i in (range(len(self.codes)) if part is None else part) if self.codes[i] in wanted)

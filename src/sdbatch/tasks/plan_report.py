@@ -14,13 +14,14 @@ from rich.table import Table
 from sdbatch import motion
 from sdbatch.models.source import CLIP, Source
 from sdbatch.motion.chains import joined
+from sdbatch.plan import division
 from sdbatch.plan.plan import Plan
 from sdbatch.prompts.syntax import chunks, cuts, unsupported
 from sdbatch.prompts.vocabulary import Vocabulary
-from sdbatch.runner import cost, estimate
+from sdbatch.runner import estimate
 from sdbatch.runner.shot_cache import ShotCache
+from sdbatch.spec.cost import cost, table_of
 from sdbatch.spec.cost import rows as rows_of
-from sdbatch.spec.cost import table_of
 from sdbatch.spec.jobs import Job, Shot
 from sdbatch.store import TO_RENDER, State, States, Store
 from sdbatch.workers import expected_cards
@@ -32,7 +33,8 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
     """The report as JSON-compatible data. ``timings`` is the file of earlier runs."""
     ledger = store.ledger()
     states = store.states(plan, ledger)
-    part = plan.shard()
+    shard = plan.resolved.experiment.shard
+    part = division.shard(plan, shard.index, shard.count)
     todo = list(states.where(*TO_RENDER, part=part))
     caches = [ShotCache(store, name, ledger) for name in store.shot_profiles() if store.profile(name) is not None]
     costs = _costs(_distinct((plan[i] for i in todo), caches))
@@ -46,7 +48,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "jobs": len(plan),
         "skipped": plan.skipped,
         "duplicates": plan.duplicates,
-        "shard": {"index": part.start, "count": part.step, "jobs": len(part)},
+        "shard": {"index": shard.index, "count": shard.count, "jobs": len(part)},
         "states": {str(s): counts.get(str(s), 0) for s in State} | {"orphaned": len(states.orphans)},
         "axes": _by_axis(plan, states),
         "to_render": {"jobs": len(todo), **costs},

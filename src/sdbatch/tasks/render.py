@@ -86,7 +86,7 @@ def _in_workers(work: Workload, slots: Sequence[Slot], progress: Progress) -> in
 
 def _outcome(work: Workload, progress: Progress, stopped: bool) -> Outcome:
     """The results of the workers, from the records."""
-    store, part = work.store, work.experiment.shard.part(len(work.plan))
+    store, part = work.store, work.part
     states = store.states(work.plan, ledger := store.ledger())
     failed = [work.plan.ids[i] for i in states.where(State.FAILED, part=part)]
     left = sum(1 for _ in states.where(State.NEW, State.STALE, part=part))

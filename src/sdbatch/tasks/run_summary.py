@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sdbatch.config.experiment import Experiment
+from sdbatch.plan import division
 from sdbatch.runner import Outcome
 from sdbatch.store import Store
 from sdbatch.store.plan_file import Plan as Jobs
@@ -17,7 +18,7 @@ from sdbatch.tasks.plan_report import SHOWN, plain
 def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str, Path]]:
     """The folders with results (of a single job its file), and the page."""
     kinds: dict[str, list[str]] = defaultdict(list)
-    for i in experiment.shard.part(len(plan))[:20000]:
+    for i in division.shard(plan, experiment.shard.index, experiment.shard.count)[:20000]:
         kinds[(path := plan[i].path).split("/")[0]].append(path)
     found = [(kind, store.root / (paths[0] if len(paths) == 1 else kind)) for kind, paths in sorted(kinds.items())]
     page = [("gallery", store.gallery)] if experiment.gallery.enabled else []

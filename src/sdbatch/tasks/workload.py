@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sdbatch.config.experiment import Experiment
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
+from sdbatch.plan import division
 from sdbatch.plan.axes import Axis
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
@@ -32,13 +33,17 @@ class Workload:
         return Store(self.experiment.folder)
 
     @property
+    def part(self) -> Sequence[int]:
+        """The positions of the jobs that are to be rendered, done or not."""
+        return division.shard(self.plan, self.experiment.shard.index, self.experiment.shard.count)
+
+    @property
     def pending(self) -> bool:
         """Whether there may be something to render."""
         if self.experiment.retry == "profile":
             return True
-        part = self.experiment.shard.part(len(self.plan))
         states = self.store.states(self.plan, self.store.ledger())
-        return any(True for _ in states.where(*TO_RENDER, part=part))
+        return any(True for _ in states.where(*TO_RENDER, part=self.part))
 
 
 def workload(experiment: Experiment) -> Workload:

@@ -7,6 +7,7 @@ import sys
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.models.locate import locate
+from sdbatch.plan import division
 from sdbatch.store import Store
 from sdbatch.tasks import gallery, kept_plan, rerender
 from sdbatch.tasks.verify.report import show_verify
@@ -19,7 +20,7 @@ def run(experiment: Experiment) -> int:
     """Verify the experiment, without prompts the plan that is stored in its folder; the exit code."""
     store, console = Store(experiment.folder), open_console(stderr=True)
     plan = kept_plan.plan(experiment, store)
-    part = experiment.shard.part(len(plan))
+    part = division.shard(plan, experiment.shard.index, experiment.shard.count)
     named = experiment.prompts or not len(plan)
     source = locate(experiment.model) if named else rerender.source_of(plan[0].shot.model, experiment)
     case = Case(plan, part, store, source, experiment)

@@ -28,7 +28,7 @@ class Case:
     """What to verify: the jobs ``part`` of ``plan`` in ``store``; ``source`` and ``experiment`` render them."""
 
     plan: Plan
-    part: range
+    part: Sequence[int]
     store: Store
     source: Source
     experiment: Experiment
