@@ -185,6 +185,29 @@ def test_ratios_without_quotes(sdbatch, tmp_path):
     assert "4 new" in said.out
 
 
+def test_an_experiment_file_anywhere(sdbatch, tmp_path):
+    """No folder, no # @package line."""
+    (tmp_path / "my first.yaml").write_text("name: own\nprompts: [a sea, a hill]\nmodel: {kind: fake}\n", "utf-8")
+    said = sdbatch("my first.yaml", "seeds=0..1", "task=plan")
+    assert (said.code, said.out.splitlines()[0].split("  ")[:2]) == (0, ["own", "4 jobs"]), said.err
+    mine(tmp_path, "")
+    assert sdbatch("--config-dir", "conf", "my first.yaml", "task=plan").code == 0
+    for more, words in (
+        ("other.yaml", "2 experiment files: 'my first.yaml', 'other.yaml' (name one)"),
+        ("seed=1", "seed: unknown key (did you mean 'seeds'?)"),
+        ("+experiment=anime_zoom", "experiment: is already selected"),
+    ):
+        said = sdbatch("my first.yaml", more)
+        assert (said.code, words in said.err) == (2, True), said.err
+    said = sdbatch("nowhere.yaml")
+    assert (said.code, "'nowhere.yaml' cannot be read: No such file" in said.err) == (2, True)
+
+
+def test_shell_completion_can_be_installed(sdbatch):
+    said = sdbatch("-sc", "install=bash")
+    assert (said.code, "complete" in said.out) == (0, True), said.err
+
+
 ATTACKS = [
     (
         "hydra: {callbacks: {x: {_target_: os.system, command: touch broken}}}\n",

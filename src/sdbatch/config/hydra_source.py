@@ -31,6 +31,7 @@ from sdbatch.config.untrusted import forbidden_keys
 from sdbatch.config.user_text import LITERAL, escaped, escaped_argument, unescaped
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, shown
+from sdbatch.spec.ranges import slug
 
 _SECTIONS = frozenset(key.rpartition(".")[0] for key in KEYS)
 _PACKAGE = Path(__file__).parents[1]
@@ -58,22 +59,41 @@ def conf_dir() -> Path:
 def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]) -> None:
     """Call ``task`` with a function that returns the composed ``arguments``; with ``-m`` once per job.
 
-    Raises ConfigError for errors of Hydra, OmegaConf or the YAML reader. Exceptions of ``task`` are not converted.
+    An argument that ends with .yaml is an experiment file anywhere on disk. Raises ConfigError for errors of Hydra,
+    OmegaConf or the YAML reader. Exceptions of ``task`` are not converted.
     """
     SourcesRegistry.instance().register(FileConfigSource)
-    overrides = [a for a in arguments if a[:1] in ("+", "~") or ("=" in a and a[:1] != "-")]
-    flags = [a for a in arguments if a not in overrides]  # they go first: argparse rejects flags between overrides
-    _check_flags(flags)
-    groups = {*GROUPS, *_folders(get_args_parser().parse_args(flags).config_dir)}
-    hydra_arguments = [*flags, *(escaped_argument(_force_added(a, groups)) for a in overrides)]
-    main = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
     try:
-        with _read_by_hydra(hydra_arguments):
+        with ExitStack() as stack:
+            stack.enter_context(_read_by_hydra(_hydra_arguments(arguments, stack)))
+            main = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
             main(lambda cfg: task(lambda: Composed(_plain_data(cfg), _given_keys(), _hidden_files())))()
     except Exception as error:
         if problems := list(_problems(error)):
             raise ConfigError(problems) from error
         raise
+
+
+def _hydra_arguments(arguments: list[str], stack: ExitStack) -> list[str]:
+    """``arguments`` as Hydra gets them. ``stack`` holds the folders that they refer to."""
+    overrides = [a for a in arguments if a[:1] in ("+", "~") or ("=" in a and a[:1] != "-")]
+    flags = [a for a in arguments if a not in overrides]  # they go first: argparse rejects flags between overrides
+    _check_flags(flags)
+    if not {"-sc", "--shell-completion"}.isdisjoint(flags):  # its arguments look like overrides
+        return [*flags, *overrides]
+    options = get_args_parser().parse_args(flags)
+    files = [a for a in options.overrides if a.endswith((".yaml", ".yml"))]
+    if len(files) > 1:
+        raise ConfigError.one("", f"{len(files)} experiment files: {', '.join(map(shown, files))}", "name one")
+    groups = {*GROUPS, *_folders(options.config_dir)}
+    escaped_ones = [escaped_argument(_force_added(a, groups)) for a in overrides]
+    return [*(f for f in flags if f not in files), *(a for f in files for a in _file(Path(f), stack)), *escaped_ones]
+
+
+def _file(path: Path, stack: ExitStack) -> tuple[str, str]:
+    """The overrides that make an experiment file known to Hydra and choose it. Raises ConfigError."""
+    folder = stack.enter_context(TemporaryDirectory(prefix="sdbatch-"))
+    return f"hydra.searchpath=[file://{folder}]", f"+experiment={_copy_experiment(path, Path(folder))}"
 
 
 @contextmanager
@@ -103,9 +123,7 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
     try:
         with ExitStack() as stack:
             if file is not None:
-                folder = stack.enter_context(TemporaryDirectory(prefix="sdbatch-"))
-                name = _copy_experiment(file, Path(folder))
-                arguments = [f"hydra.searchpath=[file://{folder}]", f"+experiment={name}", *arguments]
+                arguments = [*_file(file, stack), *arguments]
             stack.enter_context(hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"))
             data = _plain_data(hydra.compose("config", arguments))
         return Composed(data, _keys_of(list(overrides)), ())
@@ -117,7 +135,7 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
 
 def _copy_experiment(file: Path, folder: Path) -> str:
     """Put ``file`` where Hydra finds it as ``+experiment=``; the name to use there."""
-    name = f"file-{file.stem}"  # built-in experiments cannot hide it
+    name = f"file-{slug(file.stem, 64)}"  # built-in experiments cannot hide it
     try:
         text = file.read_text("utf-8-sig")
     except (OSError, UnicodeError) as e:
