@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Sequence
@@ -13,16 +14,18 @@ import pytest
 
 from sdbatch import motion
 from sdbatch.engine.fake import FakeRenderer, Faults
+from sdbatch.errors import ConfigError
 from sdbatch.motion.settings import Motion
 from sdbatch.plan import division
 from sdbatch.runner import Options, Outcome, outputs, run, share, timings
 from sdbatch.spec.cost import cost
 from sdbatch.spec.jobs import Encoding, plan_digest
 from sdbatch.spec.renderer import Profile
-from sdbatch.store import Claim, Claims, Liveness, Record, Report, Store
+from sdbatch.store import Claim, Claims, Liveness, Record, Report, Run, Store
 from sdbatch.store.plan_file import Plan
 from sdbatch.terminal.progress import Progress
 from tests.runner.little import Opener, digests, plan, still, stills, tree, video
+from tests.store.test_claims import die
 
 
 def together(p: Plan, store: Store, openers: Sequence[Opener], options: Options | None = None) -> list[Outcome]:
@@ -75,7 +78,7 @@ def test_every_video_is_of_one_profile(store: Store, chain: str) -> None:
         *(video(6, mode=chain, seed=100 * i) for i in range(4)), *(video(4, seed=9 + i) for i in range(2)), still(1)
     )
     openers = [Opener(rows=rows, delay=0.01) for rows in (4, 2, 4)]
-    outcomes = together(p, store, openers)
+    outcomes = together(p, store, openers, Options(mixed=True))
     assert sum(o.done for o in outcomes) == 7
     for job in (p[i] for i in range(6)):
         record = store.ledger().get(job.id)
@@ -115,6 +118,76 @@ def test_a_failed_shot_fails_its_videos_everywhere(store: Store, chain: str) -> 
     assert all(o.errors == ((p.ids[0], f"shot {bad}: told to fail"),) for o in outcomes)
     assert rendered(openers).count(bad) == 1
     assert run(p, store, Opener()).done == 1
+
+
+class Alive:
+    """Another process, with a profile of its own, that renders ``p`` as long as the block lasts."""
+
+    def __init__(self, store: Store, p: Plan, rows: int, shard: str = "0-1") -> None:
+        self.claims = Claims(store.root, f"{plan_digest(p.ids)}-{shard}", "other")
+        self.profile = FakeRenderer(rows=rows).profile
+
+    def __enter__(self) -> Run:
+        return self.claims.join(Run(division.VERSION, self.profile))
+
+    def __exit__(self, *_: object) -> None:
+        self.claims.leave(ended=False)
+
+
+@pytest.mark.parametrize("shard", ["0-1", "1-2"])
+def test_a_process_with_another_profile_is_refused_and_leaves_nothing(store: Store, tmp_path: Path, shard: str) -> None:
+    p, opener = stills(6), Opener(rows=2)
+    with Alive(store, p, rows=4, shard=shard):
+        with pytest.raises(ConfigError) as refused:
+            run(p, store, opener)
+        first, last = refused.value.problems
+        assert (first.key, last.key) == ("runtime.rows", "shard.mixed")
+        assert "rows is 2 here, and 4 in the run that is going on" in first.message
+        digests = [FakeRenderer(rows=rows).profile.digest for rows in (2, 4)]
+        assert all(digest in last.message for digest in digests)
+        assert "set shard.mixed=true" in last.hint
+        assert (opener.rendered, len(store.ledger())) == ([], 0)
+        assert not list(store.root.glob("profiles/*"))
+        assert run(p, store, Opener(rows=2), Options(mixed=True)).done == 6
+    other = Store(tmp_path / "other", durable=False)
+    run(p, other, Opener(rows=2))
+    assert tree(store.root) == tree(other.root)
+
+
+def test_a_process_with_the_same_profile_joins(store: Store) -> None:
+    p = stills(6)
+    with Alive(store, p, rows=2):
+        assert run(p, store, Opener(rows=2)).done == 6
+        (found,) = [w for w in store.workers() if w.token != "other"]
+        assert found.report.profile == FakeRenderer(rows=2).profile.digest
+
+
+def test_the_run_file_of_a_dead_run_refuses_nobody(store: Store, tmp_path: Path) -> None:
+    p = stills(6)
+    dead = Alive(store, p, rows=4)
+    dead.__enter__()
+    die(dead.claims)
+    (file,) = store.root.glob(".run-*.json")
+    assert json.loads(file.read_text())["profile"]["rows"] == 4
+    assert run(p, store, Opener(rows=2)).done == 6
+    assert not file.exists()
+    file.write_text("not JSON")
+    assert run(p, store, Opener()).skipped == 6
+    assert not file.exists(), "what a run that died left is cleared up"
+
+
+def test_processes_that_divide_by_other_rules_do_not_share_a_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Alive(store, stills(6), rows=2):
+        monkeypatch.setattr(division, "VERSION", division.VERSION + 1)
+        with pytest.raises(ConfigError, match="rules of another version"):
+            run(stills(6), store, Opener(rows=2))
+
+
+def test_a_run_file_without_content_is_not_believed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdbatch.store.run_file._WAIT", 0.1)
+    store.root.mkdir(parents=True)
+    (store.root / f".run-{plan_digest(stills(2).ids)}.json").touch()
+    assert run(stills(2), store, Opener()).done == 2
 
 
 def test_nothing_of_the_division_is_left(store: Store, tmp_path: Path) -> None:

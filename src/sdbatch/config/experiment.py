@@ -109,6 +109,9 @@ class Shard(Section):
 
     index: int = Field(0, ge=0, le=99_999, description="which part")
     count: int = Field(1, ge=1, le=100_000, description="how many parts")
+    mixed: bool = Field(
+        False, description="also render beside processes with another profile: equal jobs then have other bits"
+    )
 
     @model_validator(mode="after")
     def _inside(self) -> Shard:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sdbatch import motion
+from sdbatch.errors import ConfigError, Problem
 from sdbatch.plan import division
 from sdbatch.runner.context import MAX_ERRORS, ResultLog, RunContext
 from sdbatch.runner.loop import PAUSE, Loop
@@ -22,9 +23,11 @@ from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
 from sdbatch.spec.jobs import plan_digest
 from sdbatch.spec.renderer import Profile, Renderer
-from sdbatch.store import TO_RENDER, Ledger, OtherWorkers, Record, State, Store, claims
+from sdbatch.store import TO_RENDER, Ledger, OtherWorkers, Record, Run, State, Store, claims
 from sdbatch.store.plan_file import Plan, is_kept
 from sdbatch.terminal.progress import Progress
+
+_KEYS = ("device", "dtype", "rows", "chain_rows", "vae_batch", "threads", "attention", "compile", "exact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Options:
     """Options of a run.
 
     ``writers``: number of writer threads. ``retry="profile"`` also renders jobs that were done under another
-    profile. ``shard`` is (index, count). ``metadata=False`` writes files without metadata. ``frames=True`` also stores
+    profile. ``shard`` is (index, count). ``mixed`` takes part in a run of processes with another
+    profile. ``metadata=False`` writes files without metadata. ``frames=True`` also stores
     the frames of videos as PNGs. ``timings`` is the file for estimates, under runs/; None: not written.
     ``sharing``: the number of processes that use this one's device, for estimates.
     """
@@ -40,6 +44,7 @@ class Options:
     writers: int = 2
     retry: Literal["failed", "profile"] = "failed"
     shard: tuple[int, int] = (0, 1)
+    mixed: bool = False
     metadata: bool = True
     frames: bool = False
     progress: Progress = field(default_factory=Progress)
@@ -89,7 +94,7 @@ def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options
 
 def _is_clean(plan: Plan, store: Store) -> bool:
     """Whether there is nothing to write: a finished experiment may be on a read-only disk."""
-    leftovers = store.worker_files() or claims.folders(store.root)
+    leftovers = store.worker_files() or claims.leftovers(store.root)
     return not leftovers and store.summary.exists() and is_kept(store.plan, plan)
 
 
@@ -212,6 +217,7 @@ class _Run:
             renderer = open_renderer()
         try:
             self.options.progress.note(renderer.about)
+            self._join(renderer.profile)
             self.profile = renderer.profile
             self.store.keep_profile(self.worker, self.profile)
             if rerender:
@@ -221,6 +227,15 @@ class _Run:
                 pending = self._rest(pending, renderer.profile)
         finally:
             renderer.close()
+
+    def _join(self, ours: Profile) -> None:
+        """Take part in the run that is going on. Raises ConfigError if its pictures would have other bits."""
+        run = self.claims.join(Run(division.VERSION, ours))
+        if run.division != division.VERSION:
+            text = f"the processes that render this plan now divide it by rules of another version ({run.division})"
+            raise ConfigError.one("shard", text, "wait for their end, or use the same version of sdbatch")
+        if run.profile != ours and not self.options.mixed:
+            raise ConfigError(_differences(ours, run.profile))
 
     def _rest(self, pending: list[int], profile: Profile) -> list[int]:
         """The jobs left after a change of profile: out of memory, the renderer continues with fewer rows."""
@@ -242,6 +257,15 @@ class _Run:
         self.options.progress.start(len(pending), work.shots, work.cost)
         loop = Loop(renderer, work, output, self.writers)
         return loop.run(self.signals, self.options.progress, self.options.timings, self.options.sharing)
+
+
+def _differences(ours: Profile, theirs: Profile) -> Iterator[Problem]:
+    """Every setting in which the profile of this process differs from that of the run that is going on."""
+    for name, here, there in ours.differences(theirs):
+        key = f"runtime.{name}" if name in _KEYS else "runtime"
+        yield Problem(key, f"{name} is {here} here, and {there} in the run that is going on")
+    text = f"this process renders under {ours.digest}, and the run that is going on under {theirs.digest}"
+    yield Problem("shard.mixed", text, "use equal settings and machines, or set shard.mixed=true for pictures of both")
 
 
 def _scope(plan: Plan, shard: tuple[int, int]) -> str:

@@ -78,6 +78,22 @@ class Profile:
     def asdict(self) -> dict[str, Any]:
         return {**asdict(self), "versions": dict(self.versions)}
 
+    def differences(self, other: Profile) -> list[tuple[str, str, str]]:
+        """(name, our value, its value) of each setting that differs; versions are listed by package."""
+        ours, its = self._flat(), other._flat()
+        names = dict.fromkeys([*ours, *its])
+        return [(k, ours.get(k, "none"), its.get(k, "none")) for k in names if ours.get(k) != its.get(k)]
+
+    def _flat(self) -> dict[str, str]:
+        values = self.asdict()
+        return {str(k): str(v) for k, v in (values | values.pop("versions")).items()}
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Profile:
+        """The inverse of ``asdict``. Raises TypeError, KeyError or AttributeError for other data."""
+        versions = tuple((str(k), str(v)) for k, v in data["versions"].items())
+        return cls(**{**data, "versions": versions})
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:

@@ -10,6 +10,7 @@
     claims         which process renders which jobs
     heartbeat      which processes are alive
     worker_state   what a process says about itself: host, jobs done, what it renders now
+    run_file       what the processes of a run agree on: the profile, and how the plan is divided
     compact        merges worker files into manifest.jsonl, in plan order; summary.json
     plan_file      plan.jsonl, and earlier plans
 
@@ -22,6 +23,7 @@ from sdbatch.store.claims import Claim, Claims
 from sdbatch.store.ledger import Ledger
 from sdbatch.store.other_workers import OtherWorkers
 from sdbatch.store.record import Record
+from sdbatch.store.run_file import Run
 from sdbatch.store.states import TO_RENDER, State, States
 from sdbatch.store.store import Store
 from sdbatch.store.worker import Worker
@@ -36,6 +38,7 @@ __all__ = [
     "OtherWorkers",
     "Record",
     "Report",
+    "Run",
     "State",
     "States",
     "Store",

@@ -24,8 +24,9 @@ from pathlib import Path
 
 from sdbatch import files
 from sdbatch.errors import StoreError
-from sdbatch.store import heartbeat
+from sdbatch.store import heartbeat, run_file
 from sdbatch.store.heartbeat import ALIVE, STALE, Heartbeat, liveness, touch
+from sdbatch.store.run_file import Run
 from sdbatch.store.worker_state import Liveness, Report, WorkerState
 
 TRUST = 1.0  # seconds for which an owner's liveness is cached; longer with many owners
@@ -53,6 +54,7 @@ class Claims:
 
     def __init__(self, root: Path, scope: str, token: str) -> None:
         self._root = root
+        self._plan = scope.partition("-")[0]
         self._folder = root / f"{_PREFIX}{scope}"
         self.token = token
         self._ours: set[str] = set()
@@ -72,6 +74,20 @@ class Claims:
     def report(self) -> Report:
         """What this process says about itself with each heartbeat."""
         return self._heartbeat.report
+
+    def join(self, ours: Run) -> Run:
+        """The run that this process takes part in: ``ours``, unless others have begun another one of this plan.
+
+        Raises StoreError.
+        """
+        self.report.profile = ours.profile.digest
+        self._heartbeat.write()  # before the file exists: whoever finds that sees that we live
+        return run_file.join(run_file.path(self._root, self._plan), ours, self._renders)
+
+    def _renders(self, profile: str) -> bool:
+        """Whether another process renders this plan with ``profile`` (a digest) now."""
+        found = [w for w in workers(self._root) if w.token != self.token and w.scope.partition("-")[0] == self._plan]
+        return any(w.report.profile == profile and w.liveness is Liveness.ALIVE for w in found)
 
     def take(self, chunk: str, whole: bool = True) -> Claim:
         """Claim ``chunk`` (a file name without a dot) unless another process has it. Raises StoreError.
@@ -199,6 +215,19 @@ def clear(root: Path) -> None:
         with files.locked(folder / _LOCK):
             if not _is_active(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+    for path in _unused(root):
+        files.remove(path)
+
+
+def leftovers(root: Path) -> bool:
+    """Whether a process is running or has died: there are claims, or what a run agreed on."""
+    return bool(folders(root) or run_file.paths(root))
+
+
+def _unused(root: Path) -> list[Path]:
+    """Run files of plans that no process renders."""
+    plans = {folder.name.removeprefix(_PREFIX).partition("-")[0] for folder in folders(root)}
+    return [path for plan, path in run_file.paths(root).items() if plan not in plans]
 
 
 def _is_active(folder: Path, but: str = "") -> bool:

@@ -57,11 +57,15 @@ class Heartbeat:
         """
         self._stop.set()
         self._thread.join()
-        with suppress(OSError):
-            os.pwrite(self._fd, self.report.data(), 0)
+        self.write()
         with suppress(OSError):
             self._path.replace(self._path.with_suffix(ENDED if ended else LEFT))
         os.close(self._fd)
+
+    def write(self) -> None:
+        """Write the report now. On a full disk it stays as it was."""
+        with suppress(OSError):
+            os.pwrite(self._fd, self.report.data(), 0)
 
     def now(self) -> float:
         """The file system's clock."""
@@ -69,8 +73,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):
-            with suppress(OSError):  # on a full disk the report stays as it was
-                os.pwrite(self._fd, self.report.data(), 0)
+            self.write()
             with suppress(OSError, StoreError):
                 try:
                     touch(self._path)

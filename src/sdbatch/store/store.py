@@ -7,7 +7,6 @@ from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sdbatch import files
 from sdbatch.spec import file_names
@@ -97,9 +96,7 @@ class Store(Folder):
     def profile(self, digest: str) -> Profile | None:
         """A stored profile; None if it is missing or does not match ``digest``."""
         try:
-            data: dict[str, Any] = json.loads(self.profile_path(digest).read_bytes())
-            versions = tuple((str(k), str(v)) for k, v in data.pop("versions").items())
-            found = Profile(**data, versions=versions)
+            found = Profile.of(json.loads(self.profile_path(digest).read_bytes()))
             return found if found.digest == digest else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None

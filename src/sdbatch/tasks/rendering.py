@@ -15,6 +15,7 @@ def options(experiment: Experiment, progress: Progress) -> Options:
         writers=experiment.runtime.writers,
         retry=experiment.retry,
         shard=(experiment.shard.index, experiment.shard.count),
+        mixed=experiment.shard.mixed,
         metadata=experiment.output.metadata == "full",
         frames=experiment.output.frames,
         progress=progress,

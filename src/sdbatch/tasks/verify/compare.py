@@ -96,15 +96,4 @@ def _frames(path: Path) -> Iterable[Pixels]:
 
 def profiles(recorded: Profile, present: Profile) -> list[dict[str, str]]:
     """The differences of two profiles, as ``{"key", "recorded", "present"}``; versions are listed by package."""
-    one, other = _flat(recorded), _flat(present)
-    keys = dict.fromkeys([*one, *other])
-    return [
-        {"key": k, "recorded": one.get(k, "none"), "present": other.get(k, "none")}
-        for k in keys
-        if one.get(k) != other.get(k)
-    ]
-
-
-def _flat(profile: Profile) -> dict[str, str]:
-    values = profile.asdict()
-    return {str(k): str(v) for k, v in (values | values.pop("versions")).items()}
+    return [{"key": k, "recorded": one, "present": other} for k, one, other in recorded.differences(present)]
