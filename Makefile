@@ -2,7 +2,7 @@
 # make lint   style, types, import contracts                 make bench   measure speed (JSON into benchmarks/results)
 # make faults 200 kills, full disks, hostile files           make fuzz    5,000 configurations, texts and files
 # make verify is every shipped experiment bit-equal when rendered again?
-# make audit  known vulnerabilities of pinned versions       make schema  conf/schema.json anew
+# make audit  known vulnerabilities of pinned versions       make schema  write conf/schema.json
 # make test-cluster   the tests of tests/cluster/ beside a SLURM of their own (root, Debian's packages)
 # make gpu    on a GPU: its tests, then its benchmark in stages
 PYTHON ?= python3
@@ -60,7 +60,7 @@ bench: $(INSTALLED)
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
-# On a machine with a GPU: its tests, then every stage of the benchmark whatever the tests say.   make gpu STAGES="bits calls"
+# On a machine with a GPU: its tests, then every stage of the benchmark, also if tests fail.   make gpu STAGES="bits calls"
 gpu: $(INSTALLED)
 	code=0; $(BIN)/python -m pytest -n 0 tests/engine/test_cuda.py || code=$$?; \
 	$(BIN)/python -m benchmarks gpu $(STAGES) || code=$$?; exit $$code

@@ -1,6 +1,6 @@
 """The device's own time: kernels as the profiler saw them. Gaps in which a late host left the card idle do not count.
 
-Times between two CUDA events hold those gaps, so events cannot tell a busy card from a starved one.
+Times between two CUDA events include those gaps, so events cannot distinguish a busy card from an idle one.
 """
 
 from __future__ import annotations

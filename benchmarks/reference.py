@@ -1,4 +1,4 @@
-"""What people use today: diffusers' StableDiffusionPipeline, as notebooks call it and as well as it can be called."""
+"""The baseline: diffusers' StableDiffusionPipeline, as notebooks call it and in its fastest configuration."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from sdbatch.engine.device import cpuinfo
 
 BATCHES = {"cpu": (4, 16), "cuda": (8, 16, 32)}
 HALF, BEST = "sdbatch, bfloat16", "b: channels_last, batched"
-ALONE = 16  # pictures of the plain loop on CUDA: seconds each, and all alike
+ALONE = 16  # pictures of the plain loop on CUDA: seconds each, with little variance
 Sweep = tuple[str, int, int]  # name, jobs, steps
 
 

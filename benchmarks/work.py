@@ -58,7 +58,7 @@ class Jobs(Sequence[Job]):
 
 
 def mixed(model: str, count: int, seed: int = 7, steps: tuple[int, int] = (10, 50)) -> Jobs:
-    """Seeded-random jobs over 5 ratios, 10–50 steps, guidance 1–12 and 7 samplers: hardly any two alike."""
+    """Seeded-random jobs over 5 ratios, 10–50 steps, guidance 1–12 and 7 samplers: nearly all different."""
     rng = random.Random(seed)
     base = make_plan(model={"kind": model}, canvas=RATIOS)
     jobs: dict[str, Job] = {}
@@ -114,7 +114,7 @@ class Variant(NamedTuple):
 
 
 def medians(runs: int, variants: dict[str, Variant]) -> dict[str, dict[str, float]]:
-    """Variants in turn, ``runs`` times over, so that a busy moment of the machine hits all alike."""
+    """Variants in turn, ``runs`` times over, so that load on the machine affects all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(runs):
         for name, variant in variants.items():

@@ -1,6 +1,6 @@
 """Known vulnerabilities of the pinned versions:   make audit
 
-pip-audit calls a package that its service does not know, or cannot be asked about, "skipped" and ends with success.
+pip-audit reports packages that its service does not know or cannot check as "skipped", and ends with success.
 Here that is not an answer: exit 0 means that every package was looked up and nothing is known about any.
 """
 

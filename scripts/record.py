@@ -1,4 +1,4 @@
-"""Tell DVC about results that it did not render: ad-hoc runs, multiruns, cluster jobs. Once, when all have ended.
+"""Record results in DVC that it did not render: ad-hoc runs, multiruns, cluster jobs. Once, when all have ended.
 
     python scripts/record.py              every experiment under outputs/
     python scripts/record.py my_sweep     these only
@@ -45,7 +45,7 @@ def _unfinished(name: str, is_stage: bool) -> str:
     try:
         summary = json.loads(store.summary.read_bytes())
     except (OSError, ValueError):
-        return "there is no summary.json: was it rendered?"
+        return "summary.json is missing: was it rendered?"
     if store.living():
         return "it is being rendered just now"
     if is_stage and (gaps := summary["new"] + summary["failed"]):

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SECONDS = 60.0  # until something that never happens is a failure; no test measures time
+SECONDS = 60.0  # until a condition that stays false is a failure; no test measures time
 
 
 def until(done: Callable[[], object], said: Callable[[], str] = lambda: "", timeout: float = SECONDS) -> None:
-    """Wait for what another thread or process does; fail with what it ``said`` if it never does."""
+    """Wait until another thread or process makes ``done`` true; after ``timeout`` fail with the text of ``said``."""
     end = time.monotonic() + timeout
     while not done():
-        assert time.monotonic() < end, f"it never happened {said()}"
+        assert time.monotonic() < end, f"the condition did not become true: {said()}"
         time.sleep(0.003)
 
 

@@ -94,8 +94,8 @@ def test_leaving_the_loop_stops_and_resumes(file: Path) -> None:
 def test_failed_jobs_are_results(file: Path) -> None:
     plan = sdbatch.load(file, [*FAKE, "model.fake.fail=[sea]"]).plan()
     failed = [r for r in plan.render() if r.path is None]
-    assert [r.error for r in failed] == ["told to fail"] * 2
-    with pytest.raises(ValueError, match="told to fail"):
+    assert [r.error for r in failed] == ["simulated failure"] * 2
+    with pytest.raises(ValueError, match="simulated failure"):
         failed[0].image()
 
 

@@ -182,7 +182,7 @@ def test_a_folder_of_ones_own(composed, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["experiment/anime_zoom.yaml", "config.yaml", "model/tiny.yaml"])
-def test_a_file_that_a_built_in_hides_is_said(composed, tmp_path, name):
+def test_a_file_that_a_built_in_hides_is_reported(composed, tmp_path, name):
     (tmp_path / "my" / name).parent.mkdir(parents=True)
     (tmp_path / "my" / name).write_text("name: mine\n")
     (hidden,) = composed("--config-dir", "my").hidden

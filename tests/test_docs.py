@@ -10,7 +10,10 @@ import yaml
 
 from sdbatch.config.registry import TASKS
 from sdbatch.errors import nearest
+from sdbatch.media import infotext
 from sdbatch.samplers import SAMPLERS
+from sdbatch.spec.jobs import Model
+from sdbatch.tasks import foreign
 from tests.config.building import ROOT, planned, problems
 
 SOURCE = ROOT / "src" / "sdbatch"
@@ -30,7 +33,7 @@ def test_the_example_of_the_readme_makes_forty_jobs():
     assert "are 40 jobs" in (ROOT / "README.md").read_text("utf-8")
 
 
-def test_the_mistakes_of_the_readme_are_said_so():
+def test_the_mistakes_of_the_readme_are_reported_so():
     found = problems(canvas=[512], sampling={"sampler": "euler_b", "guidance": 0.5})
     text = (ROOT / "README.md").read_text("utf-8")
     first, second, third = (str(p) for p in found)
@@ -62,6 +65,17 @@ def test_the_readme_lists_every_sampler_and_task():
     assert listed
     assert re.split(r",\s+", listed[1]) == list(SAMPLERS)
     assert set(re.findall(r"task=(\w+)", text)) == set(TASKS) - {"render"}
+
+
+def test_the_assumptions_about_a_picture_of_another_tool_are_as_printed():
+    settings = (
+        "Steps: 20, Sampler: LMS Karras, CFG scale: 7, Seed: 1, Size: 512x768, Model: v1-5-pruned-emaonly, "
+        "Denoising strength: 0.5, Hires upscale: 2, Hires steps: 10"
+    )
+    fields = infotext.parse(f"a castle <lora:x:1>\n{settings}")
+    _, assumed = foreign.job(fields, Model("b2:0f41…"), (1024, 1536), "source")
+    printed = re.findall(r"^  assumed (.*)$", (ROOT / "docs" / "reliability.md").read_text("utf-8"), re.M)
+    assert list(assumed) == printed
 
 
 def test_every_package_has_a_row():

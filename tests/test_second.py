@@ -271,7 +271,7 @@ def test_nested_and_echo_tell_a_zoom_from_a_copy() -> None:
     assert sharpness.echo(far, far) == pytest.approx(1.0)
 
 
-def test_a_film_of_one_scene_is_told_from_one_that_repeats_itself() -> None:
+def test_a_film_of_one_scene_differs_from_one_that_repeats_itself() -> None:
     zooms = np.geomspace(1, 4, 9).tolist()
     one = [paint(plain(3, zoom=zoom)) for zoom in zooms]
     same = film.consistency([one[0]] * 9, zooms)
@@ -426,7 +426,7 @@ def test_muon_makes_matrices_orthogonal_and_fits() -> None:
 SHORT = Recipe(steps=4, rate=1e-3, batch=2, warm_up=1, final=1.0, keep_every=2, optimizer="muon")
 
 
-def test_autoencoder_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_autoencoder_continues_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autoencoder, "quality", lambda _: (0.0, 0.0))
     monkeypatch.setattr(autoencoder, "CROP", 32)
     for name, stops in (("once", (4,)), ("twice", (2, 4))):
@@ -437,7 +437,7 @@ def test_autoencoder_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.Mon
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
-def test_denoiser_trains_on_cached_latents_and_goes_on_bit_for_bit(
+def test_denoiser_trains_on_cached_latents_and_continues_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(latents, "SHARD", 2)
@@ -470,7 +470,7 @@ def test_the_denoiser_borrows_words_and_layers(tmp_path: Path) -> None:
     assert fresh[:4].abs().sum() > 0
 
 
-def test_reader_goes_on_and_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reader_continues_and_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "RECIPE", replace(SHORT, steps=4))
     for name, stops in (("once", (2,)), ("twice", (1, 2))):
         monkeypatch.setattr(reader, "WEIGHTS", tmp_path / f"{name}.safetensors")

@@ -134,7 +134,7 @@ def test_shards_hold_all_ratios() -> None:
 SHORT = Recipe(steps=4, rate=1e-3, batch=4, warm_up=1, final=1.0, keep_every=2)
 
 
-def test_autoencoder_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_autoencoder_continues_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autoencoder, "quality", lambda _: (0.0, 0.0))
     for name, stops in (("once", (4,)), ("twice", (2, 4))):
         for stop in stops:
@@ -143,7 +143,7 @@ def test_autoencoder_goes_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.Mon
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
-def test_denoiser_trains_on_cached_latents_and_goes_on_bit_for_bit(
+def test_denoiser_trains_on_cached_latents_and_continues_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(latents, "SHARD", 4)

@@ -106,13 +106,13 @@ def train(
     pictures: int = 5000,
     say: Callable[[str], None] = print,
 ) -> AutoencoderKL:
-    """Fit the autoencoder, or go on; returns it with the averaged weights."""
+    """Fit the autoencoder, from the checkpoint if there is one; returns it with the averaged weights."""
     torch.manual_seed(recipe.seed)
     model = build().to(device, memory_format=torch.channels_last)
     fit = Fit(model, recipe, parts)
     path = folder / "autoencoder.safetensors"
     if fit.load(path):
-        say(f"autoencoder: goes on at step {fit.step}")
+        say(f"autoencoder: continues at step {fit.step}")
     judged = build().to(device, memory_format=torch.channels_last).eval()
 
     def check() -> str:

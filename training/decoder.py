@@ -48,12 +48,12 @@ def train(
     parts: int,
     say: Callable[[str], None] = print,
 ) -> AutoencoderKL:
-    """Fit the decoder, or go on; returns the autoencoder with the averaged decoder."""
+    """Fit the decoder, from the checkpoint if there is one; returns the autoencoder with the averaged decoder."""
     path = folder / "decoder.safetensors"
     module = Decoder(vae).requires_grad_(True).train()
     fit = Fit(module, recipe, parts)
     if fit.load(path):
-        say(f"decoder: goes on at step {fit.step}")
+        say(f"decoder: continues at step {fit.step}")
 
     def loss_at(replica: torch.nn.Module, step: int, part: int, parts: int) -> torch.Tensor:
         ratio = shelf.ratio_at(np.random.default_rng([recipe.seed, 9, step]))

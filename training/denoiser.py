@@ -108,14 +108,14 @@ def train(
     channels: tuple[int, ...] = CHANNELS,
     say: Callable[[str], None] = print,
 ) -> Denoiser:
-    """Fit text encoder and denoiser, or go on; returns them with the averaged weights."""
+    """Fit text encoder and denoiser, from the checkpoint if there is one; returns them with the averaged weights."""
     torch.manual_seed(recipe.seed)
     module = Denoiser(len(tokenizer), channels).to(device)
     module.unet.to(memory_format=torch.channels_last)
     fit = Fit(module, recipe, parts)
     path = folder / "denoiser.safetensors"
     if fit.load(path):
-        say(f"denoiser: goes on at step {fit.step}")
+        say(f"denoiser: continues at step {fit.step}")
     lessons = Lessons(shelf, tokenizer, recipe.seed, device)
 
     def loss_at(replica: torch.nn.Module, step: int, part: int, parts: int) -> torch.Tensor:

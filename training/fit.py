@@ -1,4 +1,4 @@
-"""The parts that both trainings share: schedule, moving average, checkpoints in safetensors, a loop that goes on."""
+"""The parts that both trainings share: schedule, moving average, checkpoints in safetensors, a resumable loop."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Fit:
                 target[name].copy_(value)
 
     def save(self, path: Path) -> None:
-        """Write everything that is needed to go on, in one safetensors file, whole or not at all."""
+        """Write everything that is needed to resume, in one safetensors file, atomically."""
         flat: dict[str, torch.Tensor] = {}
         for name, weight, mean in zip(self.names, self.weights, self.mean, strict=True):
             flat[f"weight/{name}"], flat[f"mean/{name}"] = weight.detach(), mean
@@ -178,7 +178,7 @@ def run(
     """Fit until the recipe's last step; `loss_at` depends on nothing but its arguments.
 
     Where `stop` says so before that, the checkpoint is written and the function returns. With a `budget` in seconds
-    (of all runs together) the number of steps is planned anew from the speed measured during the first ones.
+    (of all runs together) the number of steps is planned again from the speed measured during the first ones.
     """
     recipe, start, total, count = fit.recipe, time.monotonic(), 0.0, 0
     before = fit.seconds

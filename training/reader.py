@@ -93,7 +93,7 @@ def reader_loss(module: torch.nn.Module, step: int, part: int, count: int, devic
 
 
 def train(folder: Path, device: torch.device, *, parts: int, steps: int, say: Callable[[str], None] = print) -> Reader:
-    """Fit the reader, or go on, and keep it in half precision beside this module."""
+    """Fit the reader, from the checkpoint if there is one, and keep it in half precision beside this module."""
     torch.manual_seed(1)
     module = Reader().to(device, memory_format=torch.channels_last)
     recipe = Recipe(**{**RECIPE.__dict__, "steps": steps})

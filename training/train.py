@@ -1,6 +1,6 @@
 """Trains the embedded model by one command:  python -m training.train --out .train/tiny
 
-Stages, each of which goes on from its checkpoint: the autoencoder (`vae`), the painted data set as latents
+Stages, each of which resumes from its checkpoint: the autoencoder (`vae`), the painted data set as latents
 (`latents`), text encoder and denoiser (`denoiser`), the decoder once more on whole pictures (`decoder`), and the model
 folder (`export`).
 """

@@ -124,7 +124,7 @@ def run(
     process: Callable[[Stage, float], str],
     machine: dict[str, Any],
 ) -> int:
-    """Every stage's result is on disk before the next begins; nothing that happens in one stops the others."""
+    """Every stage's result is on disk before the next begins; a failure of one does not stop the others."""
     failed = 0
     for stage in stages:
         path, refusal = path_of(folder, stage.name), budget.refusal(stage)

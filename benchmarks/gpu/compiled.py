@@ -14,7 +14,7 @@ from benchmarks.gpu.timing import timed
 
 def compiled(bench: Bench) -> dict[str, Any]:
     """runtime.compile=true: opening, the call, pictures on disk per second, and what one more bucket costs."""
-    if bench.rehearsed:  # compiling for a CPU takes minutes and tells nothing about a GPU
+    if bench.rehearsed:  # compiling for a CPU takes minutes and gives no information about a GPU
         return _measured(bench, bench.engine())
     return _measured(bench, bench.engine(compile=True))
 

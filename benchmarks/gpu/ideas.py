@@ -82,7 +82,7 @@ def _replayed(bench: Bench, raw: Raw, side: int, rows: int) -> dict[str, Any]:
 
 
 def _recorded(call: Callable[[], torch.Tensor]) -> tuple[Callable[[], Any], torch.Tensor]:
-    """(what replays the call, where its output lies)."""
+    """(the function that replays the call, its output)."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):

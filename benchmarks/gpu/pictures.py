@@ -26,7 +26,7 @@ def uniform(bench: Bench) -> dict[str, Any]:
 
 
 def sweep(bench: Bench) -> Any:
-    """Exactly so many pictures of one size."""
+    """A plan of pictures of one size."""
     jobs = work.uniform(bench.setting.model, bench.setting.pictures, bench.setting.steps)
     return work.Jobs([jobs[i] for i in range(bench.setting.pictures)])
 

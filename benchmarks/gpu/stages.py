@@ -45,7 +45,7 @@ class Stage:
 
 _MODE_B = {"TORCH_CUDNN_USE_HEURISTIC_MODE_B": "1"}
 
-# In the order in which they run: what tells most comes first. The seconds were never measured: see docs/cuda.md.
+# In the order in which they run: the most informative first. The seconds were never measured: see docs/cuda.md.
 STAGES: Mapping[str, Stage] = MappingProxyType(
     {
         stage.name: stage

@@ -60,7 +60,7 @@ class StoreError(SdbatchError):
 
 
 class Interrupted(SdbatchError):  # noqa: N818  (a request of the user)
-    """The user asked to stop."""
+    """The user interrupted the run."""
 
 
 def nearest(wrong: str, allowed: Iterable[str]) -> str:

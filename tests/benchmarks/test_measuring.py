@@ -83,7 +83,7 @@ def test_without_a_card_there_is_no_clock() -> None:
     assert machine.smi(("name",)) == []
 
 
-def test_the_reference_has_torchs_own_settings_whatever_the_engine_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reference_has_torchs_own_settings_after_the_engine_changed_them(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import json; from benchmarks.settings import torch_settings; print(json.dumps(torch_settings()))"
     own = rival.json.loads(
         rival.subprocess.run([rival.sys.executable, "-c", code], cwd=rival.ROOT, capture_output=True, check=True).stdout
@@ -109,7 +109,7 @@ def _restore(settings: dict[str, Any]) -> None:
             setattr(torch.backends.cuda.matmul, key, value)
 
 
-def test_a_reference_that_dies_is_said() -> None:
+def test_a_reference_that_dies_is_reported() -> None:
     with pytest.raises(RuntimeError, match="the diffusers reference ended with 1"), Rival("tiny") as reference:
         reference.run("unheard of", ("uniform", 1, -1), 1)
 
@@ -143,7 +143,7 @@ def test_what_is_compared(monkeypatch: pytest.MonkeyPatch, cuda: bool) -> None:
     assert [(v, n, b) for v, s, n, b in double.asked if s == "mixed"] == both
 
 
-def test_runs_are_as_many_as_asked_for() -> None:
+def test_the_number_of_runs_is_the_requested_one() -> None:
     calls: list[str] = []
 
     def variant(name: str, pictures: int) -> work.Variant:

@@ -349,7 +349,7 @@ def test_several_runs_and_the_worst_code_wins(sdbatch, tmp_path):
     assert "$" not in str(folder)
 
 
-def test_a_reader_that_closes_the_pipe_is_no_mistake(tmp_path):
+def test_a_closed_pipe_is_not_a_mistake(tmp_path):
     command = [sys.executable, "-m", "sdbatch", "--help"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -389,7 +389,7 @@ def test_a_hidden_file_is_named(sdbatch, tmp_path):
     assert "has the name of a built-in file and would be ignored (rename it)" in said.err
 
 
-def test_missing_weights_are_said_before_anything_is_written(tmp_path):
+def test_missing_weights_are_reported_before_anything_is_written(tmp_path):
     done = new_process("model=sd15", "prompts=[a sea]", cwd=tmp_path, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path / "hub"))
     assert (done.returncode, done.stdout) == (2, "")
     assert "are not on this machine" in done.stderr

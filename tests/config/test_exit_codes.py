@@ -14,7 +14,7 @@ def test_a_renderer_that_fails_at_everything_is_one_line(sdbatch):
     assert said.code == 1
     last = said.err.splitlines()[-1]
     assert last.startswith(f"sdbatch: the renderer failed {MAX_CRASHES} times in a row")
-    assert "told to crash" in last
+    assert "simulates a crash" in last
     assert "Traceback" not in said.err
 
 

@@ -37,12 +37,12 @@ def test_texts_of_people_become_no_pictures(sdbatch):
     assert ":cat:, [bold]" in said.out
 
 
-def test_a_wanted_break_is_no_cut(sdbatch):
+def test_a_break_is_not_reported_as_a_cut(sdbatch):
     said = sdbatch("model=tiny", "prompts=[sea BREAK sky]", "task=plan")
     assert "sea-break-sky: 2 chunks, cut at BREAK\n" in said.out
 
 
-def test_a_run_says_where_to_look(sdbatch):
+def test_a_run_names_the_results(sdbatch):
     said = sdbatch("model=fake", "prompts=[a]", "name=one")
     assert said.out.splitlines()[0] == "one: 1 rendered"
     assert "  gallery: outputs/one/index.html" in said.out

@@ -35,7 +35,7 @@ def test_the_order_is_a_function_of_the_card(device: str, capability: tuple[int,
     assert str(order_for(device, capability)) == named
 
 
-def test_torch_is_told_the_order_and_told_back() -> None:
+def test_torch_gets_the_order_and_returns_it() -> None:
     before = torch._C._get_sdp_priority_order()
     with order_for("cuda", (9, 0))():
         order = torch._C._get_sdp_priority_order()
@@ -114,7 +114,7 @@ def test_the_probe_tries_all_that_a_model_may_have(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("refuse", [torch.float32, 160])
-def test_xformers_that_does_not_run_goes_on_with_sdpa(
+def test_xformers_that_does_not_run_continues_with_sdpa(
     monkeypatch: pytest.MonkeyPatch, refuse: Any, caplog: Any
 ) -> None:
     stand_in(monkeypatch, refuse)
@@ -127,7 +127,7 @@ def test_xformers_that_does_not_run_goes_on_with_sdpa(
     assert "long story" not in caplog.text
 
 
-def test_xformers_that_is_not_there_goes_on_with_sdpa(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+def test_xformers_that_is_not_there_continues_with_sdpa(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     monkeypatch.setitem(sys.modules, "xformers.ops", None)
     monkeypatch.setattr(attention, "broken", lambda true=attention.broken: true("cpu"))
     with caplog.at_level(logging.WARNING):

@@ -28,7 +28,7 @@ def test_native_bfloat16(name: str) -> None:
     assert cpu.native_bfloat16(SAMPLES[name][0]) is SAMPLES[name][1]
 
 
-def test_only_who_left_it_open_is_told() -> None:
+def test_only_the_default_gets_the_hint() -> None:
     with_it, without = SAMPLES["EPYC 9004"][0], SAMPLES["EPYC 7003"][0]
     assert cpu.hint("float32", "auto", with_it) == cpu.HINT
     assert cpu.hint("float32", "auto", without) is None

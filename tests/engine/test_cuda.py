@@ -61,7 +61,7 @@ def opened(folder: Path, **runtime: Any) -> Any:
     ],
     ids=lambda runtime: " ".join(map(str, runtime.values())),
 )
-def test_company_and_order_change_no_bits(folder: Path, runtime: dict[str, Any]) -> None:
+def test_batch_composition_and_order_change_no_bits(folder: Path, runtime: dict[str, Any]) -> None:
     found = opened(folder, **runtime)
     assert (found.profile.device, found.profile.exact) == ("cuda", "exact")
     together = digests(found, plan())
@@ -320,7 +320,7 @@ def test_buckets_side_by_side_change_no_bits(sd15: Any) -> None:
         assert digests(sd15, [one])[one.id] == together[one.id]
 
 
-def test_a_chain_has_the_same_bits_alone_and_in_company(sd15: Any) -> None:
+def test_a_chain_has_the_same_bits_alone_and_in_a_batch(sd15: Any) -> None:
     parent = sd15_shot(seed=1)
     child = replace(parent, seed=2, start=Start(parent.id, 0.6))
     grandchild = replace(parent, seed=3, start=Start(child.id, 0.6))
@@ -353,7 +353,7 @@ def test_a_card_that_is_full_loses_nothing() -> None:
     found.close()
 
 
-def test_summed_kernels_are_no_more_than_the_time_that_they_were_launched_in() -> None:
+def test_summed_kernels_take_at_most_the_time_of_their_launches() -> None:
     x = torch.randn(2048, 2048, device="cuda")
     torch.cuda.synchronize()
     before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -456,7 +456,7 @@ def test_compiled_pictures_are_the_plain_ones_within_rounding(folder: Path) -> N
 
 
 @XFORMERS
-def test_xformers_that_does_not_load_is_said(folder: Path, caplog: Any) -> None:
+def test_xformers_that_does_not_load_is_reported(folder: Path, caplog: Any) -> None:
     with caplog.at_level(logging.WARNING):
         found = opened(folder, attention="xformers")
     if broken() is None:

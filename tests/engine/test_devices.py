@@ -102,7 +102,7 @@ def test_compile_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch) 
         ),
     ],
 )
-def test_compiled_code_that_breaks_is_no_traceback(
+def test_compiled_code_that_breaks_is_not_a_traceback(
     folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
 ) -> None:
     """As after a run that was killed while it compiled: what it left in the cache cannot be loaded."""
@@ -197,7 +197,7 @@ def test_what_the_settings_mean_in_this_torch(exact: bool) -> None:
 
 
 @pytest.mark.usefixtures("a_card", "flags")
-def test_a_gpu_that_cannot_compute_is_said_before_weights_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_cannot_compute_is_reported_before_weights_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any) -> Any:
         raise RuntimeError("(..., allow_splitk=False) requires the cuBLASLt backend\nlong story")
 

@@ -53,7 +53,7 @@ def digests(engine: Any, shots: list[Shot]) -> dict[str, str]:
 
 @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shots=st.lists(SHOTS, min_size=2, max_size=7), order=st.randoms(use_true_random=False))
-def test_company_and_order_change_no_bits(opened: Any, shots: list[Shot], order: random.Random) -> None:
+def test_batch_composition_and_order_change_no_bits(opened: Any, shots: list[Shot], order: random.Random) -> None:
     together = list(dict.fromkeys(shots))
     order.shuffle(together)
     found = digests(opened, together)

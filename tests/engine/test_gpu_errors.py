@@ -127,7 +127,7 @@ def test_memory_that_lacks_for_the_self_test_ends_the_run(small: Any, monkeypatc
 
 
 @pytest.mark.parametrize("error", FULL[:2])
-def test_a_model_that_does_not_fit_is_no_traceback(
+def test_a_model_that_does_not_fit_is_not_a_traceback(
     folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def full(*_: Any) -> Any:
@@ -138,7 +138,7 @@ def test_a_model_that_does_not_fit_is_no_traceback(
         engine.open(source(folder), Runtime(device="cpu", threads=1))
 
 
-def test_a_lost_gpu_is_said_and_blames_no_shot(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_gpu_is_reported_and_blames_no_shot(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
 
     def spoil(rows: Sequence[Row], size: int, out: list[Any]) -> None:

@@ -190,7 +190,7 @@ def test_a_missing_parent_fails_alone(opened: Any) -> None:
     assert "jmissing" in next(r.error for r in found if isinstance(r, Failure))
 
 
-def test_out_of_memory_goes_on_with_half_the_rows(
+def test_out_of_memory_continues_with_half_the_rows(
     opened: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     small = engine.open(source(folder), Runtime(device="cpu", threads=1, rows=8))
@@ -287,7 +287,7 @@ def test_a_flat_picture_is_marked(opened: Any, monkeypatch: pytest.MonkeyPatch) 
     assert picture.warnings == (FLAT,)
 
 
-def test_a_chain_waits_for_its_parent_and_others_go_on(opened: Any) -> None:
+def test_a_chain_waits_for_its_parent_and_others_continue(opened: Any) -> None:
     parent = shot(seed=1, steps=3)
     child = shot(seed=2, start=Start(parent.id, 0.5, Camera(zoom=1.1)))
     grandchild = shot(seed=3, start=Start(child.id, 0.5, Camera(roll=3), colours=parent.id))

@@ -24,7 +24,7 @@ def test_a_long_computation_is_left_where_it_stands(tmp_path: Path, number: sign
     assert (code, said["interrupted"], said["left"]) == (130, True, 8)
 
 
-def test_interrupted_work_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+def test_interrupted_work_continues_to_the_same_bytes(tmp_path: Path) -> None:
     wish = {"stills": 60, "films": 2, "frames": 10}
     render(tmp_path / "reference", **wish)
     reference = tree(tmp_path / "reference")

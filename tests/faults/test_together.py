@@ -69,7 +69,7 @@ def test_one_that_begins_later_takes_its_share(tmp_path: Path, reference: dict[s
     assert len(ids) == len(set(ids))
 
 
-def test_what_fails_is_tried_by_one_and_said_by_all(tmp_path: Path) -> None:
+def test_what_fails_is_tried_by_one_and_reported_by_all(tmp_path: Path) -> None:
     root, log = tmp_path / "x", tmp_path / "rendered.txt"
     bad = [still(3).id, still(30).id]
     wish = {"stills": 40, "delay": 0.02, "log": str(log)}
@@ -106,7 +106,7 @@ def test_two_of_three_are_killed_and_the_third_does_it_all(tmp_path: Path, refer
     assert len(ids) - len(set(ids)) <= 2 * IN_FLIGHT
 
 
-def test_all_are_killed_and_the_next_run_goes_on(tmp_path: Path, reference: dict[str, bytes]) -> None:
+def test_all_are_killed_and_the_next_run_continues(tmp_path: Path, reference: dict[str, bytes]) -> None:
     root = tmp_path / "x"
     children = together(root, 3, **WISH, delay=0.04)
     time.sleep(0.6)
@@ -128,7 +128,7 @@ def test_shards_that_end_one_after_the_other(tmp_path: Path) -> None:
     assert tree(root) == tree(tmp_path / "reference")
 
 
-def test_one_is_killed_and_the_other_goes_on(tmp_path: Path) -> None:
+def test_one_is_killed_and_the_other_continues(tmp_path: Path) -> None:
     render(tmp_path / "reference", **WISH)
     root = tmp_path / "x"
     first_log = tmp_path / "first.txt"

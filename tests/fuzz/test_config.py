@@ -150,7 +150,7 @@ def watched():
 
 @cases(0.1)
 @given(st.data(), CONFIGURATIONS)
-def test_whatever_is_rendered_stays_in_its_folder(here, choice, data):
+def test_all_rendered_files_stay_in_the_folder(here, choice, data):
     global _written  # noqa: PLW0603
     data = {k: v for k, v in data.items() if k not in ("canvas", "shard", "runtime")}
     text = choice.draw(TEXTS)

@@ -76,7 +76,7 @@ def test_it_plays_in_the_grid_and_in_full(browser: Browser, video: Video) -> Non
 
 
 @pytest.mark.browser
-def test_who_wants_no_motion_sees_the_poster(browser: Browser, video: Video) -> None:
+def test_with_reduced_motion_the_poster_is_shown(browser: Browser, video: Video) -> None:
     codec, store = video
     features = [{"name": "prefers-reduced-motion", "value": "reduce"}]
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})

@@ -35,7 +35,7 @@ def allowed(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Semaphore]:
 
 
 @pytest.mark.browser
-def test_news_come_while_it_renders(browser: Browser, tmp_path: Path, allowed: threading.Semaphore):
+def test_changes_arrive_while_it_renders(browser: Browser, tmp_path: Path, allowed: threading.Semaphore):
     plan = planned("live", prompts=[{"id": "sea", "text": "a sea"}, {"id": "hill", "text": "a hill"}], seeds="0..9")
     store = Store(tmp_path / "live", durable=False)
     run = threading.Thread(target=go, args=(plan, store))

@@ -59,7 +59,7 @@ def test_values_words_and_states_filter(browser: Browser, tmp_path: Path):
     store = rendered(tmp_path, "mixed", faults, prompts=prompts, seeds="0..2")
     browser.open(store.root)
     assert len(browser.all(".cell.failed")) == 3
-    assert browser.texts(".cell.failed .reason") == ["told to fail"] * 3
+    assert browser.texts(".cell.failed .reason") == ["simulated failure"] * 3
     assert len(browser.all(".cell.warned .warning")) == 3
     assert browser.one(".status").text == "6 pictures · 3 failed · 3 warnings"
     browser.shot("failed")

@@ -45,7 +45,7 @@ def test_the_page_is_small_and_names_its_scripts_by_digest():
     assert policy.startswith("default-src 'none'")
 
 
-def test_the_page_asks_nobody_and_makes_no_markup_of_text():
+def test_the_page_makes_no_requests_and_no_markup_of_text():
     source = "".join(p.read_text("utf-8") for p in sorted(STATIC.iterdir()))
     assert set(page.SCRIPTS) | {"page.html", "gallery.css"} == {p.name for p in STATIC.iterdir()}
     assert not re.findall(r"https?://", source)
@@ -54,7 +54,7 @@ def test_the_page_asks_nobody_and_makes_no_markup_of_text():
         assert "</" not in (STATIC / name).read_text("utf-8")
 
 
-def test_plan_and_jobs_are_told_once(tmp_path: Path):
+def test_plan_and_jobs_are_written_once(tmp_path: Path):
     sweep = [{"sampling.steps": [12, 24], "sampling.sampler": ["euler_a", "ddim"]}]
     store = rendered(tmp_path, "x", prompts=["a sea", "a hill"], seeds="0..1", sweep=sweep)
     plan, jobs, state = (told(store, f"{n}.js") for n in ("plan", "jobs-000", "state"))
@@ -74,11 +74,11 @@ def test_large_seeds_are_text_and_values_keep_their_order(tmp_path: Path):
     assert [row[5:] for row in told(store, "jobs-000.js")["rows"]] == [[0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 1, 1]]
 
 
-def test_errors_and_warnings_are_told(tmp_path: Path):
+def test_errors_and_warnings_are_reported(tmp_path: Path):
     store = rendered(tmp_path, "x", Faults(fail=("hill",), warn=("lake",)), prompts=["a sea", "a hill", "a lake"])
     state = told(store, "state.js")
     assert state["letters"] == "dfw"
-    assert [(i, state["texts"][n]) for i, n in state["notes"]] == [(1, "told to fail"), (2, "told to warn")]
+    assert [(i, state["texts"][n]) for i, n in state["notes"]] == [(1, "simulated failure"), (2, "simulated warning")]
 
 
 def test_thumbnails_show_the_pixels_that_they_name(tmp_path: Path):
@@ -92,7 +92,7 @@ def test_thumbnails_show_the_pixels_that_they_name(tmp_path: Path):
             assert image.size == (SIDE, 160)
 
 
-def test_rebuilding_mends_thumbnails_and_removes_what_nobody_shows(tmp_path: Path):
+def test_rebuilding_mends_thumbnails_and_removes_unused_ones(tmp_path: Path):
     plan, store = planned("x", prompts=["a sea"], seeds="0..2"), Store(tmp_path / "x", durable=False)
     go(plan, store)
     before, thumbs = tree(store.root), store.root / "gallery" / "thumbs"
@@ -126,7 +126,7 @@ def test_csv_of_the_records(tmp_path: Path):
     assert lines[0]["prompt"] == 'a "sea", calm\nand wide'
     assert [line["axis:prompts"] for line in lines] == ["sea", "sea", "hill", "hill"]
     assert [line["status"] for line in lines] == ["done", "done", "failed", "failed"]
-    assert lines[2]["error"] == "told to fail"
+    assert lines[2]["error"] == "simulated failure"
     assert lines[0]["pixels"] == store.ledger().get(plan.ids[0]).pixels
 
 

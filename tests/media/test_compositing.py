@@ -109,7 +109,7 @@ def test_a_poster_that_cannot_be_written_is_a_store_error(video_job: Job, scene:
     assert list(tmp_path.rglob("*")) == [poster]
 
 
-def test_a_picture_is_no_video(video_job: Job, tmp_path: Path) -> None:
+def test_a_picture_is_not_a_video(video_job: Job, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a video"):
         compositing.assemble(
             replace(video_job, video=None), lambda _: np.zeros((1, 1, 3), np.uint8), tmp_path / "a", None

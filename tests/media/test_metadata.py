@@ -94,7 +94,7 @@ def test_no_file_and_a_folder_are_value_errors(tmp_path: Path) -> None:
 
 @given(st.text())
 @settings(deadline=None, derandomize=True)
-def test_the_mark_is_xml_whatever_the_prompt(prompt: str) -> None:
+def test_the_mark_is_xml_for_every_prompt(prompt: str) -> None:
     root = ET.fromstring(xmp.packet(prompt).encode())
     assert root.find(f".//{RDF}Description/{{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}}DigitalSourceType").text == (
         "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"

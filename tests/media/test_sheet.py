@@ -110,6 +110,6 @@ def test_long_words_end_in_an_ellipsis() -> None:
     assert text_layout.fit("a\nb\tc\x07", 10) == "a b c"
 
 
-def test_letters_that_the_font_lacks_are_no_boxes() -> None:
+def test_letters_that_the_font_lacks_are_not_boxes() -> None:
     assert text_layout.fit("naïve café, Łódź: 2 × 3 – a\u0301", 80) == "naive cafe, Lodz: 2 x 3 - a"
     assert text_layout.fit("桜 🎆", 80) == r"\u685c \U0001f386"

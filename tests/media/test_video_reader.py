@@ -26,7 +26,9 @@ PLAYLISTS = [
 
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("content", [b"", b"\0" * 1000, b"\x1aE\xdf\xa3", *PLAYLISTS])
-def test_what_is_no_video_is_a_value_error(read: Callable[[Path], object], content: bytes, tmp_path: Path) -> None:
+def test_other_files_than_videos_are_value_errors(
+    read: Callable[[Path], object], content: bytes, tmp_path: Path
+) -> None:
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(ValueError, match="damaged video"):
         read(tmp_path / "a.mp4")

@@ -85,7 +85,7 @@ def test_colours_come_back(colour: tuple[int, int, int], tmp_path: Path) -> None
         assert np.abs(pixels.mean((0, 1)) - colour).max() <= 3
 
 
-def test_players_are_told_the_colours(make_video: MakeFilm) -> None:
+def test_the_colours_are_in_the_file(make_video: MakeFilm) -> None:
     assert "yuv420p(tv, bt709, progressive), 64x48" in _said_by_ffmpeg(make_video())
 
 
@@ -155,7 +155,7 @@ def test_a_failed_video_leaves_nothing_and_the_old_one_as_it_was(error: BaseExce
     assert path.read_bytes() == b"old"
 
 
-def test_when_ffmpeg_dies_it_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+def test_when_ffmpeg_dies_it_is_reported_and_nothing_is_left(tmp_path: Path) -> None:
     with (  # noqa: PT012
         pytest.raises(StoreError, match=r"a\.mp4: ffmpeg failed: no message \(exit code -9\)"),
         VideoWriter(tmp_path / "a.mp4", (512, 512), Fraction(24), H264) as video,
@@ -168,7 +168,7 @@ def test_when_ffmpeg_dies_it_is_said_and_nothing_is_left(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("metadata", [None, "x"])
-def test_a_folder_that_is_not_there_is_said(metadata: str | None, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported(metadata: str | None, tmp_path: Path) -> None:
     with (
         pytest.raises(StoreError, match=r"a\.mp4: .*[Nn]o such file"),
         VideoWriter(tmp_path / "no" / "a.mp4", (64, 48), Fraction(24), H264, metadata) as video,

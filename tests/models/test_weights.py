@@ -169,7 +169,7 @@ def test_a_broken_cache_is_harmless(folder, cache, text):
     assert local(folder).model == model
 
 
-def test_wrong_entries_of_the_cache_are_made_anew(folder, cache):
+def test_wrong_entries_of_the_cache_are_created_again(folder, cache):
     model = local(folder).model
     cache.write_text(json.dumps(dict.fromkeys(json.loads(cache.read_text()), 7)))
     assert local(folder).model == model
@@ -198,7 +198,7 @@ def test_a_missing_part_is_named(folder, part):
     assert f"has no {part}/config.json (is it a diffusers folder?)" in refusal(folder)
 
 
-def test_a_folder_of_something_else_is_no_model(tmp_path):
+def test_a_folder_of_something_else_is_not_a_model(tmp_path):
     assert refusal(tmp_path).startswith("model.path:")
 
 

@@ -95,7 +95,7 @@ def test_times(time: str | float, frame: float) -> None:
 
 
 @pytest.mark.parametrize("time", ["1,5s", "50 %", "later", "", "-1", "1e3", True, None, "٣"])
-def test_what_is_no_time(time: object) -> None:
+def test_invalid_times(time: object) -> None:
     if time == "٣":  # Arabic digits are digits to Python; they must not end up somewhere else
         assert CLOCK.frame(str(time)) == 3
         return
@@ -143,7 +143,7 @@ def test_deforum_expressions_are_refused_with_the_reason(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "(1)", "0:(1) 30:(2)", "a:(1)", "-3:(1)", "0:(1, 2)", "0:(((", "1:(1)):"])
-def test_what_is_no_deforum_string(text: str) -> None:
+def test_invalid_deforum_strings(text: str) -> None:
     with pytest.raises(ValueError, match=r"schedule|expression|frame number"):
         deforum.parse(text)
 

@@ -94,7 +94,7 @@ TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("data", "keys"), TOGETHER)
-def test_mistakes_are_said_all_at_once(data: dict[str, Any], keys: list[str]) -> None:
+def test_mistakes_are_reported_all_at_once(data: dict[str, Any], keys: list[str]) -> None:
     with pytest.raises(ConfigError) as found:
         check(Motion, data, "motion")
     assert [p.key for p in found.value.problems] == [f"motion.{k}" for k in keys]

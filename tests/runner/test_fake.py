@@ -29,7 +29,7 @@ class Shots:
         return np.full((24, 32, 3), 200, np.uint8)
 
 
-def test_the_same_shot_is_the_same_picture_in_any_company() -> None:
+def test_the_same_shot_is_the_same_picture_in_any_batch() -> None:
     shots = [still(i).shot for i in range(6)]
     alone = {s.id: draw(s) for s in shots}
     for rows in (1, 4):

@@ -144,7 +144,7 @@ def test_the_longest_come_first_and_equals_in_order(store: Store) -> None:
     assert opener.rendered == [p.ids[i] for i in (2, 0, 1, 3)]
 
 
-def test_out_of_memory_goes_on_under_the_new_profile(store: Store, chain: str) -> None:
+def test_out_of_memory_continues_under_the_new_profile(store: Store, chain: str) -> None:
     """What was done keeps its profile; what comes after has the new one, and no chain crosses."""
     p = plan(*(still(i) for i in range(6)), video(4, mode=chain, seed=9))
 
@@ -215,12 +215,12 @@ def test_chains_consume_what_is_stored(store: Store, chain: str, tmp_path: Path)
         assert png.decode(f).shape == (24, 32, 3)
 
 
-def test_a_chain_goes_on_where_it_stopped(store: Store, chain: str, tmp_path: Path) -> None:
+def test_a_chain_continues_where_it_stopped(store: Store, chain: str, tmp_path: Path) -> None:
     p = plan(video(9, mode=chain))
     shots = motion.shots(p[0])
     first = Opener(Faults(fail=(shots[5].id,)))
     outcome = run(p, store, first)
-    assert (outcome.failed, outcome.errors[0][1]) == (1, f"shot {shots[5].id}: told to fail")
+    assert (outcome.failed, outcome.errors[0][1]) == (1, f"shot {shots[5].id}: simulated failure")
     assert first.rendered == [s.id for s in shots[:6]]
     second = Opener()
     assert run(p, store, second).done == 1
@@ -251,13 +251,13 @@ def test_a_video_takes_finished_pictures_of_its_own_profile_only(store: Store, r
 @pytest.mark.parametrize(
     ("faults", "message"),
     [
-        (Faults(fail=("BAD",)), "told to fail"),
+        (Faults(fail=("BAD",)), "simulated failure"),
         (Faults(nan=("BAD",)), "not finite"),
         (Faults(memory=("BAD",)), "out of memory"),
-        (Faults(crash=("BAD",)), "RuntimeError: the fake renderer was told to crash"),
+        (Faults(crash=("BAD",)), "RuntimeError: the fake renderer simulates a crash"),
     ],
 )
-def test_what_fails_is_recorded_and_the_others_go_on(store: Store, faults: Faults, message: str) -> None:
+def test_what_fails_is_recorded_and_the_others_continue(store: Store, faults: Faults, message: str) -> None:
     p = plan(*[still(i, "BAD sea" if i in (1, 4) else "sea") for i in range(8)], video(3), video(3, prompt="BAD"))
     outcome = run(p, store, Opener(faults))
     assert (outcome.done, outcome.failed) == (7, 3)
@@ -430,7 +430,7 @@ def test_warnings_survive_a_resumed_video(store: Store) -> None:
     shots = motion.shots(p[0])
     run(p, store, Opener(Faults(warn=(shots[0].id,), fail=(shots[3].id,)), rows=1))
     assert run(p, store, Opener(rows=1)).done == 1
-    assert store.ledger().get(p.ids[0]).warnings == ("told to warn",)
+    assert store.ledger().get(p.ids[0]).warnings == ("simulated warning",)
 
 
 def test_a_new_slug_leaves_no_old_file(store: Store) -> None:
@@ -440,7 +440,7 @@ def test_a_new_slug_leaves_no_old_file(store: Store) -> None:
     assert [f.name for f in (store.root / "images").iterdir()] == [Path(still(0, slug="new").path).name]
 
 
-def test_a_renderer_that_keeps_a_shot_is_told_on(store: Store) -> None:
+def test_a_renderer_that_keeps_a_shot_is_an_error(store: Store) -> None:
     class Forgetful(FakeRenderer):
         def render(self, feed):
             while (shot := feed.take()) is not None:

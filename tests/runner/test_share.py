@@ -115,7 +115,7 @@ def test_a_failed_shot_fails_its_videos_everywhere(store: Store, chain: str) -> 
     openers = [Opener(Faults(fail=(bad,)), delay=0.01) for _ in range(3)]
     outcomes = together(p, store, openers)
     assert [o.failed for o in outcomes] == [1, 1, 1]
-    assert all(o.errors == ((p.ids[0], f"shot {bad}: told to fail"),) for o in outcomes)
+    assert all(o.errors == ((p.ids[0], f"shot {bad}: simulated failure"),) for o in outcomes)
     assert rendered(openers).count(bad) == 1
     assert run(p, store, Opener()).done == 1
 
@@ -211,7 +211,7 @@ def test_a_run_says_in_the_folder_what_it_did(store: Store) -> None:
     assert not store.workers()
 
 
-def test_claims_of_the_dead_are_cleared_up_though_all_is_done(store: Store) -> None:
+def test_claims_of_ended_processes_are_removed_if_all_is_done(store: Store) -> None:
     p = stills(2)
     run(p, store, Opener())
     left = store.root / ".claims-dead" / "t.alive"

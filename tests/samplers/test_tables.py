@@ -213,7 +213,7 @@ def test_evaluations_and_widths() -> None:
     assert got == expected | {name: (20, 2) for name in SAMPLERS if name.startswith("dpmpp")}
 
 
-def test_multistep_restart_is_no_slice() -> None:
+def test_multistep_restart_is_not_a_slice() -> None:
     for name in ("dpmpp_2m", "unipc"):
         full, part = (table(SAMPLERS[name], EPSILON, 10, start) for start in (0, 4))
         np.testing.assert_array_equal(part.timesteps, full.timesteps[4:])

@@ -110,7 +110,7 @@ def test_a_frame_of_a_prompt_video_is_the_picture_of_that_prompt():
 
 
 @pytest.mark.parametrize("change", ["prompt", "negative", "seed", "width", "height", "sampler", "steps", "guidance"])
-def test_whatever_decides_the_pixels_is_in_the_id(change):
+def test_everything_that_decides_the_pixels_is_in_the_id(change):
     other = {"sampler": "ddim"}.get(change, getattr(SHOT, change) * 2)
     assert replace(SHOT, **{change: other}).id != SHOT.id
 
@@ -147,7 +147,7 @@ def test_how_and_where_are_not_in_ids(how):
     ],
     ids=str,
 )
-def test_the_same_wish_has_the_same_id(one, other):
+def test_the_same_settings_have_the_same_id(one, other):
     assert planned(**one).ids == planned(**other).ids
 
 

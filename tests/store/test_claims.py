@@ -55,7 +55,7 @@ def test_every_chunk_has_one_owner(tmp_path: Path) -> None:
         claims.leave(True)
 
 
-def test_the_work_of_the_dead_goes_to_one_of_the_others(tmp_path: Path) -> None:
+def test_the_work_of_an_ended_process_goes_to_one_other(tmp_path: Path) -> None:
     dead, a, b = (Claims(tmp_path, "s", token) for token in ("dead", "a", "b"))
     assert dead.take("c") is Claim.OURS
     assert a.take("c") is Claim.THEIRS
@@ -67,7 +67,7 @@ def test_the_work_of_the_dead_goes_to_one_of_the_others(tmp_path: Path) -> None:
     assert not folders(tmp_path)
 
 
-def test_who_stops_early_leaves_its_work_to_others(tmp_path: Path) -> None:
+def test_work_of_a_process_that_stops_early_goes_to_others(tmp_path: Path) -> None:
     a, b = Claims(tmp_path, "s", "a"), Claims(tmp_path, "s", "b")
     a.take("c")
     a.leave(ended=False)
@@ -75,7 +75,7 @@ def test_who_stops_early_leaves_its_work_to_others(tmp_path: Path) -> None:
     b.leave(True)
 
 
-def test_what_was_carried_to_its_end_is_not_tried_again(tmp_path: Path) -> None:
+def test_finished_work_is_not_tried_again(tmp_path: Path) -> None:
     a, b = Claims(tmp_path, "s", "a"), Claims(tmp_path, "s", "b")
     a.take("c")
     a.leave(ended=True)
@@ -86,7 +86,7 @@ def test_what_was_carried_to_its_end_is_not_tried_again(tmp_path: Path) -> None:
     later.leave(True)
 
 
-def test_what_the_dead_left_is_cleared_up(tmp_path: Path) -> None:
+def test_claims_of_ended_processes_are_removed(tmp_path: Path) -> None:
     for token in ("a", "b"):
         claims = Claims(tmp_path, "s", token)
         claims.take("c")
@@ -112,7 +112,7 @@ def test_other_work_is_left_alone(tmp_path: Path) -> None:
     assert not folders(tmp_path)
 
 
-def test_a_claim_that_nobody_signed_is_waited_for_and_then_taken(tmp_path: Path) -> None:
+def test_an_unsigned_claim_is_waited_for_and_then_taken(tmp_path: Path) -> None:
     a = Claims(tmp_path, "s", "a")
     unsigned = folders(tmp_path)[0] / "c.0"
     unsigned.touch()
@@ -123,7 +123,7 @@ def test_a_claim_that_nobody_signed_is_waited_for_and_then_taken(tmp_path: Path)
     a.leave(True)
 
 
-def test_who_was_taken_for_dead_goes_on(tmp_path: Path) -> None:
+def test_a_process_that_seemed_dead_continues(tmp_path: Path) -> None:
     """A machine that slept: others have cleared up meanwhile."""
     a = Claims(tmp_path, "s", "a")
     a.take("c")
@@ -155,7 +155,7 @@ def test_a_heartbeat_that_stopped_is_old_by_the_clock_of_the_file_system(tmp_pat
     assert (liveness(tmp_path / "a", 0), liveness(tmp_path / "b", 0)) == (Liveness.ENDED, Liveness.GONE)
 
 
-def test_a_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_heartbeat_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "BEAT", 0.01)
     beaten = threading.Event()
     touch = heartbeat.touch

@@ -14,7 +14,7 @@ from sdbatch.store import Ledger, Record
 from sdbatch.store.record import MAX_LINE, parse
 
 DONE = Record("j0123456789abcdef", "done", "images/a-s0-j0123456789abcdef.png", "b2:p", "b2:f", 10, "p1", ("w",))
-FAILED = Record(DONE.id, "failed", profile="p1", error="told to fail")
+FAILED = Record(DONE.id, "failed", profile="p1", error="simulated failure")
 
 
 def ledger(tmp_path: Path, *contents: bytes, intact: bool = True) -> Ledger:

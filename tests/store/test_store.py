@@ -144,7 +144,7 @@ def test_an_empty_folder_says_nothing(store: Store) -> None:
     assert not store.root.exists()
 
 
-def test_profiles_come_back_and_lies_do_not(store: Store) -> None:
+def test_profiles_are_read_back_unless_they_were_changed(store: Store) -> None:
     profile = Profile("fake", rows=3, versions=(("z", "1"), ("a", "2")))
     with store.worker() as w:
         store.keep_profile(w, profile)
@@ -167,7 +167,7 @@ def test_strays_are_files_without_a_record(store: Store) -> None:
     assert list(store.strays(store.ledger())) == [store.root / "images/stray.png"]
 
 
-def test_rivals_bring_news_once(store: Store) -> None:
+def test_results_of_other_workers_are_reported_once(store: Store) -> None:
     p = stills(4)
     own, other = store.worker(), store.worker()
     put(store, own, p[3])
@@ -199,7 +199,7 @@ def test_a_line_that_is_still_being_written_is_read_when_it_is_whole(store: Stor
     assert list(others.poll()) == []
 
 
-def test_old_failures_are_no_news(store: Store) -> None:
+def test_old_failures_are_not_reported(store: Store) -> None:
     """One that compacts writes every line anew, also of failures that are being tried again."""
     p = stills(2)
     own, other = store.worker(), store.worker()
@@ -265,7 +265,7 @@ def test_a_worker_that_others_look_at_waits_for_its_lock(store: Store, monkeypat
     assert store.living() == 0
 
 
-def test_a_worker_cleared_up_before_its_lock_begins_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_cleared_up_before_its_lock_starts_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     try_lock = files.try_lock
 
     def too_late(fd: int, wait: bool = False) -> bool:
@@ -313,7 +313,7 @@ def test_without_locks_nothing_is_removed_and_nothing_is_lost(store: Store, monk
     assert store.worker_files() == sorted([a.path, b.path])
 
 
-def test_rivals_are_not_believed_without_the_file(store: Store) -> None:
+def test_results_of_other_workers_need_their_file(store: Store) -> None:
     p = stills(1)
     own, other = store.worker(), store.worker()
     others = store.other_workers(own)
@@ -322,7 +322,7 @@ def test_rivals_are_not_believed_without_the_file(store: Store) -> None:
     assert list(others.poll()) == []
 
 
-def test_who_waits_for_a_lock_gets_the_file_that_is_there(tmp_path: Path) -> None:
+def test_waiting_for_a_lock_gives_the_current_file(tmp_path: Path) -> None:
     path, seen = tmp_path / "manifest" / ".lock", []
 
     def wait() -> None:

@@ -26,7 +26,7 @@ BAD = {"name": "pillow", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions
         (None, 2, "The auditor says: ConnectionError: no route\n"),
     ],
 )
-def test_what_is_said(tmp_path: Path, packages: list[dict[str, Any]] | None, code: int, says: str) -> None:
+def test_messages(tmp_path: Path, packages: list[dict[str, Any]] | None, code: int, says: str) -> None:
     auditor = tmp_path / "auditor"
     answer = json.dumps({"dependencies": packages}) if packages else ""
     auditor.write_text(f"#!/bin/sh\necho 'ConnectionError: no route' >&2\ncat <<'END'\n{answer}\nEND\n")

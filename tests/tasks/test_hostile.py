@@ -202,7 +202,7 @@ def test_profiles_of_garbage(stills: Folder, data: bytes) -> None:
     _survives(stills)
 
 
-def test_pictures_that_are_no_pictures_with_fitting_digests(stills: Folder) -> None:
+def test_files_that_are_not_pictures_with_matching_digests(stills: Folder) -> None:
     """The manifest agrees with a file that nothing can decode."""
     path = stills.path("images/*")
     record = next(r for r in stills.store.ledger().records() if r.path == f"images/{path.name}")

@@ -22,7 +22,7 @@ def _prune(folder: Folder, **more) -> str:
     return folder.out
 
 
-def test_nothing_goes_that_is_wanted(stills: Folder) -> None:
+def test_nothing_that_is_needed_is_removed(stills: Folder) -> None:
     before = stills.tree()
     assert "nothing to remove" in _prune(stills, prune={"apply": True, "plans": True, "shots": True})
     assert stills.tree() == before

@@ -33,7 +33,7 @@ def _noisy(shot: Shot, feed: Feed | None = None) -> Pixels:
     return pixels
 
 
-def test_what_holds_is_found_to_hold(stills: Folder) -> None:
+def test_unchanged_files_are_bit_equal(stills: Folder) -> None:
     before = stills.tree()
     code, said = stills.json()
     assert (code, said["counts"]["bit_equal"], said["recorded"], said["findings"]) == (0, 4, 4, [])
@@ -194,7 +194,7 @@ def test_videos_that_differ_name_the_frames(folder: Folder, videos, monkeypatch:
 def test_jobs_that_cannot_be_rendered_again(stills: Folder) -> None:
     assert stills.run(task="verify", model={"kind": "fake", "fake": {"fail": ["lighthouse"]}}) == 1
     assert "2 cannot be rendered" in stills.out
-    assert "told to fail" in stills.out
+    assert "simulated failure" in stills.out
 
 
 def test_nothing_to_compare(folder: Folder) -> None:
@@ -271,7 +271,7 @@ def test_a_manifest_that_was_tampered_with(stills: Folder) -> None:
     assert "digest in the manifest was changed" in stills.out
 
 
-def test_damaged_lines_are_told(stills: Folder) -> None:
+def test_damaged_lines_are_reported(stills: Folder) -> None:
     stills.store.manifest.write_text("X" + stills.store.manifest.read_text())
     code, said = stills.json()
     assert (code, said["recorded"], said["damaged_lines"]) == (0, 3, 1)
@@ -281,7 +281,7 @@ def test_damaged_lines_are_told(stills: Folder) -> None:
     assert stills.json()[1]["damaged_lines"] == 0
 
 
-def test_another_picture_with_fitting_digests(stills: Folder) -> None:
+def test_another_picture_with_matching_digests(stills: Folder) -> None:
     """File and manifest changed together: rendering again tells."""
     path = stills.path("images/*")
     other = png.encode(255 - png.decode(path), png.read_text(path))

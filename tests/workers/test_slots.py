@@ -95,7 +95,7 @@ def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"device": "cuda:"}, "runtime.device: 'cuda:' is not allowed"),
     ],
 )
-def test_mistakes_are_said_in_words(wrong: dict[str, object], said: str) -> None:
+def test_mistakes_are_reported_in_words(wrong: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError) as e:
         check(Runtime, wrong, "runtime")
     assert said in str(e.value)

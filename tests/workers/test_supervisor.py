@@ -105,7 +105,7 @@ def test_all_drain(command, tmp_path: Path, reference: dict[str, bytes]) -> None
     assert tree(tmp_path / "one/outputs") == reference
 
 
-def test_workers_that_nobody_watches_stop(command, tmp_path: Path) -> None:
+def test_workers_without_a_supervisor_stop(command, tmp_path: Path) -> None:
     one = command(*ONE, "runtime.processes=2", "model.fake.delay=0.2")
     one.until("outputs/x/images/*.png")
     workers = one.children()
@@ -119,10 +119,10 @@ def test_what_fails_is_the_exit_code(command) -> None:
     one = command(*ONE, "runtime.processes=2", "model.fake.fail=[hill]")
     assert one.wait() == 1
     assert "x: 20 rendered, 20 failed" in one.said
-    assert one.said.count("told to fail") >= 20
+    assert one.said.count("simulated failure") >= 20
 
 
-def test_what_is_wrong_is_said_once(command, tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported_once(command, tmp_path: Path) -> None:
     one = command("name=x", "model=tiny", "prompts=[a sea]", "runtime.processes=2", "runtime.dtype=float16")
     assert one.wait() == 2, one.said
     assert one.said.count("float16 is for GPUs") == 1

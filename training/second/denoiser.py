@@ -130,7 +130,7 @@ def train(
     budget: float | None = None,
     say: Callable[[str], None] = print,
 ) -> Denoiser:
-    """Fit text encoder and denoiser, or go on; returns them with the averaged weights."""
+    """Fit text encoder and denoiser, from the checkpoint if there is one; returns them with the averaged weights."""
     torch.manual_seed(recipe.seed)
     latents = next(iter(shelf.stacked.values())).shape[1]
     module = build(tokenizer, latents, channels, weights).to(device)
@@ -138,7 +138,7 @@ def train(
     fit = Fit(module, recipe, parts)
     path = folder / "denoiser.safetensors"
     if fit.load(path):
-        say(f"denoiser: goes on at step {fit.step}")
+        say(f"denoiser: continues at step {fit.step}")
     lessons = Lessons(shelf, tokenizer, recipe.seed, device, caption)
 
     def loss_at(replica: torch.nn.Module, step: int, part: int, parts: int) -> torch.Tensor:

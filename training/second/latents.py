@@ -1,4 +1,4 @@
-"""Paints the scenes of the denoiser's training and keeps them as latents, in shards that can go on."""
+"""Paints the scenes of the denoiser's training and keeps them as latents, in shards; a new start continues them."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def reader_loss(module: torch.nn.Module, scenes: Sequence[Scene], pixels: np.nda
 def train(
     folder: Path, device: torch.device, *, steps: int, workers: int = 1, say: Callable[[str], None] = print
 ) -> Reader:
-    """Fit the reader, or go on, and keep it in half precision beside this module; `workers` processes paint."""
+    """Fit or resume the reader, and keep it in half precision beside this module; `workers` processes paint."""
     torch.manual_seed(1)
     module = Reader().to(device, memory_format=torch.channels_last)
     recipe = replace(RECIPE, steps=steps)

@@ -44,7 +44,7 @@ class ModelKind:
     group: str = ""
 
     def locate(self, settings: ModelSettings) -> Any:
-        """The ``models.source.Source`` of ``settings`` (this package lies below ``models``)."""
+        """The ``models.source.Source`` of ``settings`` (this package is below ``models``)."""
         return import_module(self.module).locate(settings)
 
 

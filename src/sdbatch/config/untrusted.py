@@ -1,4 +1,4 @@
-"""Keys that YAML files must not set. The command line is trusted; a file can come from somebody else.
+"""Keys that YAML files must not set. The command line is trusted; a file may come from another person.
 
 Hydra calls the object that ``_target_`` names, logging calls ``()`` and ``class``, clusters run ``setup`` as shell
 commands, and ``hydra.run.dir`` can be any folder. Experiments need none of them.

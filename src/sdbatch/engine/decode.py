@@ -44,7 +44,7 @@ class Decoded:
 
 
 class Vae:
-    """Encodes and decodes; inputs and outputs are fp32, whatever the module's precision."""
+    """Encodes and decodes; inputs and outputs are fp32, for every precision of the module."""
 
     def __init__(self, module: Any, device: torch.device, stats: Stats, order: Order | None = None) -> None:
         self._module = module

@@ -154,7 +154,7 @@ def compile_settings(exact: bool) -> None:
     import torch._dynamo.config as dynamo
     import torch._inductor.config as inductor
 
-    dynamo.recompile_limit = dynamo.accumulated_recompile_limit = 4096  # beyond it calls would go on uncompiled
+    dynamo.recompile_limit = dynamo.accumulated_recompile_limit = 4096  # beyond it calls would run uncompiled
     inductor.deterministic = exact
     if exact:  # inductor recommends TF32 for float32, whose bits are not float32's
         warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)

@@ -72,13 +72,13 @@ class FakeRenderer:
             time.sleep(self._delay)
         faults = self._faults
         if _hit(shot, faults.crash):
-            raise RuntimeError("the fake renderer was told to crash")
-        for words, error in ((faults.fail, "told to fail"), (faults.nan, "the picture is not finite (NaN)")):
+            raise RuntimeError("the fake renderer simulates a crash")
+        for words, error in ((faults.fail, "simulated failure"), (faults.nan, "the picture is not finite (NaN)")):
             if _hit(shot, words):
                 return Failure(shot, error)
         if _hit(shot, faults.memory):
             return Failure(shot, "out of memory")
-        warnings = ("told to warn",) if _hit(shot, faults.warn) else ()
+        warnings = ("simulated warning",) if _hit(shot, faults.warn) else ()
         return Picture(shot, draw(shot, feed), warnings)
 
 

@@ -102,7 +102,7 @@ def locked(path: Path) -> Iterator[bool]:
     try:
         yield held
     finally:
-        remove(path)  # while it is held: whoever waits for it finds it gone and makes it anew
+        remove(path)  # while it is held: a waiting process notices that and creates it again
         lock.release()
 
 

@@ -19,7 +19,7 @@ from sdbatch.store.plan_file import Plan
 from sdbatch.version import __version__
 
 CHUNK = 2500  # jobs in one file
-LISTED = 20_000  # values of an axis that are put in the axis' own order; more come as they come
+LISTED = 20_000  # values of an axis that are put in the axis' own order; beyond that the order of the plan
 SAFE = 2**53  # larger whole numbers are text in JavaScript
 TITLES = {"prompts": "prompt", "seeds": "seed"}
 _HOW = attrgetter("width", "height", *Sampling.model_fields)  # of a shot: its setting
@@ -36,7 +36,7 @@ class PlanIndex:
         self._plan = plan
         self._keys = [axis.keys for axis in axes] or [(key,) for key in _labels(plan)]
         self._values: list[dict[Parts, int]] = [_listed(axis) for axis in axes] or [{} for _ in self._keys]
-        self._words: dict[int, str] = {}  # of prompts that nobody gave an id, by their digit; others have none
+        self._words: dict[int, str] = {}  # of prompts without an id of the user, by their digit
 
     def chunks(self) -> Iterator[dict[str, Any]]:
         """The jobs, ``CHUNK`` at a time; empty plans have none."""
@@ -152,7 +152,7 @@ def _listed(axis: Axis) -> dict[Parts, int]:
 
 
 def joined(parts: Iterable[str]) -> str:
-    """Labels that go together, as people read them."""
+    """The labels of one value, for users."""
     return " · ".join(parts)
 
 

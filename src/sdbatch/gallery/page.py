@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 _STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("core.js", "layout.js", "grid.js", "compare.js", "view.js", "takeaway.js", "toolbar.js", "main.js")
+SCRIPTS = ("core.js", "layout.js", "grid.js", "compare.js", "view.js", "exports.js", "toolbar.js", "main.js")
 POLICY = (
     "default-src 'none'",
     "script-src {script} 'strict-dynamic'",

@@ -4,7 +4,7 @@ index.html             the page
 gallery/plan.js        name, axes, number of jobs
 gallery/jobs-000.js    jobs and their settings, a chunk a file
 gallery/state.js       what became of each job; while it renders also how it goes
-gallery/records-000.js what the manifest says of each job, read when a picture is opened
+gallery/records-000.js the manifest's record of each job, read when a picture is opened
 gallery/thumbs/        small pictures
 """
 

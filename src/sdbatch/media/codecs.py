@@ -10,13 +10,14 @@ from sdbatch.spec.jobs import Encoding
 # In-between frames by motion estimation both ways, blocks overlapped (https://ffmpeg.org/ffmpeg-filters.html#minterpolate)
 _BETWEEN = "minterpolate=fps={fps}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir:vsbmc=1"
 _LAST_AGAIN = "tpad=stop=1:stop_mode=clone"
-AHEAD = 2  # frames that it looks ahead: it stops so long before the last one (and before the next one is made of that)
+AHEAD = 2  # frames that minterpolate looks ahead: it ends that many frames before the last one
 
 
 def arguments(encoding: Encoding, fps: Fraction, cycle: int = 0) -> list[str]:
     """ffmpeg's arguments from frames at ``fps`` to a file. ValueError for a codec that is not in the table.
 
-    ``cycle``: a loop of so many frames, of which ``AHEAD`` come again at the end, for what lies between last and first.
+    ``cycle``: the number of frames of a loop. Its first ``AHEAD`` are repeated at the end, so that frames between the
+    last and the first can be interpolated.
     """
     if encoding.codec not in CODECS:
         raise ValueError(f"unknown codec {encoding.codec!r}; allowed: {', '.join(CODECS)}")

@@ -23,7 +23,7 @@ def compose(frame: Frame, picture: Callable[[int], Plate], finer: int = 1) -> Pi
     """A frame: the weighted sum of its layers, each seen through its camera; ``picture(i)`` is shot i.
 
     A layer with a seam is laid over those before it. A single layer of weight 1 is not computed with: seen straight on
-    it is returned as it is, bit for bit. ``finer``: composed at so many times the size, then averaged.
+    it is returned as it is, bit for bit. ``finer``: composed at that many times the size, then averaged.
     """
     first = _seen(frame[0], picture, finer)
     if len(frame) == 1 and frame[0].weight == 1:

@@ -50,7 +50,7 @@ def write(shot: Shot) -> str:
 def parse(text: str) -> dict[str, Any]:
     """Parse an infotext of sdbatch or A1111. Never raises: any other text is a prompt.
 
-    Always ``prompt`` and ``negative``; where given ``steps``, ``sampler`` (our name if it is one of ours),
+    Always ``prompt`` and ``negative``; where given ``steps``, ``sampler`` (sdbatch's name, if it has the sampler),
     ``guidance``, ``seed``, ``width``, ``height``, ``model``, ``clip_skip``; every other parameter, and every one whose
     value is not what its key promises, as text in ``extras``.
     """

@@ -68,7 +68,7 @@ def block(text: str, letters: Font, width: int, lines: int) -> Block:
 
 
 def _line_end(text: str, letters: Font, width: int) -> int:
-    """How many characters go on the first line: up to a space if there is one, at least one."""
+    """How many characters fit on the first line: up to a space if there is one, at least one."""
     end = len(text)
     if letters.getlength(text) > width:
         end = next((n for n in range(1, len(text)) if letters.getlength(text[: n + 1]) > width), len(text))

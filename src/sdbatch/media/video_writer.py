@@ -29,9 +29,9 @@ class VideoWriter:
             for pixels in frames:
                 video.add(pixels)
 
-    Equal frames give equal bytes (of one ``ffmpeg.encoder_build()``). Until the block ends well only
+    Equal frames give equal bytes (of one ``ffmpeg.encoder_build()``). Until the block ends without an error only
     ``.<name>.<pid>.part`` (and ``.text.part``) exist beside ``path``; if it raises they are removed. ``size`` is
-    (width, height). ``metadata`` is text (JSON): MP4 and WebM carry it as their comment, MP4 the XMP mark with it.
+    (width, height). ``metadata`` is text (JSON): MP4 and WebM hold it as their comment, MP4 also the XMP mark.
     ``cycle`` is the number of frames of a video that loops: frames are also put between its last and its first.
     """
 
@@ -57,7 +57,7 @@ class VideoWriter:
         self._part = atomic.hidden(self.path)
         self._notes = self._part.with_suffix(".text.part")
         self._cycle = cycle if encoding.interpolate > 1 else 0
-        self._first: list[Pixels] = []  # of a cycle: they come again
+        self._first: list[Pixels] = []  # of a cycle: they are repeated at the end
         self._arguments = self._command(fps, encoding)
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -34,8 +34,8 @@ class Codec:
 
     ``filters`` end in the pixel format. ``arguments`` may name {quality} (crf, 0 best - 51), {percent} (the same as
     100 best - 0) and {preset} (x264's). ``demuxers`` are ffmpeg's names of what reads the file back. ``even``: odd
-    sizes get one more row or column, a copy of the last. ``tagged``: the container carries our metadata. ``element``
-    is the HTML element that plays the file.
+    sizes get one more row or column, a copy of the last. ``tagged``: the container can hold metadata. ``element`` is
+    the HTML element that plays the file.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Names of the files that a job becomes, relative to outputs/<name>/: written and read here and nowhere else.
 
-A picture is one PNG. Beside a video lie its poster (the first frame) and its sidecar (what the video says of itself).
+A picture is one PNG. Beside a video are its poster (the first frame) and its sidecar (its metadata).
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def poster(video: Path) -> Path:
 
 
 def sidecar(video: Path) -> Path:
-    """What a video says of itself, as JSON."""
+    """The metadata of a video, as JSON."""
     return video.with_suffix(SIDECAR)
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """What lies beside a job's file: nothing beside a picture."""
+    """The files beside a job's file; none beside a picture."""
     return () if is_picture(path) else (sidecar(path), poster(path))

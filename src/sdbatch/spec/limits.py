@@ -1,4 +1,4 @@
-"""Ranges of numbers that more than one module checks: in a configuration, and in what a file says of itself."""
+"""Ranges of numbers that more than one module validates: in a configuration and in the metadata of a file."""
 
 from __future__ import annotations
 

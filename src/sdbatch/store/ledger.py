@@ -44,7 +44,7 @@ class Ledger:
         return None if at is None else parse(self._line(at))
 
     def line(self, job_id: str) -> bytes:
-        """The record's line as it stands, without its end."""
+        """The record's line, without its newline."""
         return self._line(self._at[job_id])
 
     def records(self) -> Iterator[Record]:

@@ -141,7 +141,7 @@ class Progress:
         jobs = {"done": self.done, "failed": self.failed, "total": self.jobs}
         left = None if self.left is None else round(self.left)
         data = {"state": state, "jobs": jobs, "pictures": pictures, "seconds_left": left}
-        with suppress(OSError):  # nobody's picture should fail for it
+        with suppress(OSError):  # no picture should fail because of it
             atomic.write(self._status, [f"{json.dumps(data)}\n".encode()])
 
 

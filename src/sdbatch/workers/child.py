@@ -16,11 +16,11 @@ from sdbatch.terminal.progress import Progress
 def receive() -> tuple[dict[str, Any], Reporter]:
     """The settings from standard input, and the reporter. Call it once, before anything is printed.
 
-    When the input ends, this process gets SIGTERM and stops as if the user had asked it to.
+    When the input ends, this process gets SIGTERM and stops as after Ctrl-C.
     """
     settings: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # whatever a library prints is a message, not an event
+    os.dup2(2, 1)  # what a library prints is a message, not an event
     threading.Thread(target=_watch, name="supervisor", daemon=True).start()
     return settings, Reporter(out)
 

@@ -21,7 +21,7 @@ class Process:
     """Starts at once. ``send`` is called from threads with each event, each message, and finally the exit code."""
 
     def __init__(self, settings: Mapping[str, Any], environment: Mapping[str, str], send: Send) -> None:
-        # A session of its own: Ctrl-C on the terminal reaches the supervisor alone, which asks its workers to stop.
+        # A session of its own: Ctrl-C on the terminal reaches only the supervisor, which stops its workers.
         self._process = subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
             COMMAND,
             stdin=subprocess.PIPE,

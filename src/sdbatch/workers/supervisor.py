@@ -36,7 +36,7 @@ class Supervisor:
 
     @property
     def stopped(self) -> bool:
-        """Whether it was asked to stop or to drain."""
+        """Whether a stop or a drain was requested."""
         return self._signals.ending
 
     def run(self) -> int:

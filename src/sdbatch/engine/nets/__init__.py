@@ -2,5 +2,5 @@
 
 They run the same operations in the same order, so their bits are those of the originals (tests/engine/test_nets.py).
 What they leave out is what costs: five seconds of imports, divisions by 1.0, options that no such model uses. A
-configuration that asks for more than they have is built with diffusers' or transformers' own class (``build``).
+configuration that needs more than they have is built with diffusers' or transformers' own class (``build``).
 """

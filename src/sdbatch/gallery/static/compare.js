@@ -3,14 +3,14 @@
 let pinned = -1, wiping = false, cut = 50;
 
 function media(i, more) {
-  if (letter(i) === "f") return h("p", { className: "reason failed" }, `Failed: ${now.notes.get(i) || ""}`);
+  if (code(i) === "f") return h("p", { className: "reason failed" }, `Failed: ${now.notes.get(i) || ""}`);
   if (!done(i)) return h("p", { className: "reason" }, now.live ? "not rendered yet" : "not rendered");
   const animated = video(i)?.element === "img"; // it cannot be paused
   if (!video(i) || animated) return h("img", { src: animated && still.matches ? poster(i) : file(i), alt: alt(i), decoding: "async", draggable: false });
   return h("video", { src: file(i), poster: poster(i), controls: true, loop: true, autoplay: !still.matches, muted: true, playsInline: true, "aria-label": alt(i), ...more });
 }
 
-function boxed(i, node) { // as large as it fits, at most four times its size
+function boxed(i, node) { // as large as fits, at most four times its size
   const [wide, high] = setting(i).size, box = h("div", { className: "box" }, node);
   box.style.setProperty("--wide", wide);
   box.style.setProperty("--high", high);
@@ -20,11 +20,11 @@ function boxed(i, node) { // as large as it fits, at most four times its size
 function stageOf(i) { // what is on the stage when i is shown
   if (pinned < 0) return [boxed(i, media(i))];
   if (pinned === i) return [named(i, "A", h("em", {}, "Choose another picture: arrow keys, a thumbnail, or close this view"))];
-  return wiping ? [wiped(i)] : together([named(pinned, "A"), named(i, "B", null, { controls: false })]);
+  return wiping ? [wiped(i)] : synchronized([named(pinned, "A"), named(i, "B", null, { controls: false })]);
 }
 
 function wiped(i) {
-  const bare = { controls: false }; // they would be under the slider
+  const bare = { controls: false }; // controls would be under the slider
   const over = h("div", { className: "over" }, media(pinned, bare));
   const slider = h("input", { type: "range", min: 0, max: 100, step: 0.5, value: cut, "aria-label": "wiper", oninput: () => put(+slider.value) });
   const put = (to) => {
@@ -39,11 +39,11 @@ function wiped(i) {
   const box = h("div", { className: "wipe", onpointerdown: (e) => { box.setPointerCapture(e.pointerId); point(e); },
     onpointermove: (e) => e.buttons && point(e) }, media(i, bare), over, h("div", { className: "edge" }));
   put(cut);
-  together([box]);
-  return h("div", { className: "wiping" }, boxed(i, box), h("label", { className: "wiper" }, h("span", {}, `A ${called(pinned)}`), slider, h("span", {}, `B ${called(i)}`)));
+  synchronized([box]);
+  return h("div", { className: "wiping" }, boxed(i, box), h("label", { className: "wiper" }, h("span", {}, `A ${titleOf(pinned)}`), slider, h("span", {}, `B ${titleOf(i)}`)));
 }
 
-function together(nodes) { // synchronizes two videos: the second follows the first
+function synchronized(nodes) { // synchronizes two videos: the second follows the first
   const [one, two] = nodes.flatMap((node) => [...node.querySelectorAll("video")]);
   const follow = () => {
     two.currentTime = Math.min(one.currentTime, two.duration || 0);
@@ -53,4 +53,4 @@ function together(nodes) { // synchronizes two videos: the second follows the fi
   return nodes;
 }
 
-const named = (i, name, more, how) => h("figure", {}, boxed(i, media(i, how)), h("figcaption", {}, h("b", {}, name), ` ${called(i)}`, more));
+const named = (i, name, more, how) => h("figure", {}, boxed(i, media(i, how)), h("figcaption", {}, h("b", {}, name), ` ${titleOf(i)}`, more));

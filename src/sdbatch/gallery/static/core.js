@@ -3,7 +3,7 @@
 const plan = { name: "", plan: "", jobs: 0, chunk: 2500, axes: [], command: [], columns: [], record: [] };
 const jobs = []; // rows by position: [id, file, text, setting, seed, ...digits] with the chunk they came in
 const records = new Map(); // number of a chunk -> cells of the manifest by job, as plan.record names them
-const now = { letters: "", notes: new Map(), live: null, plan: "" };
+const now = { codes: "", notes: new Map(), live: null, plan: "" };
 const waiting = new Map(); // name of a data script -> what to do with its data
 
 const policy = window.trustedTypes
@@ -11,11 +11,11 @@ const policy = window.trustedTypes
   : { createScriptURL: checked };
 
 function checked(url) {
-  if (!/^gallery\/[a-z]+(-\d+)?\.js(\?\d+)?$/.test(url)) throw new TypeError(`not one of our scripts: ${url}`);
+  if (!/^gallery\/[a-z]+(-\d+)?\.js(\?\d+)?$/.test(url)) throw new TypeError(`not a script of this page: ${url}`);
   return url;
 }
 
-// A data script calls sdbatch(kind, data). They are read one at a time of each name.
+// A data script calls sdbatch(kind, data). Of each name one is read at a time.
 window.sdbatch = (kind, data) => {
   const key = data.at === undefined ? kind : `${kind}-${Math.floor(data.at / (plan.chunk || 1))}`;
   waiting.get(key)?.(data);
@@ -29,7 +29,7 @@ function read(kind, chunk, fresh) {
     const end = (act, value) => { waiting.delete(key); tag.remove(); act(value); };
     waiting.set(key, (data) => end(resolve, data));
     tag.onerror = () => end(reject, new Error(`gallery/${name}.js cannot be read`));
-    tag.onload = () => waiting.has(key) && end(reject, new Error(`gallery/${name}.js says nothing`));
+    tag.onload = () => waiting.has(key) && end(reject, new Error(`gallery/${name}.js contains no data`));
     tag.src = policy.createScriptURL(`gallery/${name}.js${fresh ? `?${Date.now()}` : ""}`);
     document.head.append(tag);
   });
@@ -55,30 +55,30 @@ const seed = (i) => jobs[i].row[4];
 const digit = (i, axis) => jobs[i].row[5 + axis];
 const video = (i) => setting(i).video;
 const ratio = (i) => setting(i).size[1] / setting(i).size[0];
-const letter = (i) => now.letters[i] || ".";
-const done = (i) => letter(i) === "d" || letter(i) === "w";
-const told = (a, v) => plan.axes[a].names?.[v] ?? (plan.axes[a].values[v] || "(empty)"); // for users: prompts without an id by their words
-const value = (i, axis) => told(axis, digit(i, axis));
+const code = (i) => now.codes[i] || ".";
+const done = (i) => code(i) === "d" || code(i) === "w";
+const valueText = (a, v) => plan.axes[a].names?.[v] ?? (plan.axes[a].values[v] || "(empty)"); // prompts without an id by their first words
+const value = (i, axis) => valueText(axis, digit(i, axis));
 const poster = (i) => (video(i) ? file(i).replace(/\.[a-z0-9]+$/, video(i).poster) : file(i)); // a still picture
 const thumb = (i) => `gallery/thumbs/${id(i)}.jpg`;
-const said = (i, a) => (/^-?[\d.:x]*$/.test(value(i, a)) ? `${plan.axes[a].title} ${value(i, a)}` : value(i, a)); // a number alone has no meaning
-const prompted = (i) => plan.axes.flatMap((axis, a) => (axis.keys.includes("prompts") ? [value(i, a)] : []))[0] || texts(i).prompt;
-const called = (i) => many().map((a) => said(i, a)).join(" · ") || prompted(i);
-const alt = (i) => `${video(i) ? "video" : "picture"}, ${many().map((a) => `${plan.axes[a].title} ${value(i, a)}`).join(", ") || prompted(i)}: ${texts(i).prompt}`.slice(0, 300);
+const labelText = (i, a) => (/^-?[\d.:x]*$/.test(value(i, a)) ? `${plan.axes[a].title} ${value(i, a)}` : value(i, a)); // a bare number gets its axis' name
+const promptText = (i) => plan.axes.flatMap((axis, a) => (axis.keys.includes("prompts") ? [value(i, a)] : []))[0] || texts(i).prompt;
+const titleOf = (i) => varyingAxes().map((a) => labelText(i, a)).join(" · ") || promptText(i);
+const alt = (i) => `${video(i) ? "video" : "picture"}, ${varyingAxes().map((a) => `${plan.axes[a].title} ${value(i, a)}`).join(", ") || promptText(i)}: ${texts(i).prompt}`.slice(0, 300);
 
-let several = null;
-function many() { // axes along which something changes
-  return (several ??= plan.axes.map((_, a) => a).filter((a) => used(a).length > 1));
+let cachedAxes = null;
+function varyingAxes() { // axes with more than one value
+  return (cachedAxes ??= plan.axes.map((_, a) => a).filter((a) => used(a).length > 1));
 }
 
-const seen = [];
+const usedValues = [];
 function used(axis) { // the values that some job has, in the axis' order
-  if (!seen[axis]) {
+  if (!usedValues[axis]) {
     const found = new Set();
     for (const job of jobs) found.add(job.row[5 + axis]);
-    seen[axis] = [...found].sort((a, b) => a - b);
+    usedValues[axis] = [...found].sort((a, b) => a - b);
   }
-  return seen[axis];
+  return usedValues[axis];
 }
 
 async function readPlan() {
@@ -91,10 +91,10 @@ async function readPlan() {
   }
 }
 
-async function readState(fresh) { // whether anything is new
+async function readState(fresh) { // returns whether anything is new
   const state = await read("state", undefined, fresh);
-  const same = state.letters === now.letters;
-  now.letters = state.letters;
+  const same = state.letters === now.codes;
+  now.codes = state.letters;
   now.live = state.live || null;
   now.plan = state.plan;
   now.notes = new Map((state.notes || []).map(([i, text]) => [i, state.texts[text]]));

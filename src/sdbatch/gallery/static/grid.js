@@ -3,7 +3,7 @@
 const GAP = 10, EDGE = 16, CAPTION = 24, SIGHT = 400, SMALL = 640, SHARP = 300, LARGE = 420;
 const grid = { lines: [], height: 0, size: 0, left: 0, head: 0, plan: null, current: -1, where: new Map() };
 const cells = new Map(), labels = new Map(); // what is in the page: by position, by line
-let calm = true, settled = 0, drawing = 0, hovered = null;
+let slowScroll = true, scrollTimer = 0, drawing = 0, hovered = null;
 
 const rail = h("div", { className: "rail" }); // labels of rows
 const heads = h("div", { className: "heads", "aria-hidden": "true" }); // labels of columns
@@ -38,14 +38,14 @@ function layTable(found, width, narrow) {
   const fitting = Math.floor((width - grid.left - EDGE - GAP * (n - 1)) / n);
   grid.head = found.across.length * 20 + 16;
   const tallest = found.rows.reduce((most, row) => Math.max(most, ratio(row.of)), 0.3);
-  const room = (scroller.clientHeight - grid.head) / Math.max(1, found.rows.length) / tallest - GAP; // few rows may be larger
-  const least = narrow ? 84 : fitting < 68 ? 112 : 68; // those that do not fit anyway may be seen
+  const room = (scroller.clientHeight - grid.head) / Math.max(1, found.rows.length) / tallest - GAP; // a few rows may be larger
+  const least = narrow ? 84 : fitting < 68 ? 112 : 68; // if not all fit, they need not be tiny
   grid.size = view.size || Math.floor(Math.max(least, Math.min(fitting, Math.max(236, Math.min(room, LARGE)))));
   let y = 6;
   for (const row of found.rows) {
     const tall = Math.max(0.3, ...row.cells.filter((i) => i >= 0).map(ratio));
     if (narrow && found.down.length) {
-      grid.lines.push({ y, h: 22, of: row.of, text: found.down.map((a) => said(row.of, a)).join(" · ") });
+      grid.lines.push({ y, h: 22, of: row.of, text: found.down.map((a) => labelText(row.of, a)).join(" · ") });
       y += 24;
     }
     const frame = Math.round(grid.size * Math.min(1.8, tall));
@@ -60,7 +60,7 @@ function layWall(found, width, narrow) {
   const longest = Math.max(1, ...found.sections.map((section) => section.length));
   let n = Math.max(1, Math.floor((wide + GAP) / ((view.size || (narrow ? 100 : 168)) + GAP)));
   grid.size = each(n);
-  if (!view.size && longest < n) { // few may be larger
+  if (!view.size && longest < n) { // few pictures may be larger
     grid.size = Math.max(grid.size, Math.min(each(longest), found.sections.length > 1 ? 236 : LARGE));
     n = longest;
   }
@@ -69,7 +69,7 @@ function layWall(found, width, narrow) {
   let y = EDGE;
   for (const section of found.sections) {
     if (found.down.length) {
-      const text = found.down.map((a) => said(section[0], a)).join(" · ");
+      const text = found.down.map((a) => labelText(section[0], a)).join(" · ");
       grid.lines.push({ y, h: 30, of: section[0], text, more: section.length });
       y += 36;
     }
@@ -82,7 +82,7 @@ function layWall(found, width, narrow) {
   }
 }
 
-function drawHeads(found) { // one level an axis; a label stands over all columns that share it
+function drawHeads(found) { // one level per axis; a label spans all columns that share it
   const corners = h("div", { className: "corners" });
   heads.replaceChildren(corners);
   if (!found.table) return;
@@ -95,7 +95,7 @@ function drawHeads(found) { // one level an axis; a label stands over all column
       while (end < found.columns.length && key(found.columns[end], axes) === key(found.columns[c], axes)) end++;
       const text = value(found.columns[c], a);
       const label = h("span", { className: level < found.across.length - 1 ? "column group" : "column", title: about(found.columns[c], a) },
-        h("span", {}, grid.left > EDGE ? text : said(found.columns[c], a)));
+        h("span", {}, grid.left > EDGE ? text : labelText(found.columns[c], a)));
       label.firstChild.style.left = `${grid.left}px`;
       label.style.left = `${grid.left + c * (grid.size + GAP)}px`;
       label.style.width = `${(end - c) * (grid.size + GAP) - GAP}px`;
@@ -107,14 +107,14 @@ function drawHeads(found) { // one level an axis; a label stands over all column
 }
 
 function scrolled() {
-  calm = Math.abs(scroller.scrollTop - (scrolled.at || 0)) < 1.5 * scroller.clientHeight;
+  slowScroll = Math.abs(scroller.scrollTop - (scrolled.at || 0)) < 1.5 * scroller.clientHeight;
   scrolled.at = scroller.scrollTop;
-  clearTimeout(settled);
-  if (!calm) settled = setTimeout(() => { calm = true; redraw(); }, 90);
+  clearTimeout(scrollTimer);
+  if (!slowScroll) scrollTimer = setTimeout(() => { slowScroll = true; redraw(); }, 90);
   if (!drawing) drawing = requestAnimationFrame(() => { drawing = 0; draw(); });
 }
 
-function inSight(from, to) { // lines between two heights
+function linesBetween(from, to) { // lines between two heights
   let low = 0, high = grid.lines.length;
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -127,7 +127,7 @@ function inSight(from, to) { // lines between two heights
 
 function draw() {
   const top = scroller.scrollTop - grid.head, step = grid.size + GAP;
-  const [first, end] = inSight(top - SIGHT, top + scroller.clientHeight + SIGHT);
+  const [first, end] = linesBetween(top - SIGHT, top + scroller.clientHeight + SIGHT);
   const from = Math.floor((scroller.scrollLeft - SIGHT) / step), to = Math.ceil((scroller.scrollLeft + scroller.clientWidth + SIGHT) / step);
   const keepCells = new Set(), keepLabels = new Set();
   for (let l = first; l < end; l++) {
@@ -138,7 +138,7 @@ function draw() {
       if (line.cells[c] >= 0) { keepCells.add(line.cells[c]); drawCell(line.cells[c], line, c); }
     }
   }
-  const current = grid.where.get(grid.current); // stays, so that the tab key finds it wherever one has scrolled
+  const current = grid.where.get(grid.current); // is never removed, so that the tab key reaches it
   if (current) { keepCells.add(grid.current); drawCell(grid.current, grid.lines[current[0]], current[1]); }
   drop(cells, keepCells);
   drop(labels, keepLabels);
@@ -168,7 +168,7 @@ function about(i, a) { // a tooltip
   return names?.[digit(i, a)] ? prompt : `${title} ${value(i, a)}${prompt && `: ${prompt}`}`;
 }
 
-function rowLabel(l, line) { // values that are the row's above as well are dim
+function rowLabel(l, line) { // values equal to those of the row above are dimmed
   const above = grid.lines[l - 1], down = grid.plan.down, lines = Math.min(4, Math.floor(line.h / 20 / down.length));
   const cut = (text, n) => (n > 1 && text.length > 14 * n ? `${text.slice(0, 14 * n - 2).trimEnd()}…` : text);
   const node = h("div", { className: "row" }, ...down.map((a, n) => {
@@ -194,24 +194,24 @@ function drawCell(i, line, c) {
     node.style.setProperty("--frame", `${line.frame}px`);
     node.dataset.place = place;
   }
-  const look = `${letter(i)}${favourites.has(id(i))}${calm}${grid.size > SHARP}${grid.plan.table}${pinned === i}${now.live !== null}`;
-  if (node.dataset.look !== look && (calm || !node.dataset.look)) fill(node, i, look);
+  const look = `${code(i)}${favourites.has(id(i))}${slowScroll}${grid.size > SHARP}${grid.plan.table}${pinned === i}${now.live !== null}`;
+  if (node.dataset.look !== look && (slowScroll || !node.dataset.look)) fill(node, i, look);
 }
 
 function fill(node, i, look) {
   node.dataset.look = look;
-  const state = { d: "done", w: "done warned", f: "failed" }[letter(i)] || "new";
+  const state = { d: "done", w: "done warned", f: "failed" }[code(i)] || "new";
   node.className = `cell ${state}`;
-  node.title = "wf".includes(letter(i)) ? now.notes.get(i) || "" : "";
+  node.title = "wf".includes(code(i)) ? now.notes.get(i) || "" : "";
   const frame = h("span", { className: "frame" });
-  if (done(i) && calm) frame.append(picture(i, grid.size > SHARP ? poster(i) : thumb(i)));
+  if (done(i) && slowScroll) frame.append(picture(i, grid.size > SHARP ? poster(i) : thumb(i)));
   else frame.append(h("span", { className: "reason" }, done(i) ? "" : state === "failed" ? now.notes.get(i) || "failed" : now.live ? "" : "not rendered"));
   if (video(i)) frame.append(h("span", { className: "badge" }, `▶ ${clock(video(i).seconds)}`));
-  if (letter(i) === "w") frame.append(h("span", { className: "badge warning", title: now.notes.get(i) }, "!"));
+  if (code(i) === "w") frame.append(h("span", { className: "badge warning", title: now.notes.get(i) }, "!"));
   if (pinned === i) frame.append(h("span", { className: "badge pin" }, "A"));
   if (favourites.has(id(i))) frame.append(h("span", { className: "star", role: "img", "aria-label": "favourite" }, "★"));
-  const caption = grid.plan.table ? h("span", { className: "unseen" }, done(i) ? "" : `${called(i)}, ${state}`)
-    : h("span", { className: "caption", title: called(i) }, many().filter((a) => !grid.plan.down.includes(a)).map((a) => said(i, a)).join(" · ") || called(i));
+  const caption = grid.plan.table ? h("span", { className: "unseen" }, done(i) ? "" : `${titleOf(i)}, ${state}`)
+    : h("span", { className: "caption", title: titleOf(i) }, varyingAxes().filter((a) => !grid.plan.down.includes(a)).map((a) => labelText(i, a)).join(" · ") || titleOf(i));
   node.replaceChildren(frame, caption);
 }
 

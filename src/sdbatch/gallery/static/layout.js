@@ -4,8 +4,8 @@ const ROLES = ["across", "down", "slider", "filter"];
 const view = { roles: [], chosen: [], at: [], query: "", only: "all", size: 0 };
 const WIDEST = 12; // most columns that are chosen automatically
 
-function usualRoles() {
-  const axes = many();
+function defaultRoles() {
+  const axes = varyingAxes();
   view.roles = plan.axes.map(() => "filter");
   view.chosen = plan.axes.map(() => null); // null: all values, else a Set
   view.at = plan.axes.map((_, a) => used(a)[0] ?? 0); // of sliders
@@ -26,33 +26,33 @@ function shown(a) { // values of an axis that are shown now
 }
 
 function matching() {
-  const axes = many().filter((a) => view.roles[a] === "slider" || view.chosen[a]);
+  const axes = varyingAxes().filter((a) => view.roles[a] === "slider" || view.chosen[a]);
   const sets = axes.map((a) => new Set(shown(a)));
   const words = view.query.toLowerCase().split(/\s+/).filter(Boolean);
   const found = [];
   for (let i = 0; i < jobs.length; i++) {
-    if (axes.every((a, k) => sets[k].has(digit(i, a))) && wanted(i) && (!words.length || says(i, words))) found.push(i);
+    if (axes.every((a, k) => sets[k].has(digit(i, a))) && passesFilter(i) && (!words.length || matchesWords(i, words))) found.push(i);
   }
   return found;
 }
 
-function wanted(i) {
+function passesFilter(i) {
   switch (view.only) {
     case "favourites": return favourites.has(id(i));
     case "done": return done(i);
-    case "failed": return letter(i) === "f";
-    case "warnings": return letter(i) === "w";
-    case "missing": return letter(i) === ".";
+    case "failed": return code(i) === "f";
+    case "warnings": return code(i) === "w";
+    case "missing": return code(i) === ".";
     default: return true;
   }
 }
 
-function says(i, words) {
-  const text = `${id(i)} ${called(i)} ${texts(i).prompt}`.toLowerCase();
+function matchesWords(i, words) {
+  const text = `${id(i)} ${titleOf(i)} ${texts(i).prompt}`.toLowerCase();
   return words.every((word) => text.includes(word));
 }
 
-const having = (role) => many().filter((a) => view.roles[a] === role && (role === "across" || role === "down"));
+const axesWithRole = (role) => varyingAxes().filter((a) => view.roles[a] === role && (role === "across" || role === "down"));
 
 function key(i, axes) { // one number for a combination of values, in the order of the axes
   let k = 0;
@@ -60,12 +60,12 @@ function key(i, axes) { // one number for a combination of values, in the order 
   return k;
 }
 
-// A table has columns: {columns: [position of a job that stands for it], lines: [{of, cells: [position or -1]}]}.
+// A table has columns: {columns: [position of a job of the column], lines: [{of, cells: [position or -1]}]}.
 // A wall has none; its pictures are wrapped, in sections. `of` is a job that has the line's values.
 function arrange() {
   const found = matching();
-  const across = having("across"), down = having("down");
-  const inner = across.length ? many().filter((a) => view.roles[a] === "filter" && shown(a).length > 1) : [];
+  const across = axesWithRole("across"), down = axesWithRole("down");
+  const inner = across.length ? varyingAxes().filter((a) => view.roles[a] === "filter" && shown(a).length > 1) : [];
   const lines = groups(found, [...down, ...inner]);
   if (!across.length) return { found, across, down, sections: lines, table: false };
   const columns = groups(found, across).map((g) => g[0]);
@@ -100,10 +100,10 @@ function neighbour(i, axis, to) { // the job that differs from i in this one val
 function writeHash(at) { // writes the view into the URL, so that it can be reloaded and shared
   const p = new URLSearchParams();
   for (const role of ROLES) {
-    const axes = many().filter((a) => view.roles[a] === role);
+    const axes = varyingAxes().filter((a) => view.roles[a] === role);
     if (axes.length) p.set(role, axes.join("."));
   }
-  for (const a of many()) {
+  for (const a of varyingAxes()) {
     if (view.roles[a] === "slider") p.set(`at${a}`, view.at[a]);
     if (view.chosen[a]) p.set(`show${a}`, [...view.chosen[a]].join("."));
   }
@@ -117,8 +117,8 @@ function writeHash(at) { // writes the view into the URL, so that it can be relo
 function readHash() {
   const p = new URLSearchParams(location.hash.slice(1));
   const numbers = (text) => (text || "").split(".").filter((t) => /^\d+$/.test(t)).map(Number);
-  for (const role of ROLES) for (const a of numbers(p.get(role))) if (many().includes(a)) view.roles[a] = role;
-  for (const a of many()) {
+  for (const role of ROLES) for (const a of numbers(p.get(role))) if (varyingAxes().includes(a)) view.roles[a] = role;
+  for (const a of varyingAxes()) {
     if (p.has(`at${a}`) && used(a).includes(+p.get(`at${a}`))) view.at[a] = +p.get(`at${a}`);
     if (p.has(`show${a}`)) view.chosen[a] = new Set(numbers(p.get(`show${a}`)));
   }

@@ -1,35 +1,35 @@
 // Starts the page, and polls for changes while the experiment renders.
 
-const EVERY = 800, SELDOM = 5000; // milliseconds between polls: with changes, and while the page is hidden
-let quiet = 0, heard = performance.now();
+const POLL = 800, POLL_HIDDEN = 5000; // milliseconds between polls: with changes, and while the page is hidden
+let idleSeconds = 0, lastChange = performance.now();
 
 on((what) => {
-  if (what === "favourites") { if (view.only === "favourites") layOut(); else draw(); tell(); }
-  if (what === "state") { if (["all", "favourites"].includes(view.only)) draw(); else layOut(); tell(); }
+  if (what === "favourites") { if (view.only === "favourites") layOut(); else draw(); drawStatus(); }
+  if (what === "state") { if (["all", "favourites"].includes(view.only)) draw(); else layOut(); drawStatus(); }
   if (what === "view") { layOut(); drawControls(); }
 });
 
 async function watch() {
   while (now.live) {
-    await new Promise((wake) => setTimeout(wake, document.hidden ? SELDOM : EVERY));
+    await new Promise((wake) => setTimeout(wake, document.hidden ? POLL_HIDDEN : POLL));
     const tick = now.live.tick;
     try {
       await readState(true);
     } catch {
-      // it is being replaced, or the server is away: there will be another look
+      // it is being replaced, or the server does not respond: the next poll reads it
     }
-    if (!now.live || now.live.tick !== tick) { heard = performance.now(); changed("state"); }
-    quiet = (performance.now() - heard) / 1000;
+    if (!now.live || now.live.tick !== tick) { lastChange = performance.now(); changed("state"); }
+    idleSeconds = (performance.now() - lastChange) / 1000;
     if (now.plan !== plan.plan) return location.reload();
-    tell();
+    drawStatus();
   }
 }
 
-const breathe = () => new Promise((wake) => setTimeout(wake)); // the browser may draw in between
+const repaint = () => new Promise((wake) => setTimeout(wake)); // lets the browser draw
 
 async function begin() {
-  dress(themes.includes(keep.get("theme")) ? keep.get("theme") : "auto");
-  document.body.append(toolbar, scroller, dialog, offering, help, notice);
+  setTheme(themes.includes(keep.get("theme")) ? keep.get("theme") : "auto");
+  document.body.append(toolbar, scroller, dialog, textDialog, help, notice);
   try {
     await readPlan();
     await readState(true);
@@ -40,20 +40,20 @@ async function begin() {
     return;
   }
   toolbar.querySelector("h1").textContent = plan.name;
-  await breathe();
+  await repaint();
   readFavourites();
-  usualRoles();
-  const asked = readHash();
+  defaultRoles();
+  const requested = readHash();
   drawControls();
-  await breathe();
+  await repaint();
   layOut();
-  tell();
+  drawStatus();
   sizer.value = view.size || grid.size;
   document.body.classList.add("ready");
   const find = (name) => jobs.findIndex((job) => job.row[0] === name);
-  if (asked.pin) pinned = find(asked.pin);
-  wiping = asked.wiper;
-  if (asked.open) open(find(asked.open));
+  if (requested.pin) pinned = find(requested.pin);
+  wiping = requested.wiper;
+  if (requested.open) open(find(requested.open));
   watch();
 }
 

@@ -1,18 +1,18 @@
 // The toolbar: progress, filters, and the layout of the axes.
 
-const WORDS = { all: "everything", favourites: "favourites", done: "done", failed: "failed", warnings: "with warnings", missing: "not rendered" };
+const FILTERS = { all: "everything", favourites: "favourites", done: "done", failed: "failed", warnings: "with warnings", missing: "not rendered" };
 const status = h("p", { className: "status", role: "status" });
 const meter = h("progress", { className: "meter", max: 1, value: 0, hidden: true, "aria-label": "rendered" });
 const controls = h("div", { className: "axes" });
 const search = h("input", { type: "search", placeholder: "Find", "aria-label": "find in prompts", title: "words of prompts and labels, or an id (/)", oninput: () => set(() => { view.query = search.value; }) });
 const only = h("select", { "aria-label": "show", title: "which pictures are shown", onchange: () => set(() => { view.only = only.value; }) },
-  ...Object.entries(WORDS).map(([name, text]) => h("option", { value: name }, text)));
-const sizer = h("input", { type: "range", min: 64, max: 420, step: 4, "aria-label": "size of the pictures", title: "size of the pictures (as it fits: double click, or 0)",
+  ...Object.entries(FILTERS).map(([name, text]) => h("option", { value: name }, text)));
+const sizer = h("input", { type: "range", min: 64, max: 420, step: 4, "aria-label": "size of the pictures", title: "size of the pictures (double click or 0: as large as fits)",
   oninput: () => set(() => { view.size = +sizer.value; }), ondblclick: fit, onkeydown: (event) => event.key === "0" && fit() });
 const themes = ["auto", "light", "dark"];
-const theme = h("button", { type: "button", className: "theme", onclick: () => dress(themes[(themes.indexOf(document.documentElement.dataset.theme) + 1) % 3]) });
+const theme = h("button", { type: "button", className: "theme", onclick: () => setTheme(themes[(themes.indexOf(document.documentElement.dataset.theme) + 1) % 3]) });
 
-function dress(name) {
+function setTheme(name) {
   document.documentElement.dataset.theme = name;
   theme.textContent = { auto: "◐", light: "○", dark: "●" }[name];
   theme.title = `colours: ${name}`;
@@ -20,7 +20,7 @@ function dress(name) {
   keep.set("theme", name);
 }
 
-function fit() { // as large as it fits
+function fit() { // as large as fits
   set(() => { view.size = 0; });
 }
 
@@ -29,11 +29,11 @@ function set(change) {
   layOut();
   if (!view.size) sizer.value = grid.size;
   writeHash();
-  tell();
+  drawStatus();
 }
 
-const item = (text, what) => h("button", { type: "button", onclick: () => { away.open = false; what(); } }, text);
-const away = h("details", { className: "menu" }, h("summary", {}, "Export"), h("div", { className: "drop" },
+const item = (text, what) => h("button", { type: "button", onclick: () => { exportMenu.open = false; what(); } }, text);
+const exportMenu = h("details", { className: "menu" }, h("summary", {}, "Export"), h("div", { className: "drop" },
   item("Favourites: ids as text …", exportIds),
   item("Favourites: files as ZIP", () => exportZip(starred())),
   item("Shown: files as ZIP", () => exportZip(grid.plan.found)),
@@ -41,18 +41,18 @@ const away = h("details", { className: "menu" }, h("summary", {}, "Export"), h("
   item("Contact sheet, PNG or PDF …", sheetCommand)));
 
 const KEYS = [["← → ↑ ↓", "go to the neighbour"], ["space, enter", "open; in full view the next, or play"], ["f", "favourite"], ["c", "compare: keep this one, go to another"],
-  ["w", "wiper"], ["z", "in full view: pixel for pixel"], ["0", "pictures as large as it fits"], ["/", "find in prompts"], ["escape", "close"], ["page, home, end", "far away"]];
+  ["w", "wiper"], ["z", "in full view: pixel for pixel"], ["0", "pictures as large as fits"], ["/", "find in prompts"], ["escape", "close"], ["page, home, end", "scroll"]];
 const help = h("dialog", { className: "offer" }, h("h2", {}, "Keys"), h("dl", { className: "keys" }, ...KEYS.flatMap(([k, text]) => [h("dt", {}, k), h("dd", {}, text)])),
   h("div", { className: "bar" }, h("button", { type: "button", onclick: () => help.close() }, "Close")));
 
 const toolbar = h("header", { className: "top" },
   h("div", { className: "title" }, h("h1", {}), status, h("span", { className: "grow" }), search, only, sizer, theme,
-    h("button", { type: "button", className: "theme help", title: "keys", "aria-label": "keys", onclick: () => help.showModal() }, "?"), away),
+    h("button", { type: "button", className: "theme help", title: "keys", "aria-label": "keys", onclick: () => help.showModal() }, "?"), exportMenu),
   meter, controls);
 
 function drawControls() {
-  controls.replaceChildren(...many().map(control));
-  controls.hidden = !many().length;
+  controls.replaceChildren(...varyingAxes().map(control));
+  controls.hidden = !varyingAxes().length;
   search.value = view.query;
   only.value = view.only;
 }
@@ -65,11 +65,11 @@ function control(a) {
 }
 
 function slider(a) {
-  const list = used(a), text = h("output", {}, told(a, view.at[a]));
+  const list = used(a), text = h("output", {}, valueText(a, view.at[a]));
   const range = h("input", { type: "range", min: 0, max: list.length - 1, step: 1, "aria-label": plan.axes[a].title,
-    oninput: () => { const to = list[+range.value]; text.textContent = told(a, to); range.setAttribute("aria-valuetext", told(a, to)); set(() => { view.at[a] = to; }); } });
+    oninput: () => { const to = list[+range.value]; text.textContent = valueText(a, to); range.setAttribute("aria-valuetext", valueText(a, to)); set(() => { view.at[a] = to; }); } });
   range.value = list.indexOf(view.at[a]);
-  range.setAttribute("aria-valuetext", told(a, view.at[a]));
+  range.setAttribute("aria-valuetext", valueText(a, view.at[a]));
   return h("span", { className: "slide" }, range, text);
 }
 
@@ -86,7 +86,7 @@ function values(a) {
 function choices(a, summary) {
   const list = used(a), boxes = list.slice(0, LONG).map((v) => {
     const box = h("input", { type: "checkbox", checked: !view.chosen[a] || view.chosen[a].has(v), value: v, onchange: () => choose() });
-    return h("label", {}, box, h("span", {}, told(a, v)));
+    return h("label", {}, box, h("span", {}, valueText(a, v)));
   });
   const inputs = () => boxes.map((label) => label.firstChild);
   const choose = () => set(() => {
@@ -96,14 +96,14 @@ function choices(a, summary) {
   });
   const all = (to) => { for (const box of inputs()) box.checked = to; choose(); };
   return [h("div", { className: "bar" }, h("button", { type: "button", onclick: () => all(true) }, "all"), h("button", { type: "button", onclick: () => all(false) }, "none")),
-    ...boxes, list.length > LONG && h("p", {}, `and ${count(list.length - LONG, "more value")}: find them above`)].filter(Boolean);
+    ...boxes, list.length > LONG && h("p", {}, `and ${count(list.length - LONG, "more value")}: use Find`)].filter(Boolean);
 }
 
 const kind = () => (!jobs.some((_, i) => video(i)) ? "picture" : jobs.every((_, i) => video(i)) ? "video" : "job");
 
-function tell() { // one line: number of pictures, progress
+function drawStatus() { // one line: number of pictures, progress
   const n = { ".": 0, d: 0, w: 0, f: 0 };
-  for (const one of now.letters) n[one]++;
+  for (const one of now.codes) n[one]++;
   const ready = jobs.map((_, i) => i).filter(done), videos = ready.filter(video).length, live = now.live;
   const parts = live ? [`${ready.length.toLocaleString("en")} of ${count(jobs.length, kind())}`]
     : [(ready.length > videos || kind() === "picture") && count(ready.length - videos, "picture"), (videos || kind() === "video") && count(videos, "video")].filter(Boolean);
@@ -115,7 +115,7 @@ function tell() { // one line: number of pictures, progress
   if (n["."] && !live) parts.push(`${n["."].toLocaleString("en")} not rendered`);
   if (grid.plan && grid.plan.found.length < jobs.length) parts.push(`${grid.plan.found.length.toLocaleString("en")} shown`);
   if (favourites.size) parts.push(`★ ${favourites.size}`);
-  if (live && quiet > 20) parts.push(`no update for ${Math.round(quiet)} s; if the run has stopped, run the same command again to resume`);
+  if (live && idleSeconds > 20) parts.push(`no update for ${Math.round(idleSeconds)} s; if the run has stopped, run the same command again to resume`);
   const text = parts.join(" · ");
   if (status.textContent !== text) status.textContent = text;
   meter.hidden = !live;

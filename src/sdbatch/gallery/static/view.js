@@ -1,7 +1,7 @@
 // One picture in detail: its settings, its neighbours along each axis, and the command that reproduces it.
 
 const AROUND = 4; // neighbours on either side
-let at = -1, staged = "", standing = ""; // the picture, and what stage and panel say about it
+let at = -1, staged = "", drawnCodes = ""; // the picture, and what stage and panel say about it
 
 const stage = h("div", { className: "stage" });
 const panel = h("aside", { className: "panel" });
@@ -28,7 +28,7 @@ function closed() {
 
 function go(i) { // sliders follow, so that the picture is in the layout too
   if (i === undefined || i < 0) return;
-  const moved = many().filter((a) => view.roles[a] === "slider" && view.at[a] !== digit(i, a));
+  const moved = varyingAxes().filter((a) => view.roles[a] === "slider" && view.at[a] !== digit(i, a));
   for (const a of moved) view.at[a] = digit(i, a);
   at = i;
   show();
@@ -38,14 +38,14 @@ function go(i) { // sliders follow, so that the picture is in the layout too
 
 function show() {
   const focused = document.activeElement?.dataset?.act, shown = panel.querySelector("details")?.open;
-  const needed = `${at} ${letter(at)} ${pinned} ${letter(pinned)} ${wiping}`;
-  if (staged !== needed) { // else a video would begin again
+  const needed = `${at} ${code(at)} ${pinned} ${code(pinned)} ${wiping}`;
+  if (staged !== needed) { // else a video would restart
     staged = needed;
     stage.className = `stage${pinned >= 0 && pinned !== at ? (wiping ? " wiped" : " two") : ""}`;
     stage.replaceChildren(...stageOf(at));
   }
-  standing = stands();
-  panel.replaceChildren(bar(), h("h2", {}, called(at)), ...strips(), settings(), commandBox(shown));
+  drawnCodes = neighbourCodes();
+  panel.replaceChildren(bar(), h("h2", {}, titleOf(at)), ...strips(), settings(), commandBox(shown));
   if (focused) panel.querySelector(`[data-act="${focused}"]`)?.focus();
   else if (!dialog.contains(document.activeElement) || document.activeElement === document.body) dialog.focus();
   writeHash(at);
@@ -64,15 +64,15 @@ function bar() {
     act("close", "✕", () => dialog.close(), { className: "close", title: "close (escape)", "aria-label": "close" }));
 }
 
-function around(a) { // values on either side of this picture's
+function around(a) { // the values next to this picture's
   const values = used(a), from = Math.max(0, Math.min(values.indexOf(digit(at, a)) - AROUND, values.length - 2 * AROUND - 1));
   return values.slice(from, from + 2 * AROUND + 1);
 }
 
-const stands = () => `${now.live !== null}${letter(at)}${many().flatMap((a) => around(a).map((v) => letter(neighbour(at, a, v))))}`;
+const neighbourCodes = () => `${now.live !== null}${code(at)}${varyingAxes().flatMap((a) => around(a).map((v) => code(neighbour(at, a, v))))}`;
 
 function strips() { // one for each axis: the pictures that differ in it alone
-  return many().map((a) => {
+  return varyingAxes().map((a) => {
     const values = used(a), part = around(a);
     const more = values.length > part.length ? ` ${values.indexOf(digit(at, a)) + 1} of ${values.length.toLocaleString("en")}` : "";
     return h("section", { className: "strip" }, h("h3", {}, plan.axes[a].title, h("small", {}, more)),
@@ -81,14 +81,14 @@ function strips() { // one for each axis: the pictures that differ in it alone
 }
 
 function step(a, v) {
-  const i = neighbour(at, a, v), text = told(a, v);
+  const i = neighbour(at, a, v), text = valueText(a, v);
   const here = v === digit(at, a);
-  const face = i !== undefined && done(i) ? h("img", { src: thumb(i), alt: "", loading: "lazy", decoding: "async" }) : h("i", {}, i === undefined ? "–" : letter(i) === "f" ? "✕" : "·");
+  const face = i !== undefined && done(i) ? h("img", { src: thumb(i), alt: "", loading: "lazy", decoding: "async" }) : h("i", {}, i === undefined ? "–" : code(i) === "f" ? "✕" : "·");
   return h("button", { type: "button", className: "step", data: { act: `step-${a}-${v}` }, disabled: i === undefined, title: `${plan.axes[a].title} ${text}`,
     "aria-current": here ? "true" : null, onclick: () => go(i) }, face, h("span", {}, text));
 }
 
-function facts(i) { // all settings of the picture, with the experiment's keys
+function facts(i) { // all settings of a picture, with the experiment's keys
   const size = setting(i).size.join(" × ");
   return [["prompt", texts(i).prompt], ["negative", texts(i).negative], ["seed", String(seed(i))], ["size", size],
     ...setting(i).about, ["model", plan.command.map((part) => part.replace(/^model\.?/, "").replace(/^=/, "")).join(" ")]];
@@ -105,7 +105,7 @@ function settings() {
   };
   facts(at).forEach(([name, text]) => (text || (other && other.get(name))) && add(name, text, name === "prompt" || name === "negative"));
   if (video(at)) add("video", `${video(at).frames} frames, ${video(at).seconds} s`);
-  if (now.notes.has(at)) add(letter(at) === "f" ? "failed" : "warning", now.notes.get(at), true);
+  if (now.notes.has(at)) add(code(at) === "f" ? "failed" : "warning", now.notes.get(at), true);
   add("id", id(at));
   const mine = at;
   record(at).then((found) => {
@@ -113,7 +113,7 @@ function settings() {
     add("pixels", found.pixels, false, "digest of the pixels: the same number, the same picture");
     add("file", found.file, false, "digest of the whole file");
     add("bytes", found.size.toLocaleString("en"));
-    add("profile", found.profile, false, "the machine and the libraries that made it: see the folder profiles");
+    add("profile", found.profile, false, "machine and libraries that rendered it: see the folder profiles");
   });
   return list;
 }
@@ -140,4 +140,4 @@ function viewTyped(event) {
 
 const actual = () => pinned < 0 && stage.classList.toggle("actual"); // one pixel of the picture is one of the page
 stage.addEventListener("click", (event) => event.target.localName === "img" && actual());
-on((what) => { if (at >= 0 && (what === "favourites" || (what === "state" && (stands() !== standing || letter(pinned) !== staged.split(" ")[3])))) show(); });
+on((what) => { if (at >= 0 && (what === "favourites" || (what === "state" && (neighbourCodes() !== drawnCodes || code(pinned) !== staged.split(" ")[3])))) show(); });

@@ -13,7 +13,7 @@ function say(text) {
   notice.classList.add("up");
   clearTimeout(say.timer);
   say.timer = setTimeout(() => notice.classList.remove("up"), 2600);
-  (dialog.open ? dialog : offering.open ? offering : document.body).append(notice);
+  (dialog.open ? dialog : textDialog.open ? textDialog : document.body).append(notice);
 }
 
 async function copy(text, what) {
@@ -21,19 +21,19 @@ async function copy(text, what) {
     await navigator.clipboard.writeText(text);
     say(`Copied ${what}`);
   } catch {
-    offer(`Copy ${what}`, text, "");
+    showText(`Copy ${what}`, text, "");
   }
 }
 
-// A text to look at, copy or save: also where the browser allows neither downloads nor the clipboard.
-const offering = h("dialog", { className: "offer" });
-function offer(title, text, name, ...more) {
+// A text to read, copy or save; works without downloads and clipboard access.
+const textDialog = h("dialog", { className: "offer" });
+function showText(title, text, name, ...more) {
   const area = h("textarea", { readOnly: true, rows: Math.min(12, text.split("\n").length + Math.ceil(text.length / 75)), spellcheck: false, value: text, "aria-label": title });
-  offering.replaceChildren(h("h2", {}, title), ...more, area, h("div", { className: "bar" },
+  textDialog.replaceChildren(h("h2", {}, title), ...more, area, h("div", { className: "bar" },
     name && h("button", { type: "button", data: { act: "file" }, onclick: () => save(new Blob([text], { type: "text/plain" }), name) }, "Save as file"),
     h("button", { type: "button", data: { act: "copy" }, onclick: () => { area.select(); navigator.clipboard.writeText(text).then(() => say("Copied"), () => document.execCommand("copy")); } }, "Copy"),
-    h("button", { type: "button", data: { act: "done" }, onclick: () => offering.close() }, "Close")));
-  if (!offering.open) offering.showModal();
+    h("button", { type: "button", data: { act: "done" }, onclick: () => textDialog.close() }, "Close")));
+  if (!textDialog.open) textDialog.showModal();
   area.select();
 }
 
@@ -51,7 +51,7 @@ function exportIds() {
   if (!found.length) return say("No favourites yet: press f on a picture");
   const jobs = found.length > 20 ? `${plan.name}-favourites.txt` : `[${found.map(id).join(",")}]`;
   const how = `python -m sdbatch name=${plan.name} task=final ${quoted(`final.jobs=${jobs}`)} 'final.set={sampling.steps: 50}'`;
-  offer(count(found.length, "favourite"), found.map((i) => `${id(i)}\n`).join(""), `${plan.name}-favourites.txt`,
+  showText(count(found.length, "favourite"), found.map((i) => `${id(i)}\n`).join(""), `${plan.name}-favourites.txt`,
     h("p", {}, found.length > 20 ? "Save them as a file, then render them again with more steps, or larger:" : "Render them again with more steps, or larger:"), h("pre", { tabIndex: 0 }, how));
 }
 
@@ -73,7 +73,7 @@ function jobCells(i) { // cells that are known before it is rendered
 
 function liveCells(i) { // cells while it renders, before records are available
   const note = now.notes.get(i) || "";
-  return letter(i) === "f" ? { status: "failed", error: note } : { status: done(i) ? "done" : "new", warnings: note };
+  return code(i) === "f" ? { status: "failed", error: note } : { status: done(i) ? "done" : "new", warnings: note };
 }
 
 const parts = (axis, v) => axis.parts?.[v] ?? [axis.values[v]]; // a label for each key of an axis
@@ -81,10 +81,10 @@ const parts = (axis, v) => axis.parts?.[v] ?? [axis.values[v]]; // a label for e
 function sheetCommand() {
   const { across, down } = grid.plan;
   const keys = (axes) => axes.map((a) => plan.axes[a].keys.join(",")).join(",");
-  const only = many().filter((a) => shown(a).length < used(a).length);
+  const only = varyingAxes().filter((a) => shown(a).length < used(a).length);
   const where = only.map((a) => plan.axes[a].keys.map((k, n) => `${k}=${shown(a).map((v) => parts(plan.axes[a], v)[n]).join("|")}`)).flat();
   const parts = ["sheet.format=pdf", across.length && `sheet.across=[${keys(across)}]`, down.length && `sheet.down=[${keys(down)}]`, where.length && `sheet.where=[${where.map((w) => `"${w.replace(/(\\*)("|$)/g, (_, n, end) => n + n + (end && '\\"'))}"`).join(",")}]`];
-  offer("Contact sheet of this grid", `python -m sdbatch name=${plan.name} task=sheet ${parts.filter(Boolean).map(quoted).join(" ")}`, "");
+  showText("Contact sheet of this grid", `python -m sdbatch name=${plan.name} task=sheet ${parts.filter(Boolean).map(quoted).join(" ")}`, "");
 }
 
 const CRC = Array.from({ length: 256 }, (_, n) => { for (let k = 0; k < 8; k++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1; return n >>> 0; });
@@ -102,11 +102,11 @@ function header(signature, fields) { // of a ZIP: [bytes, number] after a signat
   return out;
 }
 
-async function zipped(paths, told) { // stored, not compressed: pictures and videos are compressed already
+async function zipped(paths, progress) { // stored, not compressed: pictures and videos are compressed already
   const parts = [], index = [], ends = [];
   let offset = 0;
   for (const [n, path] of paths.entries()) {
-    told(n);
+    progress(n);
     const answer = await fetch(path);
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
     const bytes = new Uint8Array(await answer.arrayBuffer()), name = new TextEncoder().encode(path);
@@ -135,6 +135,6 @@ async function exportZip(found) {
 }
 
 function zipByHand(why, paths, name) {
-  offer("ZIP", `python -m zipfile -c ${name} ${paths.map(quoted).join(" ")}\n`, "zip.sh",
+  showText("ZIP", `python -m zipfile -c ${name} ${paths.map(quoted).join(" ")}\n`, "zip.sh",
     h("p", {}, `${why} Run this in the folder of this page, or serve it (python -m http.server) and open it from there.`));
 }
