@@ -25,7 +25,7 @@ from tests.config.building import ROOT
 from tests.config.building import sdbatch as new_process
 
 CONF = ROOT / "conf"
-ADDED = ("experiment", "prompt_set", "motion_preset", "sampling_preset")
+ADDED = ("experiment", "prompt_set", "motion_preset", "sampling_preset", "cluster")
 GLOBAL = sorted(p for group in ADDED for p in (CONF / group).glob("*.yaml"))
 GROUPS = sorted(p for group in ("model", "runtime", "output") for p in (CONF / group).glob("*.yaml"))
 
@@ -70,6 +70,7 @@ def test_every_file_composes_and_plans(composed, path, model):
         "prompt_set": [],
         "motion_preset": ["prompts=[a sea]", "motion.frames=8"],
         "sampling_preset": ["prompts=[a sea]"],
+        "cluster": ["prompts=[a sea]"],
     }[path.parent.name]
     data = composed(f"+{path.parent.name}={path.stem}", f"model={model}", *needs).data
     made = plan(resolve(validate(data)))

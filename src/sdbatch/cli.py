@@ -16,6 +16,7 @@ from sdbatch.version import __version__
 
 if TYPE_CHECKING:
     from sdbatch.config.hydra_source import Composed
+    from sdbatch.tasks.submission import Submission
 
 INTERRUPTED = "interrupted; run the same command again to resume"
 MAX_SHOWN = 40  # problems; a wrong prompt file may have thousands
@@ -38,12 +39,20 @@ def run(arguments: list[str]) -> int:
         return _execute(_work, 0)
     multirun = not {"-m", "--multirun"}.isdisjoint(arguments)
     codes: list[int] = []
+    submissions: list[Submission] = []
+
+    def one(read: Callable[[], Composed]) -> None:
+        number = len(codes) + 1 if multirun else 0
+        codes.append(_execute(lambda: _do(read, submissions), number))
+
     try:
         from sdbatch.config.hydra_source import (
             compose,  # here: Ctrl-C during imports must not print a traceback
         )
 
-        compose(arguments, lambda read: codes.append(_execute(lambda: _do(read), len(codes) + 1 if multirun else 0)))
+        compose(arguments, one)
+        if submissions:  # all are in the queue by now
+            codes.append(_execute(lambda: _wait(submissions), 0))
     except ConfigError as e:
         codes.append(_report(e))
     except KeyboardInterrupt:
@@ -57,11 +66,21 @@ def run(arguments: list[str]) -> int:
     return max(codes, default=0)
 
 
-def _do(read: Callable[[], Composed]) -> int:
+def _do(read: Callable[[], Composed], submissions: list[Submission]) -> int:
     from sdbatch.tasks import dispatch
 
     composed = read()
-    return dispatch.run(composed.data, composed.given, composed.hidden)
+    result = dispatch.run(composed.data, composed.given, composed.hidden)
+    if isinstance(result, int):
+        return result
+    submissions.append(result)
+    return 0
+
+
+def _wait(submissions: list[Submission]) -> int:
+    from sdbatch.tasks.wait import run
+
+    return run(submissions)
 
 
 def _work() -> int:

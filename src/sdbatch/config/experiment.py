@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from sdbatch.config.cluster import SubmitSettings
 from sdbatch.config.fields import CanvasEntry, FilePath, PromptEntry, Section, Seeds, one_of
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.registry import TASKS
@@ -22,6 +23,7 @@ from sdbatch.config.tasks import (
     PruneSettings,
     ReproduceSettings,
     SheetSettings,
+    StatusSettings,
     VerifySettings,
 )
 from sdbatch.motion.settings import Motion
@@ -30,7 +32,13 @@ from sdbatch.spec.codecs import CODECS, Preset
 from sdbatch.spec.jobs import ALWAYS, Encoding
 from sdbatch.spec.limits import GUIDANCE, STEPS
 
-GROUPS = ("experiment", "prompt_set", "motion_preset", "sampling_preset")  # folders of conf/ that are added: no keys
+GROUPS = (
+    "experiment",
+    "prompt_set",
+    "motion_preset",
+    "sampling_preset",
+    "cluster",
+)  # folders of conf/ that are added: no keys
 
 
 def _samplers(schema: dict[str, Any]) -> None:
@@ -157,6 +165,8 @@ class Experiment(Section):
     source: FilePath | None = Field(None, description="task=reproduce: a picture or a video")
     reproduce: ReproduceSettings = Field(ReproduceSettings(), description="rendering one file again")
     final: FinalSettings = Field(FinalSettings(), description="selected jobs with other settings")
+    submit: SubmitSettings = Field(SubmitSettings(), description="jobs of a SLURM cluster")
+    status: StatusSettings = Field(StatusSettings(), description="the progress of all workers")
     prune: PruneSettings = Field(PruneSettings(), description="removing what no plan needs")
 
     @property

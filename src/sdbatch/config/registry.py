@@ -24,8 +24,8 @@ class Task:
     about: str
     module: str
 
-    def run(self, experiment: Experiment) -> int:
-        run = cast("Callable[[Experiment], int]", import_module(self.module).run)
+    def run(self, experiment: Experiment) -> Any:
+        run = cast("Callable[[Experiment], Any]", import_module(self.module).run)
         return run(experiment)
 
 
@@ -57,6 +57,9 @@ TASKS: dict[str, Task] = {
     "verify": Task("check files, render again and compare", "sdbatch.tasks.verify.run"),
     "reproduce": Task("render one file again from its metadata", "sdbatch.tasks.reproduce"),
     "final": Task("render chosen jobs with other settings", "sdbatch.tasks.final"),
+    "status": Task("progress, and the state of every worker", "sdbatch.tasks.status"),
+    "submit": Task("an array of SLURM jobs that render together", "sdbatch.tasks.submit"),
+    "collect": Task("merge records and rebuild the gallery after array jobs", "sdbatch.tasks.collect"),
     "prune": Task("remove what no plan needs", "sdbatch.tasks.prune"),
     "schema": Task("JSON Schema of experiments", "sdbatch.tasks.schema"),
 }

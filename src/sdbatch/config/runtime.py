@@ -31,6 +31,15 @@ def _gpus(value: Any) -> Any:
     raise ValueError(f"{shown(value)} is not allowed; write all, or how many: 1–{_MOST}")
 
 
+def _processes(value: Any) -> Any:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value is None or value == "auto" or (whole and 1 <= value <= _MOST):
+        return value
+    if whole:
+        raise ValueError(f"{value} is out of range 1–{_MOST} (nearest is {min(max(value, 1), _MOST)})")
+    raise ValueError(f"{shown(value)} is not allowed; write auto, or how many: 1–{_MOST}")
+
+
 class Runtime(BaseModel):
     """How to render: device, precision and rows. Changes no job's id."""
 
@@ -45,8 +54,14 @@ class Runtime(BaseModel):
         int | Literal["all"] | None,
         BeforeValidator(_gpus, json_schema_input_type=Annotated[int, Field(ge=1, le=_MOST)] | Literal["all"] | None),
     ] = Field(None, description="all, or a number: a process for each CUDA card, all on one plan")
-    processes: int | None = Field(
-        None, ge=1, le=_MOST, description="the same without cards: so many processes on one device, all on one plan"
+    processes: Annotated[
+        int | Literal["auto"] | None,
+        BeforeValidator(
+            _processes, json_schema_input_type=Annotated[int, Field(ge=1, le=_MOST)] | Literal["auto"] | None
+        ),
+    ] = Field(
+        None,
+        description="so many processes on one device, all on one plan; auto: one for each card, or for eight cores",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: float16 on CUDA and MPS, float32 on the CPU"

@@ -14,6 +14,9 @@ class PlanSettings(Section):
 
     format: Literal["table", "json"] = Field("table", description="for users or for programs")
     limit: int = Field(100_000, ge=1, le=100_000_000, description="the largest plan that is accepted")
+    digest: str | None = Field(
+        None, pattern=r"^d[0-9a-f]{16}$", description="render only the plan with this digest; task=submit sets it"
+    )
     preview: bool = Field(False, description="draw the curves and the camera path of every video")
 
 
@@ -64,6 +67,13 @@ class GallerySettings(Section):
     """The page outputs/<name>/index.html."""
 
     enabled: bool = Field(True, description="keep the page up to date while rendering (task=gallery writes it anyway)")
+
+
+class StatusSettings(Section):
+    """The progress of all workers (task=status)."""
+
+    follow: bool = Field(False, description="show it until the last worker has ended")
+    format: Literal["table", "json"] = Field("table", description="for users or for programs")
 
 
 class PruneSettings(Section):

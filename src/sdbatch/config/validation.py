@@ -53,6 +53,7 @@ OTHER_NAMES = {
 _BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _PATTERNS = {  # by the last part of the key
     "name": ("not a name", "the name of a folder: a-z, 0-9, - and _, at most 64 characters"),
+    "digest": ("not a digest of a plan", "task=plan plan.format=json shows it"),
     "id": ("not an id", "letters, digits, . - and _, at most 64 characters"),
     "revision": ("not a commit", "40 hex digits; branches can change"),
     "repo": ("not a repository", "write owner/name"),

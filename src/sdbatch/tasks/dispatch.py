@@ -11,8 +11,8 @@ from sdbatch.config.validation import validate
 from sdbatch.errors import ConfigError, Problem
 
 
-def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = ()) -> int:
-    """Validate ``data`` and run its task; the exit code.
+def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = ()) -> Any:
+    """Validate ``data`` and run its task; the exit code, or a ``submission.Submission`` that the caller waits for.
 
     ``given``: keys set on the command line. ``hidden``: user files that built-in files of the same name hide.
     Raises ConfigError with every mistake before anything is written.

@@ -22,10 +22,8 @@ from sdbatch.runner import Observer, Observers, Outcome
 from sdbatch.runner import run as run_plan
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.spec.jobs import plan_digest
-from sdbatch.store import State
 from sdbatch.tasks import rendering
-from sdbatch.tasks.plan_report import SHOWN
-from sdbatch.tasks.run_summary import code, finished
+from sdbatch.tasks.run_summary import code, finished, outcome
 from sdbatch.tasks.workload import Workload, workload
 from sdbatch.terminal.console import open_console
 from sdbatch.terminal.progress import Progress, open_progress
@@ -80,27 +78,8 @@ def _in_workers(work: Workload, slots: Sequence[Slot], progress: Progress) -> in
     exit_code = supervisor.run()
     if exit_code == 2:  # the workers have reported it, and rendered nothing
         return exit_code
-    outcome = _outcome(work, progress, supervisor.stopped)
-    return max(exit_code, finished(outcome, work.experiment, work.plan, open_console()))
-
-
-def _outcome(work: Workload, progress: Progress, stopped: bool) -> Outcome:
-    """The results of the workers, from the records."""
-    store, part = work.store, work.part
-    states = store.states(work.plan, ledger := store.ledger())
-    failed = [work.plan.ids[i] for i in states.where(State.FAILED, part=part)]
-    left = sum(1 for _ in states.where(State.NEW, State.STALE, part=part))
-    errors = tuple((i, r.error) for i in failed[:SHOWN] if (r := ledger.get(i)) is not None)
-    skipped = len(part) - progress.done - len(failed) - left
-    return Outcome(
-        progress.done,
-        skipped,
-        len(failed),
-        left,
-        stopped and left > 0,
-        errors=errors,
-        damaged_lines=ledger.damaged_lines,
-    )
+    found = outcome(work, progress.done, supervisor.stopped)
+    return max(exit_code, finished(found, work.experiment, work.plan, open_console()))
 
 
 def work() -> int:

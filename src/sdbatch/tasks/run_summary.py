@@ -10,9 +10,10 @@ from rich.console import Console
 from sdbatch.config.experiment import Experiment
 from sdbatch.plan import division
 from sdbatch.runner import Outcome
-from sdbatch.store import Store
+from sdbatch.store import State, Store
 from sdbatch.store.plan_file import Plan as Jobs
 from sdbatch.tasks.plan_report import SHOWN, plain
+from sdbatch.tasks.workload import Workload
 
 
 def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str, Path]]:
@@ -52,6 +53,19 @@ def finished(outcome: Outcome, experiment: Experiment, plan: Jobs, console: Cons
     elif outcome.left:
         console.print(f"{outcome.left:,} left; run the same command again to resume", highlight=False)
     return code(outcome)
+
+
+def outcome(work: Workload, rendered: int = 0, stopped: bool = False) -> Outcome:
+    """The state of the plan (or shard) from the records. ``rendered``: of the done jobs, those of this run."""
+    store, part = work.store, work.part
+    states = store.states(work.plan, ledger := store.ledger())
+    failed = [work.plan.ids[i] for i in states.where(State.FAILED, part=part)]
+    left = sum(1 for _ in states.where(State.NEW, State.STALE, part=part))
+    errors = tuple((i, r.error) for i in failed[:SHOWN] if (r := ledger.get(i)) is not None)
+    skipped = len(part) - rendered - len(failed) - left
+    return Outcome(
+        rendered, skipped, len(failed), left, stopped and left > 0, errors=errors, damaged_lines=ledger.damaged_lines
+    )
 
 
 def code(outcome: Outcome) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sdbatch.config.experiment import Experiment
+from sdbatch.errors import ConfigError
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
 from sdbatch.plan import division
@@ -50,6 +51,9 @@ def workload(experiment: Experiment) -> Workload:
     """The workload of a rendering task: the experiment's plan, or the selected jobs of ``task=final``."""
     if experiment.task != "final":
         plan = make_plan(resolve(experiment))
+        if experiment.plan.digest not in (None, plan.digest):
+            text = "this is another plan than the one that was submitted: prompt files or weights have changed"
+            raise ConfigError.one("plan.digest", text, "submit it again")
         return Workload(experiment, experiment, plan, plan.resolved.source, plan.axes)
     source = locate(experiment.model)
     chosen = JobList(final_jobs(experiment.final, Store(experiment.folder), source))

@@ -12,6 +12,7 @@ from sdbatch.errors import ConfigError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 NODES = Path("/dev")
+CORES = 8  # per process where runtime.processes=auto finds no card
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,13 @@ def assign(runtime: Runtime, cards: Callable[[], int]) -> list[Slot]:
 
     ``cards`` counts the CUDA cards that this process may use. Raises ConfigError if there are too few.
     """
+    if runtime.processes == "auto":
+        there = cards() if runtime.device in ("auto", "cuda") else 0
+        chosen = {"gpus": "all", "processes": None} if there else {"processes": max(1, _cores() // CORES)}
+        runtime, cards = runtime.model_copy(update=chosen), lambda: there
     if runtime.gpus is not None:
         return _of_cards(runtime, cards())
-    count = runtime.processes or 0
+    count = int(runtime.processes or 0)
     share = {"workers": runtime.workers or max(1, _cores() // max(1, count * (runtime.threads or 1)))}
     alone = runtime.model_copy(update={"processes": None, **share})
     return [Slot(f"worker {n}", alone) for n in range(count)]
