@@ -41,6 +41,7 @@ class Site:
     def __init__(self, folder: Path, size: int = 1001) -> None:
         self.folder = folder / "it's a $HOME"
         self.slurm = folder / "slurm"
+        self._log = folder / "said.txt"
         (self.folder / "conf/experiment").mkdir(parents=True)
         (self.folder / "conf/experiment/x.yaml").write_text(EXPERIMENT, "utf-8")
         self.environment = {
@@ -50,17 +51,18 @@ class Site:
         }
         self.environment.pop("SDBATCH_MODEL", None)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "sdbatch", "--config-dir", "conf", "+experiment=x", *arguments]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, stdout=pipe, stderr=subprocess.STDOUT, text=True
-        )
+        with self._log.open("wb") as log:
+            return subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        process = self.start(*arguments)
-        said = process.communicate(timeout=120)[0]
-        return process.returncode, said
+        return self.start(*arguments).wait(120), self.said
+
+    @property
+    def said(self) -> str:
+        """The output of the command that was started last."""
+        return self._log.read_text("utf-8")
 
     def bash(self, **more: str) -> subprocess.Popen[bytes]:
         """The workers' script, as one task of the array."""
@@ -95,7 +97,7 @@ def test_a_dry_run_prints_what_would_be_submitted(site: Site) -> None:
         "task=submit",
         "submit.dry=true",
         "submit.workers=5",
-        "submit.partition=gpu,big",
+        'submit.partition="gpu,big"',
         "submit.gpus=a100:2",
         "submit.at_once=3",
         'submit.options=["--constraint=a100|h100","--exclusive"]',

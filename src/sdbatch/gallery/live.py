@@ -11,7 +11,7 @@ from typing import Any
 
 from sdbatch.errors import StoreError
 from sdbatch.gallery.site import Site
-from sdbatch.gallery.status import StatusTable
+from sdbatch.gallery.status import StatusTable, worker_counts
 from sdbatch.runner import Observer
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import OtherWorkers, Record, Worker, compact
@@ -129,7 +129,7 @@ class _Reporter:
             left = (total - done) / rate if rate else None
         seconds = None if left is None else round(left)
         payload = {"unit": unit, "done": done, "total": total, "rate": round(rate, 3), "left": seconds}
-        return payload | {"tick": self._ticks}
+        return payload | worker_counts(self._store.workers()) | {"tick": self._ticks}
 
     def _is_reporter(self) -> bool:
         """Whether this worker reports for all: the first living worker does, or any if the status is outdated."""

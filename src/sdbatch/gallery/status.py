@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sdbatch.store import Ledger, Record
+from sdbatch.store import Ledger, Liveness, Record, WorkerState
 
 NEW, DONE, WARNED, FAILED = b".dwf"  # status codes
 MAX_NOTES = 2000  # errors and warnings during a run; the complete page has all of them
@@ -62,3 +62,9 @@ class StatusTable:
         if texts:
             out |= {"texts": list(texts), "notes": [[i, texts[self.notes[i]]] for i in chosen]}
         return out | ({"live": dict(live)} if live else {})
+
+
+def worker_counts(workers: Iterable[WorkerState]) -> dict[str, int]:
+    """The numbers of running and of dead workers for the head line of the page."""
+    states = [w.liveness for w in workers if not w.stopped]
+    return {"workers": states.count(Liveness.ALIVE), "died": states.count(Liveness.GONE)}

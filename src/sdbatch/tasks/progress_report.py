@@ -10,15 +10,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sdbatch import motion
-from sdbatch.runner import cost
+from sdbatch.plan import division
 from sdbatch.spec.jobs import plan_digest
-from sdbatch.store import TO_RENDER, Liveness, State, Store, WorkerState
+from sdbatch.store import TO_RENDER, Ledger, Liveness, Store, WorkerState
 from sdbatch.store.plan_file import Plan
 from sdbatch.tasks.plan_report import SHOWN, duration
 
 SILENT = 15.0  # seconds without a heartbeat that are reported: three beats
-MANY = 20_000  # jobs left: the costs of more take seconds, and by then the number of jobs says the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class Progress:
 class Tally:
     """Follows the records of one plan; ``part`` of it counts."""
 
-    def __init__(self, name: str, plan: Plan, store: Store, part: range) -> None:
+    def __init__(self, name: str, plan: Plan, store: Store, part: Sequence[int]) -> None:
         self._name = name
         self._store = store
         self._scope = f"{plan_digest(plan.ids)}-"
@@ -83,11 +81,10 @@ class Tally:
         ledger = store.ledger()
         states = store.states(plan, ledger)
         todo = list(states.where(*TO_RENDER, part=part))
-        by_cost = len(todo) <= MANY
-        self._left = {plan.ids[i]: _cost(plan, i) if by_cost else 1.0 for i in todo}
-        self._by_cost = by_cost
-        failed = (plan.ids[i] for i in states.where(State.FAILED, part=part))
-        self._failed = {i: r.error for i in failed if (r := ledger.get(i)) is not None}
+        costs = division.kinds(plan).costs()[todo].tolist()
+        self._manifest = self._version()
+        self._left = {plan.ids[i]: cost for i, cost in zip(todo, costs, strict=True)}
+        self._failed = self._failures(ledger)
 
     def read(self, waiting: int = 0) -> Progress:
         """The progress now."""
@@ -99,21 +96,33 @@ class Tally:
                 self._failed.pop(record.id, None)
             else:
                 self._failed[record.id] = record.error
+        if (version := self._version()) != self._manifest:  # workers that have ended put their records there
+            self._manifest = version
+            self._failed.update(self._failures(self._store.ledger()))
         workers = tuple(w for w in self._store.workers() if w.scope.startswith(self._scope))
         done, failed = self._total - len(self._left), len(self._failed)
         errors = tuple(list(self._failed.items())[:SHOWN])
         rate = sum(w.report.done / w.seconds for w in workers if _counts(w))
         return Progress(self._name, self._total, done, failed, rate, self._time(workers), workers, waiting, errors)
 
+    def _version(self) -> tuple[int, int]:
+        """Which manifest is there: it is replaced as a whole."""
+        try:
+            found = self._store.manifest.stat()
+        except OSError:
+            return 0, 0
+        return found.st_ino, found.st_mtime_ns
+
+    def _failures(self, ledger: Ledger) -> dict[str, str]:
+        """The errors of the jobs that are left and whose last record is a failure."""
+        records = ((job_id, ledger.get(job_id)) for job_id in self._left)
+        return {job_id: record.error for job_id, record in records if record is not None and not record.done}
+
     def _time(self, workers: Iterable[WorkerState]) -> float | None:
         """The estimated time left: what is left, over the rates of the running workers since their starts."""
         work = sum(work for job_id, work in self._left.items() if job_id not in self._failed)
-        rates = [(w.report.cost if self._by_cost else w.report.done) / w.seconds for w in workers if _counts(w)]
+        rates = [w.report.cost / w.seconds for w in workers if _counts(w)]
         return work / sum(rates) if sum(rates) else None
-
-
-def _cost(plan: Plan, i: int) -> float:
-    return sum(cost(shot) for shot in motion.shots(plan[i]))
 
 
 def _counts(worker: WorkerState) -> bool:

@@ -110,6 +110,8 @@ function drawStatus() { // one line: number of pictures, progress
   if (live && !live.rate) parts.push("starting");
   else if (live) parts.push(`${live.rate >= 10 ? Math.round(live.rate) : live.rate.toFixed(2)} ${live.unit === "jobs" ? "" : "pictures "}a second`);
   if (live && live.left !== null) parts.push(`${clock(live.left)} left`);
+  if (live && live.workers > 1) parts.push(`${live.workers} workers`);
+  if (live && live.died) parts.push(`${count(live.died, "worker")} died`);
   if (n.f) parts.push(`${n.f} failed`);
   if (n.w) parts.push(count(n.w, "warning"));
   if (n["."] && !live) parts.push(`${n["."].toLocaleString("en")} not rendered`);
