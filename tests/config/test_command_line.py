@@ -97,6 +97,10 @@ ARGUMENTS = [
     (["prompts=[]"], "prompts: is empty (write at least one prompt,"),
     (["model=local", "model.path=/nowhere"], "model.path: '/nowhere' does not exist (model=tiny is built in"),
     (["seeds=-1,x", "-m"], "seeds: 'x' is not a seed"),
+    (
+        ["motion.seconds=2", "motion.zoom=1.5"],
+        "motion.mode: is still, so motion.seconds and motion.zoom have no effect (write mode: ",
+    ),
     (["sampling.steps=0", "-m", "name=a,b"], "sampling.steps: 0 is out of range"),
 ]
 
@@ -201,6 +205,11 @@ def test_an_experiment_file_anywhere(sdbatch, tmp_path):
         assert (said.code, words in said.err) == (2, True), said.err
     said = sdbatch("nowhere.yaml")
     assert (said.code, "'nowhere.yaml' cannot be read: No such file" in said.err) == (2, True)
+
+
+def test_still_on_the_command_line_is_a_choice(sdbatch):
+    said = sdbatch("+experiment=anime_zoom", "motion.mode=still", "model=fake", "task=plan")
+    assert (said.code, "videos/" in said.out) == (0, False), said.err
 
 
 def test_shell_completion_can_be_installed(sdbatch):

@@ -9,6 +9,8 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.registry import TASKS
 from sdbatch.config.validation import validate
 from sdbatch.errors import ConfigError, Problem
+from sdbatch.motion import MODES
+from sdbatch.motion.settings import Motion
 
 
 def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = ()) -> Any:
@@ -28,6 +30,7 @@ def checked(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[
     try:
         experiment = validate(data)
         problems += _swept_and_given(experiment, given)
+        problems += _still_with_a_length(experiment, given)
     except ConfigError as e:
         raise ConfigError([*problems, *e.problems]) from e
     if problems:
@@ -46,3 +49,15 @@ def _swept_and_given(experiment: Experiment, given: Collection[str]) -> list[Pro
         for key in sorted(swept.keys() & set(given))
         if "sweep" not in given
     ]
+
+
+def _still_with_a_length(experiment: Experiment, given: Collection[str]) -> list[Problem]:
+    """A forgotten mode: with a length the user expects a video. On the command line still is a choice."""
+    settings, usual = experiment.motion, Motion()
+    chosen = "motion.mode" in given or any("motion.mode" in entry for entry in experiment.sweep)
+    if settings.mode != "still" or chosen or (settings.seconds is None and settings.frames is None):
+        return []
+    unused = [f"motion.{key}" for key in Motion.model_fields if getattr(settings, key) != getattr(usual, key)]
+    verb = "has" if len(unused) == 1 else "have"
+    hint = f"write mode: {', '.join(mode for mode in MODES if mode != 'still')}; for pictures motion.mode=still"
+    return [Problem("motion.mode", f"is still, so {' and '.join(unused)} {verb} no effect", hint)]
