@@ -15,7 +15,7 @@ from sdbatch.tasks.plan_report import duration
     [
         ("a <lora:style:0.8> cat", ["<lora:style:0.8>"]),
         ("[cat:dog:0.5], [hat: 12]", ["[cat:dog:0.5]", "[hat: 12]"]),
-        ("[cat|dog] AND __colour__", ["[cat|dog]", "AND", "__colour__"]),
+        ("[cat|dog] AND sea", ["[cat|dog]", "AND"]),
         ("(cat:1.2), [cat], {cat|dog}, sand and BREAK sea", []),
     ],
 )

@@ -1,4 +1,4 @@
-"""Prompt text: variants, attention, chunks; and CLIP's vocabulary against transformers' own tokenizer."""
+"""Prompt text: attention, chunks; and CLIP's vocabulary against transformers' own tokenizer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sdbatch.errors import ConfigError
 from sdbatch.prompts import vocabulary
-from sdbatch.prompts.syntax import attention, chunks, condition, cuts, variants
+from sdbatch.prompts.expansion import variants
+from sdbatch.prompts.syntax import attention, chunks, condition, cuts
 from sdbatch.prompts.vocabulary import Vocabulary
 
 CLIP = Path(vocabulary.__file__).parents[1] / "models" / "clip"
@@ -74,31 +75,6 @@ def test_a_broken_vocabulary_is_named(tmp_path: Path) -> None:
     (tmp_path / "merges.txt").write_text("one two three\n")
     with pytest.raises(ConfigError, match="not a pair"):
         Vocabulary.load(tmp_path / ".")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("plain", ["plain"]),
-        ("", [""]),
-        ("a {b|c} {d|e}", ["a b d", "a b e", "a c d", "a c e"]),
-        ("{a|{b|c} d}", ["a", "b d", "c d"]),
-        ("{|very }big", ["big", "very big"]),
-        ("{x} {a {b|c}}", ["{x} {a b}", "{x} {a c}"]),
-        (r"\{a\|b\} {c\|d|e}", ["{a|b} c|d", "{a|b} e"]),
-        ("{a|b", ["{a|b"]),
-        ("a|b}", ["a|b}"]),
-        ("{a|a}", ["a"]),
-        (r"keeps \(other\) \ escapes", [r"keeps \(other\) \ escapes"]),
-    ],
-)
-def test_variants(text: str, expected: list[str]) -> None:
-    assert variants(text) == expected
-
-
-def test_too_many_variants_are_refused() -> None:
-    with pytest.raises(ValueError, match="more than 10,000 variants"):
-        variants("{a|b}" * 14)
 
 
 @pytest.mark.parametrize(

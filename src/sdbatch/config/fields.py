@@ -57,9 +57,10 @@ class Prompt(Section):
     """A prompt with its own negative, or a file of prompts (.yaml, .txt: one a line, .csv: id,text,negative)."""
 
     id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="short name, used in labels")
-    text: str | None = Field(None, max_length=100_000, description="the prompt; {a|b} makes variants")
+    text: str | None = Field(None, max_length=100_000, description="the prompt; {a|b} and __name__ make variants")
     negative: str | None = Field(None, max_length=100_000, description="instead of the experiment's negative")
     file: str | None = Field(None, max_length=4096, description="a file of prompts, relative to the working folder")
+    draws: int = Field(1, ge=1, le=10_000, description="how often {~a|b} and __~name__ are drawn")
 
     @model_validator(mode="after")
     def _text_or_file(self) -> Prompt:

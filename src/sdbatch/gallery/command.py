@@ -11,7 +11,7 @@ from typing import Any
 from sdbatch.config.experiment import Sampling
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.registry import MODEL_KINDS
-from sdbatch.prompts.syntax import variants
+from sdbatch.prompts.expansion import escaped
 from sdbatch.spec.jobs import Encoding, Job, Shot, Video, spec
 
 _REQUIRED = frozenset(f.name for f in fields(Shot) if f.default is MISSING)  # always written out
@@ -44,9 +44,7 @@ def model_overrides(model: ModelSettings) -> list[str]:
 
 def prompt_overrides(job: Job) -> list[str]:
     """Overrides of the prompt and the negative prompt as rendered: remaining braces are escaped."""
-    text = job.shot.prompt
-    if variants(text) != [text]:
-        text = re.sub(r"([{|}])", r"\\\1", text)
+    text = escaped(job.shot.prompt)
     label = dict(job.labels).get("prompts", "")
     prompt: dict[str, Any] = {"id": label} if _LABEL.fullmatch(label) else {}
     negative = [f"negative={formatted(job.shot.negative)}"] if job.shot.negative else []

@@ -15,7 +15,8 @@ from sdbatch.config.keys import FIXED, LISTS, SECTIONS, SWEEPABLE
 from sdbatch.config.validation import OTHER_NAMES, check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.motion import MODES
-from sdbatch.plan.resolve import Resolved, canvas, read_prompts
+from sdbatch.plan.prompt_files import read_prompts
+from sdbatch.plan.resolve import Resolved, canvas
 from sdbatch.spec.ranges import is_range, parse_range, parse_seeds
 
 MAX_VALUES = 100_000  # of a swept range (seeds can have more)
@@ -130,7 +131,7 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
     if key in LISTS:  # validated like the experiment's own key
         own = check(Experiment, {key: values}, at.removesuffix(f".{key}"))
         if key == "prompts":
-            return read_prompts(own.prompts, at)
+            return read_prompts(own.prompts, at, resolved.experiment.wildcards)
         return parse_seeds(own.seeds) if key == "seeds" else canvas(own, resolved.source)
     if key == "negative":
         return [check(Experiment, {key: v}, at.removesuffix(f".{key}")).negative for v in values]

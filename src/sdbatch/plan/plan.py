@@ -21,6 +21,7 @@ from sdbatch.errors import ConfigError
 from sdbatch.plan import combination, skip
 from sdbatch.plan.axes import axes, label
 from sdbatch.plan.resolve import Resolved
+from sdbatch.prompts.findings import findings
 from sdbatch.spec.jobs import Job, Shot, Video, plan_digest
 from sdbatch.spec.ranges import slug
 
@@ -79,6 +80,20 @@ class Plan(Sequence[Job]):
                 group = group * self._radix[i] + self.indices // prod(self._radix[i + 1 :]) % self._radix[i]
         _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
         return first, inverse
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        """(name of the text, warning about it as written), each warning once."""
+        prompts = [t for a in self.axes if "prompts" in a.keys for v in a.values for t in (v[a.keys.index("prompts")],)]
+        negatives = [t.negative for t in prompts if t.negative] + self._negatives()
+        found = {note: t.id for t in reversed(prompts) for note in reversed(t.notes)}
+        texts = {note: "negative" for text in negatives for note in findings(text)}
+        return [(name, note) for note, name in [*reversed(found.items()), *texts.items()]]
+
+    def _negatives(self) -> list[str]:
+        """The negative prompts that prompts without one of their own get."""
+        swept = [v[a.keys.index("negative")] for a in self.axes if "negative" in a.keys for v in a.values]
+        return swept or [self.resolved.experiment.negative]
 
     def _digits(self, index: int) -> tuple[int, ...]:
         """The position on every axis of the combination ``index`` (mixed radix)."""

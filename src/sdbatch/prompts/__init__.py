@@ -1,1 +1,2 @@
-"""Prompt text: syntax (variants, attention, chunks) and CLIP's vocabulary. Pure; reads no file but the vocabulary."""
+"""Prompt text: expansion (variants, wildcards, draws), attention, chunks, warnings; CLIP's vocabulary. Pure; reads no
+file but the vocabulary."""

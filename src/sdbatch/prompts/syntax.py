@@ -1,4 +1,4 @@
-"""Prompt syntax: ``{a|b}`` variants, A1111 attention, chunks of tokens. Pure, no torch.
+"""Attention and chunks of tokens, as in A1111. Pure, no torch.
 
 Attention as documented by AUTOMATIC1111: ``(word)`` ×1.1, ``((word))`` ×1.21, ``[word]`` ÷1.1, ``(word:1.3)`` ×1.3,
 ``\\( \\) \\[ \\]`` are literal, ``BREAK`` starts a new chunk. An unclosed bracket extends to the end; an unmatched
@@ -15,62 +15,10 @@ import numpy as np
 
 from sdbatch.prompts.vocabulary import Vocabulary
 
-LIMIT = 10_000  # variants of one prompt
 MAX_WEIGHT = 100.0  # larger weights only damage the picture (and thousands of brackets would overflow)
-_BRACES = re.compile(r"\\[{|}]|[{|}]|[^{|}\\]+|\\")
 _MARKS = re.compile(r"\\[()\[\]\\]|\\|[()\[\]]|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|[^\\()\[\]:]+|:")
-_UNSUPPORTED = re.compile(
-    r"<(?:lora|lyco|hypernet):[^<>]*>|\[[^\[\]]*:\s*[\d.]+\s*\]|\[[^\[\]|]*\|[^\[\]]*\]|__[\w/*-]+__|\bAND\b"
-)
+_UNSUPPORTED = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>|\[[^\[\]]*:\s*[\d.]+\s*\]|\[[^\[\]|]*\|[^\[\]]*\]|\bAND\b")
 _BREAK = re.compile(r"\s*\bBREAK\b\s*")
-
-
-def variants(text: str) -> list[str]:
-    r"""All distinct expansions of ``{a|b}`` groups in ``text``; the leftmost group varies slowest.
-
-    Groups nest; ``\{ \| \}`` are literal. Braces without ``|`` are kept. Raises ValueError for more than 10,000
-    expansions.
-    """
-    pieces = _BRACES.findall(text)
-    groups = _matched(pieces)
-    stack: list[tuple[list[str], bool]] = []  # per open group: finished alternatives, and whether it has a bar
-    outer: list[list[str]] = []
-    done: list[str] = []
-    bar = False
-    now = [""]
-    for i, piece in enumerate(pieces):
-        if piece == "{" and i in groups:
-            stack.append((done, bar))
-            outer.append(now)
-            done, bar, now = [], False, [""]
-        elif piece == "|" and stack:
-            done, bar, now = done + now, True, [""]
-        elif piece == "}" and i in groups:
-            options = done + now if bar else ["{" + option + "}" for option in now]
-            done, bar = stack.pop()
-            now = _product(outer.pop(), options)
-        else:
-            literal = piece[-1] if len(piece) == 2 and piece[0] == "\\" else piece
-            now = [one + literal for one in now]
-    return list(dict.fromkeys(now))
-
-
-def _product(heads: list[str], tails: list[str]) -> list[str]:
-    if len(heads) * len(tails) > LIMIT:
-        raise ValueError(f"the prompt expands to more than {LIMIT:,} variants; use fewer {{a|b}} groups")
-    return [head + tail for head in heads for tail in tails]
-
-
-def _matched(pieces: list[str]) -> set[int]:
-    """Indices of the braces that belong to a pair."""
-    pairs: set[int] = set()
-    opened: list[int] = []
-    for i, piece in enumerate(pieces):
-        if piece == "{":
-            opened.append(i)
-        elif piece == "}" and opened:
-            pairs |= {i, opened.pop()}
-    return pairs
 
 
 def attention(text: str) -> list[tuple[str, float]]:
@@ -119,7 +67,7 @@ def _joined(runs: list[str], spans: list[tuple[int, int, float]]) -> list[tuple[
 
 def unsupported(text: str) -> list[str]:
     """Syntax of A1111 and its extensions in ``text`` that is treated as plain text here: LoRAs, ``[a:b:0.5]``,
-    ``[a|b]``, ``AND``, ``__wildcards__``."""
+    ``[a|b]``, ``AND``."""
     return _UNSUPPORTED.findall(text)
 
 

@@ -16,7 +16,7 @@ from sdbatch.models.source import CLIP, Source
 from sdbatch.motion.chains import joined
 from sdbatch.plan import division
 from sdbatch.plan.plan import Plan
-from sdbatch.prompts.syntax import chunks, cuts, unsupported
+from sdbatch.prompts.syntax import attention, chunks, cuts, unsupported
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.runner import estimate
 from sdbatch.runner.shot_cache import ShotCache
@@ -56,6 +56,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "texts": _texts(plan),
         "unknown_words": _unknown(plan),
         "plain_words": sorted({mark for text in _all_texts(plan) for mark in unsupported(text)}),
+        "prompt_warnings": [{"text": name, "warning": warning} for name, warning in plan.notes],
         "folder": str(store.root),
         "writes": [plan[i].path for i in todo[:1000]],
     }
@@ -139,7 +140,8 @@ def _unknown(plan: Plan) -> list[str]:
     if source.vocabulary == CLIP or not source.reads_text:
         return []
     vocabulary = Vocabulary.load(source.vocabulary)
-    return sorted({w for text in _all_texts(plan) for w in vocabulary.unknown(text)})
+    runs = (run for text in _all_texts(plan) for run, _ in attention(text) if run != "BREAK")
+    return sorted({w for run in runs for w in vocabulary.unknown(run)})
 
 
 def as_json(report: dict[str, Any]) -> str:
@@ -193,6 +195,7 @@ def _warnings(report: dict[str, Any], console: Console) -> None:
             f"[yellow]long text[/] {plain(text['text'])}: {text['chunks']} chunks, cut at {plain(where)}",
             highlight=False,
         )
+    show_notes([(w["text"], w["warning"]) for w in report["prompt_warnings"]], console)
     if marks := report["plain_words"]:
         console.print(
             f"[yellow]syntax of other tools, treated as plain words:[/] {plain(', '.join(marks[:SHOWN]))}",
@@ -209,6 +212,14 @@ def _warnings(report: dict[str, Any], console: Console) -> None:
 def plain(text: str) -> str:
     """User text, escaped for rich's markup."""
     return text.replace("[", r"\[")
+
+
+def show_notes(notes: Sequence[tuple[str, str]], console: Console) -> None:
+    """Print warnings about the texts of prompts."""
+    for name, warning in notes[:SHOWN]:
+        console.print(f"[yellow]prompt[/] {plain(name)}: {plain(warning)}", highlight=False, soft_wrap=True)
+    if len(notes) > SHOWN:
+        console.print(f"… and {len(notes) - SHOWN:,} more", highlight=False)
 
 
 def _count(n: int, what: str) -> str:

@@ -18,11 +18,13 @@ from sdbatch.errors import ConfigError
 from sdbatch.gallery import Live, Site
 from sdbatch.models.locate import fetch
 from sdbatch.models.source import Source
+from sdbatch.plan.plan import Plan
 from sdbatch.runner import Observer, Observers, Outcome
 from sdbatch.runner import run as run_plan
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.spec.jobs import plan_digest
 from sdbatch.tasks import rendering
+from sdbatch.tasks.plan_report import show_notes
 from sdbatch.tasks.run_summary import code, finished, outcome
 from sdbatch.tasks.workload import Workload, workload
 from sdbatch.terminal.console import open_console
@@ -32,7 +34,10 @@ from sdbatch.workers import Slot, Supervisor, assign, receive
 
 def run(experiment: Experiment) -> int:
     """Render the missing jobs of the experiment's plan; the exit code."""
-    return render(workload(experiment))
+    work = workload(experiment)
+    if isinstance(work.plan, Plan):
+        show_notes(work.plan.notes, open_console(stderr=True))
+    return render(work)
 
 
 def render(work: Workload) -> int:

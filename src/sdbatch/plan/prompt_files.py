@@ -1,0 +1,190 @@
+"""Reads the prompts of an experiment: files read, ``{a|b}`` and wildcards expanded, ids made unique."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sdbatch.config.fields import Prompt, Prompts
+from sdbatch.config.prompts import WildcardSettings
+from sdbatch.config.validation import check
+from sdbatch.config.yaml_reader import load
+from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.plan.wildcards import WildcardFolder
+from sdbatch.prompts.expansion import LIMIT, variants
+from sdbatch.prompts.findings import findings
+from sdbatch.spec.ranges import slug
+
+FILE_LIMIT = 64 * 2**20
+COLUMNS = ("id", "text", "negative")  # of a CSV file
+_OTHER_COLUMNS = {"prompt": "text", "negative_prompt": "negative", "name": "id"}  # names in other programs
+_SEPARATORS = (",", ";", "\t")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One prompt with its variants expanded. ``negative`` None: the experiment's negative prompt applies.
+
+    ``notes`` are warnings about the text as written.
+    """
+
+    id: str
+    text: str
+    negative: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_prompts(entries: Iterable[Prompt], key: str, wildcards: WildcardSettings) -> tuple[Text, ...]:
+    """Prompts with files read, variants expanded and unique ids. Raises ConfigError, also if there is no prompt."""
+    problems: list[Problem] = []
+    texts: list[Text] = []
+    expand = _Expander(wildcards)
+    for i, entry in enumerate(entries):
+        try:
+            texts += [text for e in _entries(entry, f"{key}[{i}]") for text in expand(e, f"{key}[{i}]")]
+        except ConfigError as e:
+            problems += e.problems
+    if not texts and not problems:
+        problems.append(Problem(key, "is empty", "write at least one prompt, or try +experiment=anime_zoom"))
+    if problems:
+        raise ConfigError(problems)
+    return _unique(texts)
+
+
+class _Expander:
+    """Expands prompts with the wildcards of one experiment."""
+
+    def __init__(self, settings: WildcardSettings) -> None:
+        self._wildcards = WildcardFolder(settings.folder)
+        self._seed = settings.seed
+
+    def __call__(self, entry: Prompt, key: str) -> Iterator[Text]:
+        try:
+            texts = self._texts(entry)
+        except ValueError as e:
+            raise ConfigError.one(key, str(e)) from e
+        notes = findings(entry.text or "")
+        for n, text in enumerate(texts, 1):
+            if not text.strip():
+                raise ConfigError.one(key, f"{shown(entry.text)} expands to an empty prompt")
+            name = entry.id or slug(text, 24)
+            yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, text, entry.negative, notes)
+
+    def _texts(self, entry: Prompt) -> list[str]:
+        """The distinct texts of ``entry``. Draws depend on its text and id, not on the entries beside it."""
+        found: dict[str, None] = {}
+        for n in range(entry.draws):
+            own = f"{self._seed}\0{entry.id or ''}\0{entry.text}\0{n}"
+            found |= dict.fromkeys(variants(entry.text or "", self._wildcards, own))
+            if len(found) > LIMIT:
+                raise ValueError(f"{entry.draws:,} draws expand to more than {LIMIT:,} variants")
+        return list(found)
+
+
+def _unique(texts: list[Text]) -> tuple[Text, ...]:
+    """``texts`` with unique ids: repeated ids get -2, -3, …"""
+    seen: Counter[str] = Counter()
+    taken = {t.id for t in texts}
+    out = []
+    for t in texts:
+        seen[t.id] += 1
+        name, n = t.id, seen[t.id]
+        while n > 1 and (name := f"{t.id}-{n}") in taken:
+            n += 1
+        taken.add(name)
+        out.append(replace(t, id=name))
+    return tuple(out)
+
+
+def _entries(entry: Prompt, key: str) -> list[Prompt]:
+    if entry.file is None:
+        return [entry]
+    key, name = f"{key}.file", shown(entry.file)
+    reader = READERS.get(Path(entry.file).suffix.lower())
+    if reader is None:
+        raise ConfigError.one(key, f"{name} is not a {', '.join(READERS)} file")
+    try:
+        rows = reader(_read(entry.file, key))
+    except ValueError as e:
+        raise ConfigError.one(key, f"{name} {e}") from e
+    try:
+        prompts = check(Prompts, {"prompts": rows}).prompts
+    except ConfigError as e:
+        raise ConfigError(
+            Problem(key, f"{name}, {p.key.removeprefix('prompts')}: {p.message}", p.hint) for p in e.problems
+        ) from e
+    if not prompts:
+        raise ConfigError.one(key, f"{name} contains no prompt")
+    if any(p.file for p in prompts):
+        raise ConfigError.one(key, f"{name} refers to another file", "a prompt file can contain texts only")
+    return list(prompts)
+
+
+def _read(file: str, key: str) -> str:
+    try:
+        path = Path(file).expanduser()
+        if path.stat().st_size > FILE_LIMIT:
+            raise ConfigError.one(key, f"{shown(file)} is larger than {FILE_LIMIT // 2**20} MiB")
+        return path.read_text("utf-8-sig")
+    except (OSError, ValueError, RuntimeError) as e:  # RuntimeError: ~ without a home
+        reason = "it is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
+        hint = "paths are relative to the current folder"
+        raise ConfigError.one(key, f"{shown(file)} cannot be read: {reason}", hint) from e
+
+
+def _yaml(text: str) -> list[Any]:
+    try:
+        value = load(text)
+    except ValueError as e:
+        raise ValueError(f"is not YAML: {e}") from e
+    if isinstance(value, dict):
+        value = value.get("prompts")
+    if not isinstance(value, list):
+        raise ValueError("is not a list of prompts")
+    return value
+
+
+def _csv(text: str) -> list[Any]:
+    head = text.partition("\n")[0]
+    separator = max(_SEPARATORS, key=head.count)  # spreadsheets of many countries write semicolons
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    try:
+        columns = [name.strip() for name in next(reader, [])]
+        _check_columns(columns)
+        return [_row(columns, row, reader.line_num) for row in reader if any(row)]
+    except csv.Error as e:
+        raise ValueError(f"is not CSV: {e}") from e
+
+
+def _check_columns(columns: list[str]) -> None:
+    for name in columns:
+        if name not in COLUMNS:
+            hint = nearest(_OTHER_COLUMNS.get(name, name), COLUMNS) or f"known: {', '.join(COLUMNS)}"
+            raise ValueError(f"has an unknown column {shown(name)} ({hint})")
+    if "text" not in columns:
+        raise ValueError(f"has no column named text; allowed columns: {', '.join(COLUMNS)}")
+    if len(set(columns)) < len(columns):
+        raise ValueError("has a column twice")
+
+
+def _row(columns: list[str], values: list[str], line: int) -> dict[str, str]:
+    """One prompt. Empty values are left out, except the text's. Raises ValueError with the line's number."""
+    if len(values) > len(columns):
+        raise ValueError(f"line {line}: {len(values)} values for {len(columns)} columns; quote a text with a separator")
+    row = dict(zip(columns, values, strict=False))
+    if not row.get("text", "").strip():
+        raise ValueError(f"line {line}: the text is empty")
+    return {name: value for name, value in row.items() if value}
+
+
+def _lines(text: str) -> list[Any]:
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+READERS: dict[str, Callable[[str], list[Any]]] = {".yaml": _yaml, ".yml": _yaml, ".csv": _csv, ".txt": _lines}
