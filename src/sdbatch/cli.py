@@ -70,6 +70,8 @@ def _do(read: Callable[[], Composed], submissions: list[Submission]) -> int:
     from sdbatch.tasks import dispatch
 
     composed = read()
+    if composed.own:
+        sys.stderr.write("configuration: conf/ of this folder, and what is built in\n")
     result = dispatch.run(composed.data, composed.given, composed.hidden)
     if isinstance(result, int):
         return result

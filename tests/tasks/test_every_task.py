@@ -26,6 +26,7 @@ def settings(task: str, folder: Folder) -> dict[str, Any]:
     return {  # type: ignore[return-value]
         "reproduce": {"source": str(folder.store.file(first))},
         "final": {"final": {"jobs": first.id, "set": {"sampling.steps": 9}}},
+        "init": {"init": {"folder": str(folder.root / "project")}},
         "submit": {"submit": {"workers": 1, "dry": True}},
     }.get(task, {})
 

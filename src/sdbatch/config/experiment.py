@@ -20,6 +20,7 @@ from sdbatch.config.runtime import Runtime
 from sdbatch.config.tasks import (
     FinalSettings,
     GallerySettings,
+    InitSettings,
     PlanSettings,
     PruneSettings,
     ReproduceSettings,
@@ -169,6 +170,7 @@ class Experiment(Section):
     final: FinalSettings = Field(FinalSettings(), description="selected jobs with other settings")
     submit: SubmitSettings = Field(SubmitSettings(), description="jobs of a SLURM cluster")
     status: StatusSettings = Field(StatusSettings(), description="the progress of all workers")
+    init: InitSettings = Field(InitSettings(), description="a new project")
     prune: PruneSettings = Field(PruneSettings(), description="removing what no plan needs")
 
     @property

@@ -34,6 +34,7 @@ from sdbatch.errors import ConfigError, Problem, shown
 from sdbatch.spec.ranges import slug
 
 _SECTIONS = frozenset(key.rpartition(".")[0] for key in KEYS)
+OWN_FOLDER = "conf"
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -42,12 +43,14 @@ class Composed:
     """A composed configuration.
 
     ``data`` is plain data; ``given`` are the keys on the command line; ``hidden`` are files of the user's
-    ``--config-dir`` that Hydra ignores silently because a built-in file has the same name.
+    ``--config-dir`` that Hydra ignores silently because a built-in file has the same name; ``own``: files of the
+    working folder's conf/ were available.
     """
 
     data: dict[str, Any]
     given: frozenset[str]
     hidden: tuple[str, ...]
+    own: bool = False
 
 
 def conf_dir() -> Path:
@@ -65,9 +68,11 @@ def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]
     SourcesRegistry.instance().register(FileConfigSource)
     try:
         with ExitStack() as stack:
-            stack.enter_context(_read_by_hydra(_hydra_arguments(arguments, stack)))
+            given = _hydra_arguments(arguments, stack)
+            own = f"--config-dir={OWN_FOLDER}" in given and f"--config-dir={OWN_FOLDER}" not in arguments
+            stack.enter_context(_read_by_hydra(given))
             main = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
-            main(lambda cfg: task(lambda: Composed(_plain_data(cfg), _given_keys(), _hidden_files())))()
+            main(lambda cfg: task(lambda: Composed(_plain_data(cfg), _given_keys(), _hidden_files(), own)))()
     except Exception as error:
         if problems := list(_problems(error)):
             raise ConfigError(problems) from error
@@ -85,7 +90,9 @@ def _hydra_arguments(arguments: list[str], stack: ExitStack) -> list[str]:
     files = [a for a in options.overrides if a.endswith((".yaml", ".yml"))]
     if len(files) > 1:
         raise ConfigError.one("", f"{len(files)} experiment files: {', '.join(map(shown, files))}", "name one")
-    groups = {*GROUPS, *_folders(options.config_dir)}
+    own = _own_folder(options.config_dir)
+    groups = {*GROUPS, *_folders(options.config_dir or own)}
+    flags += [f"--config-dir={own}"] if own else []
     escaped_ones = [escaped_argument(_force_added(a, groups)) for a in overrides]
     return [*(f for f in flags if f not in files), *(a for f in files for a in _file(Path(f), stack)), *escaped_ones]
 
@@ -156,6 +163,17 @@ def _check_flags(flags: list[str]) -> None:
             Problem(f, "unknown flag", f"write {f.lstrip('-').partition('=')[0]}=…; for an experiment +experiment=…")
             for f in unknown
         )
+
+
+def _own_folder(config_dir: str | None) -> str:
+    """The user's ``conf``, if it is in the working folder and --config-dir does not name another; else empty.
+
+    A folder with a config.yaml is not the user's: it belongs to a checkout of sdbatch.
+    """
+    folder = Path(OWN_FOLDER)
+    if config_dir or not (folder / "experiment").is_dir() or (folder / "config.yaml").exists():
+        return ""
+    return OWN_FOLDER
 
 
 def _folders(config_dir: str | None) -> list[str]:

@@ -61,6 +61,7 @@ TASKS: dict[str, Task] = {
     "submit": Task("an array of SLURM jobs that render together", "sdbatch.tasks.submit"),
     "collect": Task("merge records and rebuild the gallery after array jobs", "sdbatch.tasks.collect"),
     "prune": Task("remove what no plan needs", "sdbatch.tasks.prune"),
+    "init": Task("files of a new project", "sdbatch.tasks.init"),
     "schema": Task("JSON Schema of experiments", "sdbatch.tasks.schema"),
 }
 

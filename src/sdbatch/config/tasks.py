@@ -69,6 +69,12 @@ class GallerySettings(Section):
     enabled: bool = Field(True, description="keep the page up to date while rendering (task=gallery writes it anyway)")
 
 
+class InitSettings(Section):
+    """The files of a new project (task=init)."""
+
+    folder: FilePath = Field(".", description="folder of the project; none of its files may exist")
+
+
 class StatusSettings(Section):
     """The progress of all workers (task=status)."""
 
