@@ -41,6 +41,7 @@ from sdbatch.runner import run as run_plan
 from sdbatch.spec.jobs import Camera, Encoding, Job, Shot
 from sdbatch.spec.renderer import Renderer
 from sdbatch.store import Store
+from sdbatch.tasks.rerender import SharedRenderer
 
 ZOOM = (Key(0, 1.0), Key("end", 4.0, "ramp"))
 PROMPT = work.PROMPTS[0]
@@ -116,7 +117,7 @@ def _rendered(renderer: Renderer, settings: Motion, model: str) -> dict[str, Any
     job = _job(settings, None, model)
     with tempfile.TemporaryDirectory() as folder:
         store, start = Store(Path(folder)), time.perf_counter()
-        outcome = run_plan(work.Jobs([job]), store, lambda: work.Lent(renderer), Options())
+        outcome = run_plan(work.Jobs([job]), store, lambda: SharedRenderer(renderer), Options())
         seconds = time.perf_counter() - start
         if outcome.done != 1:
             raise RuntimeError(f"{settings.mode}: {outcome.errors}")

@@ -17,6 +17,7 @@ from sdbatch.config.runtime import Runtime
 from sdbatch.runner import Options
 from sdbatch.runner import run as run_plan
 from sdbatch.store import Store
+from sdbatch.tasks.rerender import SharedRenderer
 
 SAME = 99.0  # dB of equal pictures
 
@@ -39,7 +40,7 @@ def _pictures(model: str, sweeps: list[Any], dtype: Any) -> dict[str, Any]:
     for jobs in sweeps:
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder), durable=False)
-            run_plan(jobs, store, lambda: work.Lent(renderer), Options())
+            run_plan(jobs, store, lambda: SharedRenderer(renderer), Options())
             for record in store.ledger().records():
                 with Image.open(store.file(record)) as image:
                     found[record.id] = np.asarray(image, float)

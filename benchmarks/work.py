@@ -18,8 +18,9 @@ from sdbatch.plan.resolve import resolve
 from sdbatch.runner import Options
 from sdbatch.runner import run as run_plan
 from sdbatch.spec.jobs import Job, Shot
-from sdbatch.spec.renderer import Profile, Renderer
+from sdbatch.spec.renderer import Renderer
 from sdbatch.store import Store
+from sdbatch.tasks.rerender import SharedRenderer
 
 PROMPTS = [
     "anime scene, red torii gate, sea, sunset sky",
@@ -82,28 +83,11 @@ def to_disk(jobs: Any, renderer: Renderer) -> float:
     """Seconds to render ``jobs`` into a fresh folder, files and manifest on disk."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        outcome = run_plan(jobs, Store(Path(folder)), lambda: Lent(renderer), Options())
+        outcome = run_plan(jobs, Store(Path(folder)), lambda: SharedRenderer(renderer), Options())
         seconds = time.perf_counter() - start
     if outcome.done != len(jobs):
         raise RuntimeError(f"{outcome.failed} of {len(jobs)} jobs failed: {outcome.errors[:1]}")
     return seconds
-
-
-class Lent:
-    """A renderer that outlives the runs that use it (start-up is measured elsewhere)."""
-
-    def __init__(self, renderer: Renderer) -> None:
-        self.render, self.bucket, self._renderer = renderer.render, renderer.bucket, renderer
-
-    @property
-    def profile(self) -> Profile:
-        return self._renderer.profile
-
-    @property
-    def about(self) -> str:
-        return self._renderer.about
-
-    def close(self) -> None: ...
 
 
 class Variant(NamedTuple):

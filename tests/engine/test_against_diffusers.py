@@ -17,35 +17,11 @@ from sdbatch.prompts.vocabulary import Vocabulary, _merges, derive
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.renderer import Pixels
 from tests.engine.models import CLIP, psnr, render, shot
+from tests.samplers.reference import SCHEDULERS, SD15
 
-# diffusers' own schedulers call np.array(tensor), which numpy 2.4 deprecates; nothing of ours is silenced.
+# diffusers' own schedulers call np.array(tensor), which numpy 2.4 deprecates; warnings of sdbatch are not silenced.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
-SD15 = {
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "num_train_timesteps": 1000,
-    "set_alpha_to_one": False,
-    "skip_prk_steps": True,
-    "steps_offset": 1,
-    "clip_sample": False,
-}
-SDE, KARRAS = {"algorithm_type": "sde-dpmsolver++"}, {"use_karras_sigmas": True}
-SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ddim": ("DDIMScheduler", {}),
-    "dpmpp_2m": ("DPMSolverMultistepScheduler", {}),
-    "dpmpp_2m_karras": ("DPMSolverMultistepScheduler", KARRAS),
-    "dpmpp_2m_sde": ("DPMSolverMultistepScheduler", SDE),
-    "dpmpp_2m_sde_karras": ("DPMSolverMultistepScheduler", SDE | KARRAS),
-    "euler": ("EulerDiscreteScheduler", {}),
-    "euler_a": ("EulerAncestralDiscreteScheduler", {}),
-    "heun": ("HeunDiscreteScheduler", {}),
-    "lcm": ("LCMScheduler", {}),
-    "lms": ("LMSDiscreteScheduler", {}),
-    "pndm": ("PNDMScheduler", {}),
-    "unipc": ("UniPCMultistepScheduler", {}),
-}
 SAME = 45.0  # dB
 
 

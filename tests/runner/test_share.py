@@ -287,7 +287,7 @@ def test_every_process_has_an_order_of_its_own_and_takes_large_chunks_first(monk
 
 def test_a_later_process_writes_a_status_of_its_own(tmp_path: Path) -> None:
     first, later = Progress(tmp_path / "progress.json"), Progress(tmp_path / "progress.json")
-    later.aside("t")
+    later.use_own_status("t")
     for p in (first, later):
         p.start(2, 2, 2.0)
         p._write("rendering")
@@ -314,6 +314,6 @@ def test_what_others_make_is_not_counted_as_left() -> None:
     p = Progress()
     p.start(4, 4, 8.0)
     p.shot(2.0)
-    p.spared(2, 4.0)
+    p.not_needed(2, 4.0)
     assert p.line().startswith("1/2 pictures")
     assert p._cost == 4.0

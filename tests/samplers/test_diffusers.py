@@ -1,4 +1,4 @@
-"""Every sampler against the scheduler class that it stands for: whole trajectories, each running on its own states."""
+"""Every sampler against its scheduler class in diffusers: whole trajectories, each running on its own states."""
 
 from __future__ import annotations
 
@@ -7,27 +7,19 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
-from diffusers import (
-    DDIMScheduler,
-    DPMSolverMultistepScheduler,
-    EulerAncestralDiscreteScheduler,
-    EulerDiscreteScheduler,
-    HeunDiscreteScheduler,
-    LCMScheduler,
-    LMSDiscreteScheduler,
-    PNDMScheduler,
-    UniPCMultistepScheduler,
-)
+from diffusers import PNDMScheduler
 
 from sdbatch.samplers import SAMPLERS, NoiseSchedule, Sampler, table
 from sdbatch.samplers.noise import Array
+from tests.samplers.reference import SCHEDULERS, SD15
 
 Run = Callable[..., Iterator[Array]]
 
-# diffusers calls np.array(tensor), which numpy 2.4 deprecates; nothing of ours is silenced.
+# diffusers calls np.array(tensor), which numpy 2.4 deprecates; warnings of sdbatch are not silenced.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 Error = Callable[..., float]
@@ -36,35 +28,8 @@ TOLERANCE = 1e-5
 SHAPE = (1, 4, 4, 4)
 STEPS = (1, 2, 3, 5, 8, 20, 50)
 LATER = [(n, n - int(n * strength)) for n in STEPS for strength in (0.3, 0.75) if int(n * strength)]  # as img2img
-SD15 = {  # scheduler_config.json of Stable Diffusion 1.5
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "num_train_timesteps": 1000,
-    "set_alpha_to_one": False,
-    "skip_prk_steps": True,
-    "steps_offset": 1,
-    "clip_sample": False,
-}
-CLASSES: dict[str, Any] = {
-    "ddim": DDIMScheduler,
-    "dpmpp_2m": DPMSolverMultistepScheduler,
-    "dpmpp_2m_karras": DPMSolverMultistepScheduler,
-    "dpmpp_2m_sde": DPMSolverMultistepScheduler,
-    "dpmpp_2m_sde_karras": DPMSolverMultistepScheduler,
-    "euler": EulerDiscreteScheduler,
-    "euler_a": EulerAncestralDiscreteScheduler,
-    "heun": HeunDiscreteScheduler,
-    "lcm": LCMScheduler,
-    "lms": LMSDiscreteScheduler,
-    "pndm": PNDMScheduler,
-    "unipc": UniPCMultistepScheduler,
-}
-ASKED: dict[str, dict[str, Any]] = {  # what a user passes to from_config beside the model's own settings
-    "dpmpp_2m_karras": {"use_karras_sigmas": True},
-    "dpmpp_2m_sde": {"algorithm_type": "sde-dpmsolver++"},
-    "dpmpp_2m_sde_karras": {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True},
-}
+CLASSES: dict[str, Any] = {name: getattr(diffusers, kind) for name, (kind, _) in SCHEDULERS.items()}
+ASKED = {name: settings for name, (_, settings) in SCHEDULERS.items()}
 PLAIN: dict[str, dict[str, Any]] = {name: {"use_karras_sigmas": False} for name in ASKED if "karras" in name}
 KARRAS = [name for name in SAMPLERS if "use_karras_sigmas" in inspect.signature(CLASSES[name]).parameters]
 
@@ -79,7 +44,7 @@ def model(y: Array, t: float) -> Array:
 def reference(name: str, steps: int, start: int, **settings: Any) -> Iterator[Array]:
     """diffusers' trajectory in float32, as its text-to-image and image-to-image pipelines run it."""
     eta = {"eta": settings.pop("eta")} if "eta" in settings else {}
-    scheduler = CLASSES[name].from_config(PNDMScheduler.from_config(SD15).config, **ASKED.get(name, {}) | settings)
+    scheduler = CLASSES[name].from_config(PNDMScheduler.from_config(SD15).config, **ASKED[name] | settings)
     scheduler.set_timesteps(steps)
     generator = torch.Generator().manual_seed(7)
     drawing = {"generator": generator} if "generator" in scheduler.step.__annotations__ else {}
@@ -179,7 +144,7 @@ def test_equals_diffusers_predicting_the_picture(error: Error, name: str) -> Non
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_timesteps_equal_diffusers(name: str) -> None:
-    scheduler = CLASSES[name].from_config(PNDMScheduler.from_config(SD15).config, **ASKED.get(name, {}))
+    scheduler = CLASSES[name].from_config(PNDMScheduler.from_config(SD15).config, **ASKED[name])
     for steps in range(1, 51):
         scheduler.set_timesteps(steps)
         ours = table(SAMPLERS[name], NoiseSchedule(), steps)

@@ -71,7 +71,10 @@ class Lane:
     tails: tuple[int, ...] = ()
 
     def take(self, count: int) -> tuple[list[QueuedRow], int]:
-        """(rows, size of the call): at most ``count`` rows, those of chains first, then by longest remaining time."""
+        """(rows, size of the call): at most ``count`` rows, those of chains first, then by longest remaining time.
+
+        The third padded call tests smaller call sizes, once: few lanes are padded often enough to repay the test.
+        """
         self.queue.sort(key=lambda row: (row.request.shot.start is None, -row.request.left))
         rows, self.queue = self.queue[:count], self.queue[count:]
         size = next((n for n in self.tails if len(rows) <= n), self.rows)
@@ -143,7 +146,12 @@ class Server:
         return True
 
     def _launch_padded(self) -> None:
-        """Start padded calls on idle workers, if no rows fill a call."""
+        """Start padded calls on idle workers, if no rows fill a call.
+
+        The last rows of the only lane are divided among the idle workers, but a call has at least as many rows as the
+        smallest size. Example: of 10 rows and with sizes 4, 9, 12 and 16, two workers take 5 each, in calls of size 9;
+        of four workers two take 4 each, and 2 rows wait for more.
+        """
         while (idle := self._submit.workers - len(self._calls)) > 0:
             lane = max(self._lanes.values(), key=lambda lane: (lane.should_call, len(lane.queue)), default=None)
             if lane is None or not lane.should_call:

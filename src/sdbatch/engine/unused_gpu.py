@@ -60,6 +60,6 @@ def _nvidia_smi(*arguments: str) -> str:
     if (program := shutil.which("nvidia-smi")) is None:
         return ""
     try:
-        return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=10, check=False).stdout  # noqa: S603
+        return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=10, check=False).stdout  # noqa: S603  (no shell)
     except (OSError, subprocess.SubprocessError):
         return ""

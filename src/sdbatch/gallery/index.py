@@ -83,7 +83,6 @@ class _Chunk:
         self._texts: dict[tuple[str, str, str], int] = {}
         self._settings: dict[Any, int] = {}
         self._setting_data: list[dict[str, Any]] = []
-        self._videos: list[Video] = []  # alive, so that no other one gets their identity
         self._commands: list[list[str]] = []
 
     def filled(self, index: PlanIndex, plan: Plan, part: range) -> dict[str, Any]:
@@ -104,12 +103,10 @@ class _Chunk:
 
     def _setting(self, job: Job) -> int:
         shot, video = job.shot, job.video
-        key = (_HOW(shot), (id(video.motion), video.encoding) if video else None)
+        key = (_HOW(shot), video)
         if key not in self._settings:
             self._settings[key] = len(self._setting_data)
             self._setting_data.append(_setting_data(job))
-            if video:
-                self._videos.append(video)
         return self._settings[key]
 
 

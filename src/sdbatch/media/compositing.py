@@ -59,7 +59,7 @@ def _blend(total: NDArray[np.float32], layer: Layer, plate: Plate) -> None:
         total[place] += (seen - total[place]) * (cover * np.float32(layer.weight))
 
 
-def assemble(  # noqa: PLR0913
+def assemble(  # noqa: PLR0913  (independent settings)
     job: Job,
     load_shot: Callable[[str], Pixels],
     path: Path,

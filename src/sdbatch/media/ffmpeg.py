@@ -45,7 +45,7 @@ def encoder_build() -> str:
 
 
 def _output_of(*arguments: str) -> bytes:
-    return subprocess.run([exe(), *arguments], capture_output=True, check=True).stdout  # noqa: S603
+    return subprocess.run([exe(), *arguments], capture_output=True, check=True).stdout  # noqa: S603  (no shell)
 
 
 def source(path: Path | str) -> list[str]:
@@ -64,7 +64,7 @@ def read(path: Path | str, *arguments: str) -> bytes:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         command = [exe(), *QUIET, "-nostdin", *source(path), *arguments, "-fs", str(MAX_OUTPUT), "-"]
         try:
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(  # noqa: S603  (no shell)
                 command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=False
             )
         except subprocess.TimeoutExpired:

@@ -68,7 +68,7 @@ def decode(path: Path | str) -> Iterator[Pixels]:
     arguments = ["-map", "0:v:0", "-fps_mode", "passthrough", "-vf", _RGB, "-f", "rawvideo", "-"]
     command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-xerror", *ffmpeg.source(path), *arguments]
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)  # noqa: S603
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)  # noqa: S603  (no shell)
         stdout = cast(IO[bytes], process.stdout)
         try:
             while data := stdout.read(width * height * 3):

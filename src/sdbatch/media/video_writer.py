@@ -35,7 +35,7 @@ class VideoWriter:
     ``cycle`` is the number of frames of a video that loops: frames are also put between its last and its first.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(  # noqa: PLR0913  (independent settings)
         self,
         path: Path | str,
         size: tuple[int, int],
@@ -79,7 +79,7 @@ class VideoWriter:
             if self._metadata is not None:
                 self._notes.write_text(f";FFMETADATA1\ncomment={_escape(self._metadata)}\n", "utf-8", newline="")
             # A separate session, so that Ctrl-C reaches only this process, which ends ffmpeg and removes its file.
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603  (no shell)
                 self._arguments, stdin=subprocess.PIPE, stdout=self._log, stderr=self._log, start_new_session=True
             )
         except OSError as e:

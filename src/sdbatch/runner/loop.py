@@ -88,11 +88,11 @@ class Loop:
                 break
             self._crashes = 0
             self._accept(result)
-            progress.spared(*self._work.dropped())
+            progress.not_needed(*self._work.dropped())
         for shot_id in self._work.appeared():
             busy = True
             self._writers.put(partial(self._stored, shot_id))
-        progress.spared(*self._work.dropped())
+        progress.not_needed(*self._work.dropped())
         return busy and not self._changed
 
     def _wait_for_others(self, signals: SignalHandler) -> bool:

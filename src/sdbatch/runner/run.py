@@ -119,7 +119,7 @@ class _Run:
         self.others.own = self.worker.path
         self.claims = store.claims(self.worker, _scope(plan, options.shard))
         if not self.claims.first:
-            options.progress.aside(self.worker.token)
+            options.progress.use_own_status(self.worker.token)
         self.share = Share(plan, self.claims, self._new_records, division.chunks(plan, self.part))
         self.results = ResultLog(self.worker, options.progress, options.observer, self.claims.report)
         self.context = RunContext(
@@ -216,7 +216,7 @@ class _Run:
         with self.signals.interruptible():
             renderer = open_renderer()
         try:
-            self.options.progress.note(renderer.about)
+            self.options.progress.say(renderer.about)
             self._join(renderer.profile)
             self.profile = renderer.profile
             self.store.keep_profile(self.worker, self.profile)

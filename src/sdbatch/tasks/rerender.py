@@ -49,7 +49,7 @@ class JobList(Sequence[Job]):
         return [self._jobs[k] for k in self.ids[i]] if isinstance(i, slice) else self._jobs[self.ids[i]]
 
 
-class _SharedRenderer:
+class SharedRenderer:
     """A renderer that stays open when a run is done with it."""
 
     def __init__(self, renderer: Renderer) -> None:
@@ -136,6 +136,6 @@ def rendered(
     options = rendering.temporary(experiment, progress or Progress())
     with tempfile.TemporaryDirectory(prefix="sdbatch-again-") as folder:
         store = Store(Path(folder) / "again", durable=False)
-        if run(JobList(jobs), store, lambda: _SharedRenderer(renderer), options).interrupted:
+        if run(JobList(jobs), store, lambda: SharedRenderer(renderer), options).interrupted:
             raise Interrupted("interrupted; no results were kept")
         yield store

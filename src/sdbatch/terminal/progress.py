@@ -49,11 +49,6 @@ class Progress:
             self._started = self._started if self.rendered else time.monotonic()
             self._on_start()
 
-    def note(self, text: str) -> None:
-        """Display a line that the user should see."""
-        with self._lock:
-            self._say(text)
-
     def shot(self, cost: float) -> None:
         """One picture of cost ``cost`` has been rendered."""
         with self._lock:
@@ -61,7 +56,7 @@ class Progress:
             self._finished_cost += cost
             self._update()
 
-    def spared(self, shots: int, cost: float) -> None:
+    def not_needed(self, shots: int, cost: float) -> None:
         """``shots`` pictures are not needed any more: another process rendered them, or their videos failed."""
         with self._lock:
             self.shots -= shots
@@ -77,11 +72,11 @@ class Progress:
             self._update()
 
     def say(self, text: str) -> None:
-        """A line for users."""
+        """Display a line that the user should see."""
         with self._lock:
             self._say(text)
 
-    def aside(self, name: str) -> None:
+    def use_own_status(self, name: str) -> None:
         """Another process writes the status file: write one named after ``name``, and remove it at the end."""
         if self._status is not None:
             self._status = self._status.with_stem(f"{self._status.stem}-{name}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 from sdbatch.engine.nets.blocks import Down, ResBlock, Transformer, Up, dtype_of
 
