@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
@@ -73,7 +72,7 @@ class WorkerState:
 
 def about_us() -> Report:
     """The report of this process at its start."""
-    return Report(machine(), socket.gethostname(), os.getpid(), slurm_label(os.environ))
+    return Report(machine(), platform.node(), os.getpid(), slurm_label(os.environ))
 
 
 def slurm_label(environment: Mapping[str, str]) -> str:
