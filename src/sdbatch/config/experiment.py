@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from sdbatch.config.cluster import SubmitSettings
 from sdbatch.config.fields import CanvasEntry, FilePath, PromptEntry, Section, Seeds, one_of
 from sdbatch.config.model import ModelSettings
-from sdbatch.config.prompts import WildcardSettings
+from sdbatch.config.prompts import StyleSettings, WildcardSettings
 from sdbatch.config.registry import TASKS
 from sdbatch.config.runtime import Runtime
 from sdbatch.config.tasks import (
@@ -145,6 +145,7 @@ class Experiment(Section):
     prompts: tuple[PromptEntry, ...] = Field((), description="texts, {id, text, negative} or {file}")
     negative: str = Field("", max_length=100_000, description="what should not be in the picture")
     wildcards: WildcardSettings = Field(WildcardSettings(), description="files of values for __name__ in prompts")
+    styles: StyleSettings = Field(StyleSettings(), description="texts that are added to every prompt")
     seeds: Seeds = Field((0,), description="7, [1, 5, 9] or 0..3 (both ends included)")
     canvas: tuple[CanvasEntry, ...] = Field(
         ("1:1",), min_length=1, description='quoted ratios ("16:9") or exact sizes (640x360)'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from sdbatch.config.fields import FilePath, Section
+from sdbatch.config.fields import FilePath, Names, Section
 
 
 class WildcardSettings(Section):
@@ -14,3 +14,10 @@ class WildcardSettings(Section):
     seed: int = Field(
         0, ge=0, le=2**63 - 1, description="another seed draws other values of {~a|b} and __~name__ (not of pictures)"
     )
+
+
+class StyleSettings(Section):
+    """Texts that are added to every prompt and negative prompt."""
+
+    file: FilePath | None = Field(None, description="A1111's styles.csv, relative to the working folder")
+    use: Names = Field((), description="names of styles, applied in this order")

@@ -131,10 +131,11 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
     if key in LISTS:  # validated like the experiment's own key
         own = check(Experiment, {key: values}, at.removesuffix(f".{key}"))
         if key == "prompts":
-            return read_prompts(own.prompts, at, resolved.experiment.wildcards)
+            return read_prompts(own.prompts, at, resolved.experiment.wildcards, resolved.styles)
         return parse_seeds(own.seeds) if key == "seeds" else canvas(own, resolved.source)
     if key == "negative":
-        return [check(Experiment, {key: v}, at.removesuffix(f".{key}")).negative for v in values]
+        checked = (check(Experiment, {key: v}, at.removesuffix(f".{key}")).negative for v in values)
+        return [resolved.styles.negative(text) for text in checked]
     return _section_values(key, values, at, resolved)
 
 

@@ -15,12 +15,13 @@ from sdbatch.config.prompts import WildcardSettings
 from sdbatch.config.validation import check
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.plan.styles import Styles
+from sdbatch.plan.text_file import read_file
 from sdbatch.plan.wildcards import WildcardFolder
 from sdbatch.prompts.expansion import LIMIT, variants
 from sdbatch.prompts.findings import findings
 from sdbatch.spec.ranges import slug
 
-FILE_LIMIT = 64 * 2**20
 COLUMNS = ("id", "text", "negative")  # of a CSV file
 _OTHER_COLUMNS = {"prompt": "text", "negative_prompt": "negative", "name": "id"}  # names in other programs
 _SEPARATORS = (",", ";", "\t")
@@ -39,11 +40,14 @@ class Text:
     notes: tuple[str, ...] = ()
 
 
-def read_prompts(entries: Iterable[Prompt], key: str, wildcards: WildcardSettings) -> tuple[Text, ...]:
-    """Prompts with files read, variants expanded and unique ids. Raises ConfigError, also if there is no prompt."""
+def read_prompts(entries: Iterable[Prompt], key: str, wildcards: WildcardSettings, styles: Styles) -> tuple[Text, ...]:
+    """Prompts with files read, styles applied, variants expanded and unique ids.
+
+    Raises ConfigError, also if there is no prompt.
+    """
     problems: list[Problem] = []
     texts: list[Text] = []
-    expand = _Expander(wildcards)
+    expand = _Expander(wildcards, styles)
     for i, entry in enumerate(entries):
         try:
             texts += [text for e in _entries(entry, f"{key}[{i}]") for text in expand(e, f"{key}[{i}]")]
@@ -57,30 +61,33 @@ def read_prompts(entries: Iterable[Prompt], key: str, wildcards: WildcardSetting
 
 
 class _Expander:
-    """Expands prompts with the wildcards of one experiment."""
+    """Expands prompts with the wildcards and styles of one experiment."""
 
-    def __init__(self, settings: WildcardSettings) -> None:
+    def __init__(self, settings: WildcardSettings, styles: Styles) -> None:
         self._wildcards = WildcardFolder(settings.folder)
         self._seed = settings.seed
+        self._styles = styles
 
     def __call__(self, entry: Prompt, key: str) -> Iterator[Text]:
+        written = self._styles.prompt(entry.text or "")
         try:
-            texts = self._texts(entry)
+            texts = self._texts(entry, written)
         except ValueError as e:
             raise ConfigError.one(key, str(e)) from e
-        notes = findings(entry.text or "")
+        notes = findings(written)
+        negative = None if entry.negative is None else self._styles.negative(entry.negative)
         for n, text in enumerate(texts, 1):
             if not text.strip():
                 raise ConfigError.one(key, f"{shown(entry.text)} expands to an empty prompt")
             name = entry.id or slug(text, 24)
-            yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, text, entry.negative, notes)
+            yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, text, negative, notes)
 
-    def _texts(self, entry: Prompt) -> list[str]:
-        """The distinct texts of ``entry``. Draws depend on its text and id, not on the entries beside it."""
+    def _texts(self, entry: Prompt, written: str) -> list[str]:
+        """The distinct texts of ``written``. Draws depend on it and on the id, not on the entries beside it."""
         found: dict[str, None] = {}
         for n in range(entry.draws):
-            own = f"{self._seed}\0{entry.id or ''}\0{entry.text}\0{n}"
-            found |= dict.fromkeys(variants(entry.text or "", self._wildcards, own))
+            own = f"{self._seed}\0{entry.id or ''}\0{written}\0{n}"
+            found |= dict.fromkeys(variants(written, self._wildcards, own))
             if len(found) > LIMIT:
                 raise ValueError(f"{entry.draws:,} draws expand to more than {LIMIT:,} variants")
         return list(found)
@@ -109,7 +116,7 @@ def _entries(entry: Prompt, key: str) -> list[Prompt]:
     if reader is None:
         raise ConfigError.one(key, f"{name} is not a {', '.join(READERS)} file")
     try:
-        rows = reader(_read(entry.file, key))
+        rows = reader(read_file(entry.file, key))
     except ValueError as e:
         raise ConfigError.one(key, f"{name} {e}") from e
     try:
@@ -123,18 +130,6 @@ def _entries(entry: Prompt, key: str) -> list[Prompt]:
     if any(p.file for p in prompts):
         raise ConfigError.one(key, f"{name} refers to another file", "a prompt file can contain texts only")
     return list(prompts)
-
-
-def _read(file: str, key: str) -> str:
-    try:
-        path = Path(file).expanduser()
-        if path.stat().st_size > FILE_LIMIT:
-            raise ConfigError.one(key, f"{shown(file)} is larger than {FILE_LIMIT // 2**20} MiB")
-        return path.read_text("utf-8-sig")
-    except (OSError, ValueError, RuntimeError) as e:  # RuntimeError: ~ without a home
-        reason = "it is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
-        hint = "paths are relative to the current folder"
-        raise ConfigError.one(key, f"{shown(file)} cannot be read: {reason}", hint) from e
 
 
 def _yaml(text: str) -> list[Any]:

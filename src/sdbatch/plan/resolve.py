@@ -9,27 +9,34 @@ from sdbatch.errors import ConfigError, Problem
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
 from sdbatch.plan.prompt_files import Text, read_prompts
+from sdbatch.plan.styles import Styles, read_styles
 from sdbatch.spec.canvas import Size
 from sdbatch.spec.canvas import parse as parse_canvas
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """An experiment with its weights, prompts and sizes."""
+    """An experiment with its weights, prompts and sizes. Styles are applied to its prompts and negative prompt."""
 
     experiment: Experiment
     source: Source
     prompts: tuple[Text, ...]
     canvas: tuple[tuple[str, Size], ...]  # (as written, pixels)
+    styles: Styles  # axes apply them to the texts that sweeps name
 
 
 def resolve(experiment: Experiment) -> Resolved:
     """Read the prompt files and locate the weights. Raises ConfigError with every mistake found."""
     problems: list[Problem] = []
     prompts: tuple[Text, ...] = ()
+    styles = Styles()
+    try:
+        styles = read_styles(experiment.styles)
+    except ConfigError as e:
+        problems += e.problems
     try:
         if experiment.prompts or not any("prompts" in entry for entry in experiment.sweep):
-            prompts = read_prompts(experiment.prompts, "prompts", experiment.wildcards)
+            prompts = read_prompts(experiment.prompts, "prompts", experiment.wildcards, styles)
     except ConfigError as e:
         problems += e.problems
     try:
@@ -38,7 +45,8 @@ def resolve(experiment: Experiment) -> Resolved:
         raise ConfigError([*problems, *e.problems]) from e
     if problems:
         raise ConfigError(problems)
-    return Resolved(experiment, source, prompts, canvas(experiment, source))
+    styled = experiment.model_copy(update={"negative": styles.negative(experiment.negative)})
+    return Resolved(styled if styles.used else experiment, source, prompts, canvas(experiment, source), styles)
 
 
 def canvas(experiment: Experiment, source: Source) -> tuple[tuple[str, Size], ...]:
