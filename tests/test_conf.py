@@ -200,6 +200,10 @@ def test_the_wheel_carries_conf_and_models(tmp_path):
         p.relative_to(shipped / "conf") for p in (shipped / "conf").rglob("*.*")
     }
     assert (shipped / "models" / "clip" / "merges.txt").is_file()
+    project = Path("tasks", "project")
+    assert {p.name for p in (ROOT / "src/sdbatch" / project).rglob("*")} == {
+        p.name for p in (shipped / project).rglob("*")
+    }
     assert (shipped / "models" / "tiny" / "unet" / "config.json").exists()
     (tmp_path / "away").mkdir()
     done = new_process(

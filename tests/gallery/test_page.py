@@ -53,6 +53,27 @@ def test_roles_can_be_chosen(browser: Browser, land: Path):
     browser.shot("wall")
 
 
+def test_the_question_mark_lists_the_keys(browser: Browser, land: Path):
+    browser.open(land)
+    assert not browser.js("document.querySelector('dialog[open]')")
+    ActionChains(browser.driver).send_keys("?").perform()
+    assert "favourite" in browser.one("dialog[open]").text
+    ActionChains(browser.driver).send_keys("\ue00c").perform()
+    browser.until("return !document.querySelector('dialog[open]')")
+
+
+def test_an_address_that_is_pasted_changes_the_view(browser: Browser, land: Path):
+    browser.open(land)
+    browser.choose("prompt runs", "across")
+    address = browser.driver.current_url
+    browser.choose("prompt runs", "down")
+    assert browser.texts(".row")[0] == "torii"
+    browser.js("window.before = true")
+    browser.js("location.href = arguments[0]", address)
+    browser.until("return !window.before && document.body.classList.contains('ready')")
+    assert "torii" in browser.texts(".column")
+
+
 def test_values_words_and_states_filter(browser: Browser, tmp_path: Path):
     prompts = [{"id": name, "text": f"a {name}"} for name in ("torii", "castle", "boat")]
     faults = Faults(fail=("castle",), warn=("boat",))

@@ -269,7 +269,9 @@ function beside(i, dx, dy) { // the picture in that direction, or undefined
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function typed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || grid.current < 0) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "?") return help.showModal();
+  if (grid.current < 0) return;
   const page = Math.max(1, Math.floor(scroller.clientHeight / (grid.size + GAP)));
   if (ARROWS[event.key]) select(beside(grid.current, ...ARROWS[event.key]));
   else if (event.key === "Home" || event.key === "End") select(grid.plan.found.at(event.key === "Home" ? 0 : -1));

@@ -57,4 +57,6 @@ async function begin() {
   watch();
 }
 
+// The page itself changes the address without this event: somebody has pasted or edited it.
+addEventListener("hashchange", () => location.reload());
 begin();
