@@ -106,7 +106,7 @@ def check_whole(root: Path, reference: dict[str, bytes]) -> set[str]:
     ``reference`` is the tree of an undisturbed run. Files with a leading dot are work in flight, cleared up later.
     """
     store = Store(root)
-    for path in [*root.glob("images/[!.]*"), *root.glob("videos/[!.]*"), *root.glob("shots/*/[!.]*")]:
+    for path in [*root.glob("images/[!.]*"), *root.glob("videos/[!.]*"), *root.glob("shots/*/*/[!.]*")]:
         assert path.read_bytes() == reference[str(path.relative_to(root))], path
     ledger = store.ledger()
     for record in ledger.records():

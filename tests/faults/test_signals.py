@@ -29,7 +29,7 @@ def test_interrupted_work_continues_to_the_same_bytes(tmp_path: Path) -> None:
     render(tmp_path / "reference", **wish)
     reference = tree(tmp_path / "reference")
     root = tmp_path / "x"
-    for pattern in ("images/*.png", "shots/*/*.png"):
+    for pattern in ("images/*.png", "shots/*/*/*.png"):
         child = Child(root, **wish, delay=0.02)
         child.until("open")
         _wait_for(root, pattern)
@@ -74,7 +74,7 @@ def test_draining_finishes_what_is_in_flight_and_starts_nothing_new(tmp_path: Pa
     render(tmp_path / "reference", **wish)
     reference = tree(tmp_path / "reference")
     root, log = tmp_path / "x", tmp_path / "rendered.txt"
-    for pattern in ("images/*.png", "shots/*/*.png"):
+    for pattern in ("images/*.png", "shots/*/*/*.png"):
         child = Child(root, **wish, delay=0.05, log=str(log))
         child.until("open")
         _wait_for(root, pattern)

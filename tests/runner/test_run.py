@@ -167,7 +167,7 @@ def test_out_of_memory_continues_under_the_new_profile(store: Store, chain: str)
     assert sorted(found.values()) in ([1, 6], [2, 5], [3, 4])
     assert all(store.profile(name) is not None for name in found)
     assert records[p.ids[6]].profile == outcome.profile.digest
-    assert all((store.root / "shots" / outcome.profile.digest / f"{s.id}.png").exists() for s in motion.shots(p[6]))
+    assert all(store.shot(s.id, outcome.profile.digest).exists() for s in motion.shots(p[6]))
 
 
 def test_a_video_is_assembled_from_stored_shots(store: Store) -> None:
@@ -178,7 +178,7 @@ def test_a_video_is_assembled_from_stored_shots(store: Store) -> None:
     assert json.loads(file.with_suffix(".json").read_text())["job"]["id"] == p.ids[0]
     assert file.with_suffix(".png").exists()
     shots = motion.shots(p[0])
-    assert sorted(f.stem for f in store.root.glob("shots/*/*.png")) == sorted(s.id for s in shots)
+    assert sorted(f.stem for f in store.root.glob("shots/*/*/*.png")) == sorted(s.id for s in shots)
     record = store.ledger().get(p.ids[0])
     assert record.pixels == files.digest("\n".join(png.pixel_digest(draw(s)) for s in shots).encode())
 
@@ -211,7 +211,7 @@ def test_chains_consume_what_is_stored(store: Store, chain: str, tmp_path: Path)
     other = Store(tmp_path / "other", durable=False)
     run(p, other, Opener(rows=1), Options(writers=1))
     assert {k: v[0] for k, v in digests(store).items()} == {k: v[0] for k, v in digests(other).items()}
-    for f in store.root.glob("shots/*/*.png"):
+    for f in store.root.glob("shots/*/*/*.png"):
         assert png.decode(f).shape == (24, 32, 3)
 
 
@@ -365,7 +365,7 @@ def _video_to_make_again(store: Store) -> tuple[LittlePlan, dict[str, bytes]]:
 
 def test_a_damaged_shot_is_rendered_again(store: Store) -> None:
     p, before = _video_to_make_again(store)
-    shots = sorted(store.root.glob("shots/*/*.png"))
+    shots = sorted(store.root.glob("shots/*/*/*.png"))
     shots[0].write_bytes(shots[0].read_bytes()[:-20])
     opener = Opener()
     assert run(p, store, opener).done == 1
@@ -377,7 +377,7 @@ def test_a_shot_damaged_inside_fails_its_video_once(store: Store) -> None:
     p = plan(video(4))
     run(p, store, Opener())
     (store.root / p[0].path).unlink()
-    shot = sorted(store.root.glob("shots/*/*.png"))[0]
+    shot = sorted(store.root.glob("shots/*/*/*.png"))[0]
     data = bytearray(shot.read_bytes())
     data[60] ^= 255
     shot.write_bytes(data)
@@ -391,7 +391,7 @@ def test_a_shot_damaged_inside_fails_its_video_once(store: Store) -> None:
 def test_a_shot_that_was_exchanged_is_noticed(store: Store, how: str) -> None:
     """A whole PNG of the same size where a shot was: no manifest line speaks of shots, the file itself does."""
     p, before = _video_to_make_again(store)
-    one, other = sorted(store.root.glob("shots/*/*.png"))[:2]
+    one, other = sorted(store.root.glob("shots/*/*/*.png"))[:2]
     one.write_bytes(other.read_bytes() if how == "another shot" else png.encode(png.decode(one)))
     outcome = run(p, store, Opener())
     assert outcome.errors[0][1] == f"{one.name}: its pixels differ from the stored digest; run again to render it"
@@ -403,7 +403,7 @@ def test_a_shot_that_was_exchanged_is_noticed(store: Store, how: str) -> None:
 
 def test_all_damaged_shots_are_rendered_by_one_more_run(store: Store) -> None:
     p, before = _video_to_make_again(store)
-    shots = sorted(store.root.glob("shots/*/*.png"))
+    shots = sorted(store.root.glob("shots/*/*/*.png"))
     first = shots[0].read_bytes()
     for path in shots[1:]:
         path.write_bytes(first)

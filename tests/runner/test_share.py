@@ -83,7 +83,7 @@ def test_every_video_is_of_one_profile(store: Store, chain: str) -> None:
     for job in (p[i] for i in range(6)):
         record = store.ledger().get(job.id)
         assert record is not None
-        assert {s.id for s in motion.shots(job)} <= {f.stem for f in store.root.glob(f"shots/{record.profile}/*")}
+        assert {s.id for s in motion.shots(job)} <= {f.stem for f in store.root.glob(f"shots/{record.profile}/*/*")}
     assert len(rendered(openers)) == len(set(rendered(openers)))
 
 

@@ -19,7 +19,7 @@ from sdbatch import motion
 from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
-from sdbatch.spec.jobs import Camera, Encoding, Layer, Model, PromptBlend, Shot, Start, digest, spec
+from sdbatch.spec.jobs import Camera, Encoding, Layer, Model, PromptBlend, Shot, Start, digest, ids_by_seed, spec
 from tests.config.building import VIDEO, planned
 
 SHOT = Shot(Model("b2:0123456789abcdef"), "a red boat", "clouds", 7, 640, 360, "dpmpp_2m_karras", 24, 6.0)
@@ -175,3 +175,12 @@ def test_ids_survive_yaml(text):
     job_id = replace(SHOT, prompt=text).id
     assert re.fullmatch(r"j[0-9a-f]{16}", job_id)
     assert yaml.safe_load(f"[{job_id}]") == [job_id]
+
+
+@given(st.text(max_size=30), st.text(max_size=30), st.lists(st.integers(0, 2**63 - 1), min_size=1), st.booleans())
+def test_ids_of_many_seeds_are_those_of_the_shots(prompt, negative, seeds, blended) -> None:
+    """Whatever the texts hold, also what looks like the place of the seed."""
+    toward = PromptBlend('"seed":"?"', prompt, 3, 0.5) if blended else None
+    shot = replace(SHOT, prompt=prompt + '","seed":"?"', negative='"seed":"?"' + negative, toward=toward)
+    assert list(ids_by_seed(shot, seeds)) == [replace(shot, seed=seed).id for seed in seeds]
+    assert [shot.with_seed(seed) for seed in seeds] == [replace(shot, seed=seed) for seed in seeds]

@@ -185,7 +185,7 @@ def test_videos_that_differ_name_the_frames(folder: Folder, videos, monkeypatch:
     monkeypatch.setattr(fake, "draw", late)
     assert folder.run(task="verify", **more) == 3
     assert "1 of 5 shots, the first is 4" in folder.out
-    for path in folder.store.root.glob("shots/*/*"):
+    for path in folder.store.root.glob("shots/*/*/*"):
         path.unlink()
     assert folder.run(task="verify", **more) == 3
     assert "of 5 frames, the first is 3" in folder.out, "x264 shares bits between neighbours"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, groupby
 from math import prod
 from typing import Any
 
@@ -22,7 +22,8 @@ from sdbatch.plan import combination, skip
 from sdbatch.plan.axes import axes, label
 from sdbatch.plan.resolve import Resolved
 from sdbatch.prompts.findings import findings
-from sdbatch.spec.jobs import Job, Shot, Video, plan_digest
+from sdbatch.spec.jobs import Job, Shot, Video, ids_by_seed, plan_digest
+from sdbatch.spec.limits import FLAT
 from sdbatch.spec.ranges import slug
 
 
@@ -40,6 +41,7 @@ class Plan(Sequence[Job]):
         self._radix = [len(a.values) for a in self.axes]
         places = [prod(self._radix[i + 1 :]) for i in range(len(self._radix))]
         self._places = [(i, places[i]) for i, a in enumerate(self.axes) if combination.affects_setting(a)]
+        self._by_seed = self.axes[-1].keys == ("seeds",)
         self._setting = lru_cache(4096)(lambda digits: combination.make(resolved.experiment, self.axes, digits))
         self._first = lru_cache(4096)(lambda outer: self._make(outer * self._radix[-1]))
         if problems := combination.problems(resolved, self.axes):
@@ -60,7 +62,7 @@ class Plan(Sequence[Job]):
     def __getitem__(self, i: Any) -> Any:
         if isinstance(i, slice):
             return [self[k] for k in range(*i.indices(len(self)))]
-        return replace(self._bare(int(self.indices[i])), id=self.ids[i])
+        return self._job(int(self.indices[i]), self.ids[i], len(self.ids) > FLAT)
 
     def __iter__(self) -> Iterator[Job]:
         return (self[i] for i in range(len(self)))
@@ -103,15 +105,14 @@ class Plan(Sequence[Job]):
             out.append(digit)
         return tuple(reversed(out))
 
-    def _bare(self, index: int) -> Job:
-        """The job without its id. Jobs that differ only in the seed share everything else, which is cached."""
-        if self.axes[-1].keys != ("seeds",):
-            return self._make(index)
+    def _job(self, index: int, job_id: str, spread: bool) -> Job:
+        """The job of the combination ``index``. Jobs that differ only in the seed share the rest, which is cached."""
+        if not self._by_seed:
+            return replace(self._make(index), id=job_id, spread=spread)
         outer, digit = divmod(index, self._radix[-1])
         first, (seed,) = self._first(outer), self.axes[-1].values[digit]
-        return Job(
-            "", replace(first.shot, seed=seed), first.video, first.slug, (*first.labels[:-1], ("seeds", str(seed)))
-        )
+        labels = (*first.labels[:-1], ("seeds", str(seed)))
+        return Job(job_id, first.shot.with_seed(seed), first.video, first.slug, labels, spread=spread)
 
     def _make(self, index: int) -> Job:
         digits = self._digits(index)
@@ -135,10 +136,23 @@ class Plan(Sequence[Job]):
         return tuple(out)
 
     def _distinct(self, combinations: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
-        bare = ((i, self._bare(i)) for i in reversed(combinations.tolist()))
-        ids = {motion.identify(job): i for i, job in bare}  # in reverse order, so the first of equal jobs is kept
-        pairs = sorted((i, job_id) for job_id, i in ids.items())
-        return np.array([i for i, _ in pairs], np.int64), [job_id for _, job_id in pairs]
+        indices = combinations.tolist()
+        ids: dict[str, int] = {}
+        for i, job_id in zip(indices, self._identified(indices), strict=True):
+            ids.setdefault(job_id, i)  # the first of equal jobs is kept
+        return np.array(list(ids.values()), np.int64), list(ids)
+
+    def _identified(self, indices: list[int]) -> Iterator[str]:
+        """The id of each combination."""
+        if not self._by_seed:
+            yield from (motion.identify(self._make(i)) for i in indices)
+            return
+        seeds, count = self.axes[-1].values, self._radix[-1]
+        for outer, group in groupby(indices, key=lambda i: i // count):
+            if self._first(outer).video is None:
+                yield from ids_by_seed(self._first(outer).shot, (seeds[i % count][0] for i in group))
+            else:
+                yield from (motion.identify(self._job(i, "", False)) for i in group)
 
 
 def plan(resolved: Resolved) -> Plan:

@@ -185,7 +185,7 @@ class _Run:
         rest, ready = [], []
         for i in pending if outputs else []:
             ids = [shot.id for shot in motion.shots(self.plan[i])]
-            found = next((output for cache, output in outputs if all(map(cache.has, ids))), None)
+            found = next((output for cache, output in outputs if all(map(cache.had, ids))), None)
             if found is None or self.signals.ending:
                 rest.append(i)
             else:

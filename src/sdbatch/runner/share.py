@@ -17,7 +17,8 @@ from sdbatch.store import Claim, Claims, Record, Report
 from sdbatch.store.plan_file import Plan
 
 POLL_INTERVAL = 2.0  # seconds between polls of other processes
-POLL_SHARE = 20  # polls take at most 1/POLL_SHARE of the time, however many processes there are
+POLL_SHARE = 20  # polls take at most 1/POLL_SHARE of the time, if one takes longer than QUICK seconds
+QUICK = 0.05
 LOST = "another process failed to render it"
 
 
@@ -104,7 +105,8 @@ class Share:
             if record.id in self.needed:
                 self.records[record.id] = record
         self._refreshed = time.monotonic()
-        self._pause = POLL_SHARE * (self._refreshed - began)
+        took = self._refreshed - began
+        self._pause = POLL_SHARE * took if took > QUICK else 0.0
 
     def refresh_if_due(self, interval: float = POLL_INTERVAL) -> bool:
         """The same, at most once per ``interval`` seconds, and less often where it takes long; whether it did."""

@@ -11,6 +11,7 @@ from sdbatch.files import remove
 from sdbatch.media import png
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Ledger, Record, Store
+from sdbatch.store.listing import shots_in
 
 WARNINGS, PIXELS = "warnings", "pixels"  # keys of the texts inside a shot's PNG
 MAX_DECODED = 4  # decoded pictures in memory: a chain loads its parent and its colour reference repeatedly
@@ -25,6 +26,7 @@ class ShotCache:
         self._ledger = ledger
         self._unsaved: dict[str, Pixels] = {}
         self._finished: dict[str, Record] = {}
+        self._listed = shots_in(store.shot_folders(profile))
         self._decode = lru_cache(maxsize=MAX_DECODED)(self._read)
 
     def hold(self, shot_id: str, pixels: Pixels) -> None:
@@ -45,18 +47,20 @@ class ShotCache:
         """Whether ``load`` would find the picture."""
         return shot_id in self._unsaved or self.path(shot_id) is not None
 
+    def had(self, shot_id: str) -> bool:
+        """The same, but asks only for files that existed when this cache was made, or that have a record."""
+        return (shot_id in self._listed or shot_id in self._ledger) and self.has(shot_id)
+
     def path(self, shot_id: str) -> Path | None:
         """The file of the picture, or None."""
-        path = self._store.shot(shot_id, self.profile)
-        if self._store.has_shot(path):
+        if (path := self._store.find_shot(shot_id, self.profile)) is not None:
             return path
         record = self._record(shot_id)
         return None if record is None else self._store.file(record)
 
     def warnings(self, shot_id: str) -> tuple[str, ...]:
         """The warnings recorded when the shot was rendered."""
-        path = self._store.shot(shot_id, self.profile)
-        if not self._store.has_shot(path):
+        if (path := self._store.find_shot(shot_id, self.profile)) is None:
             record = self._record(shot_id)
             return () if record is None else record.warnings
         try:
@@ -98,7 +102,8 @@ class ShotCache:
 
     def _digest(self, shot_id: str, path: Path) -> str:
         """The expected digest: from the record of a picture job, or from the shot's own file."""
-        if path != self._store.shot(shot_id, self.profile) and (record := self._record(shot_id)) is not None:
+        record = self._record(shot_id)
+        if record is not None and path == self._store.file(record):
             return record.pixels
         name, _, digest = png.read_text(path).get(PIXELS, "").partition(" ")
         return digest if name == shot_id else ""

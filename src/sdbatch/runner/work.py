@@ -64,7 +64,7 @@ class Work:
             if job.video is not None:
                 if not self._add_video(i):
                     self._complete.append(i)
-            elif self._cache.has(job.id):
+            elif self._cache.had(job.id):
                 self._complete.append(i)
             else:
                 self._add(i << _BITS, job.shot, length(job.shot), self._share.rank(i))
@@ -178,7 +178,7 @@ class Work:
 
     def _add_video(self, i: int) -> bool:
         """Add video ``i``; whether it needs shots that are not stored."""
-        missing = {s.id: (k, s) for k, s in enumerate(self._shots(i)) if not self._cache.has(s.id)}
+        missing = {s.id: (k, s) for k, s in enumerate(self._shots(i)) if not self._cache.had(s.id)}
         chain = sum(length(s) for _, s in missing.values() if s.parents)
         for shot_id in self._dependencies.add(i, missing):
             k, shot = missing[shot_id]
@@ -186,7 +186,7 @@ class Work:
         return bool(missing)
 
     def _add(self, unit: int, shot: Shot, weight: float, rank: int) -> None:
-        parents = tuple(p for p in shot.parents if not self._cache.has(p))
+        parents = tuple(p for p in shot.parents if not self._cache.had(p))
         self._queue.add(self._bucket(shot), unit, parents, weight, rank)
         self.shots += 1
         self.cost += cost(shot)

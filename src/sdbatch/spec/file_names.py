@@ -1,11 +1,17 @@
 """Names of the files that a job becomes, relative to outputs/<name>/: written and read here and nowhere else.
 
+In a large plan the files are in 256 folders, named by the first two digits of their ids: ``images/3f/…``. A record
+contains the path of its file, so a plan that has grown finds the earlier ones.
+
 A picture is one PNG. Beside a video are its poster (the first frame) and its sidecar (its metadata).
 """
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sdbatch.spec.codecs import CODECS
@@ -15,20 +21,48 @@ FOLDERS = (PICTURES, VIDEOS)
 PNG = ".png"  # pictures, posters, shots and frames
 SIDECAR = ".json"
 _FOLDER = "|".join(FOLDERS)
-_OURS = re.compile(rf"(?:{_FOLDER})/([a-z0-9-]{{1,60}})-s\d+-\w+\.[a-z0-9]+")
-_INSIDE = re.compile(rf"(?:{_FOLDER})/[^/.\\][^/\\]*\.[a-z0-9]+")
+_FAN = re.compile(r"[0-9a-f]{2}")
+_IN = rf"(?:{_FOLDER})/({_FAN.pattern}/)?"
+_OURS = re.compile(rf"{_IN}([a-z0-9-]{{1,60}})-s\d+-\w+\.[a-z0-9]+")
+_INSIDE = re.compile(rf"{_IN}[^/.\\][^/\\]*\.[a-z0-9]+")
 
 
-def job_file(slug: str, seed: int, job_id: str, codec: str | None) -> str:
-    """The file of a job: a picture, or with a codec a video."""
+def job_file(slug: str, seed: int, job_id: str, codec: str | None, spread: bool = False) -> str:
+    """The file of a job: a picture, or with a codec a video. ``spread``: in one of 256 folders."""
     folder, suffix = (PICTURES, PNG) if codec is None else (VIDEOS, f".{CODECS[codec].suffix}")
-    return f"{folder}/{slug}-s{seed}-{job_id}{suffix}"
+    within = f"{fan(job_id)}/" if spread else ""
+    return f"{folder}/{within}{slug}-s{seed}-{job_id}{suffix}"
+
+
+def fan(some_id: str) -> str:
+    """The folder, one of 256, of the id of a job or shot: its first two digits."""
+    return some_id[1:3]
+
+
+def is_spread(path: str) -> bool:
+    """Whether ``path``, made by ``job_file``, is in one of 256 folders."""
+    found = _OURS.fullmatch(path)
+    return bool(found and found[1])
+
+
+def folders(root: Path) -> Iterator[Path]:
+    """The folders of an experiment that can hold files of jobs, those inside of others first."""
+    for name in FOLDERS:
+        yield from fans(root / name)
+        yield root / name
+
+
+def fans(folder: Path) -> list[Path]:
+    """Those of the 256 folders that exist in ``folder``, sorted."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        return sorted(folder / e.name for e in entries if _FAN.fullmatch(e.name) and e.is_dir(follow_symlinks=False))
+    return []
 
 
 def slug_of(path: str) -> str:
     """The slug that ``job_file`` was given; empty for a path that it cannot have made."""
     found = _OURS.fullmatch(path)
-    return found[1] if found else ""
+    return found[2] if found else ""
 
 
 def is_inside(path: str) -> bool:

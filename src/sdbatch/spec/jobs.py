@@ -12,10 +12,11 @@ computed floats.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache, lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Annotated, Any, get_type_hints
 
 from annotated_types import Ge, Le
@@ -180,6 +181,12 @@ class Shot:
         }
         return required | {name: _plain(self, name) for name, default in _optional() if getattr(self, name) != default}
 
+    def with_seed(self, seed: int) -> Shot:
+        """The same shot with another seed; as ``dataclasses.replace``, which a plan of a million jobs waits for."""
+        values = list(_values(self))
+        values[_SEED_AT] = seed
+        return Shot(*values)
+
     @property
     def parents(self) -> tuple[str, ...]:
         """Ids of the shots whose pictures this shot needs."""
@@ -187,6 +194,22 @@ class Shot:
             return ()
         inlay = self.start.inlay.shot if self.start.inlay else ""
         return tuple(dict.fromkeys(p for p in (self.start.parent, self.start.colours, inlay) if p))
+
+
+_values = attrgetter(*(f.name for f in fields(Shot)))
+_SEED_AT = [f.name for f in fields(Shot)].index("seed")
+_SEED = '"seed":"?"'  # texts cannot contain it: quotes inside are escaped
+
+
+def ids_by_seed(shot: Shot, seeds: Iterable[int]) -> Iterator[str]:
+    """The ids of ``shot`` with each of ``seeds``: the rest of their JSON is the same, and encoded once."""
+    before, _, after = _canonical(shot.spec() | {"seed": "?"}).partition(_SEED)
+    base = blake2b(f'{before}"seed":'.encode("utf-8", "surrogatepass"), digest_size=8)
+    end = after.encode("utf-8", "surrogatepass")
+    for seed in seeds:
+        hashed = base.copy()
+        hashed.update(b"%d%b" % (seed, end))
+        yield f"j{hashed.hexdigest()}"
 
 
 @cache
@@ -248,7 +271,7 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One picture or one video. ``slug``, ``labels`` and ``origin`` are for display and do not enter the id."""
+    """One picture or one video. Only ``shot`` and ``video`` enter the id."""
 
     id: str
     shot: Shot  # the picture, or the base shot of a video
@@ -256,9 +279,10 @@ class Job:
     slug: str = ""
     labels: tuple[tuple[str, str], ...] = ()  # (axis, value) in plan order
     origin: str = ""  # id of the draft that this job was made from
+    spread: bool = False  # whether its file lies in one of 256 folders, because the plan is large
 
     @property
     def path(self) -> str:
         """Relative path of the finished file inside outputs/<name>/."""
         codec = self.video.encoding.codec if self.video else None
-        return job_file(self.slug, self.shot.seed, self.id, codec)
+        return job_file(self.slug, self.shot.seed, self.id, codec, self.spread)

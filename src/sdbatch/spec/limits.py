@@ -1,4 +1,4 @@
-"""Ranges of numbers that more than one module validates: in a configuration and in the metadata of a file."""
+"""Ranges of numbers that more than one module validates: in a configuration and in the metadata of a file. Sizes."""
 
 from __future__ import annotations
 
@@ -24,3 +24,7 @@ GUIDANCE = Range(1, 30)
 CLIP_SKIP = Range(1, 12)
 ROWS = Range(1, 512)
 VAE_BATCH = Range(1, 64)
+
+# Jobs of a plan whose files lie in one folder. File managers and shells list so many well; the file systems of clusters
+# get slow with hundreds of thousands. Files of larger plans are spread over 256 folders: of a million, 4,000 in each.
+FLAT = 4096

@@ -5,6 +5,7 @@
     worker         one process that writes into the folder: files first, then their records
     record         one manifest line
     ledger         all manifest lines; the last line of an id counts
+    listing        which files exist, without a question for each
     states         the states of a plan's jobs
     other_workers  the results of other processes during a run
     claims         which process renders which jobs

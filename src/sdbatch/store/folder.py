@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdbatch.spec.file_names import PNG, fan, fans
 from sdbatch.store.record import Record
 
 _PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
@@ -48,9 +49,26 @@ class Folder:
     def file(self, record: Record) -> Path:
         return self.root / record.path
 
+    def shots(self, profile: str) -> Path:
+        """The folder of the shots of videos under ``profile``. A chain never mixes two profiles."""
+        return self.root / "shots" / profile
+
     def shot(self, shot_id: str, profile: str) -> Path:
-        """The file of a video's shot. Each profile has its own folder, so a chain never mixes two profiles."""
-        return self.root / "shots" / profile / f"{shot_id}.png"
+        """The file of a video's shot, in one of 256 folders: a video can have thousands of shots."""
+        return self.shots(profile) / fan(shot_id) / f"{shot_id}{PNG}"
+
+    def find_shot(self, shot_id: str, profile: str) -> Path | None:
+        """The stored file of a video's shot, also where earlier versions stored it, or None."""
+        places = (self.shot(shot_id, profile), self.shots(profile) / f"{shot_id}{PNG}")
+        return next((path for path in places if self.has_shot(path)), None)
+
+    def shot_files(self, profile: str) -> list[Path]:
+        """All stored files of shots under ``profile``, sorted."""
+        return sorted(p for f in self.shot_folders(profile) for p in f.glob(f"[!.]*{PNG}") if p.is_file())
+
+    def shot_folders(self, profile: str) -> list[Path]:
+        """The folders that can hold files of shots under ``profile``, those inside of others first."""
+        return [*fans(self.shots(profile)), self.shots(profile)]
 
     def shot_profiles(self) -> list[str]:
         """Digests of the profiles with stored shots."""

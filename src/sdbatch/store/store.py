@@ -11,11 +11,13 @@ from pathlib import Path
 from sdbatch import files
 from sdbatch.spec import file_names
 from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.limits import FLAT
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import claims, compact, plan_file
 from sdbatch.store.claims import Claims
 from sdbatch.store.folder import Folder
 from sdbatch.store.ledger import Ledger
+from sdbatch.store.listing import Listing
 from sdbatch.store.other_workers import OtherWorkers
 from sdbatch.store.plan_file import Plan
 from sdbatch.store.record import Record
@@ -59,22 +61,29 @@ class Store(Folder):
     def states(
         self, plan: Plan, ledger: Ledger, profile: str = "", digest: Callable[[Path], str] | None = None
     ) -> States:
-        """The state of each job of ``plan``.
+        """The state of each job of ``plan``. With more than FLAT records, the sizes of files are not compared.
 
         ``profile``: a digest; jobs done under other profiles get State.OTHER. ``digest``: a function such as
         ``media.png.file_digest``; every file is read and compared with its record.
         """
         states = States(bytearray(len(plan)), self._orphans(plan, ledger), ledger.damaged_lines)
+        exists = Listing(self.root).has if len(ledger) > FLAT else self.intact
         for i, job_id in enumerate(plan.ids):
             record = ledger.get(job_id)
             if record is not None:
-                states.set(i, self._state(record, profile, digest))
+                states.set(i, self._state(record, profile, exists, digest))
         return states
 
-    def _state(self, record: Record, profile: str, digest: Callable[[Path], str] | None) -> State:
+    def _state(
+        self,
+        record: Record,
+        profile: str,
+        exists: Callable[[Record], bool],
+        digest: Callable[[Path], str] | None,
+    ) -> State:
         if not record.done:
             return State.FAILED
-        if not self.intact(record) or (digest is not None and _digest(digest, self.file(record)) != record.file):
+        if not exists(record) or (digest is not None and _digest(digest, self.file(record)) != record.file):
             return State.STALE
         return State.OTHER if profile and record.profile != profile else State.DONE
 
@@ -89,9 +98,9 @@ class Store(Folder):
     def strays(self, ledger: Ledger) -> Iterator[Path]:
         """Files in images/ and videos/ without a record."""
         named = {Path(r.path).stem for r in ledger.records()}  # a video's poster and metadata share its stem
-        for folder in file_names.FOLDERS:
+        for folder in file_names.folders(self.root):
             with suppress(OSError):
-                yield from (p for p in sorted((self.root / folder).iterdir()) if p.stem not in named and p.is_file())
+                yield from (p for p in sorted(folder.iterdir()) if p.stem not in named and p.is_file())
 
     def profile(self, digest: str) -> Profile | None:
         """A stored profile; None if it is missing or does not match ``digest``."""
@@ -139,8 +148,8 @@ class Store(Folder):
             compact.replace(self.summary, [compact.summary(ledger, plan.ids)], worker)
             for path in gone:
                 files.remove(path)
-            shots = list(self.root.glob("shots/*"))
-            folders = [self.root / name for name in ("", *file_names.FOLDERS, "plans", "profiles")]
+            shots = [folder for name in self.shot_profiles() for folder in self.shot_folders(name)]
+            folders = [*file_names.folders(self.root), *(self.root / name for name in ("", "plans", "profiles"))]
             compact.sweep([*folders, *shots], compact.living(found, gone))
         worker.close()
         with suppress(OSError):

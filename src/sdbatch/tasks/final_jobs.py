@@ -21,6 +21,7 @@ from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.jobs import Job
+from sdbatch.spec.limits import FLAT
 from sdbatch.store import Store
 from sdbatch.tasks import kept_plan
 
@@ -52,7 +53,7 @@ def final_jobs(settings: FinalSettings, draft: Store, source: Source) -> list[Jo
         problems.append(Problem("final.set", "does not change these jobs", "for example {sampling.steps: 50}"))
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    return list(made.values())
+    return [replace(job, spread=len(made) > FLAT) for job in made.values()]
 
 
 def chosen(entries: Iterable[str]) -> tuple[list[str], list[Problem]]:

@@ -99,7 +99,7 @@ def _kept_files(store: Store, ledger: Ledger, gone: set[str]) -> set[Path]:
 
 def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -> Iterator[Path]:
     """Shots that no stored plan's video needs; with ``finished``, also those that only finished videos need."""
-    existing = [p for p in store.root.glob("shots/*/*.png") if p.is_file()]
+    existing = [p for profile in store.shot_profiles() for p in store.shot_files(profile)]
     jobs = [job for path in plans for job in kept_plan.jobs(path)] if existing else []
     if {i for path in plans for i in kept_ids(path)} - {job.id for job in jobs}:
         return  # a damaged plan or one of another version: its needs are unknown
@@ -116,7 +116,7 @@ def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -
 
 def _profiles(store: Store, ledger: Ledger, gone: set[str], shots: set[Path]) -> Iterator[Path]:
     named = {r.profile for r in ledger.records() if r.id not in gone}
-    named |= {p.parent.name for p in store.root.glob("shots/*/*.png") if p not in shots}
+    named |= {profile for profile in store.shot_profiles() if not shots.issuperset(store.shot_files(profile))}
     yield from (p for p in store.root.glob("profiles/*.json") if p.stem not in named)
 
 
@@ -133,8 +133,9 @@ def remove(store: Store, plan: Plan | None, found: Unwanted, settings: PruneSett
         for path in paths:
             with files.store_errors(path):
                 path.unlink(missing_ok=True)
-    names = ("shots", "frames", "plans", *file_names.FOLDERS)
-    for folder in [*store.root.glob("shots/*"), *store.root.glob("frames/*"), *(store.root / name for name in names)]:
+    shots = [folder for profile in store.shot_profiles() for folder in store.shot_folders(profile)]
+    folders = [*shots, *store.root.glob("frames/*"), *file_names.folders(store.root)]
+    for folder in [*folders, *(store.root / name for name in ("shots", "frames", "plans"))]:
         if folder.is_dir() and not any(folder.iterdir()):
             with files.store_errors(folder):
                 folder.rmdir()
