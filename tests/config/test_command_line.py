@@ -132,7 +132,7 @@ FILES = [
     ('model: {path: "C:\\models"}\n', "line 2: a backslash in double quotes starts an escape; use single quotes"),
     ("prompts:\n  - {red|green} torii\n", "indicator; quote a text that starts with a bracket"),
     ("negative: {a|b} c\n", "mine.yaml cannot be read: line 2: did not find expected key; quote a text that starts"),
-    ("prompts: [a cat: cute]\n", "prompts[0].a cat: unknown key (known: id, text, negative, file; quote a text"),
+    ("prompts: [a cat: cute]\n", "prompts[0].a cat: unknown key (known: id, text, negative, file"),
     ("prompts: [{txt: a}]\n", "prompts[0].txt: unknown key (did you mean 'text'?)"),
     ("name: a\nname: b\n", "mine.yaml cannot be read: line 3: found duplicate key name"),
     ("- a\n- b\n", "mine.yaml is not a mapping of keys"),
@@ -325,10 +325,10 @@ def test_groups_of_ones_own_are_chosen_as_hydra_chooses(sdbatch, tmp_path):
 
 
 def test_help_and_version_speak_of_sdbatch(sdbatch):
-    told = sdbatch("--help")
-    assert told.code == 0
-    assert "+experiment=anime_zoom task=plan" in told.out
-    assert "Hydra" not in told.out
+    help_text = sdbatch("--help")
+    assert help_text.code == 0
+    assert "+experiment=anime_zoom task=plan" in help_text.out
+    assert "Hydra" not in help_text.out
     assert sdbatch("--version").out.startswith(f"sdbatch {__version__}")
 
 

@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or limits files: a clear message, exit 1, and it goes on when there is room."""
+"""A disk that is full, read-only or limits files: a clear message and exit code 1; it continues when there is space."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_two_runs_in_two_places_are_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_every_file_is_on_the_disk_before_it_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store as the program opens it: whatever a power failure leaves is whole. Renaming keeps a file's inode."""
+    """A store as the program opens it: every file is complete after a power failure. Renaming keeps a file's inode."""
     synced: set[int] = set()
     fsync = os.fsync
 

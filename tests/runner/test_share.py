@@ -225,7 +225,7 @@ def test_claims_of_ended_processes_are_removed_if_all_is_done(store: Store) -> N
 
 
 class Answers:
-    """Claims that are answered as told."""
+    """Claims with prepared answers."""
 
     def __init__(self, **answers: Claim) -> None:
         self.answers = answers

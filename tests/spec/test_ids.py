@@ -1,4 +1,4 @@
-"""Ids decide what is rendered again: these are pinned. If one changes, every finished picture is rendered anew.
+"""Ids decide what is rendered again: these are pinned. If one changes, every finished picture is rendered again.
 
 A wanted change of what an id hashes needs a new SPEC_VERSION, a line in CHANGELOG.md and new pins here.
 """

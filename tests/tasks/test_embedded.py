@@ -1,6 +1,6 @@
 """The embedded model itself: killed, gone on with, and bit-equal in a process of its own.
 
-Loading torch takes longer than rendering these pictures, so one process does whatever does not need one of its own.
+Loading torch takes longer than rendering these pictures, so tests that need no process of their own share one.
 """
 
 from __future__ import annotations

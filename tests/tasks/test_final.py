@@ -103,13 +103,16 @@ def test_finals_can_be_verified_and_keep_their_origin(stills: Folder) -> None:
 )
 def test_what_is_wrong_is_named(stills: Folder, settings: dict, says: str) -> None:
     first = _ids(stills.store)[0]
-    wish = settings if "jobs" in settings or not settings else {"jobs": first} | settings
-    assert says in stills.wrong(task="final", final=wish)
+    request = settings if "jobs" in settings or not settings else {"jobs": first} | settings
+    assert says in stills.wrong(task="final", final=request)
 
 
 def test_everything_that_is_wrong_at_once(stills: Folder) -> None:
-    wish = {"jobs": [_ids(stills.store)[0], "j0123456789abcdef", "zzz"], "set": {"steps": 9, "sampling.guidance": 99}}
-    said = stills.wrong(task="final", final=wish).splitlines()
+    request = {
+        "jobs": [_ids(stills.store)[0], "j0123456789abcdef", "zzz"],
+        "set": {"steps": 9, "sampling.guidance": 99},
+    }
+    said = stills.wrong(task="final", final=request).splitlines()
     assert [line.partition(": ")[0] for line in said] == [
         *("final.jobs", "final.set.steps", "final.jobs", "final.set.sampling.guidance")
     ]
@@ -126,9 +129,9 @@ def test_a_final_honours_what_a_run_honours(folder: Folder, videos) -> None:
     videos("prompt")
     draft = _ids(folder.store)
     change = {"motion.fps": 4, "sampling.steps": 9}
-    wish = {"task": "final", "final": {"jobs": draft, "set": change}}
+    request = {"task": "final", "final": {"jobs": draft, "set": change}}
     more = {"output": {"frames": True}, "gallery": {"enabled": True}}
-    assert folder.run(**wish, **more, shard={"index": 1, "count": 2}) == 0
+    assert folder.run(**request, **more, shard={"index": 1, "count": 2}) == 0
     (record,) = _final(folder).ledger().records()
     assert record.origin == draft[1]
     assert len(list(_final(folder).root.glob(f"frames/{record.id}/*.png"))) == 5
@@ -136,7 +139,7 @@ def test_a_final_honours_what_a_run_honours(folder: Folder, videos) -> None:
     assert (folder.root / "runs/little-final/progress.json").is_file()
     letters = (_final(folder).root / "gallery/state.js").read_text().partition('"letters":"')[2][:2]
     assert letters == ".d"
-    assert folder.run(**wish, **more) == 0
+    assert folder.run(**request, **more) == 0
     assert "1 rendered, 1 done before" in folder.out
     rebuilt = folder.tree("outputs/little-final/**/*")
     assert folder.run(task="gallery", name="little-final", prompts=[]) == 0
@@ -144,17 +147,17 @@ def test_a_final_honours_what_a_run_honours(folder: Folder, videos) -> None:
 
 
 def test_a_final_is_live_while_it_renders(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[dict] = []
-    monkeypatch.setattr(Site, "publish", lambda site, board, live: told.append(live))
-    wish = {"jobs": _ids(stills.store), "set": {"sampling.steps": 9}}
-    assert stills.run(task="final", final=wish, gallery={"enabled": True}) == 0
-    assert told[-1]["total"] == 4
+    published: list[dict] = []
+    monkeypatch.setattr(Site, "publish", lambda site, board, live: published.append(live))
+    request = {"jobs": _ids(stills.store), "set": {"sampling.steps": 9}}
+    assert stills.run(task="final", final=request, gallery={"enabled": True}) == 0
+    assert published[-1]["total"] == 4
 
 
 def test_a_final_of_another_profile_is_made_again_if_asked(stills: Folder) -> None:
-    wish = {"task": "final", "final": {"jobs": _ids(stills.store), "set": {"sampling.steps": 9}}}
-    assert stills.run(**wish) == 0
-    assert stills.run(**wish, runtime={"rows": 2}) == 0
+    request = {"task": "final", "final": {"jobs": _ids(stills.store), "set": {"sampling.steps": 9}}}
+    assert stills.run(**request) == 0
+    assert stills.run(**request, runtime={"rows": 2}) == 0
     assert "4 done before" in stills.out
-    assert stills.run(**wish, runtime={"rows": 2}, retry="profile") == 0
+    assert stills.run(**request, runtime={"rows": 2}, retry="profile") == 0
     assert "4 rendered" in stills.out

@@ -1,4 +1,4 @@
-"""Hostile files: whatever a picture, a video, a manifest or a plan holds, there is a message and never a traceback."""
+"""Hostile pictures, videos, manifests and plans give a message, never a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""task=prune: shows what nothing wants any more, removes it when told to, and nothing else."""
+"""task=prune: lists what no plan needs, and removes it with prune.apply, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""task=verify: bits that hold are found to hold, and whatever was changed is found, named and repair."""
+"""task=verify: unchanged files are bit-equal; every change is found, named and repaired."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_order_neighbours_and_samples(stills: Folder, monkeypatch: pytest.Monkey
 
 
 def test_it_is_rendered_as_recorded(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows and threads are those of the profile, whatever is configured now."""
+    """Rows and threads are those of the profile, not those of the configuration."""
     assert folder.run(runtime={"rows": 3}) == 0
     asked = []
     real = open_renderer
@@ -94,7 +94,7 @@ def test_it_is_rendered_as_recorded(folder: Folder, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_this_machine_cannot_do_is_done_otherwise(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recorded on a device that is not here: rendered here, measured, and told."""
+    """Recorded on a device that is not here: rendered here, measured and reported."""
     path = stills.path("profiles/*")
     there = parse.profile(json.loads(path.read_text()))
     cuda = replace(there, device="cuda", device_name="H100")
@@ -282,7 +282,7 @@ def test_damaged_lines_are_reported(stills: Folder) -> None:
 
 
 def test_another_picture_with_matching_digests(stills: Folder) -> None:
-    """File and manifest changed together: rendering again tells."""
+    """File and manifest changed together: rendering again shows it."""
     path = stills.path("images/*")
     other = png.encode(255 - png.decode(path), png.read_text(path))
     record = next(r for r in stills.store.ledger().records() if r.path == f"images/{path.name}")
