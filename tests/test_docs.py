@@ -59,6 +59,23 @@ def test_the_python_example_of_the_readme_runs(
     assert len(list((tmp_path / "outputs/torii/images").iterdir())) == 20
 
 
+def test_every_finding_on_cuda_names_tests_that_exist():
+    """Twenty findings of the review, each answered by tests; those marked GPU are in test_cuda.py."""
+    rows = re.findall(r"^\| (\d+) \|.*\|$", text := (ROOT / "docs/cuda.md").read_text("utf-8"), re.M)
+    assert [int(n) for n in rows] == list(range(1, 21))
+    tests = {
+        path: set(re.findall(r"^def (test_\w+)\(", path.read_text("utf-8"), re.M))
+        for path in ROOT.glob("tests/**/test_*.py")
+    }
+    on_cpu = set().union(*(names for path, names in tests.items() if path.name != "test_cuda.py"))
+    on_gpu = tests[ROOT / "tests/engine/test_cuda.py"]
+    for line in re.findall(r"^\| \d+ \|.*", text, re.M):
+        usual, _, gpu = line.rpartition("Tests: ")[2].partition("GPU ")
+        assert (names := set(re.findall(r"`(test_\w+)[`\[]", usual))), line
+        assert names <= on_cpu, line
+        assert set(re.findall(r"`(test_\w+)[`\[]", gpu)) <= on_gpu, line
+
+
 def test_the_readme_lists_every_sampler_and_task():
     text = (ROOT / "README.md").read_text("utf-8")
     listed = re.search(r"\*\*sampling.sampler\*\*: (.*?)\.\n", text, re.S)
