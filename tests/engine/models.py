@@ -154,4 +154,5 @@ def breaks(
         change(rows, size, out)
         return list(out)
 
+    call.full_rows = true.full_rows  # type: ignore[attr-defined]
     monkeypatch.setattr(opened, "_denoiser", call)

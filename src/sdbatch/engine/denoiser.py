@@ -11,6 +11,7 @@ from torch import Tensor
 from sdbatch.engine.attention import Order
 from sdbatch.engine.compiling import compile_blocks
 from sdbatch.engine.denoise import Row
+from sdbatch.engine.full_rows import full_rows
 from sdbatch.engine.graphs import Graphs, Record
 from sdbatch.engine.host import to_device
 from sdbatch.engine.stats import Stats
@@ -36,6 +37,10 @@ class Denoiser:
     def graph(self, size: int, record: Record) -> None:
         """Replay calls of ``size`` rows from CUDA graphs that ``record`` makes; 0: none."""
         self._graphs, self._graphed = Graphs(self._call, record), size
+
+    def full_rows(self, rows: int) -> None:
+        """Prepare calls of fewer than ``rows`` rows to give the same bits."""
+        full_rows(self._module, rows)
 
     def __call__(self, rows: Sequence[Row], size: int, counted: bool = True) -> list[Tensor]:
         """The predictions (C, h, w), fp32, of ``rows``, which are padded to ``size``."""

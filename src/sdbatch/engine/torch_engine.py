@@ -257,6 +257,8 @@ class Engine:
     @torch.inference_mode()
     def _self_test(self) -> None:
         """Set the profile's verdict, from a test at a small size. Repeated after the rows per call are halved."""
+        if self._fast_calls and not self.profile.chain_rows:  # _tails may be asked for
+            self._denoiser.full_rows(self.profile.rows)
         found = self._verdict()
         if self.profile.exact != NOT_REQUESTED:
             self.profile = replace(self.profile, exact=found)
