@@ -15,7 +15,8 @@ def native_bfloat16(cpuinfo: str) -> bool:
 def hint(dtype: str, asked: str, cpuinfo: str) -> str | None:
     """A hint to use bfloat16, if ``runtime.dtype`` (``asked``) is auto and ``dtype`` is float32; else None.
 
-    ``auto`` stays float32: the speed-up is from one measurement (1.6 times, PSNR 37–53 dB to the fp32 pictures), and a
-    choice measured at each start could differ between two runs, and so would their profiles.
+    ``auto`` stays float32, although bfloat16 is 1.57 times faster on AMD EPYC (Zen 4) and its pictures are at 38–55 dB
+    (docs/performance.md): the precision would depend on the processor, so hosts that share a plan, or a run that is
+    resumed on another one, would mix two.
     """
     return HINT if dtype == "float32" and asked == "auto" and native_bfloat16(cpuinfo) else None
