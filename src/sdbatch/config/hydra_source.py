@@ -25,17 +25,15 @@ from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
 from sdbatch.config.experiment import GROUPS
+from sdbatch.config.folders import OWN_FOLDER, conf_dir, copy_experiment, groups_in, own_folder
 from sdbatch.config.hydra_errors import KEYS, translate
 from sdbatch.config.keys import wrong_shapes
 from sdbatch.config.untrusted import forbidden_keys
 from sdbatch.config.user_text import LITERAL, escaped, escaped_argument, unescaped
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, shown
-from sdbatch.spec.ranges import slug
 
 _SECTIONS = frozenset(key.rpartition(".")[0] for key in KEYS)
-OWN_FOLDER = "conf"
-_PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +49,6 @@ class Composed:
     given: frozenset[str]
     hidden: tuple[str, ...]
     own: bool = False
-
-
-def conf_dir() -> Path:
-    """The package's own conf/ (in a wheel), else the checkout's."""
-    shipped = _PACKAGE / "conf"
-    return shipped if (shipped / "config.yaml").is_file() else _PACKAGE.parents[1] / "conf"
 
 
 def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]) -> None:
@@ -90,8 +82,8 @@ def _hydra_arguments(arguments: list[str], stack: ExitStack) -> list[str]:
     files = [a for a in options.overrides if a.endswith((".yaml", ".yml"))]
     if len(files) > 1:
         raise ConfigError.one("", f"{len(files)} experiment files: {', '.join(map(shown, files))}", "name one")
-    own = _own_folder(options.config_dir)
-    groups = {*GROUPS, *_folders(options.config_dir or own)}
+    own = own_folder(options.config_dir)
+    groups = {*GROUPS, *groups_in(options.config_dir or own)}
     flags += [f"--config-dir={own}"] if own else []
     escaped_ones = [escaped_argument(_force_added(a, groups)) for a in overrides]
     return [*(f for f in flags if f not in files), *(a for f in files for a in _file(Path(f), stack)), *escaped_ones]
@@ -100,7 +92,7 @@ def _hydra_arguments(arguments: list[str], stack: ExitStack) -> list[str]:
 def _file(path: Path, stack: ExitStack) -> tuple[str, str]:
     """The overrides that make an experiment file known to Hydra and choose it. Raises ConfigError."""
     folder = stack.enter_context(TemporaryDirectory(prefix="sdbatch-"))
-    return f"hydra.searchpath=[file://{folder}]", f"+experiment={_copy_experiment(path, Path(folder))}"
+    return f"hydra.searchpath=[file://{folder}]", f"+experiment={copy_experiment(path, Path(folder))}"
 
 
 @contextmanager
@@ -140,20 +132,6 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
         raise
 
 
-def _copy_experiment(file: Path, folder: Path) -> str:
-    """Put ``file`` where Hydra finds it as ``+experiment=``; the name to use there."""
-    name = f"file-{slug(file.stem, 64)}"  # built-in experiments cannot hide it
-    try:
-        text = file.read_text("utf-8-sig")
-    except (OSError, UnicodeError) as e:
-        why = "is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
-        raise ConfigError.one("", f"{str(file)!r} cannot be read: {why}") from e
-    (folder / "experiment").mkdir()
-    head = "" if "@package" in text.split("\n", 1)[0] else "# @package _global_\n"
-    (folder / "experiment" / f"{name}.yaml").write_text(head + text, "utf-8")
-    return name
-
-
 def _check_flags(flags: list[str]) -> None:
     """Reject abbreviated flags: argparse would expand --experiment to --experimental-rerun, which unpickles a file."""
     known = get_args_parser()._option_string_actions.keys() - {"--experimental-rerun"}
@@ -163,23 +141,6 @@ def _check_flags(flags: list[str]) -> None:
             Problem(f, "unknown flag", f"write {f.lstrip('-').partition('=')[0]}=…; for an experiment +experiment=…")
             for f in unknown
         )
-
-
-def _own_folder(config_dir: str | None) -> str:
-    """The user's ``conf``, if it is in the working folder and --config-dir does not name another; else empty.
-
-    A folder with a config.yaml is not the user's: it belongs to a checkout of sdbatch.
-    """
-    folder = Path(OWN_FOLDER)
-    if config_dir or not (folder / "experiment").is_dir() or (folder / "config.yaml").exists():
-        return ""
-    return OWN_FOLDER
-
-
-def _folders(config_dir: str | None) -> list[str]:
-    """The groups in the user's ``--config-dir``."""
-    folder = Path(config_dir or "")
-    return [p.name for p in folder.iterdir() if p.is_dir()] if config_dir and folder.is_dir() else []
 
 
 def _force_added(argument: str, groups: Collection[str]) -> str:

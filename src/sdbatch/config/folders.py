@@ -1,0 +1,51 @@
+"""The folders of configuration files: the package's own, the user's, and a temporary one for a file anywhere on disk.
+
+Does not depend on Hydra.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sdbatch.errors import ConfigError
+from sdbatch.spec.ranges import slug
+
+OWN_FOLDER = "conf"
+_PACKAGE = Path(__file__).parents[1]
+
+
+def conf_dir() -> Path:
+    """The package's own conf/ (in a wheel), else the checkout's."""
+    shipped = _PACKAGE / "conf"
+    return shipped if (shipped / "config.yaml").is_file() else _PACKAGE.parents[1] / "conf"
+
+
+def own_folder(config_dir: str | None) -> str:
+    """The user's ``conf``, if it is in the working folder and --config-dir does not name another; else empty.
+
+    A folder with a config.yaml is not the user's: it belongs to a checkout of sdbatch.
+    """
+    folder = Path(OWN_FOLDER)
+    if config_dir or not (folder / "experiment").is_dir() or (folder / "config.yaml").exists():
+        return ""
+    return OWN_FOLDER
+
+
+def groups_in(config_dir: str | None) -> list[str]:
+    """The groups in the user's ``--config-dir``."""
+    folder = Path(config_dir or "")
+    return [p.name for p in folder.iterdir() if p.is_dir()] if config_dir and folder.is_dir() else []
+
+
+def copy_experiment(file: Path, folder: Path) -> str:
+    """Put ``file`` where Hydra finds it as ``+experiment=``; the name to use there."""
+    name = f"file-{slug(file.stem, 64)}"  # built-in experiments cannot hide it
+    try:
+        text = file.read_text("utf-8-sig")
+    except (OSError, UnicodeError) as e:
+        why = "is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
+        raise ConfigError.one("", f"{str(file)!r} cannot be read: {why}") from e
+    (folder / "experiment").mkdir()
+    head = "" if "@package" in text.split("\n", 1)[0] else "# @package _global_\n"
+    (folder / "experiment" / f"{name}.yaml").write_text(head + text, "utf-8")
+    return name
