@@ -113,11 +113,11 @@ NAMES = [
 ]
 SEEDS = [
     *[
-        ({"seeds": v}, "seeds", "is not a seed; write 7, [1, 5, 9] or 0..3")
+        ({"seeds": v}, "seeds", "is not a seed; write 7, [1, 5, 9], 0..3 or random*4")
         for v in (True, None, 1.5, "7", "", "0...3", "range(0,3)")
     ],
     *[({"seeds": [1, v]}, "seeds", "is not a seed; write") for v in (None, [2], {"a": 1}, "x", False)],
-    ({"seeds": []}, "seeds", "no seeds; write 7, [1, 5, 9] or 0..3"),
+    ({"seeds": []}, "seeds", "no seeds; write 7, [1, 5, 9], 0..3 or random*4"),
     ({"seeds": -1}, "seeds", "-1 is out of range 0–9223372036854775807"),
     ({"seeds": 2**63}, "seeds", "is out of range 0–9223372036854775807"),
     ({"seeds": "5..1"}, "seeds", "a range goes from low to high"),

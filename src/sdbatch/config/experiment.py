@@ -146,7 +146,8 @@ class Experiment(Section):
     negative: str = Field("", max_length=100_000, description="what should not be in the picture")
     wildcards: WildcardSettings = Field(WildcardSettings(), description="files of values for __name__ in prompts")
     styles: StyleSettings = Field(StyleSettings(), description="texts that are added to every prompt")
-    seeds: Seeds = Field((0,), description="7, [1, 5, 9] or 0..3 (both ends included)")
+    seeds: Seeds = Field((0,), description="7, [1, 5, 9], 0..3 (both ends included), or random*4: drawn once")
+    new_seeds: bool = Field(False, description="with random seeds: draw others")
     canvas: tuple[CanvasEntry, ...] = Field(
         ("1:1",), min_length=1, description='quoted ratios ("16:9") or exact sizes (640x360)'
     )

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sdbatch.errors import nearest, shown
 from sdbatch.spec.canvas import RATIOS
 from sdbatch.spec.canvas import parse as parse_canvas
-from sdbatch.spec.ranges import parse_seeds
+from sdbatch.spec.ranges import parse_seeds, random_seeds
 
 
 class Section(BaseModel):
@@ -88,7 +88,8 @@ class Prompts(Section):
 
 def _seeds(value: Any) -> tuple[int | str, ...]:
     values = tuple(value) if isinstance(value, list) else (value,)
-    parse_seeds(values)
+    if random_seeds(values) is None:
+        parse_seeds(values)
     return values
 
 

@@ -17,7 +17,7 @@ from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.motion import MODES
 from sdbatch.plan.prompt_files import read_prompts
 from sdbatch.plan.resolve import Resolved, canvas
-from sdbatch.spec.ranges import is_range, parse_range, parse_seeds
+from sdbatch.spec.ranges import is_range, parse_range, parse_seeds, random_seeds
 
 MAX_VALUES = 100_000  # of a swept range (seeds can have more)
 
@@ -132,6 +132,8 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
         own = check(Experiment, {key: values}, at.removesuffix(f".{key}"))
         if key == "prompts":
             return read_prompts(own.prompts, at, resolved.experiment.wildcards, resolved.styles)
+        if random_seeds(own.seeds) is not None:
+            raise ConfigError.one(at, "random seeds cannot be swept", "write seeds: random*4 beside the sweep")
         return parse_seeds(own.seeds) if key == "seeds" else canvas(own, resolved.source)
     if key == "negative":
         checked = (check(Experiment, {key: v}, at.removesuffix(f".{key}")).negative for v in values)

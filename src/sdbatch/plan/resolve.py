@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
+from sdbatch.plan.drawn_seeds import Draw, draw
 from sdbatch.plan.prompt_files import Text, read_prompts
 from sdbatch.plan.styles import Styles, read_styles
 from sdbatch.spec.canvas import Size
 from sdbatch.spec.canvas import parse as parse_canvas
+from sdbatch.spec.ranges import random_seeds
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """An experiment with its weights, prompts and sizes. Styles are applied to its prompts and negative prompt."""
+    """An experiment with its weights, prompts and sizes.
+
+    Styles are applied to its prompts and negative prompt; ``draw`` is where its random seeds come from.
+    """
 
     experiment: Experiment
     source: Source
     prompts: tuple[Text, ...]
     canvas: tuple[tuple[str, Size], ...]  # (as written, pixels)
     styles: Styles  # axes apply them to the texts that sweeps name
+    draw: Draw | None = None
 
 
 def resolve(experiment: Experiment) -> Resolved:
@@ -45,8 +52,11 @@ def resolve(experiment: Experiment) -> Resolved:
         raise ConfigError([*problems, *e.problems]) from e
     if problems:
         raise ConfigError(problems)
-    styled = experiment.model_copy(update={"negative": styles.negative(experiment.negative)})
-    return Resolved(styled if styles.used else experiment, source, prompts, canvas(experiment, source), styles)
+    changes: dict[str, Any] = {"negative": styles.negative(experiment.negative)} if styles.used else {}
+    if (drawn := draw(experiment)) is not None:
+        changes["seeds"] = drawn.seeds(random_seeds(experiment.seeds) or 0)
+    sizes = canvas(experiment, source)
+    return Resolved(experiment.model_copy(update=changes), source, prompts, sizes, styles, drawn)
 
 
 def canvas(experiment: Experiment, source: Source) -> tuple[tuple[str, Size], ...]:

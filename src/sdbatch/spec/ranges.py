@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +14,8 @@ SEED_RANGE = (0, 2**63 - 1)
 RANGE_LIMIT = 10_000_000
 _NUMBER = r"[0-9]{1,30}(?:\.[0-9]{1,30})?"
 _RANGE = re.compile(rf"\s*(-?{_NUMBER})\s*\.\.\s*(-?{_NUMBER})(?:\s*\.\.\s*({_NUMBER}))?\s*")
-_SEEDS = "write 7, [1, 5, 9] or 0..3"
+_RANDOM = re.compile(r"\s*random\s*(?:\*\s*([1-9][0-9]{0,6})\s*)?")
+_SEEDS = "write 7, [1, 5, 9], 0..3 or random*4"
 
 
 def parse_range(text: str, limit: int = RANGE_LIMIT) -> list[float] | range:
@@ -39,6 +40,12 @@ def parse_range(text: str, limit: int = RANGE_LIMIT) -> list[float] | range:
 def is_range(value: object) -> bool:
     """Whether ``value`` is text in the form of a range."""
     return isinstance(value, str) and bool(_RANGE.fullmatch(value))
+
+
+def random_seeds(values: Sequence[Any]) -> int | None:
+    """How many seeds ``random`` or ``random*4`` asks for, the only one of ``values``; None for other seeds."""
+    found = _RANDOM.fullmatch(values[0]) if len(values) == 1 and isinstance(values[0], str) else None
+    return int(found[1] or 1) if found else None
 
 
 def parse_seeds(values: Iterable[Any]) -> tuple[int, ...] | range:

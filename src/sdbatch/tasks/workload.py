@@ -9,8 +9,9 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
-from sdbatch.plan import division
+from sdbatch.plan import division, drawn_seeds
 from sdbatch.plan.axes import Axis
+from sdbatch.plan.plan import Plan as ExperimentPlan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
 from sdbatch.store import TO_RENDER, Store
@@ -50,7 +51,7 @@ class Workload:
 def workload(experiment: Experiment) -> Workload:
     """The workload of a rendering task: the experiment's plan, or the selected jobs of ``task=final``."""
     if experiment.task != "final":
-        plan = make_plan(resolve(experiment))
+        experiment, plan = _plan(experiment)
         if experiment.plan.digest not in (None, plan.digest):
             text = "this is another plan than the one that was submitted: prompt files or weights have changed"
             raise ConfigError.one("plan.digest", text, "submit it again")
@@ -59,3 +60,15 @@ def workload(experiment: Experiment) -> Workload:
     chosen = JobList(final_jobs(experiment.final, Store(experiment.folder), source))
     name = experiment.final.experiment_name(experiment.name)
     return Workload(experiment, experiment.model_copy(update={"name": name}), chosen, source)
+
+
+def _plan(experiment: Experiment) -> tuple[Experiment, ExperimentPlan]:
+    """The experiment as the processes of this run get it, and its plan. Keeps new random seeds."""
+    plan = make_plan(resolve(experiment))
+    if (draw := plan.resolved.draw) is None or draw.kept:
+        return experiment, plan
+    if experiment.new_seeds and experiment.shard.count > 1:
+        raise ConfigError.one("new_seeds", "every shard would draw its own", "draw them without shards, then set false")
+    drawn_seeds.keep(experiment.folder, draw, experiment.new_seeds)
+    experiment = experiment.model_copy(update={"new_seeds": False})
+    return experiment, make_plan(resolve(experiment))  # another process may have been first

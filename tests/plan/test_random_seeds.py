@@ -1,0 +1,90 @@
+"""seeds: random: drawn once, then the same; new ones on request; processes that start together agree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sdbatch.plan import drawn_seeds
+from sdbatch.plan.drawn_seeds import Draw
+from tests.config.building import problems, sdbatch
+
+ARGUMENTS = ("model=fake", "prompts=[a sea]", "canvas=[64x64]", "name=x", "gallery.enabled=false")
+
+
+def seeds_of(folder: Path) -> list[int]:
+    lines = (folder / "outputs/x/plan.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line)["shot"]["seed"] for line in lines if '"shot"' in line]
+
+
+def render(folder: Path, *more: str) -> list[int]:
+    done = sdbatch(*ARGUMENTS, *more, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return seeds_of(folder)
+
+
+def test_the_same_command_finds_the_same_seeds_and_more_of_them_begin_alike(tmp_path: Path) -> None:
+    first = render(tmp_path, "seeds=random*3")
+    assert len(set(first)) == 3
+    assert render(tmp_path, "seeds=random*3") == first
+    assert len(list((tmp_path / "outputs/x/images").iterdir())) == 3
+    assert render(tmp_path, "seeds=random*5")[:3] == first
+    assert render(tmp_path, "seeds=random") == first[:1]
+    others = render(tmp_path, "seeds=random*3", "new_seeds=true")
+    assert not set(others) & set(first)
+    assert render(tmp_path, "seeds=random*3") == others
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    done = sdbatch(*ARGUMENTS, "seeds=random*3", "task=plan", "plan.format=json", cwd=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)["jobs"]) == (0, 3)
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_worker_processes_and_tasks_use_the_kept_seeds(tmp_path: Path) -> None:
+    first = render(tmp_path, "seeds=random*6", "new_seeds=true", "runtime.processes=2")
+    assert len(list((tmp_path / "outputs/x/images").iterdir())) == 6
+    done = sdbatch(*ARGUMENTS, "seeds=random*6", "task=verify", cwd=tmp_path)
+    assert (done.returncode, seeds_of(tmp_path)) == (0, first), done.stdout + done.stderr
+
+
+def test_only_the_first_draw_is_kept(tmp_path: Path) -> None:
+    one, other = Draw("0" * 32, False), Draw("1" * 32, False)
+    drawn_seeds.keep(tmp_path, one, replace=False)
+    drawn_seeds.keep(tmp_path, other, replace=False)
+    assert (tmp_path / drawn_seeds.NAME).read_text() == "0" * 32 + "\n"
+    drawn_seeds.keep(tmp_path, other, replace=True)
+    assert (tmp_path / drawn_seeds.NAME).read_text() == "1" * 32 + "\n"
+    (tmp_path / drawn_seeds.NAME).write_text("damaged")
+    drawn_seeds.keep(tmp_path, one, replace=False)
+    assert (tmp_path / drawn_seeds.NAME).read_text() == "0" * 32 + "\n"
+    assert [p.name for p in tmp_path.iterdir()] == [drawn_seeds.NAME]
+
+
+def test_seeds_of_a_draw_are_pinned() -> None:
+    """They decide ids, so they never change."""
+    assert Draw("0" * 32, True).seeds(3) == PINNED
+    assert len(set(Draw("0" * 32, True).seeds(5000))) == 5000
+
+
+PINNED = (3027754055, 2585317774, 3860475674)
+
+
+@pytest.mark.parametrize("value", ["random*0", "random*-1", "random*x", ["random", 1], "random*99999999"])
+def test_other_forms_are_refused(value: object) -> None:
+    (problem,) = problems({"seeds": value})
+    assert problem.key == "seeds"
+    assert "random*4" in problem.message
+
+
+def test_they_cannot_be_swept() -> None:
+    (problem,) = problems({"sweep": [{"seeds": ["random*2"]}]})
+    assert (problem.key, problem.message) == ("sweep[0].seeds", "random seeds cannot be swept")
+
+
+def test_shards_would_each_draw_their_own(tmp_path: Path) -> None:
+    done = sdbatch(*ARGUMENTS, "seeds=random*2", "new_seeds=true", "shard.count=2", cwd=tmp_path)
+    assert (done.returncode, "new_seeds: every shard would draw its own" in done.stderr) == (2, True)
+    assert not (tmp_path / "outputs").exists()
