@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -108,6 +109,22 @@ def test_a_fresh_process_in_another_order_gives_the_same_bits(opened: Any, folde
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
     there = json.loads(done.stdout)
     assert {key: there[key] for key in here} == here
+
+
+def test_bfloat16_is_exact_where_it_is_emulated(folder: Path) -> None:
+    """In a process that is told to use no instructions newer than AVX2, as on an older processor."""
+    script = (
+        "import sys; from pathlib import Path;"
+        "from sdbatch import engine; from sdbatch.config.runtime import Runtime;"
+        "from tests.engine.models import source; from tests.engine.test_exact import digests, plan;"
+        "e = engine.open(source(Path(sys.argv[1])), Runtime(device='cpu', threads=1, rows=4, dtype='bfloat16'));"
+        "together, alone = digests(e, plan()), digests(e, plan()[3:4]) | digests(e, plan()[8:9]);"
+        "print(e.profile.exact, len(alone), {k: together[k] for k in alone} == alone)"
+    )
+    older = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    command = [sys.executable, "-c", script, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2], env=older)
+    assert done.stdout == "exact 2 True\n"
 
 
 def plan() -> list[Shot]:
