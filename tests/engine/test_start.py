@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sdbatch.engine.denoise import InitLatent, Recipe, denoise, slerp
+from sdbatch.engine.denoise import InitLatent, Recipe, Wording, denoise, slerp
 from sdbatch.imaging.colour_transfer import match_colours
 from sdbatch.imaging.warp import coverage, warp
 from sdbatch.spec import cost
@@ -80,7 +80,7 @@ def test_known_latents_are_imposed_at_every_level_and_end_clean(sampler: str) ->
     mask[:, :, 4:] = 1
     first = torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(one.seed))
     text = torch.zeros(77, 32)
-    steps = denoise(Recipe(one, table, text, None, (4, 8, 8), InitLatent(known, mask)), CPU)
+    steps = denoise(Recipe(one, table, Wording((1.0,), ((text,),) * 6), (4, 8, 8), InitLatent(known, mask)), CPU)
     seen = [next(steps)[0].latent]
     for _ in range(table.evaluations - 1):
         seen.append(steps.send([torch.ones(4, 8, 8)])[0].latent)

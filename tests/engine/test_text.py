@@ -49,7 +49,8 @@ def test_weight_one_and_weight_zero(texts: Any) -> None:
 
 def test_the_shorter_text_is_padded_with_empty_chunks(texts: Any) -> None:
     one = shot(prompt="red boat, " * 40, negative="fog")
-    cond, uncond = texts.of(one, 3)
+    found = texts.of(one, 3, 1)
+    (cond,), uncond = found.conds[0], found.unconds[0]
     assert cond.shape == uncond.shape == (3 * 77, 32)
     assert torch.equal(uncond[:77], texts.embedding("fog"))
     assert torch.equal(uncond[77:154], texts.embedding(""))
@@ -59,7 +60,7 @@ def test_the_shorter_text_is_padded_with_empty_chunks(texts: Any) -> None:
 def test_guidance_one_never_looks_at_the_negative(texts: Any, opened: Any) -> None:
     before = texts.encoded
     one = shot(prompt="new words", negative="fog, " * 100, guidance=1.0)
-    assert texts.of(one, 1)[1] is None
+    assert texts.of(one, 1, 1).unconds == ()
     assert texts.encoded == before + 1
     assert opened.bucket(one).chunks == 1
 

@@ -12,9 +12,8 @@ from sdbatch.config.keys import LISTS, SWEEPABLE
 
 SCHEMA = schema()
 TEXTS = st.one_of(
-    st.sampled_from(
-        ["", "a sea", "a {red|blue} boat", "(a:1.2) [b]", "${x}", "???", "{", "}{", "|", "a\nb", "../../x", "😀", "\0"]
-    ),
+    st.sampled_from(["", "a sea", "a {red|blue} boat", "(a:1.2) [b]", "${x}", "???", "a\nb", "../../x", "😀", "\0"]),
+    st.sampled_from(["{", "}{", "|", "{2$$a|b}", "{~a|b", "{~a|b}", "__x__", "[a:b:0.5]", "a AND b", "[a|b", "{9$$|}"]),
     st.text(max_size=12),
 )
 SPECIAL: list[Any] = [

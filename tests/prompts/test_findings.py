@@ -41,6 +41,25 @@ def test_what_looks_wrong_is_named(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cat AND", 'column 7, "cat AN<here>D": this part of AND is empty'),
+        ("AND cat", "this part of AND is empty"),
+        ("(cat AND dog)", "AND divides the whole prompt, also between brackets"),
+        ("a" + " AND b" * 16, "only 16 parts are possible"),
+    ],
+)
+def test_mistakes_in_parts_are_named(text: str, message: str) -> None:
+    assert any(message in found for found in findings(text)), findings(text)
+
+
+@pytest.mark.parametrize("text", ["{a|b}", "__sky__", "cat AND dog", "{~a}"])
+def test_negative_prompts_have_less_syntax(text: str) -> None:
+    assert len(findings(text, negative=True)) == 1
+    assert findings(text) == ()
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "a (red:1.2) [sea], ((sky)), {a|b} {|very }big, {2$$ and $$a|b|c}, {~0.5::a|b}, {~-2$$a|b}, __sky__",

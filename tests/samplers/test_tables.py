@@ -223,3 +223,12 @@ def test_multistep_restart_is_not_a_slice() -> None:
 def test_initial_noise_with_leading_spacing_counts_the_picture() -> None:
     euler = dataclasses.replace(SAMPLERS["euler"], spacing="leading")
     assert table(euler, EPSILON, 20).initial_sigma == pytest.approx(11.07, abs=0.01)
+
+
+def test_the_evaluations_of_a_step_are_counted_once() -> None:
+    """Texts that change do so by the step."""
+    found = {name: table(sampler, EPSILON, 4) for name, sampler in SAMPLERS.items()}
+    expected = {name: [0, 1, 2, 3] for name in SAMPLERS} | {"heun": [0, 0, 1, 1, 2, 2, 3], "pndm": [0, 0, 1, 2, 3]}
+    assert {name: one.step.tolist() for name, one in found.items()} == expected
+    assert {one.steps for one in found.values()} == {4}
+    assert table(SAMPLERS["heun"], EPSILON, 10, 7).step.tolist() == [0, 0, 1, 1, 2]

@@ -197,8 +197,7 @@ def test_samplers_and_schedules_of_another_tool(sampler: str, schedule: str, tak
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a [cat:dog:0.5]", "prompt: [from:to:when] and [a|b] are treated"),
-        ("cow AND dog", "prompt: AND does not combine"),
+        ("a [cat:dog:0.5]", "prompt: [from:to:when] and [a|b] change the text at the step; A1111 does so one"),
         ("a <hypernet:x:1>", "prompt: <lora:…> and <hypernet:…> are treated as text"),
     ],
 )

@@ -1,8 +1,8 @@
 """The denoising of one shot, from noise to a latent, as a generator: yields rows, receives predictions.
 
     x ← σ₀·noise                                    or  αₖ·x₀ + σₖ·noise when it starts from a picture
-    p ← denoiser(scale·x, t, text)                  two rows with guidance, one without
-    p ← p_uncond + g·(p_cond − p_uncond)
+    p ← denoiser(scale·x, t, text)                  two rows with guidance, one without; one more for every AND
+    p ← p_uncond + Σ wᵢ·g·(pᵢ − p_uncond)           one part of weight 1, or the parts of a prompt with AND
     state ← M·(state, p, noise)                     the sampler's matrix of this evaluation
     x ← m·x + (1 − m)·(α·known + σ·noise₀)          only with a mask
 
@@ -42,13 +42,22 @@ class InitLatent:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """The texts of a shot, each (tokens, width): ``conds[step][part]`` with ``weights[part]``, and ``unconds[step]``,
+    which is empty without guidance."""
+
+    weights: tuple[float, ...]
+    conds: tuple[tuple[torch.Tensor, ...], ...]
+    unconds: tuple[torch.Tensor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """All inputs of one shot's denoising. ``cond`` and ``uncond`` are (tokens, width); ``shape`` is (C, h, w)."""
+    """All inputs of one shot's denoising. ``shape`` is (C, h, w)."""
 
     shot: Shot
     table: Table
-    cond: torch.Tensor
-    uncond: torch.Tensor | None
+    wording: Wording
     shape: tuple[int, int, int]
     known: InitLatent | None = None
 
@@ -102,7 +111,8 @@ def denoise(recipe: Recipe, device: torch.device) -> Steps:
     for e in range(table.evaluations):
         predictions = yield rows(recipe, state[0], e)
         drawn = noise.draw() if table.noisy[e] else None
-        state = advance(table.matrices[e].tolist(), [*state, guide(predictions, shot.guidance)], drawn)
+        prediction = guide(predictions, recipe.wording.weights, guidance(recipe, e))
+        state = advance(table.matrices[e].tolist(), [*state, prediction], drawn)
         if known is not None and known.mask is not None:
             alpha, sigma = (float(table.alphas[e]), float(table.sigmas[e])) if e + 1 < table.evaluations else (1.0, 0.0)
             kept = known.latent * alpha + first * sigma  # ddim's last level has noise left; the known part has none
@@ -111,21 +121,34 @@ def denoise(recipe: Recipe, device: torch.device) -> Steps:
 
 
 def rows(recipe: Recipe, x: torch.Tensor, e: int) -> tuple[Row, ...]:
-    """The rows of evaluation ``e``: (unconditional, conditional), or only the latter."""
-    table = recipe.table
+    """The rows of evaluation ``e``: (unconditional, conditional, …), or only one conditional."""
+    table, wording = recipe.table, recipe.wording
+    step = int(table.step[e])
     scaled = x * float(table.input_scale[e])
     timestep = float(table.timesteps[e])
-    if recipe.uncond is not None and guided(recipe.shot, e, table.evaluations):
-        return Row(scaled, timestep, recipe.uncond), Row(scaled, timestep, recipe.cond)
-    return (Row(scaled, timestep, recipe.cond),)
+    texts = wording.conds[step]
+    if wording.unconds and (len(texts) > 1 or guided(recipe.shot, e, table.evaluations)):
+        texts = (wording.unconds[step], *texts)
+    return tuple(Row(scaled, timestep, text) for text in texts)
 
 
-def guide(predictions: list[torch.Tensor], guidance: float) -> torch.Tensor:
-    """Classifier-free guidance (Ho and Salimans 2022) for two predictions; a single one is returned unchanged."""
+def guidance(recipe: Recipe, e: int) -> float:
+    """The guidance scale of evaluation ``e``."""
+    return recipe.shot.guidance if guided(recipe.shot, e, recipe.table.evaluations) else 1.0
+
+
+def guide(predictions: list[torch.Tensor], weights: tuple[float, ...], scale: float) -> torch.Tensor:
+    """Classifier-free guidance (Ho and Salimans 2022) towards several texts (composable diffusion, Liu et al. 2022).
+
+    A single prediction is returned unchanged.
+    """
     if len(predictions) == 1:
         return predictions[0]
-    uncond, cond = predictions
-    return uncond + (cond - uncond) * guidance
+    uncond, *conds = predictions
+    total = uncond
+    for cond, weight in zip(conds, weights, strict=True):
+        total = total + (cond - uncond) * (weight * scale)
+    return total
 
 
 def advance(matrix: list[list[float]], tensors: list[torch.Tensor], noise: torch.Tensor | None) -> list[torch.Tensor]:

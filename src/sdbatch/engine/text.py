@@ -12,12 +12,15 @@ from typing import Any
 
 import torch
 
+from sdbatch.engine.denoise import Wording
 from sdbatch.engine.graphs import Call, Graphs, Record
 from sdbatch.engine.host import to_device
 from sdbatch.engine.stats import Stats
 from sdbatch.prompts.syntax import condition
 from sdbatch.prompts.vocabulary import Vocabulary
-from sdbatch.spec.jobs import PromptBlend, Shot
+from sdbatch.spec import wording
+from sdbatch.spec.jobs import Shot
+from sdbatch.spec.wording import Blend
 
 KEPT = 256  # texts; one chunk of Stable Diffusion 1.5 in fp16 is 118 kB
 
@@ -39,15 +42,21 @@ class Texts:
         """Replay the encoder's call from a graph made by ``record``."""
         self._call = Graphs(self._call, record)
 
-    def of(self, shot: Shot, chunks: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """(conditional, unconditional) embeddings, both ``chunks`` long; the second is None at guidance 1."""
-        toward = shot.toward or PromptBlend(shot.prompt, shot.negative, shot.seed, 0.0)
-        cond = self._blend(shot.prompt, toward.prompt, toward.amount, chunks)
-        if shot.guidance == 1.0:
-            return cond, None
-        return cond, self._blend(shot.negative, toward.negative, toward.amount, chunks)
+    def of(self, shot: Shot, chunks: int, steps: int) -> Wording:
+        """The embeddings of the shot's texts at every step, all ``chunks`` long."""
+        parts = wording.prompt(shot, steps)
+        guided = shot.guidance != 1.0 or len(parts) > 1
+        made = {blend: self._blend(blend, chunks) for part in parts for blend in dict.fromkeys(part.steps)}
+        below = wording.negative(shot, steps) if guided else ()
+        made |= {blend: self._blend(blend, chunks) for blend in dict.fromkeys(below)}
+        return Wording(
+            tuple(part.weight for part in parts),
+            tuple(tuple(made[part.steps[step]] for part in parts) for step in range(steps)),
+            tuple(made[blend] for blend in below),
+        )
 
-    def _blend(self, text: str, other: str, amount: float, chunks: int) -> torch.Tensor:
+    def _blend(self, blend: Blend, chunks: int) -> torch.Tensor:
+        text, other, amount = blend
         own = self._padded(text, chunks)
         if other == text:
             return own

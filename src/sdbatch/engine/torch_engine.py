@@ -229,10 +229,10 @@ class Engine:
         with self._guard():
             notes = self._notes or self._exactness.notes(bucket, *self._sizes(bucket))
             known = start.known(shot, self._vae, self._device.where) if start else None
-            cond, uncond = self._texts.of(shot, bucket.chunks)
+            table = table_of(shot)
+            wording = self._texts.of(shot, bucket.chunks, table.steps)
         shape = (model.channels, bucket.height, bucket.width)
-        table = table_of(shot)
-        recipe = Recipe(shot, table, cond, uncond, shape, known)
+        recipe = Recipe(shot, table, wording, shape, known)
         left, top, right, bottom = crop(Size(shot.width, shot.height), model.scale)
 
         def finish(grid: Pixels) -> tuple[Pixels, tuple[str, ...]]:

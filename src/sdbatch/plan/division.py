@@ -27,6 +27,7 @@ from sdbatch import motion
 from sdbatch.plan.plan import Plan
 from sdbatch.spec.cost import cost, evaluations
 from sdbatch.spec.jobs import Job
+from sdbatch.spec.wording import part_count
 
 VERSION = 1  # of the division: processes with different ones do not share a run
 GUIDE = 2048  # the share of the remaining cost that a chunk takes is 1/GUIDE
@@ -163,9 +164,9 @@ def _kinds(plan: Jobs) -> Kinds:
 
 
 def _looks(job: Job) -> tuple[Any, ...]:
-    """What decides a job's cost: everything but its texts and seed."""
+    """What decides a job's cost: everything but its seed and the words of its texts."""
     s = job.shot
-    how = (s.width, s.height, s.sampler, s.steps, s.guidance, s.guidance_interval, s.start is not None)
+    how = (s.width, s.height, s.sampler, s.steps, s.guidance, s.guidance_interval, s.start is not None, part_count(s))
     return (*how, job.video.motion if job.video else None)
 
 

@@ -18,13 +18,17 @@ from numpy.typing import NDArray
 
 from sdbatch import motion
 from sdbatch.errors import ConfigError
+from sdbatch.motion.chains import joined
+from sdbatch.motion.settings import Motion
 from sdbatch.plan import combination, skip
 from sdbatch.plan.axes import axes, label
 from sdbatch.plan.resolve import Resolved
 from sdbatch.prompts.findings import findings
+from sdbatch.prompts.schedule import PARTS, parts
 from sdbatch.spec.jobs import Job, Shot, Video, ids_by_seed, plan_digest
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.ranges import slug
+from sdbatch.spec.wording import has_step_syntax
 
 
 class Plan(Sequence[Job]):
@@ -72,14 +76,20 @@ class Plan(Sequence[Job]):
         return plan_digest(self.ids)
 
     def alike(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(first, group): jobs of one group differ only in texts and seed; ``first`` are the groups' first positions.
+        """(first, group): jobs of one group differ only in the seed and in texts of as many parts; ``first`` are the
+        groups' first positions.
 
         ``group[i]`` is the group of job i. No job is made.
         """
         group = np.zeros(len(self), np.int64)
         for i, axis in enumerate(self.axes):
+            digits = self.indices // prod(self._radix[i + 1 :]) % self._radix[i]
             if combination.affects_setting(axis) or "canvas" in axis.keys:
-                group = group * self._radix[i] + self.indices // prod(self._radix[i + 1 :]) % self._radix[i]
+                group = group * self._radix[i] + digits
+            if "prompts" in axis.keys:
+                column = axis.keys.index("prompts")
+                counts = np.array([len(parts(value[column].text)) for value in axis.values])
+                group = group * (PARTS + 1) + counts[digits]
         _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
         return first, inverse
 
@@ -89,7 +99,7 @@ class Plan(Sequence[Job]):
         prompts = [t for a in self.axes if "prompts" in a.keys for v in a.values for t in (v[a.keys.index("prompts")],)]
         negatives = [t.negative for t in prompts if t.negative] + self._negatives()
         found = {note: t.id for t in reversed(prompts) for note in reversed(t.notes)}
-        texts = {note: "negative" for text in negatives for note in findings(text)}
+        texts = {note: "negative" for text in negatives for note in findings(text, negative=True)}
         return [(name, note) for note, name in [*reversed(found.items()), *texts.items()]]
 
     def _negatives(self) -> list[str]:
@@ -123,7 +133,10 @@ class Plan(Sequence[Job]):
         prompt, (_, size) = at["prompts"], at["canvas"]
         negative = values.negative if prompt.negative is None else prompt.negative
         model = self.resolved.source.model
-        shot = Shot(model, prompt.text, negative, at["seeds"], size.width, size.height, **values.sampling)
+        steps = _has_step_syntax(prompt.text, negative, values.motion)
+        shot = Shot(
+            model, prompt.text, negative, at["seeds"], size.width, size.height, **values.sampling, step_syntax=steps
+        )
         labels = tuple((key, label(key, value)) for key, value in at.items())
         video = None if values.motion.mode == "still" else Video(values.motion, values.encoding)
         return Job("", shot, video, slug(prompt.id), labels)
@@ -153,6 +166,18 @@ class Plan(Sequence[Job]):
                 yield from ids_by_seed(self._first(outer).shot, (seeds[i % count][0] for i in group))
             else:
                 yield from (motion.identify(self._job(i, "", False)) for i in group)
+
+
+def _has_step_syntax(prompt: str, negative: str, settings: Motion) -> bool:
+    """Whether a text of a job has step syntax; for a video also with the words that its motion adds."""
+    if settings.mode == "still":
+        return has_step_syntax(prompt, negative)
+    words = [key.value for key in settings.prompts] or [""]
+    if not any(mark in text for text in (prompt, negative, settings.phrase, *words) for mark in ("[", "AND")):
+        return False
+    phrases = settings.phrases()
+    added = ((word, phrase) for word in words for phrase in dict.fromkeys((phrases[0], phrases[-1])))
+    return any(has_step_syntax(joined(prompt, *both), negative) for both in added)
 
 
 def plan(resolved: Resolved) -> Plan:

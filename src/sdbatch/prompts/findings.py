@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from sdbatch.prompts.expansion import WILDCARD
 from sdbatch.prompts.place import place
+from sdbatch.prompts.schedule import PARTS
 
 MOST = 5  # findings of one text
 _SEEN = 200  # characters before a closing bracket that are looked at
@@ -21,6 +23,8 @@ _AMOUNT = re.compile(r"\{([^{}|]{1,20}?)\$\$")
 _GOOD_AMOUNT = re.compile(r"~?\d*-?\d*|~?\d*-?\d*\$\$.*", re.DOTALL)
 _OTHER_DRAWS = re.compile(r"\{[@!](?=[^{}]*\|)|__[@!](?=[\w*/-]+__)")
 _VARIABLES = re.compile(r"\$\{[\w!?=:]")
+_AND = re.compile(r"\bAND\b")
+_EXPANDED = re.compile(rf"\{{(?=[^{{}}]*[|~])|{WILDCARD}")
 Finding = tuple[int, str]
 
 
@@ -36,10 +40,10 @@ class _Open:
 
 
 @lru_cache(maxsize=1024)
-def findings(text: str) -> tuple[str, ...]:
+def findings(text: str, negative: bool = False) -> tuple[str, ...]:
     """Brackets without a partner, empty alternatives, weights that are not numbers, syntax that does not exist here:
-    ``column 3, "a <here>((sea": …``; at most ``MOST``."""
-    found = sorted({*_brackets(text), *_patterns(text)})
+    ``column 3, "a <here>((sea": …``; at most ``MOST``. In a negative prompt less syntax exists."""
+    found = sorted({*_brackets(text), *_patterns(text), *(_plain_in_negative(text) if negative else _parts(text))})
     return tuple(f"{place(text, at)}: {message}" for at, message in found[:MOST])
 
 
@@ -99,6 +103,27 @@ def _change(inner: str, at: int) -> Iterator[Finding]:
         yield at, f"the text changes before the first step ({found[1]})"
     elif "." in found[1] and float(found[1]) >= 1:
         yield at, f"the text never changes: {found[1]} with a point is a share of the steps; write a step as 5"
+
+
+def _parts(text: str) -> Iterator[Finding]:
+    """Mistakes in ``AND``."""
+    marks = list(_AND.finditer(text))
+    ends = [*(m.start() for m in marks), len(text)]
+    for start, end in zip([0, *(m.end() for m in marks)], ends, strict=True):
+        part = text[start:end]
+        if marks and not part.strip():
+            yield min(start, max(len(text) - 1, 0)), "this part of AND is empty"
+        elif marks and any(part.count(a) != part.count(b) for a, b in ("()", "[]")):
+            yield start, "AND divides the whole prompt, also between brackets"
+    if len(marks) >= PARTS:
+        yield marks[PARTS - 1].start(), f"only {PARTS} parts are possible: this AND and those after it are words"
+
+
+def _plain_in_negative(text: str) -> Iterator[Finding]:
+    for found in _EXPANDED.finditer(text):
+        yield found.start(), "negative prompts are not expanded: plain text"
+    for found in _AND.finditer(text):
+        yield found.start(), "AND does not divide negative prompts: a word"
 
 
 def _patterns(text: str) -> Iterator[Finding]:

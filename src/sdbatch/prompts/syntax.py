@@ -17,7 +17,7 @@ from sdbatch.prompts.vocabulary import Vocabulary
 
 MAX_WEIGHT = 100.0  # larger weights only damage the picture (and thousands of brackets would overflow)
 _MARKS = re.compile(r"\\[()\[\]\\]|\\|[()\[\]]|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|[^\\()\[\]:]+|:")
-_UNSUPPORTED = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>|\[[^\[\]]*:\s*[\d.]+\s*\]|\[[^\[\]|]*\|[^\[\]]*\]|\bAND\b")
+_UNSUPPORTED = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")
 _BREAK = re.compile(r"\s*\bBREAK\b\s*")
 
 
@@ -66,8 +66,7 @@ def _joined(runs: list[str], spans: list[tuple[int, int, float]]) -> list[tuple[
 
 
 def unsupported(text: str) -> list[str]:
-    """Syntax of A1111 and its extensions in ``text`` that is treated as plain text here: LoRAs, ``[a:b:0.5]``,
-    ``[a|b]``, ``AND``."""
+    """LoRAs in ``text``, which are treated as plain text here."""
     return _UNSUPPORTED.findall(text)
 
 

@@ -51,11 +51,17 @@ class Table:
     alphas: Array  # (E,), after evaluation e state 0 is alphas[e] * x0 + sigmas[e] * noise
     sigmas: Array  # (E,)
     noisy: NDArray[np.bool_]  # (E,), whether evaluation e adds fresh noise
+    step: NDArray[np.int64]  # (E,), the step that evaluation e belongs to, from 0
 
     @property
     def evaluations(self) -> int:
         """E, the number of denoiser evaluations."""
         return len(self.matrices)
+
+    @property
+    def steps(self) -> int:
+        """The number of steps, at most E."""
+        return int(self.step[-1]) + 1
 
     @property
     def width(self) -> int:
@@ -70,6 +76,7 @@ class Evaluation(NamedTuple):
     input_scale: float
     state: tuple[Array, ...]  # S rows of coefficients, (S + 2,) each
     after: Level  # the noise level of the next latent
+    corrects: bool = False  # it belongs to the step of the evaluation before it
 
 
 def basis(width: int) -> list[Array]:
@@ -79,11 +86,13 @@ def basis(width: int) -> list[Array]:
 
 def tabulate(initial_sigma: float, start: Level, evaluations: Iterable[Evaluation]) -> Table:
     """Stack `evaluations` (at least one) into a table; `start` is the noise level of an init image."""
-    timesteps, scales, states, levels = zip(*evaluations, strict=True)
+    timesteps, scales, states, levels, corrects = zip(*evaluations, strict=True)
     matrices = read_only(states)
     after = np.array(levels)
     noisy: NDArray[np.bool_] = np.any(matrices[:, :, -1], axis=1)
     noisy.setflags(write=False)
+    step: NDArray[np.int64] = np.cumsum(~np.array(corrects)) - 1
+    step.setflags(write=False)
     return Table(
         initial_sigma=float(initial_sigma),
         start_alpha=float(start.alpha),
@@ -94,6 +103,7 @@ def tabulate(initial_sigma: float, start: Level, evaluations: Iterable[Evaluatio
         alphas=read_only(after[:, 0]),
         sigmas=read_only(after[:, 1]),
         noisy=noisy,
+        step=step,
     )
 
 

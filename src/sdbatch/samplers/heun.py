@@ -36,4 +36,4 @@ def _evaluations(schedule: NoiseSchedule, timesteps: Array, sigmas: Array) -> It
         yield Evaluation(timesteps[i], scaled(sigma).alpha, (x + d * dt, x + d * dt / 2), after)
         if target > 0.0:
             corrected = half + slope(target) * dt / 2
-            yield Evaluation(timesteps[i + 1], scaled(target).alpha, (corrected, np.zeros_like(x)), after)
+            yield Evaluation(timesteps[i + 1], scaled(target).alpha, (corrected, np.zeros_like(x)), after, True)

@@ -48,4 +48,4 @@ def _step(schedule: NoiseSchedule, e: int, t: int, stride: int) -> Evaluation:
         saved = (p, history[0], history[1])
     after = schedule.level(target)
     x0, eps = schedule.split(origin, eps, schedule.level(source))
-    return Evaluation(t, 1.0, (after.alpha * x0 + after.sigma * eps, *saved), after)
+    return Evaluation(t, 1.0, (after.alpha * x0 + after.sigma * eps, *saved), after, e == 1)

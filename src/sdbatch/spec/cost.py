@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from sdbatch.prompts.schedule import by_step
 from sdbatch.prompts.syntax import chunks
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.samplers import SAMPLERS, Table, table
 from sdbatch.spec.jobs import Shot
+from sdbatch.spec.wording import part_count, texts_of
 
 
 def first_step(steps: int, strength: float) -> int:
@@ -36,7 +38,9 @@ def evaluations(shot: Shot) -> int:
 
 def rows(shot: Shot) -> int:
     """The number of denoiser rows of ``shot``, over all evaluations."""
-    count = table_of(shot).evaluations
+    count, parts = table_of(shot).evaluations, part_count(shot)
+    if parts > 1:  # a sum of differences from the unconditional prediction, which every evaluation needs
+        return (parts + 1) * count
     if shot.guidance == 1.0 or shot.guidance_interval == (0.0, 1.0):  # fast path: plans have many shots
         return count if shot.guidance == 1.0 else 2 * count
     return sum(2 if guided(shot, e, count) else 1 for e in range(count))
@@ -48,11 +52,18 @@ def cost(shot: Shot) -> float:
 
 
 def texts(shot: Shot) -> list[str]:
-    """The distinct texts that ``shot`` encodes. The negative prompts are needed only if guidance is not 1."""
+    """The distinct texts that ``shot`` encodes. Negative prompts are needed only for guidance and for several parts."""
     both = [(shot.prompt, shot.negative)]
     if shot.toward is not None:
         both.append((shot.toward.prompt, shot.toward.negative))
-    return list(dict.fromkeys(t for pair in both for t in (pair if shot.guidance != 1.0 else pair[:1])))
+    prompts, negatives = ([pair[i] for pair in both] for i in (0, 1))
+    if shot.guidance == 1.0 and part_count(shot) == 1:
+        negatives = []
+    if not shot.step_syntax:
+        return list(dict.fromkeys([*prompts, *negatives]))
+    steps = table_of(shot).steps
+    shown = (now for text in prompts for now in texts_of(text, steps))
+    return list(dict.fromkeys([*shown, *(now for text in negatives for now in by_step(text, steps))]))
 
 
 def chunks_of(shot: Shot, vocabulary: Vocabulary, chunk: int) -> int:

@@ -145,7 +145,9 @@ class Shot:
     """One denoised picture of exactly ``width`` x ``height`` pixels (rendered on the latent grid, then cropped).
 
     ``guidance`` is the CFG scale; ``guidance_interval`` the part (from, to) of the evaluations, in [0, 1], that use it.
-    The ranges validate shots that are read from untrusted files.
+    ``step_syntax``: the texts change with the step and have parts (``[a:b:0.4]``, ``[a|b]``, ``AND``). Without it these
+    are plain text, as in files of versions that did not know them. The ranges validate shots that are read from
+    untrusted files.
     """
 
     model: Model
@@ -160,6 +162,7 @@ class Shot:
     guidance_interval: tuple[float, float] = ALWAYS
     toward: PromptBlend | None = None
     start: Start | None = None
+    step_syntax: bool = False
 
     @property
     def id(self) -> str:

@@ -10,17 +10,18 @@ from sdbatch.config.experiment import Sampling
 from sdbatch.media import infotext
 from sdbatch.motion.settings import Motion
 from sdbatch.plan import parse
+from sdbatch.prompts.schedule import changes
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Job, Model, model_spec, sampler_spec
 from sdbatch.spec.ranges import slug
+from sdbatch.spec.wording import has_step_syntax
 
 IGNORED = ("Version", "Model hash", "VAE hash", "RNG", infotext.SCHEDULE)
 OURS = "sdbatch "
 SYNTAX = {  # of prompts in other tools that sdbatch does not have
     "<lora:…> and <hypernet:…> are treated as text": re.compile("<(?:lora|hypernet):"),
-    "[from:to:when] and [a|b] are treated as text": re.compile(r"\[[^][:|]*[:|][^][]*\]"),
-    "AND does not combine prompts": re.compile(r"\bAND\b"),
 }
+LATER = "prompt: [from:to:when] and [a|b] change the text at the step; A1111 does so one evaluation later"
 
 
 def job(fields: dict[str, Any], model: Model, size: tuple[int, int], key: str) -> tuple[Job, tuple[str, ...]]:
@@ -50,6 +51,7 @@ def job(fields: dict[str, Any], model: Model, size: tuple[int, int], key: str) -
         "sampler": sampler_spec(sampler),
         "steps": value("steps", usual.steps),
         "guidance": value("guidance", usual.guidance),
+        "step_syntax": has_step_syntax(fields["prompt"], fields["negative"]),
     }
     shot = parse.shot(data, key)
     made = motion.make(shot, Motion(), Encoding(), slug(shot.prompt))
@@ -82,6 +84,8 @@ def _limitations(fields: dict[str, Any], model: Model) -> list[str]:
     if not str(extras.get("Version", "")).startswith(OURS) and extras.get("RNG") != "CPU":
         out.append("noise: generated on the CPU; other tools may generate it on the GPU, which gives another picture")
     texts = fields["prompt"] + fields["negative"]
+    if changes(fields["prompt"]) or changes(fields["negative"]):
+        out.append(LATER)
     out += [f"prompt: {what}" for what, pattern in SYNTAX.items() if pattern.search(texts)]
     own = {"VAE": model.vae.replace(":", "-")}
     if unused := [k for k in extras if k not in IGNORED and extras[k] != own.get(k)]:

@@ -23,6 +23,7 @@ from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.spec.cost import cost, table_of
 from sdbatch.spec.cost import rows as rows_of
 from sdbatch.spec.jobs import Job, Shot
+from sdbatch.spec.wording import texts_of
 from sdbatch.store import TO_RENDER, State, States, Store
 from sdbatch.workers import expected_cards
 
@@ -121,13 +122,19 @@ def _all_texts(plan: Plan) -> dict[str, str]:
     return out | ({experiment.negative: "negative"} if experiment.negative else {})
 
 
+def _shown_texts(plan: Plan) -> dict[str, str]:
+    """The texts that are encoded, at any step and of any part, and their names."""
+    steps = plan.resolved.experiment.sampling.steps
+    return {shown: name for text, name in _all_texts(plan).items() for shown in texts_of(text, steps)}
+
+
 def _texts(plan: Plan) -> list[dict[str, Any]]:
     """Texts of several chunks, and where they are split. No part of a text is dropped."""
     source = plan.resolved.source
     if not source.reads_text:
         return []
     vocabulary = Vocabulary.load(source.vocabulary)
-    long = [(name, t) for t, name in _all_texts(plan).items() if chunks(t, vocabulary, source.chunk) > 1]
+    long = [(name, t) for t, name in _shown_texts(plan).items() if chunks(t, vocabulary, source.chunk) > 1]
     return [
         {"text": n, "chunks": chunks(t, vocabulary, source.chunk), "cuts": list(cuts(t, vocabulary, source.chunk))}
         for n, t in long
@@ -140,7 +147,7 @@ def _unknown(plan: Plan) -> list[str]:
     if source.vocabulary == CLIP or not source.reads_text:
         return []
     vocabulary = Vocabulary.load(source.vocabulary)
-    runs = (run for text in _all_texts(plan) for run, _ in attention(text) if run != "BREAK")
+    runs = (run for text in _shown_texts(plan) for run, _ in attention(text) if run != "BREAK")
     return sorted({w for run in runs for w in vocabulary.unknown(run)})
 
 
