@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from sdbatch import cli
 from sdbatch.config.tasks import SheetSettings
+from sdbatch.config.validation import validate
 from sdbatch.errors import ConfigError
 from sdbatch.media import pdf
+from sdbatch.plan.plan import plan
+from sdbatch.plan.resolve import resolve
+from sdbatch.runner import Outcome
 from sdbatch.store import Store
+from sdbatch.tasks.run_summary import finished
 from sdbatch.tasks.sheet import _axes as axes_of
 from sdbatch.tasks.sheet import make, ordered
 from tests.gallery.render import go, planned, rendered
@@ -126,3 +133,20 @@ def test_a_long_single_row_is_wrapped(tmp_path: Path):
     assert 0.7 < width / height < 2.2
     height, width, _ = make(plan, store, SheetSettings(across=("seeds",)), "x").shape
     assert width / height > 5
+
+
+def test_the_last_lines_say_how_long_and_link_to_the_page(there: Path):
+    """Links only where they can be clicked."""
+    texts = []
+    for terminal in (False, True):
+        console = Console(force_terminal=terminal, file=io.StringIO(), width=200)
+        outcome = Outcome(2, 0, 0, 0, False)
+        (there / "images").mkdir(parents=True, exist_ok=True)
+        (there / "index.html").touch()
+        experiment = validate({"name": "x", "prompts": ["a sea"], "seeds": "0..1", "model": {"kind": "fake"}})
+        assert finished(outcome, experiment, plan(resolve(experiment)), console, 83.2) == 0
+        texts.append(console.file.getvalue())
+    plain, linked = texts
+    assert "x: 2 rendered in 1:23\n" in plain
+    assert "  gallery: outputs/x/index.html\n" in plain
+    assert (there / "index.html").as_uri() in linked

@@ -46,7 +46,7 @@ def render(work: Workload) -> int:
     check_writable(work.store.root)
     progress = open_progress(open_console(stderr=True), status=work.experiment.run_folder / "progress.json")
     if (runtime.gpus is None and runtime.processes is None) or not work.pending:
-        return finished(here(work, progress), work.experiment, work.plan, open_console())
+        return finished(here(work, progress), work.experiment, work.plan, open_console(), progress.elapsed)
     return _in_workers(work, assign(runtime, cards), progress)
 
 
@@ -84,7 +84,7 @@ def _in_workers(work: Workload, slots: Sequence[Slot], progress: Progress) -> in
     if exit_code == 2:  # the workers have reported it, and rendered nothing
         return exit_code
     found = outcome(work, progress.done, supervisor.stopped)
-    return max(exit_code, finished(found, work.experiment, work.plan, open_console()))
+    return max(exit_code, finished(found, work.experiment, work.plan, open_console(), progress.elapsed))
 
 
 def work() -> int:

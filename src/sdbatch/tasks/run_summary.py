@@ -6,6 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from rich.console import Console
+from rich.style import Style
+from rich.text import Text
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.plan import division
@@ -14,6 +16,7 @@ from sdbatch.store import State, Store
 from sdbatch.store.plan_file import Plan as Jobs
 from sdbatch.tasks.plan_report import SHOWN, plain
 from sdbatch.tasks.workload import Workload
+from sdbatch.terminal.progress import clock
 
 
 def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str, Path]]:
@@ -32,19 +35,23 @@ def _without_frames(plan: Jobs, store: Store) -> int:
     return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in videos)
 
 
-def finished(outcome: Outcome, experiment: Experiment, plan: Jobs, console: Console) -> int:
-    """Print the results of a run and the locations of its files; the exit code."""
+def finished(
+    outcome: Outcome, experiment: Experiment, plan: Jobs, console: Console, seconds: float | None = None
+) -> int:
+    """Print the results of a run, how long it took, and the locations of its files; the exit code."""
     store = Store(experiment.folder)
     counts = [f"{outcome.done:,} rendered", f"{outcome.skipped:,} done before", f"{outcome.failed:,} failed"]
     shown = [w for w in counts if not w.startswith("0 ")]
     if shown or not outcome.interrupted:
-        console.print(f"{experiment.name}: {', '.join(shown) or 'nothing to do'}", highlight=False)
+        took = f" in {clock(seconds)}" if seconds is not None and outcome.done else ""
+        console.print(f"{experiment.name}: {', '.join(shown) or 'nothing to do'}{took}", highlight=False)
     for job_id, error in outcome.errors[:SHOWN]:
         console.print(f"  [red]failed[/] {job_id}: {plain(error)}", highlight=False, soft_wrap=True)
     if outcome.damaged_lines:
         console.print(f"  {outcome.damaged_lines} damaged manifest lines were skipped", highlight=False)
     for kind, path in _places(experiment, plan, store):
-        console.print(f"  {kind}: {path}", highlight=False, markup=False, soft_wrap=True)
+        link = Text(str(path), Style(link=path.absolute().as_uri()))  # only on a terminal
+        console.print(Text(f"  {kind}: ").append(link), highlight=False, soft_wrap=True)
     if experiment.output.frames and (without := _without_frames(plan, store)):
         text = f"  videos finished before, without frames: {without:,} (remove their files in videos/ and run again)"
         console.print(text, highlight=False, soft_wrap=True)

@@ -35,7 +35,7 @@ class Progress:
         self._cost = self._finished_cost = 0.0
         self._status = status
         self._temporary_status = False  # whether the status file is removed at the end
-        self._started = self._written = time.monotonic()
+        self._opened = self._started = self._written = time.monotonic()
         self._lock = threading.RLock()
 
     def start(self, jobs: int, shots: int, cost: float) -> None:
@@ -95,6 +95,11 @@ class Progress:
         """Restore the terminal because the process is being killed. Called from a signal handler: takes no locks."""
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since this display was made."""
+        return time.monotonic() - self._opened
+
+    @property
     def rate(self) -> float:
         """Pictures per second since the start of rendering."""
         return self.rendered / max(1e-9, time.monotonic() - self._started)
@@ -110,7 +115,7 @@ class Progress:
         """``12/48 pictures, 1.3/s, 0:28 left, 2 failed``"""
         parts = [f"{self.rendered}/{self.shots} pictures", f"{self.rate:.2f}/s"]
         if self.left is not None:
-            parts.append(f"{_clock(self.left)} left")
+            parts.append(f"{clock(self.left)} left")
         if self.failed:
             parts.append(f"{self.failed} failed")
         return ", ".join(parts)
@@ -203,7 +208,8 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}" + ("" if n == 1 else "s")
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """``0:28`` or ``1:02:03``."""
     minutes, s = divmod(round(seconds), 60)
     hours, m = divmod(minutes, 60)
     return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
