@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.machine import describe
 
-NAMES = ("plan", "again", "together", "busy", "throughput", "start", "precision", "motion")
+NAMES = ("plan", "again", "together", "busy", "throughput", "motion", "cluster", "million")
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -147,3 +147,48 @@ def test_different_plans_of_one_name(tmp_path: Path) -> None:
     assert [child.wait()[0] for child in children] == [0, 0]
     assert len(list(root.glob("images/*.png"))) == 30
     assert render(root, stills=30)[1]["skipped"] == 30
+
+
+def test_a_disk_that_is_full_for_one_of_two(tmp_path: Path, reference: dict[str, bytes]) -> None:
+    """One cannot write files of a usual size; the other does all the work, and nothing half is left."""
+    root, log = tmp_path / "x", tmp_path / "rendered.txt"
+    wish = {**WISH, "delay": 0.03, "log": str(log)}
+    healthy = Child(root, **wish)
+    healthy.until("computing")
+    full = Child(root, **wish, file_limit=1500)
+    code, said = full.wait()
+    assert (code, "no space left" in said["error"]) == (1, True)
+    code, said = healthy.wait()
+    assert (code, said["failed"]) == (0, 0)
+    assert tree(root) == reference
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_an_hour_off(tmp_path: Path, reference: dict[str, bytes], hours: int) -> None:
+    root, log = tmp_path / "x", tmp_path / "rendered.txt"
+    wish = {**WISH, "delay": 0.03, "log": str(log), "begin": str(tmp_path / "begin")}
+    children = [Child(root, **wish), Child(root, **wish, clock=3600 * hours)]
+    for child in children:
+        child.until("ready")
+    (tmp_path / "begin").touch()
+    ends = [child.wait() for child in children]
+    assert [code for code, _ in ends] == [0, 0]
+    assert all(said["done"] for _, said in ends)
+    assert len(rendered(log)) == len(set(rendered(log))), "neither took the other for dead"
+    assert tree(root) == reference
+
+
+def test_a_plan_that_is_half_done_goes_on_with_another_number_of_shards(
+    tmp_path: Path, reference: dict[str, bytes]
+) -> None:
+    root, log = tmp_path / "x", tmp_path / "rendered.txt"
+    wish = {**WISH, "delay": 0.01, "log": str(log)}
+    assert render(root, **wish, shard=(1, 3))[0] == 0
+    killed = Child(root, **wish, shard=(0, 3))
+    killed.until("computing")
+    until(lambda: len(rendered(log)) >= 30)
+    assert killed.kill()
+    children = [Child(root, **wish, shard=(index, 4)) for index in range(4)]
+    assert [child.wait()[0] for child in children] == [0] * 4
+    assert tree(root) == reference
+    assert len(rendered(log)) - len(set(rendered(log))) <= IN_FLIGHT

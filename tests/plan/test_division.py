@@ -57,6 +57,7 @@ def test_chunks_part_the_plan_and_hold_jobs_that_render_alike(monkeypatch: pytes
 
 def test_chunks_become_smaller_towards_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(division, "GUIDE", 8)
+    monkeypatch.setattr(division, "MAX_CHUNK", 64)
     sizes = division.chunks(stills(1000)).sizes.tolist()
     assert sizes == sorted(sizes, reverse=True)
     assert (sizes[0], sizes[-1], sum(sizes)) == (division.MAX_CHUNK, 1, 1000)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sdbatch.store import Claim, Claims, heartbeat, worker_state
-from sdbatch.store.claims import clear, folders
+from sdbatch.store.claims import IMPATIENT, clear, folders
 from sdbatch.store.heartbeat import Heartbeat, Liveness, liveness
 
 
@@ -172,3 +172,49 @@ def test_a_heartbeat_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert beaten.wait(10)
     heart.close(ended=False)
     assert [path.name for path in tmp_path.iterdir()] == ["a.left"]
+
+
+def test_a_process_that_is_late_asks_for_few_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lists the folder when it starts, and again after a few failures, instead of asking for each claim."""
+    first = Claims(tmp_path, "s", "first")
+    for k in range(50):
+        first.take(f"c{k}")
+    late = Claims(tmp_path, "s", "late")
+    assert all(late.is_taken(f"c{k}") for k in range(50))
+    assert not first.is_taken("c1")
+    for k in range(50, 200):
+        first.take(f"c{k}")
+    asked = [k for k in range(50, 201) if not late.is_taken(f"c{k}") and late.take(f"c{k}")]
+    assert asked == [*range(50, 58), 200]
+    for claims in (first, late):
+        claims.leave(True)
+
+
+def test_a_chunk_that_is_not_wanted_as_a_whole_is_shared_by_all_that_are_idle(tmp_path: Path) -> None:
+    dead, a, b = (Claims(tmp_path, "s", token) for token in ("dead", "a", "b"))
+    dead.take("c")
+    assert a.is_open("d")
+    assert a.take("c", whole=False) is Claim.THEIRS
+    assert not a.is_open("c")
+    die(dead)
+    assert a.is_open("c")
+    assert [claims.take("c", whole=False) for claims in (a, b)] == [Claim.ORPHANED] * 2
+    assert (a.take("c-1"), b.take("c-1"), b.take("c-2")) == (Claim.OURS, Claim.THEIRS, Claim.OURS)
+    assert a.is_open("c")
+    assert not b.is_open("c-1")
+    for claims in (a, b):
+        claims.leave(True)
+
+
+def test_who_is_idle_waits_less_long_for_a_heartbeat(tmp_path: Path) -> None:
+    busy, far = Claims(tmp_path, "s", "busy"), Claims(tmp_path, "s", "far")
+    far.take("c")
+    die(far)
+    path = folders(tmp_path)[0] / "far.alive"
+    path.write_text("another machine")
+    old = path.stat().st_mtime - IMPATIENT - 5
+    os.utime(path, (old, old))
+    assert busy.take("c") is Claim.THEIRS
+    assert busy.is_open("c")
+    assert busy.take("c") is Claim.INHERITED
+    busy.leave(True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdbatch.store import Ledger, Record
-from sdbatch.store.record import MAX_LINE, parse
+from sdbatch.store.record import MAX_LINE, head, parse
 
 DONE = Record("j0123456789abcdef", "done", "images/a-s0-j0123456789abcdef.png", "b2:p", "b2:f", 10, "p1", ("w",))
 FAILED = Record(DONE.id, "failed", profile="p1", error="simulated failure")
@@ -110,3 +110,34 @@ def test_large_files_are_mapped(tmp_path: Path) -> None:
 
 def test_missing_files_are_empty(tmp_path: Path) -> None:
     assert len(Ledger([tmp_path / "none.jsonl", tmp_path], lambda r: True)) == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("path", "images/../../x.png"),
+        ("path", "/images/x.png"),
+        ("path", "images/3f/../x.png"),
+        ("path", "images/a\\u0022b.png"),
+        ("size", -1),
+        ("size", "7"),
+        ("id", "../x"),
+        ("id", "j" * 65),
+    ],
+)
+def test_the_fast_path_believes_no_more_than_the_slow_one(field: str, value: object) -> None:
+    """Lines as they are usually written are read without the JSON parser, and checked as strictly."""
+    good = Record("j01", "done", "images/3f/a-s1-j01.png", "b2:0", "b2:1", 7, "p0")
+    assert parse(good.line()) == good
+    assert head(good.line()) == ("j01", True)
+    line = json.dumps({**json.loads(good.line()), field: value}, separators=(",", ":")).encode()
+    found = parse(line)
+    assert found == parse(line.replace(b",", b", "))  # as another program writes it
+    assert head(line) == (None if found is None else (found.id, True))
+    assert found is None or '"' in found.path
+
+
+def test_the_head_of_a_failure_and_of_garbage() -> None:
+    assert head(Record("j01", "failed", error="out of luck").line()) == ("j01", False)
+    assert head(b"\xff") is None
+    assert head(b'{"id":"j01","status":"done","path":"images/\xc3\xa9.png"') is None

@@ -31,7 +31,7 @@ from sdbatch.spec.wording import part_count
 
 VERSION = 1  # of the division: processes with different ones do not share a run
 GUIDE = 2048  # the share of the remaining cost that a chunk takes is 1/GUIDE
-MAX_CHUNK = 64  # jobs: what a process that dies makes others wait for
+MAX_CHUNK = 256  # jobs; benchmarks/cluster.py compares other sizes
 Numbers = NDArray[np.int64]
 
 
@@ -79,6 +79,23 @@ class Chunks:
     def __len__(self) -> int:
         return len(self.sizes)
 
+    def ranks(self, shuffle: int | None) -> Numbers:
+        """The place of each chunk among those whose jobs take equally long: smaller is earlier.
+
+        Larger chunks come first; those of about the same size in order, or in the order of ``shuffle`` (32 bits).
+        """
+        numbers = np.arange(len(self), dtype=np.int64)
+        levels = 32 - np.floor(np.log2(np.maximum(self.sizes, 1))).astype(np.int64)
+        return levels << 32 | (numbers if shuffle is None else _mixed(numbers ^ shuffle))
+
+
+def _mixed(numbers: Numbers) -> Numbers:
+    """A bijection of 32-bit numbers without visible order (the finalizer of MurmurHash3)."""
+    x = numbers.astype(np.uint32)
+    x = (x ^ x >> np.uint32(16)) * np.uint32(0x85EBCA6B)
+    x = (x ^ x >> np.uint32(13)) * np.uint32(0xC2B2AE35)
+    return (x ^ x >> np.uint32(16)).astype(np.int64)
+
 
 def chunks(plan: Jobs, part: Sequence[int] | None = None) -> Chunks:
     """The chunks of ``plan``, or of the positions ``part``."""
@@ -111,11 +128,11 @@ def cut(counted: Sequence[tuple[Kind, int]]) -> tuple[NDArray[np.int32], NDArray
 
 def shard(plan: Jobs, index: int, count: int) -> Sequence[int]:
     """The positions of shard ``index`` of ``count``, ascending."""
-    return range(len(plan)) if count == 1 else np.flatnonzero(_shards(plan, count) == index).tolist()
+    return range(len(plan)) if count == 1 else np.flatnonzero(shards(plan, count) == index).tolist()
 
 
-def _shards(plan: Jobs, count: int) -> Numbers:
-    """The shard of each job."""
+def shards(plan: Jobs, count: int) -> Numbers:
+    """The shard of each job, of ``count``."""
     found = kinds(plan)
     costs = found.costs()
     owner = np.zeros(len(plan), np.int64)

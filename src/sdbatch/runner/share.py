@@ -39,7 +39,7 @@ class Share:
         self._poll = poll
         self._chunks = chunks
         self._orphans: set[str] = set()  # chunks of dead processes, which are claimed job by job
-        self._shuffle = None if claims.first else crc32(claims.token.encode())
+        self._ranks = chunks.ranks(None if claims.first else crc32(claims.token.encode()))
         self._refreshed = time.monotonic()
         self._pause = 0.0
 
@@ -55,9 +55,7 @@ class Share:
 
     def rank(self, i: int) -> int:
         """The place of job ``i`` among jobs that take equally long: smaller is earlier, larger chunks come first."""
-        chunk = int(self._chunks.of[i])
-        level = 64 - int(self._chunks.sizes[chunk]).bit_length()
-        return level << 32 | (chunk if self._shuffle is None else _mixed(chunk ^ self._shuffle))
+        return int(self._ranks[self._chunks.of[i]])
 
     def claim(self, i: int) -> bool | None:
         """Claim job ``i``: True if it is ours, False if another process renders it, None if it is finished."""
@@ -113,10 +111,3 @@ class Share:
         if due := time.monotonic() - self._refreshed >= max(interval, self._pause):
             self.refresh()
         return due
-
-
-def _mixed(number: int) -> int:
-    """A bijection of 32-bit numbers without visible order (the finalizer of MurmurHash3)."""
-    number = (number ^ number >> 16) * 0x85EBCA6B & 0xFFFFFFFF
-    number = (number ^ number >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
-    return number ^ number >> 16

@@ -31,7 +31,8 @@ from sdbatch.store.worker_state import Liveness, Report, WorkerState
 
 TRUST = 1.0  # seconds for which an owner's liveness is cached; longer with many owners
 TRUST_PER_OWNER = 0.01
-MISSES = 4  # failed claims in a row after which the folder is listed
+MISSES = 8  # failed claims in a row after which the folder is listed
+IMPATIENT = 20.0  # seconds without a heartbeat after which a process counts as dead for those that are idle
 _PREFIX = ".claims-"
 _LOCK = "lock"
 
@@ -69,6 +70,8 @@ class Claims:
             self.first = not _is_active(self._folder, token)  # whether no other process is running
             if self.first:  # claims of dead processes: retry their failures
                 _empty(before, token)
+            else:
+                self._theirs.update(path.name.partition(".")[0] for path in before)
 
     @property
     def report(self) -> Report:
@@ -116,7 +119,11 @@ class Claims:
         raise AssertionError
 
     def is_open(self, chunk: str) -> bool:
-        """Whether ``chunk`` can be claimed now: nobody has claimed it, or its owner does not live any more."""
+        """Whether ``chunk`` can be claimed now: nobody has claimed it, or its owner does not live any more.
+
+        For a process that is idle: an owner counts as dead IMPATIENT seconds after its last heartbeat. If that was
+        wrong, some pictures are rendered twice, with equal bits.
+        """
         if chunk in self._theirs or chunk in self._orphans:
             if self._has_owner(chunk):
                 return False
@@ -131,7 +138,7 @@ class Claims:
             if not token:
                 return path.exists() and self._unsigned(path) is not Liveness.GONE
             self._owners[chunk] = n, token
-            if (state := self._liveness(token)) is not Liveness.GONE or chunk in self._orphans:
+            if (state := self._liveness(token, IMPATIENT)) is not Liveness.GONE or chunk in self._orphans:
                 return state is Liveness.ALIVE
             token = ""
         raise AssertionError
@@ -196,10 +203,10 @@ class Claims:
             return Liveness.GONE if self._heartbeat.now() - path.stat().st_mtime > STALE else Liveness.ALIVE
         return Liveness.ALIVE
 
-    def _liveness(self, token: str) -> Liveness:
+    def _liveness(self, token: str, stale: float = STALE) -> Liveness:
         at, known = self._known.get(token, (-math.inf, Liveness.ALIVE))
         if known is Liveness.ALIVE and time.monotonic() - at >= TRUST + TRUST_PER_OWNER * len(self._known):
-            known = liveness(self._folder / token, self._heartbeat.now())
+            known = liveness(self._folder / token, self._heartbeat.now(), stale)
             self._known[token] = time.monotonic(), known
         return known
 

@@ -87,8 +87,11 @@ def touch(path: Path) -> float:
     return path.stat().st_mtime
 
 
-def liveness(stem: Path, now: float) -> Liveness:
-    """The state of the process with the files ``stem`` at time ``now`` of their file system."""
+def liveness(stem: Path, now: float, stale: float = STALE) -> Liveness:
+    """The state of the process with the files ``stem`` at time ``now`` of their file system.
+
+    ``stale``: seconds without a heartbeat after which it counts as dead.
+    """
     try:
         fd = os.open(stem.with_name(stem.name + ALIVE), os.O_RDONLY)
     except OSError:
@@ -96,7 +99,7 @@ def liveness(stem: Path, now: float) -> Liveness:
     try:
         here = worker_state.parse(os.read(fd, SIZE)).machine == worker_state.machine()
         free = here and files.try_lock(fd, shared=True)
-        return Liveness.GONE if free or now - os.fstat(fd).st_mtime > STALE else Liveness.ALIVE
+        return Liveness.GONE if free or now - os.fstat(fd).st_mtime > stale else Liveness.ALIVE
     finally:
         os.close(fd)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from sdbatch.store.record import MAX_LINE, Record, parse
+from sdbatch.store.record import MAX_LINE, Record, head, parse
 
 _SHIFT = 44  # of the source's number in a position; offsets are below 16 TB
 _SMALL = 1 << 16
@@ -63,17 +63,16 @@ class Ledger:
             end = data.find(b"\n", start)
             end = len(data) if end < 0 else end
             line = data[start:end] if end - start <= MAX_LINE else b"?"
-            record = parse(line)
-            if record is not None:
-                self._index(record, base | start)
+            if (found := head(line)) is not None:
+                self._index(*found, base | start)
             elif line.strip():
                 self.damaged_lines += 1
             start = end + 1
 
-    def _index(self, record: Record, at: int) -> None:
-        if not record.done and (before := self.get(record.id)) is not None and before.done and self._intact(before):
+    def _index(self, job_id: str, done: bool, at: int) -> None:
+        if not done and (before := self.get(job_id)) is not None and before.done and self._intact(before):
             return
-        self._at[record.id] = at
+        self._at[job_id] = at
 
 
 def _open(path: Path) -> bytes | mmap.mmap:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,7 @@ from sdbatch.motion import job_spec
 from sdbatch.spec.jobs import Job
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_text = json.encoder.encode_basestring_ascii
 _HEAD = b'{"id":"'
 
 
@@ -55,10 +57,17 @@ def id_of(line: bytes) -> str:
 
 
 def _matches(line: bytes, plan: Plan, i: int) -> bool:
-    return (
-        line.startswith(_HEAD + plan.ids[i].encode()) and line.startswith(_head(plan[i]) + b",") and line[-2:] == b"}\n"
-    )
+    return line.startswith(_head(plan[i]) + b",") and line.endswith(b"}\n")
 
 
 def _head(job: Job) -> bytes:
-    return _encode({"id": job.id, "path": job.path, "labels": dict(job.labels)})[:-1].encode()
+    """The JSON of id, path and labels, without its end."""
+    (*shared, last) = job.labels or (("", ""),)
+    labels = f"{_pairs(tuple(shared))}{_text(last[0])}:{_text(last[1])}" if job.labels else ""
+    return f'{{"id":"{job.id}","path":{_text(job.path)},"labels":{{{labels}}}'.encode()
+
+
+@lru_cache(maxsize=64)
+def _pairs(labels: tuple[tuple[str, str], ...]) -> str:
+    """Labels in JSON, each with a comma; neighbouring jobs differ in their last label only."""
+    return "".join(f"{_text(key)}:{_text(value)}," for key, value in labels)
