@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from sdbatch import motion
+from sdbatch.media import infotext
 from sdbatch.plan import division, parse
 from sdbatch.spec import cost
 from sdbatch.tasks.rerender import JobList
@@ -22,6 +23,7 @@ def test_a_text_with_a_new_meaning_has_a_new_id_and_its_old_file_the_old_one() -
     assert job.shot.step_syntax
     assert job.id != OLD_ID
     assert job.shot.prompt == OLD
+    assert infotext.write(job.shot).startswith(f"{OLD}\n")
     assert parse.job({"id": job.id, **motion.job_spec(job)}) == replace(job, slug="prompt", labels=())
     old = {k: v for k, v in job.shot.spec().items() if k != "step_syntax"}
     assert parse.job({"id": OLD_ID, "shot": json.loads(json.dumps(old))}).shot == replace(job.shot, step_syntax=False)

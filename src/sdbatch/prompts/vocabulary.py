@@ -31,6 +31,7 @@ class Vocabulary:
         self._pieces = {i: piece for piece, i in vocab.items()}
         self.start, self.end = vocab[START], vocab[END]
         self.size = len(vocab)
+        self._is_token = lru_cache(65_536)(lambda word: len(self.pieces(word)) == 1)
 
     @classmethod
     def load(cls, folder: Path) -> Vocabulary:
@@ -55,7 +56,7 @@ class Vocabulary:
         clean = self._tokenizer.normalizer.normalize_str(_clean(text))
         words = (clean[a:b] for _, (a, b) in _splitter().pre_tokenize_str(clean))
         alphabetic = dict.fromkeys(w for w in words if any(c.isalpha() for c in w) and w not in (START, END))
-        return [w for w in alphabetic if len(self.pieces(w)) > 1]
+        return [w for w in alphabetic if not self._is_token(w)]
 
 
 def _clean(text: str) -> str:
