@@ -169,6 +169,12 @@ PROMPTS = [
     ({"prompts": ["a"], "wildcards": "colours"}, "wildcards", "is not a mapping of keys"),
     ({"prompts": ["a"], "styles": {"use": ["film"]}}, "styles.file", "is missing"),
     ({"prompts": ["a"], "styles": {"file": "none.csv", "use": "film"}}, "styles.file", "cannot be read"),
+    (
+        {"sweep": [{"styles.use": ["a"]}]},
+        "sweep[0].styles.use",
+        "cannot be swept because it changes the prompts (use",
+    ),
+    ({"sweep": [{"wildcards.seed": [1]}]}, "sweep[0].wildcards.seed", "cannot be swept because it changes the prompts"),
     ({"prompts": ["a"], "styles": {"use": [1]}}, "styles.use[0]", "1 is not text"),
     ({"prompts": ["{" + "a|b" * 5000 + "}" * 3 + "{a|b}" * 9]}, "prompts[0]", "more than 10,000 variants"),
     ({"prompts": ["a\ud800"]}, "prompts[0]", "contains bytes that are not UTF-8 text"),

@@ -41,6 +41,30 @@ def test_a_break_is_not_reported_as_a_cut(sdbatch):
     assert "sea-break-sky: 2 chunks, cut at BREAK\n" in said.out
 
 
+def test_mistakes_in_prompts_are_warnings_of_the_dry_run_and_of_a_run(sdbatch):
+    """They are planned and rendered as they are."""
+    prompts = 'prompts=[{id: x, text: "{red|green sea"}, "((sky", "(sea:abc)"]'
+    keys = ["model=fake", prompts, "negative='(fog'", "name=one"]
+    said = sdbatch(*keys, "task=plan")
+    warnings = [line for line in said.out.splitlines() if line.startswith("prompt ")]
+    assert warnings == [
+        'prompt x: column 1, "<here>{red|green sea": this { is not closed',
+        'prompt sky: column 1, "<here>((sky": this ( is not closed',
+        'prompt sky: column 2, "(<here>(sky": this ( is not closed',
+        "prompt sea-abc: column 6, \"(sea:<here>abc)\": 'abc' is not a weight; for example write (sea:1.2)",
+        'prompt negative: column 1, "<here>(fog": this ( is not closed',
+    ]
+    assert [line for line in sdbatch(*keys).err.splitlines() if line.startswith("prompt ")] == warnings
+    report = json.loads(sdbatch(*keys, "task=plan", "plan.format=json").out)
+    assert [f"prompt {w['text']}: {w['warning']}" for w in report["prompt_warnings"]] == warnings
+
+
+def test_parts_and_breaks_are_no_words(sdbatch):
+    said = sdbatch("model=tiny", 'prompts=["sea BREAK sky AND [boat:castle:0.5]"]', "task=plan", "plan.format=json")
+    assert json.loads(said.out)["unknown_words"] == []
+    assert json.loads(said.out)["to_render"]["rows"] == 3 * 24
+
+
 def test_a_run_names_the_results(sdbatch):
     said = sdbatch("model=fake", "prompts=[a]", "name=one")
     assert said.out.splitlines()[0] == "one: 1 rendered"

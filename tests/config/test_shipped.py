@@ -26,7 +26,8 @@ def test_experiments_are_planned(sdbatch: Callable[..., Any], name: str) -> None
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_embedded_model_knows_their_words(sdbatch: Callable[..., Any], name: str) -> None:
     said = sdbatch(f"+experiment={name}", "task=plan", "plan.format=json")
-    assert json.loads(said.out)["unknown_words"] == []
+    report = json.loads(said.out)
+    assert report["unknown_words"] == report["prompt_warnings"] == []
 
 
 def test_the_plan_of_a_video_names_the_preview(sdbatch: Callable[..., Any]) -> None:

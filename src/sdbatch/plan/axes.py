@@ -113,6 +113,8 @@ def _key_problem(key: str, at: str) -> Problem | None:
     section = key.split(".", maxsplit=1)[0]
     if section == "model":
         return Problem(f"{at}.{key}", "cannot be swept because it selects the weights", "use -m model=a,b")
+    if section in ("wildcards", "styles"):
+        return Problem(f"{at}.{key}", "cannot be swept because it changes the prompts", f"use -m {key}=a,b")
     if section in FIXED:
         return Problem(f"{at}.{key}", f"cannot be swept: {section} does not change pictures")
     if (name := key.rpartition(".")[2]) in OTHER_NAMES:
