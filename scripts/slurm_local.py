@@ -4,7 +4,7 @@ python scripts/slurm_local.py [--optional] [--nodes N] [--cpus N] [--gpus N] COM
 
 One slurmctld, one munged and one slurmd per node, in a temporary folder, without systemd, cgroups and accounting. Nodes
 are this machine under several names. GPUs are fake: generic resources on copies of /dev/null, so that jobs get
-CUDA_VISIBLE_DEVICES. Needs root; installs Debian's slurm-wlm, munge and faketime if apt-get is there. The command finds
+CUDA_VISIBLE_DEVICES. Needs root; installs Debian's slurm-wlm and munge if apt-get is there. The command finds
 the cluster through SLURM_CONF, and SDBATCH_CLUSTER=1 requires the tests of tests/cluster/. The exit code is the
 command's. With --optional a machine that cannot run SLURM is reported, and the exit code is 0.
 """
@@ -26,13 +26,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PACKAGES = ("slurm-wlm", "munge", "faketime")
+PACKAGES = ("slurm-wlm", "munge")
 DAEMONS = ("munged", "slurmctld", "slurmd")
 SECONDS = 30.0  # for a daemon to start
 SBIN = "/usr/sbin:/sbin"
 
-# Proctrack, task and accounting plugins that need no cgroups, no systemd and no database. cred_expire also decides how
-# long a requeued job waits (120 s by default). The nodes are larger than the machine: config_overrides allows it.
+# Proctrack, task and accounting plugins that need no cgroups, no systemd and no database. The nodes are larger than the
+# machine: config_overrides allows it.
 CONF = """\
 ClusterName=sdbatch
 SlurmctldHost={host}(127.0.0.1)
@@ -40,7 +40,7 @@ SlurmctldPort={port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=2
+AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n

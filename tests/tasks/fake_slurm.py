@@ -54,7 +54,7 @@ def sbatch(arguments: list[str]) -> None:
     number = len(calls(STATE))
     (STATE / "pids").mkdir(exist_ok=True)
     for index in range(count if "dependency" not in given else 0):
-        environment = {**os.environ, "SLURM_JOB_ID": f"{number + index}", "SLURM_ARRAY_TASK_ID": str(index)}
+        environment = {**os.environ, "SLURM_ARRAY_JOB_ID": f"{number}", "SLURM_ARRAY_TASK_ID": str(index)}
         with (STATE / f"{number}_{index}.log").open("wb") as log:
             task = subprocess.Popen(
                 ["bash", str(script)], stdout=log, stderr=log, env=environment, start_new_session=True

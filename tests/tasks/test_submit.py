@@ -67,7 +67,7 @@ class Site:
     def bash(self, **more: str) -> subprocess.Popen[bytes]:
         """The workers' script, as one task of the array."""
         (script,) = self.folder.glob("runs/x/slurm/*/workers.sh")
-        environment = {**self.environment, "SLURM_JOB_ID": "7", **more}
+        environment = {**self.environment, "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3", **more}
         return subprocess.Popen(["bash", script], env=environment, cwd="/", start_new_session=True)
 
     def calls(self, name: str) -> list[list[str]]:
@@ -221,7 +221,7 @@ def test_which_jobs_go_back_into_the_queue(
         (worker,) = Path(f"/proc/{script.pid}/task/{script.pid}/children").read_text().split()
         os.kill(int(worker), end)
     assert script.wait(60) == code
-    assert site.calls("scontrol") == ([["requeue", "7"]] if requeued else [])
+    assert site.calls("scontrol") == ([["requeue", "7_3"]] if requeued else [])
     assert site.run()[0] == 0, "the rest"
     assert tree(site.folder / "outputs") == reference
 

@@ -83,11 +83,10 @@ def _written(experiment: Experiment, work: Workload, count: int) -> tuple[Path, 
     text = _frozen(experiment, plan_digest(work.plan.ids))
     name = blake2b(text.encode(), digest_size=4).hexdigest()
     folder = experiment.run_folder / "slurm" / name
-    arguments = ("--config-dir", str(folder), "+experiment=submitted")
-    made = sbatch.Scripts(experiment.submit, experiment.name, Path.cwd(), folder, arguments)
+    made = sbatch.Scripts(experiment.submit, experiment.name, Path.cwd(), folder, (str(folder / "experiment.yaml"),))
     scripts = {"workers.sh": made.workers(count), "collect.sh": made.collect()}
     with store_errors(folder):
-        atomic.write(folder / "experiment" / "submitted.yaml", [text.encode()])
+        atomic.write(folder / "experiment.yaml", [text.encode()])
         for file, script in scripts.items():
             atomic.write(folder / file, [script.encode()])
     return folder, tuple(scripts.values())
@@ -99,7 +98,7 @@ def _frozen(experiment: Experiment, digest: str) -> str:
     data["plan"]["digest"] = digest
     if experiment.submit.cards > 1 and experiment.runtime.gpus is None:
         data["runtime"]["gpus"] = "all"
-    return "# @package _global_\n" + yaml.dump(data, Dumper=_Quoted, allow_unicode=True, sort_keys=False, width=1000)
+    return yaml.dump(data, Dumper=_Quoted, allow_unicode=True, sort_keys=False, width=1000)
 
 
 class _Quoted(yaml.SafeDumper):

@@ -17,19 +17,23 @@ RESTARTS = 2  # of a job whose worker was killed; the other workers take over it
 
 # bash waits for the worker, because SLURM signals the batch shell alone (B:) and a trap interrupts `wait`. A job whose
 # worker has drained goes back into the queue; one whose worker was killed as well, a few times. After scancel (SIGTERM,
-# which SLURM sends to the worker too) nothing is requeued.
+# which SLURM sends to the worker too) nothing is requeued. SLURM_JOB_ID would not do: that of the last task is also the
+# number of the whole array.
+_TRAPS = """\
+worker= draining= stopped=
+trap 'draining=1; [ -z "$worker" ] || kill -USR1 "$worker"' USR1
+trap 'stopped=1' TERM
+"""
 _WORKER = """\
 {command} &
 worker=$!
-draining= stopped=
-trap 'draining=1; kill -USR1 "$worker"' USR1
-trap 'stopped=1' TERM
+[ -z "$draining" ] || kill -USR1 "$worker"
 while wait "$worker"; code=$?; kill -0 "$worker" 2>/dev/null; do :; done
 """
 _REQUEUE = """\
 if [ "$code" -gt 128 ] && [ -z "$stopped" ]; then
   if [ -n "$draining" ] || {{ [ "$code" -ne 130 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {restarts} ]; }}; then
-    scontrol requeue "$SLURM_JOB_ID"
+    scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID"
   fi
 fi
 """
@@ -53,10 +57,15 @@ class Scripts:
         s = self.settings
         limits = {"time": s.time, "signal": f"B:USR1@{s.signal}", "cpus-per-task": s.cpus, "mem": s.memory}
         gpus = {"gres": f"gpu:{s.gpus}"} if s.cards else {}
-        options = {"array": array(s, count), **limits, **gpus, "requeue" if s.requeue else "no-requeue": True}
+        options: dict[str, object] = {
+            "array": array(s, count),
+            **limits,
+            **gpus,
+            "requeue" if s.requeue else "no-requeue": True,
+        }
         body = _WORKER.format(command=self._command("task=render"))
         requeue = _REQUEUE.format(restarts=RESTARTS) if s.requeue else ""
-        return self._script(f"sdbatch-{self.name}", options, f'{body}{requeue}exit "$code"\n')
+        return self._script(f"sdbatch-{self.name}", options, f'{body}{requeue}exit "$code"\n', _TRAPS)
 
     def collect(self) -> str:
         """The job after the workers: merges records, writes the gallery, reports what is missing."""
@@ -67,13 +76,13 @@ class Scripts:
     def _command(self, task: str) -> str:
         return shlex.join([sys.executable, "-m", "sdbatch", *self.arguments, task])
 
-    def _script(self, job: str, options: dict[str, object], body: str) -> str:
+    def _script(self, job: str, options: dict[str, object], body: str, first: str = "") -> str:
         s = self.settings
         common = {"job-name": job, "partition": s.partition, "account": s.account, "qos": s.qos}
         own = {"output": f"{self.logs}/%x-%A_%a.log" if "array" in options else f"{self.logs}/%x-%j.log"}
         lines = [*_lines({**common, **own, "open-mode": "append", **options}), *s.options]
         head = "\n".join(f"#SBATCH {line}" for line in lines)
-        return f"#!/bin/bash\n{head}\ncd -- {shlex.quote(str(self.cwd))} || exit 1\n{body}"
+        return f"#!/bin/bash\n{head}\n{first}cd -- {shlex.quote(str(self.cwd))} || exit 1\n{body}"
 
 
 def _lines(options: dict[str, object]) -> Iterator[str]:
