@@ -98,7 +98,7 @@ class Site:
         self.until(lambda: self.hurry() or not active())
 
     def hurry(self) -> None:
-        """Let requeued jobs start soon, not after SLURM's two minutes; at once would be before their nodes are ready."""
+        """Let requeued jobs start soon, not after SLURM's two minutes; at once is before their nodes are ready."""
         now = time.monotonic()
         waiting = {line.split()[0] for line in active().splitlines() if line.endswith(" PENDING BeginTime")}
         self._requeued = {job: self._requeued.get(job, now) for job in waiting}
