@@ -68,11 +68,12 @@ def finished(jobs: int, root: Path) -> None:
     with store.worker() as worker:
         store.keep_plan(worker, plan)
         for i in range(len(plan)):
-            path = root / plan[i].path
-            if i % 4096 == 0 or not path.parent.is_dir():
+            job = plan[i]
+            path = root / job.path
+            if i < 10_000:
                 path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-            worker.record(record(plan[i].id, plan[i].path))
+            worker.record(record(job.id, job.path))
         store.compact(worker, plan)
 
 

@@ -192,3 +192,18 @@ def test_a_plan_that_is_half_done_goes_on_with_another_number_of_shards(
     assert [child.wait()[0] for child in children] == [0] * 4
     assert tree(root) == reference
     assert len(rendered(log)) - len(set(rendered(log))) <= IN_FLIGHT
+
+
+def test_without_file_locks_nothing_is_lost(tmp_path: Path, reference: dict[str, bytes]) -> None:
+    """The records stay in the files of the workers, which every reader merges, until a run with locks compacts them."""
+    root, log = tmp_path / "x", tmp_path / "rendered.txt"
+    ends = [child.wait() for child in together(root, 3, **WISH, delay=0.03, log=str(log), locks=False)]
+    assert [code for code, _ in ends] == [0, 0, 0]
+    assert len(rendered(log)) == len(set(rendered(log))), "something was rendered twice"
+    assert len(check_whole(root, reference)) == 62
+    assert len(list(root.glob("manifest/*.jsonl"))) == 3
+    code, said = render(root, **WISH, locks=False)
+    assert (code, said["skipped"]) == (0, 62)
+    code, said = render(root, **WISH)
+    assert (code, said["skipped"]) == (0, 62)
+    assert tree(root) == reference

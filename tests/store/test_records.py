@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdbatch.store import Ledger, Record
-from sdbatch.store.record import MAX_LINE, head, parse
+from sdbatch.store.record import MAX_LINE, outline, parse
 
 DONE = Record("j0123456789abcdef", "done", "images/a-s0-j0123456789abcdef.png", "b2:p", "b2:f", 10, "p1", ("w",))
 FAILED = Record(DONE.id, "failed", profile="p1", error="simulated failure")
@@ -129,15 +129,36 @@ def test_the_fast_path_believes_no_more_than_the_slow_one(field: str, value: obj
     """Lines as they are usually written are read without the JSON parser, and checked as strictly."""
     good = Record("j01", "done", "images/3f/a-s1-j01.png", "b2:0", "b2:1", 7, "p0")
     assert parse(good.line()) == good
-    assert head(good.line()) == ("j01", True)
+    assert outline(good.line()) == ("j01", good.path, "p0", len(good.line()))
+    assert outline(good.line()[:-1]) == ("j01", good.path, "p0", len(good.line()) - 1), "the last line may have no end"
     line = json.dumps({**json.loads(good.line()), field: value}, separators=(",", ":")).encode()
-    found = parse(line)
-    assert found == parse(line.replace(b",", b", "))  # as another program writes it
-    assert head(line) == (None if found is None else (found.id, True))
-    assert found is None or '"' in found.path
+    found, fast = parse(line), outline(line)
+    assert fast is None or (found is not None and fast[:3] == (found.id, found.path, found.profile))
+    assert fast is None
 
 
-def test_the_head_of_a_failure_and_of_garbage() -> None:
-    assert head(Record("j01", "failed", error="out of luck").line()) == ("j01", False)
-    assert head(b"\xff") is None
-    assert head(b'{"id":"j01","status":"done","path":"images/\xc3\xa9.png"') is None
+def test_what_is_not_usual_has_no_outline() -> None:
+    assert outline(Record("j01", "failed", error="out of luck").line()) is None
+    assert outline(b"\xff") is None
+    good = Record("j01", "done", "images/a.png", "b2:0", "b2:1", 7, "p0").line()
+    assert outline(good[:-2] + b"garbage") is None
+    assert outline(good[:-1] + b"garbage\n") is None
+    assert outline(b"garbage\n" + good, 8) is not None
+
+
+def test_outlines_and_records_of_a_ledger_agree(tmp_path: Path) -> None:
+    records = [Record(f"j{n:02}", "done", f"images/{n}.png", "b2:0", "b2:1", 7, "p0") for n in range(3)]
+    odd = Record("j09", "done", "images/9.png", "b2:0", "b2:1", 7, "p0", warnings=("so what",))
+    path = tmp_path / "m.jsonl"
+    lines = [r.line() for r in [*records, odd, replace(records[0], profile="p1")]]
+    path.write_bytes(b"".join([*lines[:2], b"torn{\n", *lines[2:]])[:-1])
+    ledger = Ledger([path], lambda record: True)
+    assert (len(ledger), ledger.damaged_lines) == (4, 1)
+    for job_id in ("j00", "j01", "j02"):
+        record, found = ledger.get(job_id), ledger.outline(job_id)
+        assert record is not None
+        assert found is not None
+        assert found[:3] == (record.id, record.path, record.profile)
+    assert ledger.get("j00").profile == "p1", "the last line counts"
+    assert ledger.outline("j09") is None
+    assert ledger.get("j09") == odd

@@ -88,10 +88,10 @@ def test_ages_are_those_of_the_file_systems_clock(tmp_path: Path, monkeypatch: p
 def test_a_folder_that_cannot_be_written_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     claims = Claims(tmp_path, "s", "a")
 
-    def refuse(path: Path) -> None:
+    def refuse(path: Path) -> float:
         raise PermissionError
 
-    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(heartbeat, "clock", refuse)
     (state,) = Store(tmp_path).workers()
     assert (state.liveness, state.age) == (Liveness.ALIVE, 0.0)
     monkeypatch.undo()

@@ -25,7 +25,7 @@ from pathlib import Path
 from sdbatch import files
 from sdbatch.errors import StoreError
 from sdbatch.store import heartbeat, run_file
-from sdbatch.store.heartbeat import ALIVE, STALE, Heartbeat, liveness, touch
+from sdbatch.store.heartbeat import ALIVE, STALE, Heartbeat, clock, liveness
 from sdbatch.store.run_file import Run
 from sdbatch.store.worker_state import Liveness, Report, WorkerState
 
@@ -239,7 +239,7 @@ def _unused(root: Path) -> list[Path]:
 
 def _is_active(folder: Path, but: str = "") -> bool:
     """Whether a process other than ``but`` (a token) is alive. Call it with the lock held."""
-    now = touch(folder / _LOCK)
+    now = clock(folder / _LOCK)
     return any(liveness(p.with_suffix(""), now) is Liveness.ALIVE for p in folder.glob(f"*{ALIVE}") if p.stem != but)
 
 

@@ -87,6 +87,16 @@ def touch(path: Path) -> float:
     return path.stat().st_mtime
 
 
+def clock(path: Path) -> float:
+    """The time of the file system, from a file made for it, which others may remove meanwhile. Raises OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+    try:
+        os.utime(fd)
+        return os.fstat(fd).st_mtime
+    finally:
+        os.close(fd)
+
+
 def liveness(stem: Path, now: float, stale: float = STALE) -> Liveness:
     """The state of the process with the files ``stem`` at time ``now`` of their file system.
 
@@ -128,7 +138,6 @@ def _read(path: Path) -> tuple[Path, float, Report] | None:
 def _now(folder: Path, beats: list[float]) -> float:
     """The file system's clock; in a folder that cannot be written, the time of the latest heartbeat."""
     try:
-        (folder / _CLOCK).touch()
-        return touch(folder / _CLOCK)
+        return clock(folder / _CLOCK)
     except OSError:
         return max(beats)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from sdbatch.store.record import MAX_LINE, Record, head, parse
+from sdbatch.store.record import MAX_LINE, Bytes, Outline, Record, outline, parse
 
 _SHIFT = 44  # of the source's number in a position; offsets are below 16 TB
 _SMALL = 1 << 16
@@ -24,7 +24,7 @@ class Ledger:
     def __init__(self, sources: Iterable[Path], intact: Callable[[Record], bool]) -> None:
         self.damaged_lines = 0
         self._intact = intact
-        self._data: list[bytes | mmap.mmap] = []
+        self._data: list[Bytes] = []
         self._at: dict[str, int] = {}
         for path in sources:
             with suppress(FileNotFoundError, IsADirectoryError):  # compacted by another process in between
@@ -43,6 +43,11 @@ class Ledger:
         at = self._at.get(job_id)
         return None if at is None else parse(self._line(at))
 
+    def outline(self, job_id: str) -> Outline | None:
+        """What most readers need of the record, without parsing all of it; None for unusual records."""
+        at = self._at.get(job_id)
+        return None if at is None else outline(self._data[at >> _SHIFT], at & ((1 << _SHIFT) - 1), checked=True)
+
     def line(self, job_id: str) -> bytes:
         """The record's line, without its newline."""
         return self._line(self._at[job_id])
@@ -56,26 +61,31 @@ class Ledger:
         end = data.find(b"\n", start)
         return data[start : end if end >= 0 else len(data)]
 
-    def _add(self, data: bytes | mmap.mmap) -> None:
+    def _add(self, data: Bytes) -> None:
         base, start = len(self._data) << _SHIFT, 0
         self._data.append(data)
         while start < len(data):
+            if (usual := outline(data, start)) is not None:
+                self._at[usual.id] = base | start
+                start = usual.end
+                continue
             end = data.find(b"\n", start)
             end = len(data) if end < 0 else end
             line = data[start:end] if end - start <= MAX_LINE else b"?"
-            if (found := head(line)) is not None:
-                self._index(*found, base | start)
+            record = parse(line)
+            if record is not None:
+                self._index(record, base | start)
             elif line.strip():
                 self.damaged_lines += 1
             start = end + 1
 
-    def _index(self, job_id: str, done: bool, at: int) -> None:
-        if not done and (before := self.get(job_id)) is not None and before.done and self._intact(before):
+    def _index(self, record: Record, at: int) -> None:
+        if not record.done and (before := self.get(record.id)) is not None and before.done and self._intact(before):
             return
-        self._at[job_id] = at
+        self._at[record.id] = at
 
 
-def _open(path: Path) -> bytes | mmap.mmap:
+def _open(path: Path) -> Bytes:
     """The content of a file: small files are read, large ones mapped, because each mapping uses a file descriptor."""
     with path.open("rb") as f:
         if os.fstat(f.fileno()).st_size <= _SMALL:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from sdbatch.spec.file_names import PNG
-from sdbatch.store.record import Record
 
 
 class Listing:
@@ -18,9 +17,9 @@ class Listing:
         self._root = root
         self._names: dict[str, frozenset[str]] = {}
 
-    def has(self, record: Record) -> bool:
-        """Whether the file of a done record existed when its folder was listed; its size is not checked."""
-        folder, _, name = record.path.rpartition("/")
+    def has(self, path: str) -> bool:
+        """Whether the file at a record's ``path`` existed when its folder was listed; its size is not compared."""
+        folder, _, name = path.rpartition("/")
         if (names := self._names.get(folder)) is None:
             names = self._names[folder] = names_in([self._root / folder])
         return name in names

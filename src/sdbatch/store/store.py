@@ -67,25 +67,19 @@ class Store(Folder):
         ``media.png.file_digest``; every file is read and compared with its record.
         """
         states = States(bytearray(len(plan)), self._orphans(plan, ledger), ledger.damaged_lines)
-        exists = Listing(self.root).has if len(ledger) > FLAT else self.intact
+        listing = Listing(self.root) if len(ledger) > FLAT and digest is None else None
         for i, job_id in enumerate(plan.ids):
-            record = ledger.get(job_id)
-            if record is not None:
-                states.set(i, self._state(record, profile, exists, digest))
+            if listing is not None and (found := ledger.outline(job_id)) is not None:
+                states.set(i, _done(listing.has(found.path), found.profile, profile))
+            elif (record := ledger.get(job_id)) is not None:
+                states.set(i, self._state(record, profile, digest))
         return states
 
-    def _state(
-        self,
-        record: Record,
-        profile: str,
-        exists: Callable[[Record], bool],
-        digest: Callable[[Path], str] | None,
-    ) -> State:
+    def _state(self, record: Record, profile: str, digest: Callable[[Path], str] | None) -> State:
         if not record.done:
             return State.FAILED
-        if not exists(record) or (digest is not None and _digest(digest, self.file(record)) != record.file):
-            return State.STALE
-        return State.OTHER if profile and record.profile != profile else State.DONE
+        same = self.intact(record) and (digest is None or _digest(digest, self.file(record)) == record.file)
+        return _done(same, record.profile, profile)
 
     def _orphans(self, plan: Plan, ledger: Ledger) -> tuple[str, ...]:
         planned = set(plan.ids)
@@ -155,6 +149,13 @@ class Store(Folder):
         with suppress(OSError):
             self.worker_folder.rmdir()
         return ledger
+
+
+def _done(exists: bool, profile: str, wanted: str) -> State:
+    """The state of a done job; ``wanted`` is a profile or empty."""
+    if not exists:
+        return State.STALE
+    return State.OTHER if wanted and profile != wanted else State.DONE
 
 
 def _digest(digest: Callable[[Path], str], path: Path) -> str:
