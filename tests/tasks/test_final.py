@@ -25,7 +25,9 @@ def test_a_final_says_where_it_comes_from(stills: Folder) -> None:
     before = stills.tree()
     change = {"sampling.steps": 50, "sampling.guidance": 9, "canvas": "96x64"}
     assert stills.run(task="final", final={"jobs": draft[1:3], "set": change}) == 0
-    assert stills.out.splitlines() == ["little-final: 2 rendered", "  images: outputs/little-final/images"]
+    first, *others = stills.out.splitlines()
+    assert first.startswith("little-final: 2 rendered in ")
+    assert others == ["  images: outputs/little-final/images"]
     made = list(_final(stills).ledger().records())
     assert [r.origin for r in made] == draft[1:3]
     for record in made:
@@ -36,6 +38,13 @@ def test_a_final_says_where_it_comes_from(stills: Folder) -> None:
     assert stills.tree() == before
     assert stills.run(task="final", final={"jobs": draft[1:3], "set": change}) == 0
     assert "2 done before" in stills.out
+
+
+def test_a_changed_text_may_change_with_the_step(stills: Folder) -> None:
+    draft = _ids(stills.store)[0]
+    assert stills.run(task="final", final={"jobs": draft, "set": {"negative": "[fog:rain:0.5]"}}) == 0
+    (record,) = _final(stills).ledger().records()
+    assert metadata.read(_final(stills).file(record))["job"]["shot"]["step_syntax"] is True
 
 
 def test_names_of_files_and_lists_of_them(stills: Folder) -> None:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from sdbatch import motion
 from sdbatch.errors import ConfigError
-from sdbatch.motion.chains import joined
-from sdbatch.motion.settings import Motion
+from sdbatch.motion.wording import has_step_syntax
 from sdbatch.plan import combination, skip
 from sdbatch.plan.axes import axes, label
 from sdbatch.plan.resolve import Resolved
@@ -28,7 +27,6 @@ from sdbatch.prompts.schedule import PARTS, parts
 from sdbatch.spec.jobs import Job, Shot, Video, ids_by_seed, plan_digest
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.ranges import slug
-from sdbatch.spec.wording import has_step_syntax
 
 
 class Plan(Sequence[Job]):
@@ -133,7 +131,7 @@ class Plan(Sequence[Job]):
         prompt, (_, size) = at["prompts"], at["canvas"]
         negative = values.negative if prompt.negative is None else prompt.negative
         model = self.resolved.source.model
-        steps = _has_step_syntax(prompt.text, negative, values.motion)
+        steps = has_step_syntax(prompt.text, negative, values.motion)
         shot = Shot(
             model, prompt.text, negative, at["seeds"], size.width, size.height, **values.sampling, step_syntax=steps
         )
@@ -166,18 +164,6 @@ class Plan(Sequence[Job]):
                 yield from ids_by_seed(self._first(outer).shot, (seeds[i % count][0] for i in group))
             else:
                 yield from (motion.identify(self._job(i, "", False)) for i in group)
-
-
-def _has_step_syntax(prompt: str, negative: str, settings: Motion) -> bool:
-    """Whether a text of a job has step syntax; for a video also with the words that its motion adds."""
-    if settings.mode == "still":
-        return has_step_syntax(prompt, negative)
-    words = [key.value for key in settings.prompts] or [""]
-    if not any(mark in text for text in (prompt, negative, settings.phrase, *words) for mark in ("[", "AND")):
-        return False
-    phrases = settings.phrases()
-    added = ((word, phrase) for word in words for phrase in dict.fromkeys((phrases[0], phrases[-1])))
-    return any(has_step_syntax(joined(prompt, *both), negative) for both in added)
 
 
 def plan(resolved: Resolved) -> Plan:

@@ -18,7 +18,8 @@ from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.plan.styles import Styles
 from sdbatch.plan.text_file import read_file
 from sdbatch.plan.wildcards import WildcardFolder
-from sdbatch.prompts.expansion import LIMIT, variants
+from sdbatch.prompts.combine import LIMIT
+from sdbatch.prompts.expansion import variants
 from sdbatch.prompts.findings import findings
 from sdbatch.spec.ranges import slug
 

@@ -9,18 +9,15 @@ are literal, and so are braces without ``|``, ``~`` or ``$$``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
-from math import comb
 from typing import Protocol
 
+from sdbatch.prompts.combine import Option, Texts, combined, joined, multiplied
 from sdbatch.prompts.draws import Draws, Values
 from sdbatch.prompts.place import PromptError
 
-LIMIT = 10_000  # variants of one prompt
 DEPTH = 16  # wildcards inside the values of wildcards
-_TOO_MANY = f"the prompt expands to more than {LIMIT:,} variants; use fewer {{a|b}} groups, or draw with {{~a|b}}"
 _NUMBER = r"(?:\d{1,9}\.?\d{0,9}|\.\d{1,9})"
 WILDCARD = r"(?<!_)__~?(?!_)[\w*/-]{1,200}?__(?!_)"
 _TOKENS = re.compile(
@@ -32,8 +29,6 @@ _TOKENS = re.compile(
 )
 _SPECIAL = re.compile(r"[{|}]|__")
 _LINE_WEIGHT = re.compile(rf"({_NUMBER})\s*::")
-Texts = list[str]
-Option = Callable[[int], Texts]
 
 
 class Wildcards(Protocol):
@@ -135,12 +130,12 @@ class _Expansion:
         if many is None:
             if group.drawn:
                 return option(self._draws.index(values, place))
-            return _joined(map(option, values.possible))
+            return joined(map(option, values.possible))
         low, high = _bounds(many, len(values.possible))
         if group.drawn:
             count = low + int(self._draws.number(f"{place}$") * (high - low + 1))
             return [many.join.join(option(i)[0] for i in self._draws.indices(values, count, place))]
-        return _combined(values.possible, option, range(low, high + 1), many.join)
+        return combined(values.possible, option, range(low, high + 1), many.join)
 
 
 class _Reader:
@@ -202,7 +197,7 @@ class _Reader:
             values, option = Values.of([""] * len(group.options), group.weights), group.options.__getitem__
         texts = self._own.choose(group, values, option)
         self._open.pop()
-        self._now = _product(group.before, texts)
+        self._now = multiplied(group.before, texts)
 
     def _only_wildcard(self, i: int) -> str:
         """The name of the wildcard if it is all that the group that token ``i`` closes contains: the group chooses
@@ -216,7 +211,7 @@ class _Reader:
         (name, drawn), at = _name(token[0]), token.start()
         group = _Group(at, f"{self._place}/{at}", drawn or self._inside(), None, self._now, [], [])
         values, option = self._own.wildcard(name, group.place, group.drawn, self._names)
-        self._now = _product(self._now, self._own.choose(group, values, option))
+        self._now = multiplied(self._now, self._own.choose(group, values, option))
 
 
 def _is_wildcard(piece: str) -> bool:
@@ -280,36 +275,3 @@ def _bounds(many: _Many, there: int) -> tuple[int, int]:
     if low > high:
         raise ValueError(f"the range {low}-{high} is empty")
     return low, high
-
-
-def _joined(parts: Iterable[Texts]) -> Texts:
-    out: Texts = []
-    for texts in parts:
-        out += texts
-        if len(out) > LIMIT:
-            raise ValueError(_TOO_MANY)
-    return out
-
-
-def _product(heads: Texts, tails: Texts) -> Texts:
-    if len(heads) * len(tails) > LIMIT:
-        raise ValueError(_TOO_MANY)
-    return [head + tail for head in heads for tail in tails]
-
-
-def _combined(indices: Sequence[int], option: Option, counts: range, join: str) -> Texts:
-    """Every choice of as many alternatives as ``counts`` says, in their order, joined."""
-    if any(comb(len(indices), count) > LIMIT for count in counts):
-        raise ValueError(_TOO_MANY)
-    texts = [option(i) for i in indices]
-    chosen = (part for count in counts for part in combinations(texts, count))
-    return _joined([join.join(one) for one in _bounded(part)] for part in chosen)
-
-
-def _bounded(parts: Sequence[Texts]) -> Iterable[tuple[str, ...]]:
-    size = 1
-    for texts in parts:
-        size *= len(texts)
-        if size > LIMIT:
-            raise ValueError(_TOO_MANY)
-    return product(*parts)

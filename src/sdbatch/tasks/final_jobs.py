@@ -18,6 +18,7 @@ from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.models.source import Source
 from sdbatch.motion.settings import Motion
+from sdbatch.motion.wording import has_step_syntax
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.jobs import Job
@@ -101,7 +102,10 @@ def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
     negative = changes.get("negative", job.shot.negative)
     if not isinstance(negative, str):
         raise ConfigError.one(f"{at}.negative", f"{shown(negative)} is not text", "quote it")
-    shot = replace(job.shot, model=source.model, negative=negative, **sampling)
+    steps = job.shot.step_syntax
+    if {"negative", "motion.phrase", "motion.prompts"} & changes.keys():
+        steps = steps or has_step_syntax(job.shot.prompt, negative, parts["motion"])
+    shot = replace(job.shot, model=source.model, negative=negative, step_syntax=steps, **sampling)
     try:
         if "canvas" in changes:
             size = parse_canvas(changes["canvas"], source.native, source.model.scale)
