@@ -1,4 +1,4 @@
-"""A plan of 100,000 jobs: seconds and memory, in a fresh process, and that torch stays out."""
+"""Plans of 100,000 jobs, and of 10,000 prompts with wildcards: seconds and memory, in a fresh process without torch."""
 
 from __future__ import annotations
 
@@ -21,6 +21,24 @@ mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({"jobs": len(plan), "seconds": seconds, "mb": mb, "torch": "torch" in sys.modules}))
 """
 
+WILDCARDS = """
+import json, os, tempfile, time
+from pathlib import Path
+from benchmarks.work import make_plan
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    (Path("wildcards") / "sub").mkdir(parents=True)
+    Path("wildcards/colours.txt").write_text("".join(f"colour {i}\\n" for i in range(1000)))
+    Path("wildcards/things.txt").write_text("".join(f"{{deep|pale}} thing {i}, __colours__\\n" for i in range(20_000)))
+    for i in range(100):
+        Path(f"wildcards/sub/{i}.txt").write_text("".join(f"word {i} {k}\\n" for k in range(100)))
+    text = "scene %d: {~red|0.5::green} boat, __~colours__, {~2$$__sub/*__}, {~__things__}, [sea:sky:0.4]\\n"
+    Path("prompts.txt").write_text("".join(text % i for i in range({count})))
+    start = time.perf_counter()
+    plan = make_plan(model={"kind": "fake"}, prompts=[{"file": "prompts.txt"}])
+    print(json.dumps({"prompts": len(plan), "seconds": round(time.perf_counter() - start, 3)}))
+"""
+
 
 def run(arguments: Namespace) -> dict[str, Any]:
     seeds = 83 if arguments.quick else 833
@@ -30,6 +48,7 @@ def run(arguments: Namespace) -> dict[str, Any]:
         "seconds": round(median(r["seconds"] for r in runs), 3),
         "mb": round(median(r["mb"] for r in runs), 1),
         "torch_imported": runs[0]["torch"],
+        "wildcards": _once(WILDCARDS.replace("{count}", "500" if arguments.quick else "10_000")),
     }
 
 

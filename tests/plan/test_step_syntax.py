@@ -6,11 +6,15 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sdbatch import motion
 from sdbatch.media import infotext
 from sdbatch.plan import division, parse
-from sdbatch.spec import cost
+from sdbatch.samplers import SAMPLERS
+from sdbatch.spec import cost, wording
+from sdbatch.spec.jobs import Model, Shot
 from sdbatch.tasks.rerender import JobList
 from tests.config.building import planned
 
@@ -53,6 +57,25 @@ def test_a_video_is_marked_by_what_its_motion_adds(settings: dict, marked: bool)
     (job,) = planned(motion=settings)
     assert {shot.step_syntax for shot in motion.shots(job)} == {marked} == {job.shot.step_syntax}
     assert parse.job({"id": job.id, **json.loads(json.dumps(motion.job_spec(job)))}).id == job.id
+
+
+@given(
+    prompt=st.text(alphabet="ab[]():|.5 \\AND", max_size=30).filter(str.strip),
+    negative=st.text(alphabet="a[]:|.5", max_size=12),
+    sampler=st.sampled_from(sorted(SAMPLERS)),
+    guidance=st.sampled_from([1.0, 6.0]),
+)
+def test_any_text_has_rows_and_texts(prompt: str, negative: str, sampler: str, guidance: float) -> None:
+    """What the plan counts is what the engine is given."""
+    shot = Shot(Model("b2:00"), prompt, negative, 0, 64, 64, sampler, 4, guidance, step_syntax=True)
+    steps = cost.table_of(shot).steps
+    parts = wording.prompt(shot, steps)
+    assert len(parts) == wording.part_count(shot)
+    shown = {blend.text for part in parts for blend in part.steps}
+    if guidance != 1.0 or len(parts) > 1:
+        shown |= {blend.text for blend in wording.negative(shot, steps)}
+    assert shown == set(cost.texts(shot))
+    assert all(len(part.steps) == steps and part.weight >= -100 for part in parts)
 
 
 def test_every_part_of_a_prompt_is_a_row_in_the_plan() -> None:

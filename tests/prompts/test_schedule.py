@@ -131,6 +131,7 @@ def test_any_text_has_a_table(text: str, steps: int) -> None:
         ("SAND AND BRAND, and ANDY", [(1.0, "SAND "), (1.0, " BRAND, and ANDY")]),
         ("x AND", [(1.0, "x "), (1.0, "")]),
         ("x\nAND\ny:2.", [(1.0, "x\n"), (2.0, "\ny")]),
+        ("x:999999999 AND y:-1000", [(100.0, "x"), (-100.0, " y")]),
     ],
 )
 def test_parts_and_their_weights(text: str, expected: list[tuple[float, str]]) -> None:

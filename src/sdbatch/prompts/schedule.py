@@ -16,6 +16,7 @@ from itertools import accumulate
 
 DEPTH = 100  # of brackets; a text with more inside each other is plain
 PARTS = 16  # of AND
+MAX_WEIGHT = 100.0  # of a part; larger weights only damage the picture
 _TOKENS = re.compile(r"\\.|[()\[\]:|]|[^\\()\[\]:|]+|\\", re.DOTALL)
 _WHEN = re.compile(r"\s*([+-]?(?:\d{1,9}\.?\d{0,9}|\.\d{1,9}))\s*")
 _AND = re.compile(r"\bAND\b")
@@ -81,7 +82,7 @@ def parts(text: str) -> tuple[tuple[float, str], ...]:
 
 def _weighted(part: str) -> tuple[float, str]:
     found = _WEIGHT.search(part)
-    return (float(found[1]), part[: found.start()]) if found else (1.0, part)
+    return (max(-MAX_WEIGHT, min(MAX_WEIGHT, float(found[1]))), part[: found.start()]) if found else (1.0, part)
 
 
 def schedule(text: str, steps: int) -> list[tuple[int, str]]:
