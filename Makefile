@@ -8,6 +8,7 @@
 PYTHON ?= python3
 VENV := .venv
 CASES ?= 5000
+KILLS ?= 10
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -31,7 +32,7 @@ test: lint
 
 # Real sbatch, scancel and scontrol: scripts/slurm_local.py starts the daemons and stops them.
 test-cluster: $(INSTALLED)
-	$(BIN)/python scripts/slurm_local.py $(BIN)/python -m pytest -n 0 tests/cluster
+	$(BIN)/python scripts/slurm_local.py $(BIN)/python -m pytest -n 0 tests/cluster --cluster-kills=$(KILLS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -89,6 +89,7 @@ def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"gpus": 0}, "runtime.gpus: 0 is not allowed"),
         ({"gpus": True}, "runtime.gpus: true is not allowed"),
         ({"processes": 0}, "runtime.processes: 0 is out of range 1–64"),
+        ({"processes": "all"}, "runtime.processes: 'all' is not allowed; write auto, or how many: 1–64"),
         ({"gpus": 2, "processes": 2}, "runtime.processes: cannot be combined with runtime.gpus"),
         ({"gpus": 2, "device": "cuda:1"}, "runtime.gpus: takes the cards of this machine, not runtime.device=cuda:1"),
         ({"device": "cuda1"}, "allowed: auto, cuda, cuda:N, mps, cpu (did you mean 'cuda'?)"),
@@ -99,3 +100,13 @@ def test_mistakes_are_reported_in_words(wrong: dict[str, object], said: str) -> 
     with pytest.raises(ConfigError) as e:
         check(Runtime, wrong, "runtime")
     assert said in str(e.value)
+
+
+def test_auto_takes_the_cards_or_groups_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdbatch.workers.slots._cores", lambda: 20)
+    assert [slot.name for slot in assign(Runtime(processes="auto"), lambda: 2)] == ["gpu 0", "gpu 1"]
+    found = assign(Runtime(processes="auto"), lambda: 0)
+    assert [slot.runtime for slot in found] == [Runtime(workers=10)] * 2
+    assert len(assign(Runtime(processes="auto", device="cpu"), none)) == 2, "cards are not asked for"
+    monkeypatch.setattr("sdbatch.workers.slots._cores", lambda: 2)
+    assert len(assign(Runtime(processes="auto"), lambda: 0)) == 1

@@ -4,6 +4,8 @@
     process     one worker seen from the supervisor: settings in, events and messages out
     child       the worker's side: ``python -m sdbatch --worker``
     slots       which devices the workers get
+    sbatch      scripts of SLURM jobs that are workers, as text
+    slurm       the commands of SLURM: submit, look at the queue, cancel
 
 The workers divide the plan by claims in the output folder (``store.claims``), so the supervisor only starts workers
 and reads their events. It knows no jobs, and processes that it did not start can render the same plan. The settings
