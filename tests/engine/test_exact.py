@@ -32,7 +32,8 @@ TEXT = torch.randn(77, 32, generator=torch.Generator().manual_seed(0))
 LONG = " ".join(["a red boat on the sea,"] * 20)
 SHOTS = st.builds(
     lambda size, **fields: shot(width=size[0], height=size[1], **fields),
-    prompt=st.sampled_from(["a cat", "(red:1.4) boat [night]", "", LONG]),
+    prompt=st.sampled_from(["a cat", "(red:1.4) boat [night]", "", LONG, "[sea|sky] AND [cat:dog:0.5]:0.6", "[a:b:2]"]),
+    step_syntax=st.booleans(),
     negative=st.sampled_from(["", "fog"]),
     seed=st.integers(0, 2**32),
     size=st.sampled_from([(64, 64), (48, 64), (70, 56)]),

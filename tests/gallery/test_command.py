@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from sdbatch.config.model import ModelSettings
 from sdbatch.gallery import command
+from sdbatch.prompts.expansion import WILDCARD
 from tests.gallery.render import planned
 
 PARSER = OverridesParser.create()
@@ -46,6 +48,8 @@ TRICKY = [
     "\\",
     '\\"',
     "a{b|c}d",
+    "{2$$b|c} __colours__ {~x}",
+    "[b|c] AND {d|[e:f:0.5]}:2",
     "{x}",
     "\\{",
     "|",
@@ -80,7 +84,7 @@ def test_any_text(text: str, negative: str):
 
 
 def literal(text: str) -> str:
-    return text.replace("{", "\\{").replace("|", "\\|").replace("}", "\\}")
+    return re.sub(rf"[{{|}}]|{WILDCARD}", r"\\\g<0>", text)
 
 
 @pytest.mark.parametrize(
