@@ -17,6 +17,7 @@ from sdbatch.errors import StoreError
 from sdbatch.media import png
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import Record, State, Store
+from sdbatch.store.plan_file import is_kept
 from tests.runner.little import stills
 
 
@@ -337,3 +338,23 @@ def test_waiting_for_a_lock_gives_the_current_file(tmp_path: Path) -> None:
     thread.join()
     assert seen == [(True, True)]
     assert not path.exists()
+
+
+def test_of_a_large_plan_not_every_label_is_compared(store: Store) -> None:
+    """Nothing will be rendered then; all ids are compared, and some of the labels."""
+    jobs = stills(8)
+    with store.worker() as worker:
+        store.keep_plan(worker, jobs)
+    assert is_kept(store.plan, jobs, every=4)
+    lines = store.plan.read_bytes().splitlines(keepends=True)
+    for changed, kept in ((1, True), (4, False)):
+        other = [line.replace(b"a-sea", b"another") if i == changed else line for i, line in enumerate(lines)]
+        store.plan.write_bytes(b"".join(other))
+        assert is_kept(store.plan, jobs, every=4) is kept
+        assert not is_kept(store.plan, jobs)
+    store.plan.write_bytes(b"".join(lines[:-1]))
+    assert not is_kept(store.plan, jobs, every=4)
+    store.plan.write_bytes(b"".join([*lines[:-1], lines[0]]))
+    assert not is_kept(store.plan, jobs, every=4)
+    store.plan.write_bytes(b"".join([*lines, lines[0]]))
+    assert not is_kept(store.plan, jobs, every=4)

@@ -22,6 +22,7 @@ from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
 from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.limits import FLAT
 from sdbatch.spec.renderer import Profile, Renderer
 from sdbatch.store import TO_RENDER, Ledger, OtherWorkers, Record, Run, State, Store, claims
 from sdbatch.store.plan_file import Plan, is_kept
@@ -95,7 +96,7 @@ def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options
 def _is_clean(plan: Plan, store: Store) -> bool:
     """Whether there is nothing to write: a finished experiment may be on a read-only disk."""
     leftovers = store.worker_files() or claims.leftovers(store.root)
-    return not leftovers and store.summary.exists() and is_kept(store.plan, plan)
+    return not leftovers and store.summary.exists() and is_kept(store.plan, plan, every=64 if len(plan) > FLAT else 1)
 
 
 class Start(NamedTuple):
