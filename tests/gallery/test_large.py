@@ -67,6 +67,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Store:
     lines = []
     for i, job in enumerate(plan):
         face = (i * 7 + i // 100) % 16
+        (store.root / job.path).parent.mkdir(exist_ok=True)
         os.link(store.root / "faces" / f"{face}.png", store.root / job.path)
         os.link(store.root / "faces" / f"{face}.jpg", store.root / "gallery/thumbs" / f"{job.id}.jpg")
         lines.append(Record(job.id, "done", job.path, "b2:0", "b2:0", len(faces[face][0]), "p0").line())

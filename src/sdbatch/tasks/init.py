@@ -11,7 +11,8 @@ from sdbatch.files import atomic, make_folder, store_errors
 from sdbatch.terminal.console import say
 
 TEMPLATE = Path(__file__).parent / "project"
-HIDDEN = ("gitignore", "dvcignore")  # their names in the project begin with a dot, which packaging tools skip
+# Packaging tools skip hidden files, and DVC runs every dvc.yaml of a checkout.
+NAMES = {"gitignore": ".gitignore", "dvcignore": ".dvcignore", "pipeline.yaml": "dvc.yaml"}
 
 
 def run(experiment: Experiment) -> int:
@@ -33,4 +34,4 @@ def contents() -> dict[str, bytes]:
     """The files of a project: path relative to its folder, and content."""
     found = {p.relative_to(TEMPLATE).as_posix(): p.read_bytes() for p in sorted(TEMPLATE.rglob("*")) if p.is_file()}
     schema_file = {"conf/schema.json": f"{json.dumps(schema(), indent=2)}\n".encode()}
-    return {f".{name}" if name in HIDDEN else name: data for name, data in (found | schema_file).items()}
+    return {NAMES.get(name, name): data for name, data in (found | schema_file).items()}
