@@ -63,7 +63,11 @@ class Process:
         for event in _events(self._process.stdout):
             self._send("event", event)
         messages.join()
-        self._send("ended", self._process.wait())
+        code = self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with suppress(OSError):
+                stream.close()
+        self._send("ended", code)
 
     def _pass_on(self, stream: IO[bytes]) -> None:
         for line in stream:
