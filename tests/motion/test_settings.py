@@ -35,7 +35,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("both", ZOOM | {"seconds": 2}, "motion.frames", "48 and seconds 2 are in conflict; give one of them"),
     ("neither", {"mode": "zoom"}, "motion.seconds", "needs a length; give seconds or frames"),
     ("endless", {"mode": "zoom", "seconds": 3600, "fps": 240}, "motion.seconds", "864000 frames are out of range"),
-    ("deforum", ZOOM | {"zoom": "0:(1.0+t)"}, "motion.zoom", "'1.0+t' is an expression, which is not evaluated"),
+    ("deforum", ZOOM | {"zoom": "0:(1.0+f)"}, "motion.zoom", "unknown 'f' in column 8; allowed: numbers, t, max_f"),
     ("no deforum", ZOOM | {"zoom": "fast"}, "motion.zoom", "'fast' is not a schedule"),
     ("loop", WALK | {"loop": True}, "motion.prompts", "a loop needs equal ends, not 'a' and 'b'"),
     ("loop x", ZOOM | {"loop": True, "x": [[0, 0], ["end", 1]]}, "motion.x", "needs equal ends, not 0.0 and 1.0"),
@@ -69,6 +69,10 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("zoom phrase", ZOOM | {"phrase": "{t:.1f}"}, "motion.phrase", "unknown variable {t} in mode zoom"),
     ("format", PROMPT | {"phrase": "{zoom:>9999999}"}, "motion.phrase", "is not a number format"),
     ("fps", ZOOM | {"fps": "24/0"}, "motion.fps", "is not a frame rate"),
+    ("deforum value", ZOOM | {"zoom": "0:(2-t)"}, "motion.zoom", "0 is out of range 0.001–10000 at frame 2"),
+    ("deforum time", ZOOM | {"x": "0:(t/99), 48:(1)"}, "motion.x", "48 is beyond the end (frame 47, 2s)"),
+    ("deforum nan", ZOOM | {"x": "0:(1/(t-3))"}, "motion.x", "has no finite value at frame 3"),
+    ("deforum depth", ZOOM | {"guidance": "0:(5+t/9)"}, "motion.guidance", "in mode zoom it goes by depth"),
     ("infinite", ZOOM | {"zoom": "0:(1e999)"}, "motion.zoom", "is out of range"),
 ]
 
@@ -102,6 +106,9 @@ def test_mistakes_are_reported_all_at_once(data: dict[str, Any], keys: list[str]
 
 GOOD: list[dict[str, Any]] = [
     ZOOM | {"zoom": "0:(1.0), 30:(1.05)"},
+    ZOOM | {"zoom": "0:(1.02+0.02*sin(2*pi*t/20)), 30:(1.05), 40:(min(2, 1+t/40))"},
+    FEEDBACK | {"strength": {"wave": "pulse", "period": "0.5s", "from": 0.3, "to": 0.6, "width": 0.2}},
+    PROMPT | {"zoom": {"wave": "noise", "period": 12, "from": 1, "to": 2, "seed": 7, "phase": 0.5}},
     ZOOM | {"zoom": [[0, 1], ["end", 2]], "loop": True},
     ZOOM | {"zoom": [[0, 4], ["end", 1]], "factor": 2, "loop": True},
     ZOOM | {"roll": [[0, 0], ["end", 360]], "loop": True},

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from sdbatch.config.fields import Section, one_of
 from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.errors import shown
-from sdbatch.motion.fields import key_error
+from sdbatch.motion.key_errors import key_error
 from sdbatch.spec.limits import CLIP_SKIP
 
 

@@ -132,7 +132,7 @@ def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> li
 
 
 def _combined(detail: ErrorDetails, prefix: str) -> list[Problem]:
-    """The other errors of a combined one (see ``motion.fields.combined_error``)."""
+    """The other errors of a combined one (see ``motion.key_errors.combined_error``)."""
     key = _dotted(_named(detail["loc"]), prefix)
     return [Problem(_join(key, at["key"]), at["message"]) for at in detail.get("ctx", {}).get("more", ())]
 

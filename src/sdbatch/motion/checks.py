@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.motion.fields import combined_error, key_error
-from sdbatch.motion.keys import CURVES, FRAMES, TRACKS, variables
+from sdbatch.motion.deforum import Formula
+from sdbatch.motion.key_errors import combined_error, key_error
+from sdbatch.motion.keys import CURVES, FRAMES, TRACKS, out_of_range, variables
 from sdbatch.motion.mode import MODES
-from sdbatch.motion.schedule import points
+from sdbatch.motion.schedule import Key, points
+from sdbatch.motion.waves import Wave
 
 if TYPE_CHECKING:
     from sdbatch.motion.settings import Motion
 
 
 def check(motion: Motion) -> None:
-    """Raise one PydanticCustomError with every mistake (``fields.combined_error``).
+    """Raise one PydanticCustomError with every mistake (``key_errors.combined_error``).
 
     Times are checked only if the length is valid, loops and the mode only if the times are valid.
     """
@@ -37,9 +40,20 @@ def _raise(errors: Iterable[PydanticCustomError]) -> None:
 def _times(motion: Motion, names: Iterable[str]) -> Iterator[PydanticCustomError]:
     for name in names:
         try:
-            points(getattr(motion, name), motion.clock)
+            keys = motion.keyframes(name) if name in CURVES else getattr(motion, name)
+            points(keys, motion.clock)
         except ValueError as e:
-            yield key_error(name, str(e))
+            yield key_error(f"{name}.period" if isinstance(getattr(motion, name), Wave) else name, str(e))
+        else:
+            if isinstance(getattr(motion, name), Formula):
+                yield from islice(_outside(name, keys), 1)
+
+
+def _outside(name: str, keys: Sequence[Key[float]]) -> Iterator[PydanticCustomError]:
+    """Errors for the values of a formula that are out of range, which are known only with the length of the video."""
+    for key in keys:
+        if text := out_of_range(name, key.value):
+            yield key_error(name, f"{text} at frame {key.time}")
 
 
 def _length(motion: Motion) -> None:
@@ -58,6 +72,8 @@ def _unequal_ends(motion: Motion, names: Sequence[str]) -> Iterator[PydanticCust
         gap = (last - first) / 360 if name == "roll" else last - first if name in CURVES else first != last
         if abs(gap - (round(gap) if name == "roll" else 0)) > 1e-9:
             text = f"a loop needs equal ends, not {first!r} and {last!r}"
+            if isinstance(getattr(motion, name), Wave):
+                text += "; for example a period of 50% or 25% fits"
             yield key_error(name, f"{text}; or use loop: pingpong, which plays forwards, then backwards")
     if (
         names

@@ -19,7 +19,7 @@ from itertools import pairwise
 from pydantic_core import PydanticCustomError
 
 from sdbatch.motion.chains import blended, joined, next_seed
-from sdbatch.motion.fields import key_error
+from sdbatch.motion.key_errors import key_error
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.poses import poses, relative
 from sdbatch.motion.settings import Motion

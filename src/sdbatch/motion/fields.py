@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator
 
 from sdbatch.errors import shown
-from sdbatch.motion import deforum
+from sdbatch.motion import deforum, waves
+from sdbatch.motion.deforum import Formula
 from sdbatch.motion.schedule import Key, check_ease
+from sdbatch.motion.waves import Wave
 from sdbatch.spec.ranges import SEED_RANGE
 
 _RATE = re.compile(r"\s*[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?\s*")  # short enough for Fraction to parse quickly
@@ -20,25 +21,19 @@ MAX_TEXT = 10_000
 _KINDS = {"_number": "a number", "_text": "text", "_seed": "a seed"}
 
 
-def key_error(key: str, message: str) -> PydanticCustomError:
-    """An error of ``key``, for validators of a whole section; ``key`` is relative to the section."""
-    return PydanticCustomError("at_key", "{message}", {"key": key, "message": message})
-
-
-def combined_error(errors: Sequence[PydanticCustomError]) -> PydanticCustomError:
-    """Several key errors as one, because a validator can raise only one; ``config.validation`` separates them."""
-    first, *more = (e.context or {} for e in errors)
-    return PydanticCustomError("at_key", "{message}", {**first, "more": more})
-
-
 def _schedule(value: Any) -> Any:
-    """Keyframes from ``2.0``, ``[[0, 1.0], [end, 2.5, in_out_sine]]`` or Deforum's ``"0:(1.0), 30:(1.05)"``."""
+    """A curve from ``2.0``, ``[[0, 1.0], [end, 2.5, in_out_sine]]``, a wave or Deforum's ``"0:(1.0), 30:(1.05)"``."""
+    if isinstance(value, Wave | Formula):
+        return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return (Key(0, float(value)),)
     if isinstance(value, str) and ":" in value:
         return deforum.parse(value)
+    if isinstance(value, dict) and not value.keys().isdisjoint(waves.REQUIRED):
+        return waves.parse(value)
     if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"{shown(value)} is not a schedule; write a number or a list of [time, value, ease]")
+        what = f"a number or a list of [time, value, ease], or {waves.EXAMPLE}"
+        raise ValueError(f"{shown(value)} is not a schedule; write {what}")
     return _keys(value, _number)
 
 
@@ -106,10 +101,18 @@ def _dump(keys: tuple[Key[Any], ...]) -> list[list[Any]]:
     return [[k.time, k.value] if k.ease == "linear" else [k.time, k.value, k.ease] for k in keys]
 
 
+def dumped(curve: Curve) -> list[list[Any]] | dict[str, Any] | str:
+    """``curve`` as JSON data, from which it can be parsed."""
+    if isinstance(curve, Wave):
+        return waves.dump(curve)
+    return curve.text if isinstance(curve, Formula) else _dump(curve)
+
+
+Curve = tuple[Key[float], ...] | Wave | Formula
 Schedule = Annotated[
-    tuple[Key[float], ...],
-    BeforeValidator(_schedule, json_schema_input_type=float | str | list[list[float | str]]),
-    PlainSerializer(_dump),
+    Curve,
+    PlainValidator(_schedule, json_schema_input_type=float | str | list[list[float | str]] | waves.WaveKeys),
+    PlainSerializer(dumped),
 ]
 Texts = Annotated[tuple[Key[str], ...], _track(_text, "text"), PlainSerializer(_dump)]
 Seeds = Annotated[tuple[Key[int], ...], _track(_seed, "seed"), PlainSerializer(_dump)]

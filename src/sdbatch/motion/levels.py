@@ -12,7 +12,7 @@ import math
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-from sdbatch.motion.fields import key_error
+from sdbatch.motion.key_errors import key_error
 from sdbatch.motion.poses import fills_frame, poses, relative
 from sdbatch.motion.schedule import Key, span
 from sdbatch.motion.settings import Motion

@@ -24,7 +24,7 @@ class Mode:
 
     ``shots(base, motion)`` yields the shots, parents before children. ``frames(base, motion)`` yields every frame as
     layers that index into those shots. ``uses`` names the ``motion:`` keys that the mode supports besides mode, length
-    and fps. ``check(motion)`` yields an error (``fields.key_error``) for each invalid combination of keys.
+    and fps. ``check(motion)`` yields an error (``key_errors.key_error``) for each invalid combination of keys.
     ``by_depth`` names the schedules whose keyframes are [zoom, value] instead of [time, value]. ``own_loop`` names the
     schedules whose ends the mode's own check validates when the video loops.
     """

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pydantic_core import PydanticCustomError
 
 from sdbatch.motion.chains import distinct, joined, single_layer_frames, with_guidance
-from sdbatch.motion.fields import key_error
+from sdbatch.motion.key_errors import key_error
 from sdbatch.motion.keys import variables
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.settings import Motion
@@ -25,7 +25,7 @@ USES = frozenset({*VARIABLES, "phrase", "guidance", "loop"})
 def check(motion: Motion) -> Iterator[PydanticCustomError]:
     """A schedule has an effect only if the phrase contains its variable."""
     for name in VARIABLES:
-        if len({k.value for k in getattr(motion, name)}) > 1 and name not in variables(motion.phrase):
+        if len({k.value for k in motion.keyframes(name)}) > 1 and name not in variables(motion.phrase):
             yield key_error(name, f"has no effect: in mode prompt only the phrase changes, and it lacks {{{name}}}")
 
 

@@ -73,10 +73,11 @@ class Key(Generic[Value]):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The length of a video: ``frames`` at ``fps``."""
+    """The frames of a video at ``fps``. In a ``closed`` one (a loop) the last is the first of the next repetition."""
 
     frames: int
     fps: Fraction
+    closed: bool = False
 
     @property
     def end(self) -> int:
@@ -92,11 +93,28 @@ class Clock:
             raise ValueError(
                 f"{shown(time)} is not a time; write a frame (24), seconds (1.5s), a percentage (50%) or end"
             )
-        number, unit = float(m[1]), m[2]
-        frame = number * float(self.fps) if unit == "s" else number / 100 * self.end if unit == "%" else number
+        frame, unit = self._frames(m), m[2]
         if frame > self.end + (1.0 if unit == "s" else 1e-9):  # 4s of a 4 s video is the end of its last frame
-            raise ValueError(f"{shown(time)} is beyond the end (frame {self.end}, {self.frames / float(self.fps):g}s)")
+            length = (self.frames - self.closed) / float(self.fps)
+            raise ValueError(f"{shown(time)} is beyond the end (frame {self.end}, {length:g}s)")
         return min(frame, float(self.end))
+
+    def span(self, time: Time) -> float:
+        """The number of frames (may be fractional) of the period ``time``. Raises ValueError if it is less than 1."""
+        m = _TIME.match(str(time).strip())
+        frames = self._frames(m) if m else 0.0
+        if frames < 1:
+            raise ValueError(f"the period {shown(time)} is shorter than a frame (1/{float(self.fps):g} s)")
+        return frames
+
+    def _frames(self, m: re.Match[str]) -> float:
+        number, unit = float(m[1]), m[2]
+        return number * float(self.fps) if unit == "s" else number / 100 * self.end if unit == "%" else number
+
+
+def is_span(time: object) -> bool:
+    """Whether ``time`` is a number of frames, of seconds or a percentage, and not ``end``."""
+    return isinstance(time, int | float | str) and not isinstance(time, bool) and bool(_TIME.match(str(time).strip()))
 
 
 def check_ease(name: str) -> str:

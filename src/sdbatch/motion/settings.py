@@ -10,22 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from sdbatch.errors import nearest
 from sdbatch.motion.checks import check
-from sdbatch.motion.fields import Rate, Schedule, Seeds, Texts
-from sdbatch.motion.keys import CURVES, FIELD, FRAMES, VARIABLES, variables
+from sdbatch.motion.fields import Curve, Rate, Schedule, Seeds, Texts
+from sdbatch.motion.key_errors import combined_error, key_error
+from sdbatch.motion.keys import CURVES, FIELD, FRAMES, RANGES, VARIABLES, out_of_range, variables
 from sdbatch.motion.mode import MODES
 from sdbatch.motion.schedule import Clock, Key, curve, points, span
-from sdbatch.spec.limits import GUIDANCE
+from sdbatch.motion.waves import Wave
 
 _FORMAT = re.compile(r"[0-9]{0,2}|[0-9]{0,2}(\.[0-9]{1,2})?[fg%]")
-_RANGES = {
-    "zoom": (0.001, 10_000),
-    "x": (-100, 100),
-    "y": (-100, 100),
-    "roll": (-36_000, 36_000),
-    "weight": (0, 10),
-    "strength": (0.01, 1),
-    "guidance": (GUIDANCE.low, GUIDANCE.high),
-}
 
 
 def _modes(schema: dict[str, Any]) -> None:
@@ -85,14 +77,17 @@ class Motion(BaseModel):
             raise ValueError(f"unknown mode {mode!r}; allowed: {', '.join(MODES)}" + (f"; {hint}" if hint else ""))
         return mode
 
-    @field_validator(*_RANGES)
+    @field_validator(*RANGES)
     @classmethod
-    def _in_range(cls, keys: tuple[Key[float], ...] | None, info: Any) -> tuple[Key[float], ...] | None:
-        low, high = _RANGES[info.field_name]
-        for k in keys or ():
-            if not low <= k.value <= high:
-                raise ValueError(f"{k.value:g} is out of range {low:g}–{high:g}")
-        return keys
+    def _in_range(cls, schedule: Curve | None, info: Any) -> Curve | None:
+        if isinstance(schedule, Wave):
+            ends = (("from", schedule.low), ("to", schedule.high))
+            if errors := [key_error(key, text) for key, v in ends if (text := out_of_range(info.field_name, v))]:
+                raise combined_error(errors)
+        for k in schedule if isinstance(schedule, tuple) else ():
+            if text := out_of_range(info.field_name, k.value):
+                raise ValueError(text)
+        return schedule
 
     @field_validator("target")
     @classmethod
@@ -119,17 +114,24 @@ class Motion(BaseModel):
 
     @property
     def count(self) -> int:
-        """Number of frames over which schedules run (``loop: true`` drops the last one of them)."""
+        """Number of frames over which schedules run."""
         return self.frames if self.frames is not None else round((self.seconds or 0) * self.fps)
 
     @property
     def clock(self) -> Clock:
         """The length and frame rate, for resolving times."""
-        return Clock(self.count, self.fps)
+        return Clock(self.count, self.fps, closed=bool(self.loop))
+
+    def keyframes(self, name: str) -> tuple[Key[float], ...]:
+        """The keyframes of the schedule ``name``: as written, or the values of a wave or formula at every frame."""
+        schedule: Curve | None = getattr(self, name)
+        if schedule is None or isinstance(schedule, tuple):
+            return schedule or ()
+        return schedule.keyframes(self.clock, log=name == "zoom")
 
     def curve(self, name: str) -> list[float]:
         """The value of the schedule ``name`` at every frame."""
-        return curve(getattr(self, name), self.clock, log=name == "zoom")
+        return curve(self.keyframes(name), self.clock, log=name == "zoom")
 
     def track(self, name: str) -> list[tuple[Any, Any, float]]:
         """(from, to, share) of ``prompts`` or ``seeds`` at every frame; shares are rounded to 1e-6."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pydantic_core import PydanticCustomError
 
 from sdbatch.motion.chains import blended, distinct, single_layer_frames, with_guidance
-from sdbatch.motion.fields import key_error
+from sdbatch.motion.key_errors import key_error
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Frame, Shot

@@ -24,12 +24,14 @@ from dataclasses import replace
 from pydantic_core import PydanticCustomError
 
 from sdbatch.motion.chains import blended, joined, next_seed
-from sdbatch.motion.fields import key_error
+from sdbatch.motion.deforum import Formula
+from sdbatch.motion.key_errors import key_error
 from sdbatch.motion.keys import variables
 from sdbatch.motion.levels import FEATHER, at_depth, level_camera, level_range, loop_levels, number_at, visible_levels
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.poses import poses, relative
 from sdbatch.motion.settings import Motion
+from sdbatch.motion.waves import Wave
 from sdbatch.spec.jobs import Camera, Frame, Layer, Overlay, Shot, Start
 
 BY_DEPTH = frozenset({"prompts", "strength", "guidance"})
@@ -51,6 +53,9 @@ def check(motion: Motion) -> Iterator[PydanticCustomError]:
 
 def _depths(motion: Motion, name: str) -> Iterator[PydanticCustomError]:
     previous = 0.0
+    if isinstance(getattr(motion, name), Wave | Formula):
+        yield key_error(name, "is over time, but in mode zoom it goes by depth; write [zoom, value]: [1, …], [4, …]")
+        return
     for key in getattr(motion, name) or ():
         if key.time == 0 and len(getattr(motion, name)) == 1:
             return  # a plain number
@@ -105,12 +110,12 @@ def _keyframe(base: Shot, motion: Motion, level: int) -> Shot:
     texts = at_depth(motion.prompts, zoom) if motion.prompts else ("", "", 0.0)
     base = replace(base, prompt=joined(base.prompt, motion.phrase_at(zoom)))
     shot = blended(base, texts, (seed, seed, 0.0))
-    return replace(shot, guidance=number_at(motion.guidance, zoom)) if motion.guidance else shot
+    return replace(shot, guidance=number_at(motion.keyframes("guidance"), zoom)) if motion.guidance else shot
 
 
 def _refinement(base: Shot, motion: Motion, level: int, keyframes: dict[int, Shot]) -> Start:
     """Start from the centre of the previous level; the last level of a loop has level 0 as an overlay in its centre."""
-    strength = number_at(motion.strength, motion.factor**level) if motion.strength else STRENGTH
+    strength = number_at(motion.keyframes("strength"), motion.factor**level) if motion.strength else STRENGTH
     last = level == loop_levels(motion) - 1
     inlay = Overlay(keyframes[0].id, _step(base, motion, level + 1, level)) if last else None
     return Start(keyframes[level - 1].id, strength, _step(base, motion, level - 1, level), inlay=inlay)

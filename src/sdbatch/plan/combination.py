@@ -16,8 +16,11 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.keys import SECTIONS
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem
+from sdbatch.motion.deforum import Formula
+from sdbatch.motion.fields import dumped
 from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
+from sdbatch.motion.waves import Wave
 from sdbatch.plan.axes import Axis
 from sdbatch.plan.resolve import Resolved
 from sdbatch.samplers import SAMPLERS, table
@@ -65,9 +68,11 @@ def _section(base: Any, section: str, swept: dict[str, Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Wave | Formula):
+        return dumped(value)
     if isinstance(value, tuple):
         return [[k.time, k.value, k.ease] if isinstance(k, Key) else k for k in value]
-    return value if value is None or isinstance(value, int | float | str | list | bool) else str(value)
+    return value if value is None or isinstance(value, int | float | str | list | dict | bool) else str(value)
 
 
 def _combinations(axes: Sequence[Axis], *keys: str) -> Iterator[list[int]]:

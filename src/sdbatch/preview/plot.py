@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from sdbatch.motion import MODES
+from sdbatch.motion.deforum import Formula
 from sdbatch.motion.keys import CURVES, TRACKS
 from sdbatch.motion.levels import at_depth, number_at
 from sdbatch.motion.schedule import points
 from sdbatch.motion.settings import Motion
+from sdbatch.motion.waves import Wave
 from sdbatch.spec.jobs import Job
 
 BACKGROUND, INK, GRID, LINE, DOT = "#fbfbf9", "#1c1c1e", "#d9d9d6", "#2456a6", "#b3261e"
@@ -22,8 +24,8 @@ WIDTH, CURVE, BARS, LEFT, RIGHT, HEAD = 960, 110, 46, 130, 40, 60  # pixels: hei
 class Row(NamedTuple):
     """One schedule at every frame.
 
-    ``values`` are numbers, or (from, to, share) of a track. ``dots`` are the frames of the keyframes. ``by_depth``: the
-    schedule's keyframes are [zoom, value].
+    ``values`` are numbers, or (from, to, share) of a track. ``dots`` are the frames of the keyframes as written.
+    ``by_depth``: the schedule's keyframes are [zoom, value].
     """
 
     name: str
@@ -63,13 +65,15 @@ def curves(job: Job) -> Image.Image:
 
 
 def _is_set(motion: Motion, name: str) -> bool:
-    keys = getattr(motion, name)
+    value = getattr(motion, name)
     used = name in MODES[motion.mode].uses
-    return bool(used and keys and (len(keys) > 1 or keys != type(motion).model_fields[name].default))
+    return bool(used and value and value != type(motion).model_fields[name].default)
 
 
 def _row(motion: Motion, name: str) -> Row:
     keys, is_track = getattr(motion, name), name in TRACKS
+    if isinstance(keys, Wave | Formula):
+        return Row(name, motion.curve(name), [], False)
     if name not in MODES[motion.mode].by_depth:
         dots = [frame for frame, _ in points(keys, motion.clock)]
         return Row(name, motion.track(name) if is_track else motion.curve(name), dots, False)
