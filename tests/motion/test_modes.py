@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from sdbatch import motion
+from sdbatch.errors import ConfigError
 from sdbatch.motion.settings import Motion
+from sdbatch.plan import parse as reader
 from sdbatch.spec.jobs import Camera, Encoding
 from tests.motion.videos import BASE, MOTIONS, shot_ids, video
 
@@ -50,8 +52,47 @@ def test_every_frame_is_filled(name: str) -> None:
 def test_length_and_loop(name: str) -> None:
     job = video(name)
     count = MOTIONS[name]["frames"]
-    want = {"droste": count - 1, "pingpong": 2 * count - 2}.get(name, count)
-    assert len(list(motion.frames(job))) == want
+    want = {"pingpong": 2 * count}.get(name, count)
+    assert len(list(motion.frames(job))) == motion.count(job) == want
+
+
+@pytest.mark.parametrize(("fps", "seconds"), [(12, 3.0), (24, 4.0), ("24000/1001", 2.0), (8, 0.25)])
+def test_a_loop_has_exactly_the_length_asked_for(fps: int | str, seconds: float) -> None:
+    turn: dict[str, Any] = {"mode": "zoom", "frames": None, "seconds": seconds, "fps": fps, "prompts": []}
+    plain = video("zoom", **turn, zoom=1.0)
+    closed = video("zoom", **turn, zoom=[[0, 1], ["50%", 1.4], ["end", 1]], loop=True)
+    both = video("zoom", **turn, zoom=[[0, 1], ["end", 1.4]], loop="pingpong")
+    frames = round(seconds * plain.video.motion.fps)
+    assert [motion.played(job)[0] for job in (plain, closed, both)] == [frames, frames, 2 * frames]
+    cameras = [frame[0].camera for frame in motion.frames(both)]
+    assert cameras[1:frames] == cameras[:frames:-1]  # there and back; each end is shown once
+    assert cameras[frames].zoom == 1.4
+    assert cameras.count(cameras[0]) == cameras.count(cameras[frames]) == 1
+
+
+def test_the_period_of_a_wave_in_seconds_fits_a_loop_of_seconds() -> None:
+    turn: dict[str, Any] = {"mode": "zoom", "frames": None, "seconds": 4.0, "prompts": [], "loop": True}
+    wave = {"wave": "sin", "period": "2s", "from": 1, "to": 1.2}
+    frames = motion.frames(video("zoom", **turn, zoom=wave))
+    assert len(frames) == 96
+    assert frames[:48] == frames[48:]
+
+
+@pytest.mark.parametrize("name", ["droste", "pingpong"])
+@pytest.mark.parametrize("unit", ["frames", "seconds"])
+def test_loops_of_earlier_versions_are_read(name: str, unit: str) -> None:
+    """They counted the frame that the loop leaves out. Their id tells them from those of today."""
+    job = video(name)
+    data = motion.job_spec(job) | {"id": job.id}
+    frames = data["motion"].pop("frames") + 1
+    data["motion"] |= {"frames": frames} if unit == "frames" else {"seconds": frames / 24}
+    read = reader.job(data)
+    assert read.id == job.id == PINNED[name]
+    assert motion.frames(read) == motion.frames(job)
+    assert reader.job(motion.job_spec(read) | {"id": read.id}) == read  # written again, it is one of today
+    data["motion"]["fps"] = "25"
+    with pytest.raises(ConfigError, match="does not match the settings"):
+        reader.job(data)
 
 
 @pytest.mark.parametrize("name", MOTIONS)
@@ -67,14 +108,15 @@ def test_a_new_rate_or_encoding_keeps_every_shot(name: str, change: str) -> None
 
 @pytest.mark.parametrize("name", ["prompt", "walk", "zoom", "feedback"])
 def test_pingpong_keeps_every_shot(name: str) -> None:
-    assert shot_ids(video(name, loop="pingpong")) == shot_ids(video(name))
+    count = MOTIONS[name]["frames"]
+    assert shot_ids(video(name, loop="pingpong", frames=count - 1)) == shot_ids(video(name))
 
 
 def test_a_loop_with_equal_ends_keeps_every_shot() -> None:
     ends: dict[str, Any] = {"zoom": [[0, 1], ["50%", 2], ["end", 1]], "phrase": "zoom {zoom:.2f}"}
-    assert shot_ids(video("prompt", loop=True, **ends)) == shot_ids(video("prompt", **ends))
+    assert shot_ids(video("prompt", loop=True, **ends, frames=5)) == shot_ids(video("prompt", **ends))
     words: dict[str, Any] = {"seeds": [[0, 1], ["50%", 2], ["end", 1]]}
-    assert shot_ids(video("walk", loop=True, **words)) == shot_ids(video("walk", **words))
+    assert shot_ids(video("walk", loop=True, **words, frames=7)) == shot_ids(video("walk", **words))
 
 
 def test_seconds_and_frames_are_one_length() -> None:

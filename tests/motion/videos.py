@@ -27,9 +27,9 @@ MOTIONS: dict[str, dict[str, Any]] = {
         "roll": _TURN,
         "target": [0.1, 0],
     },
-    "droste": {"mode": "zoom", "frames": 13, "zoom": [[0, 1], ["end", 8]], "factor": 2, "loop": True},
+    "droste": {"mode": "zoom", "frames": 12, "zoom": [[0, 1], ["end", 8]], "factor": 2, "loop": True},
     "feedback": {"mode": "feedback", "frames": 9, "zoom": _IN, "x": [[0, 0], ["end", 0.1]], "cadence": 3},
-    "pingpong": {"mode": "feedback", "frames": 5, "zoom": _IN, "roll": _TURN, "loop": "pingpong"},
+    "pingpong": {"mode": "feedback", "frames": 4, "zoom": _IN, "roll": _TURN, "loop": "pingpong"},
 }
 
 

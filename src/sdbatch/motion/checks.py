@@ -61,8 +61,8 @@ def _length(motion: Motion) -> None:
         raise key_error("frames", f"{motion.frames} and seconds {motion.seconds:g} are in conflict; give one of them")
     if motion.frames is None and motion.seconds is None:
         raise key_error("seconds", f"a video of mode {motion.mode} needs a length; give seconds or frames")
-    if not FRAMES[0] <= motion.count <= FRAMES[1]:
-        raise key_error("seconds", f"{motion.count} frames are out of range {FRAMES[0]}–{FRAMES[1]}")
+    if not FRAMES[0] <= motion.length <= FRAMES[1]:
+        raise key_error("seconds", f"{motion.length} frames are out of range {FRAMES[0]}–{FRAMES[1]}")
 
 
 def _unequal_ends(motion: Motion, names: Sequence[str]) -> Iterator[PydanticCustomError]:

@@ -73,7 +73,7 @@ class Key(Generic[Value]):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The frames of a video at ``fps``. In a ``closed`` one (a loop) the last is the first of the next repetition."""
+    """The frames of a video at ``fps``. In a ``closed`` one (a loop) the last is where the next repetition begins."""
 
     frames: int
     fps: Fraction

@@ -39,7 +39,7 @@ class Motion(BaseModel):
     fps: Rate = Field(Fraction(24), description="frames per second, 1–240; a fraction such as 24000/1001 is exact")
     loop: bool | Literal["pingpong"] = Field(
         False,
-        description="true: equal ends, drops the last frame (= the first); pingpong: forwards, then backwards",
+        description="true: equal ends, repeats without a jump; pingpong: forwards, then backwards (twice the length)",
     )
     phrase: str = Field("", max_length=1000, description="added to the prompt of every frame, e.g. 'zoom {zoom:.2f}'")
     prompts: Texts = Field(
@@ -114,7 +114,12 @@ class Motion(BaseModel):
 
     @property
     def count(self) -> int:
-        """Number of frames over which schedules run."""
+        """Number of frames over which schedules run: in loops one more than asked for, which ``looped`` removes."""
+        return self.length + bool(self.loop)
+
+    @property
+    def length(self) -> int:
+        """Number of frames asked for: those of one repetition, or of one direction of a ping-pong."""
         return self.frames if self.frames is not None else round((self.seconds or 0) * self.fps)
 
     @property

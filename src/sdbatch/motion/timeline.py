@@ -68,7 +68,7 @@ def compute(base: Shot, motion: Motion) -> Timeline:
 
 def looped(frames: list[T], motion: Motion) -> list[T]:
     """``frames`` with the loop applied: ``true`` drops the last frame, which equals the first; ``pingpong`` appends the
-    frames in reverse order without repeating either end."""
+    frames in reverse order without repeating either end. Of N + 1 frames that leaves N, or 2 N."""
     if motion.loop == "pingpong":
         return frames + frames[-2:0:-1]
     return frames[:-1] if motion.loop else frames

@@ -14,6 +14,7 @@ from sdbatch import motion
 from sdbatch.config.experiment import EncodingSettings
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, shown
+from sdbatch.motion.keys import FRAMES
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import SIDE
@@ -95,6 +96,10 @@ def job(data: Any, key: str = "job", name: str = "") -> Job:
         settings = _checked(Motion, data["motion"], f"{key}.motion")
         encoding = _checked(EncodingSettings, data.get("encoding", {}), f"{key}.encoding")
     made = motion.make(base, settings, encoding.encoding(), slug(name))
+    if made.id != data.get("id") and settings.loop and settings.length > FRAMES[0]:
+        # Earlier versions counted the frame that a loop leaves out: the same video, with a length of one frame more.
+        earlier = settings.model_copy(update={"seconds": None, "frames": settings.length - 1})
+        made = motion.make(base, earlier, encoding.encoding(), slug(name))
     if made.id != data.get("id"):
         text = f"{shown(data.get('id'))} does not match the settings, which give {made.id}"
         raise ConfigError.one(f"{key}.id", text, "was the file changed?")

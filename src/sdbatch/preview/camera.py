@@ -50,7 +50,8 @@ def camera_motion(job: Job) -> Motion:
     if motion.mode == "zoom":
         return motion
     keys = {name: getattr(motion, name) for name in CAMERA}
-    return Motion(mode="zoom", seconds=motion.seconds, frames=motion.frames, fps=motion.fps, **keys)
+    length = {name: getattr(motion, name) for name in ("seconds", "frames", "fps", "loop")}
+    return Motion(mode="zoom", **length, **keys)
 
 
 def captions(job: Job) -> list[str]:
