@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -85,15 +86,14 @@ def parse(text: str, column: int = 1) -> Node:
 
 class _Reader:
     def __init__(self, text: str, column: int) -> None:
-        self._tokens = [
-            (m.lastgroup or "", m[m.lastgroup or 0], m.start(m.lastgroup or 0)) for m in _TOKEN.finditer(text)
-        ]
+        groups = ((m, m.lastgroup or "mark") for m in _TOKEN.finditer(text))
+        self._tokens = deque((kind, m[kind], m.start(kind)) for m, kind in groups)
         self._column, self._end = column, len(text)
         self._open = 0
         self._next()
 
     def _next(self) -> None:
-        self.kind, self.word, self._at = self._tokens.pop(0) if self._tokens else ("", "", self._end)
+        self.kind, self.word, self._at = self._tokens.popleft() if self._tokens else ("", "", self._end)
 
     def refuse(self) -> NoReturn:
         where = f"in column {self._column + self._at}"
@@ -155,7 +155,6 @@ class _Reader:
             self._next()
             return math.pi if word == "pi" else word
         if word in FUNCTIONS:
-            self._next()
             return self._function(word)
         self._take("(")
         node = self.sum()
@@ -164,6 +163,7 @@ class _Reader:
 
     def _function(self, name: str) -> Node:
         start = self._column + self._at
+        self._next()
         self._take("(")
         arguments = [self.sum()]
         while self.word == ",":

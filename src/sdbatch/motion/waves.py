@@ -89,8 +89,8 @@ class WaveKeys(BaseModel):
 
     wave: Literal["sin", "cos", "pulse", "noise"] = Field(description="the shape")
     period: float | str = Field(description="length of one repetition: frames (24), seconds (2s), a percentage (50%)")
-    low: float = Field(alias="from", description="the lowest value (or the highest, if it is above to)")
-    high: float = Field(alias="to", description="the highest value")
+    low: float = Field(alias="from", description="the value at one end")
+    high: float = Field(alias="to", description="the value at the other end")
     phase: float = Field(0.0, ge=0, le=1, description="where the wave begins, as a share of the period")
     width: float = Field(0.5, ge=0, le=1, description="pulse: the share of the period at to")
     seed: int = Field(0, ge=SEED_RANGE[0], le=SEED_RANGE[1], description="noise: its seed")
@@ -133,11 +133,8 @@ def _mistake(key: str, data: Mapping[str, Any]) -> str:
     if key in _ONLY and wave in SHAPES and wave != _ONLY[key]:
         return f"is not used by wave {wave}, only by {_ONLY[key]}"
     if key == "period":
-        return (
-            ""
-            if is_span(value)
-            else f"{shown(value)} is not a period; write frames (24), seconds (2s) or a percentage (50%)"
-        )
+        how = "write frames (24), seconds (2s) or a percentage (50%)"
+        return "" if is_span(value) else f"{shown(value)} is not a period; {how}"
     whole = key == "seed"
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         return f"{shown(value)} is not a {'whole ' if whole else ''}number"
