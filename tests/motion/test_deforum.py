@@ -87,7 +87,10 @@ def test_numbers_alone_stay_keyframes() -> None:
 
 
 REFUSED = [
-    ("0:(1.02), 30:(where(t<5,1,2))", r"unknown 'where' in column 15; allowed: numbers, t, max_f, pi, \+ - \* / %, par"),
+    (
+        "0:(1.02), 30:(where(t<5,1,2))",
+        r"unknown 'where' in column 15; allowed: numbers, t, max_f, pi, \+ - \* / %, par",
+    ),
     ("0:(sni(t))", "unknown 'sni' in column 4; allowed: .*; did you mean 'sin'"),
     ("0:(t**2)", r"unknown '\*\*' in column 5"),
     ("0:(t^2)", r"unknown '\^' in column 5"),

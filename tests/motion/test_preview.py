@@ -64,8 +64,8 @@ def test_of_a_long_video_some_frames_are_rehearsed_at_its_pace(tmp_path: Path) -
 
 def test_captions_say_when_and_what() -> None:
     said = captions(video("pingpong", frames=10_000))
-    assert len(said) == 10_000
-    assert (said[0], said[-1]) == ("0.00 s  zoom 1", "416.62 s  zoom 3  roll 15")
+    assert len(said) == 10_001  # to the turning point
+    assert (said[0], said[-1]) == ("0.00 s  zoom 1", "416.67 s  zoom 3  roll 15")
 
 
 def test_words_of_the_plot_stay_in_their_bars() -> None:

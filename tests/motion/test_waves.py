@@ -30,15 +30,15 @@ SIN: dict[str, Any] = {"wave": "sin", "period": "2s", "from": 1, "to": 3}
 ZOOM: dict[str, Any] = {"mode": "zoom", "frames": 97}
 
 
-def values(clock: Clock = CLOCK, log: bool = False, **keys: Any) -> list[float]:
-    return curve(parse(SIN | keys).keyframes(clock, log=log), clock, log=log)
+def values(clock: Clock = CLOCK, *, log: bool = False, ends: tuple[float, float] = (1, 3), **keys: Any) -> list[float]:
+    return curve(parse(SIN | {"from": ends[0], "to": ends[1]} | keys).keyframes(clock, log=log), clock, log=log)
 
 
 def test_sine_and_cosine_go_between_from_and_to() -> None:
     for shape, function in (("sin", math.sin), ("cos", math.cos)):
         want = [2 + function(2 * math.pi * i / 48) for i in range(97)]
         assert values(wave=shape) == pytest.approx(want)
-    assert values(wave="cos", **{"from": 3, "to": 1})[0] == 1  # begins at to
+    assert values(wave="cos", ends=(3, 1))[0] == 1  # begins at to
     assert values(wave="sin", phase=0.25) == pytest.approx(values(wave="cos"))
 
 
@@ -78,7 +78,7 @@ def test_noise_repeats_in_a_loop_of_whole_periods() -> None:
 
 
 def test_a_wave_of_the_zoom_has_the_mean_in_log_space() -> None:
-    found = values(log=True, **{"from": 1, "to": 4})
+    found = values(log=True, ends=(1, 4))
     assert (found[0], found[12], found[36]) == pytest.approx((2, 4, 1))
 
 
@@ -200,10 +200,16 @@ def test_a_wave_from_a_file_and_from_the_command_line(tmp_path: Path) -> None:
     )
     for more, code, says in (
         ([], 0, ""),
-        (["motion.zoom.to=2"], 0, ""),
+        (["motion.zoom={wave: noise, period: 6, from: 1, to: 2, seed: 4}"], 0, ""),
+        (["+motion_preset=spiral"], 0, ""),  # a list there, a wave here
         (["motion.x={wave: noise, period: 0.5s, from: -0.1, to: 0.1, seed: 3}"], 0, ""),
         (["motion.zoom=[[0,1],[end,2]]"], 0, ""),
-        (["motion.zoom.to=0"], 2, "motion.zoom.to: 0 is out of range 0.001–10000"),
+        (
+            ["motion.zoom.to=2"],
+            2,
+            "motion.zoom.to: a schedule is given as a whole (write 'motion.zoom={wave: sin, …}')",
+        ),
+        (["motion.zoom={wave: sin, period: 6, from: 1, to: 0}"], 2, "motion.zoom.to: 0 is out of range 0.001–10000"),
     ):
         said = sdbatch("wave.yaml", "task=plan", "plan.preview=true", *more, cwd=tmp_path)
         assert (said.returncode, says in said.stderr) == (code, True), said.stderr

@@ -29,6 +29,8 @@ def _schedule(value: Any) -> Any:
         return (Key(0, float(value)),)
     if isinstance(value, str) and ":" in value:
         return deforum.parse(value)
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+        value = value[0]  # as ``config.user_text`` writes it, so that OmegaConf does not merge it with another one
     if isinstance(value, dict) and not value.keys().isdisjoint(waves.REQUIRED):
         return waves.parse(value)
     if not isinstance(value, list | tuple) or not value:

@@ -107,7 +107,8 @@ def parse(data: Mapping[str, Any]) -> Wave:
     """The wave in ``data``. Raises one PydanticCustomError with every mistake."""
     if errors := list(_errors(data)):
         raise combined_error(errors)
-    return Wave(**{_FIELDS[k]: v if k in ("wave", "period", "seed") else float(v) for k, v in data.items()})
+    values: dict[str, Any] = {_FIELDS[k]: v if k in ("wave", "period", "seed") else float(v) for k, v in data.items()}
+    return Wave(**values)
 
 
 def _errors(data: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
