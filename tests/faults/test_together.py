@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -104,6 +106,25 @@ def test_two_of_three_are_killed_and_the_third_does_it_all(tmp_path: Path, refer
     assert tree(root) == reference
     ids = rendered(log)
     assert len(ids) - len(set(ids)) <= 2 * IN_FLIGHT
+
+
+def test_workers_are_killed_again_and_again(tmp_path: Path, reference: dict[str, bytes], kills: int) -> None:
+    """Three at a time on one plan; each that dies is replaced, and a plan that is done begins anew."""
+    root, log, dice, left = tmp_path / "x", tmp_path / "rendered.txt", random.Random(kills), kills
+    while left:
+        children, deaths = together(root, 3, **WISH, delay=0.03, log=str(log)), 0
+        while left and len(check_whole(root, reference)) < 50:  # of 62
+            time.sleep(dice.uniform(0, 0.15))
+            place = dice.randrange(len(children))
+            if children[place].kill():
+                left, deaths = left - 1, deaths + 1
+            children[place] = Child(root, **WISH, delay=0.03, log=str(log))
+        assert {child.wait()[0] for child in children} == {0}
+        assert tree(root) == reference
+        ids = rendered(log)
+        assert len(ids) - len(set(ids)) <= deaths * IN_FLIGHT, "more was rendered twice than was in flight"
+        shutil.rmtree(root)
+        log.unlink()
 
 
 def test_all_are_killed_and_the_next_run_continues(tmp_path: Path, reference: dict[str, bytes]) -> None:
