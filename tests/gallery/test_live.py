@@ -114,11 +114,13 @@ def test_in_parts_it_is_the_same_bytes(tmp_path: Path):
 def test_while_others_are_at_work_the_page_stays_live(tmp_path: Path):
     plan, store = planned("x", prompts=["a sea"], seeds="0..3"), Store(tmp_path / "x", durable=False)
     with store.worker() as other:
+        claims = store.claims(other, "another-part")
         other.record(Record(plan.ids[3], "failed", error="not mine"))
         go(plan, store, shard=(0, 2))
         state = (store.root / "gallery" / "state.js").read_text()
         assert '"live"' in state
         assert '"letters":"d.df"' in state
+        claims.leave(ended=True)
     go(plan, store)
     state = (store.root / "gallery" / "state.js").read_text()
     assert '"live"' not in state

@@ -218,3 +218,39 @@ def test_who_is_idle_waits_less_long_for_a_heartbeat(tmp_path: Path) -> None:
     assert busy.is_open("c")
     assert busy.take("c") is Claim.INHERITED
     busy.leave(True)
+
+
+def test_a_turn_is_that_of_one_living_process(tmp_path: Path) -> None:
+    first, second, other = Claims(tmp_path, "s", "a"), Claims(tmp_path, "s", "b"), Claims(tmp_path, "t", "c")
+    turns = [claims.turn("page") for claims in (first, second, other)]
+    assert [turn.take() for turn in turns] == [True, False, False]
+    assert [turn.held() for turn in turns] == [True, False, False]
+    assert turns[0].take()
+    first.leave(ended=True)
+    assert not turns[0].take(), "it has left"
+    assert [turn.take() for turn in turns[1:]] == [True, False]
+    die(second)
+    assert turns[2].take()
+    assert not turns[1].held()
+    other.leave(ended=False)
+    assert not list(tmp_path.iterdir()), "the last one removes everything"
+
+
+def test_a_turn_goes_on_when_its_process_was_silent_or_gave_it_up(tmp_path: Path) -> None:
+    first, second = Claims(tmp_path, "s", "a"), Claims(tmp_path, "s", "b")
+    one, two = first.turn("page"), second.turn("page")
+    assert one.take()
+    os.utime(tmp_path / ".claims-s" / "a.alive", (0, 0))  # it was suspended
+    assert two.take()
+    assert not one.held()
+    two.release()
+    assert one.take()
+    (tmp_path / ".turn-page.9").write_text("../../etc/passwd")
+    assert two.take(), "what no process can have written does not count"
+    (tmp_path / ".turn-page.11").touch()
+    assert not one.take(), "it has just been created, and will be written"
+    os.utime(tmp_path / ".turn-page.11", (0, 0))
+    assert one.take()
+    for claims in (first, second):
+        claims.leave(ended=True)
+    assert not list(tmp_path.iterdir())

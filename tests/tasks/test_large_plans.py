@@ -20,7 +20,7 @@ LARGE = {"seeds": "0..3"}  # eight jobs
 
 @pytest.fixture(autouse=True)
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("plan.plan", "store.store", "tasks.final_jobs"):
+    for module in ("plan.plan", "store.store", "tasks.final_jobs", "gallery.site"):
         monkeypatch.setattr(f"sdbatch.{module}.FLAT", 4)
 
 
@@ -47,7 +47,7 @@ def test_every_task_finds_them(folder: Folder) -> None:
     assert "nothing to remove" in (folder.run(**LARGE, task="prune"), folder.out)[1]
     assert folder.run(**LARGE, task="sheet") == 0
     assert folder.run(**LARGE, task="gallery", gallery={"enabled": True}) == 0
-    assert len(list(folder.store.root.glob("gallery/thumbs/*.jpg"))) == 8
+    assert len(list(folder.store.root.glob("gallery/thumbs/??/*.jpg"))) == 8
     assert folder.run(task="reproduce", source=str(folder.store.root / paths(folder.store)[0])) == 0
     assert folder.run(task="final", final={"jobs": [paths(folder.store)[0]], "set": {"sampling.steps": 5}}) == 0
 
@@ -73,6 +73,15 @@ def test_a_missing_file_is_noticed_without_a_question_for_each(folder: Folder, m
     ledger = folder.store.ledger()
     states = folder.store.states(JobList.named(kept_ids(folder.store.plan)), ledger)
     assert (states.counts[State.DONE], states.counts[State.STALE]) == (7, 1)
+
+
+def test_the_page_asks_for_no_single_picture_either(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert folder.run(**LARGE) == 0
+    (folder.store.root / paths(folder.store)[0]).unlink()
+    monkeypatch.setattr(Paths, "intact", lambda *_: pytest.fail("asked for one file"))
+    assert folder.run(**LARGE, task="gallery") == 0
+    letters = (folder.store.root / "gallery" / "state.js").read_text().partition('"letters":"')[2][:8]
+    assert sorted(letters) == [".", *"ddddddd"]
 
 
 def test_a_plan_that_has_grown_keeps_its_earlier_files(folder: Folder) -> None:

@@ -1,4 +1,8 @@
-"""Updates the page during a run: receives its events and writes from a separate thread."""
+"""Updates the page during a run: receives its events and writes from a separate thread.
+
+Of several processes one writes the page for all (``store.turn``); each writes the thumbnails of its own pictures, whose
+pixels it has in memory.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sdbatch.errors import StoreError
@@ -14,12 +18,14 @@ from sdbatch.gallery.site import Site
 from sdbatch.gallery.status import StatusTable, worker_counts
 from sdbatch.runner import Observer
 from sdbatch.spec.renderer import Pixels
-from sdbatch.store import OtherWorkers, Record, Worker, compact
+from sdbatch.store import Claims, OtherWorkers, Record, Turn, Worker
 from sdbatch.terminal.progress import Progress
 
 TICK = 0.7  # seconds between checks for changes
 HEARTBEAT = 5.0  # seconds after which the status is written even without changes
 POLL = 2.0  # seconds between reads of other workers' records
+CHECK = 5.0  # seconds between the questions of those that do not write the page whether its writer lives
+PAUSES = 10  # a check that took long, because of many workers or jobs, is followed by a pause so many times as long
 
 
 class Live(Observer):
@@ -35,7 +41,6 @@ class Live(Observer):
         self._records: deque[Record] = deque()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._worker: Worker | None = None
 
     @contextmanager
     def watching(self) -> Iterator[Live]:
@@ -45,10 +50,10 @@ class Live(Observer):
         finally:
             self._close()
 
-    def begin(self, worker: Worker) -> None:
+    def begin(self, worker: Worker, claims: Claims) -> None:
         """Start the thread that updates the page."""
-        self._worker = worker
-        self._thread = threading.Thread(target=self._run, args=(worker,), name="gallery", daemon=True)
+        reporter = _Reporter(self._site, worker, claims.turn("page"), self._progress)
+        self._thread = threading.Thread(target=self._run, args=(reporter,), name="gallery", daemon=True)
         self._thread.start()
 
     def recorded(self, record: Record, pixels: Pixels | None) -> None:
@@ -58,18 +63,21 @@ class Live(Observer):
                 self._site.thumb(record, pixels)
         self._records.append(record)
 
-    def _run(self, worker: Worker) -> None:
+    def end(self) -> None:
+        """Write the last changes, while others still leave the page to this process."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, reporter: _Reporter) -> None:
         try:
-            _Reporter(self._site, worker, self._progress).run(self._records, self._stop)
+            reporter.run(self._records, self._stop)
         except (OSError, StoreError) as e:
             self.error = str(e)
 
     def _close(self) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-        others = self._worker is not None and not self._worker.path.exists() and self._site.store.living() > 0
-        if not others:  # the last worker completes the page; without file locks every worker does
+        self.end()
+        if not self._site.store.shared():  # the last process completes the page
             try:
                 self._site.finish()
             except (OSError, StoreError) as e:
@@ -77,12 +85,13 @@ class Live(Observer):
 
 
 class _Reporter:
-    """The work of the thread: collects records and writes the status of the run."""
+    """The work of the thread: collects records and writes the status of the run, while it is this process's turn."""
 
-    def __init__(self, site: Site, worker: Worker, progress: Progress) -> None:
+    def __init__(self, site: Site, worker: Worker, turn: Turn, progress: Progress) -> None:
         self._site = site
         self._store = site.store
         self._worker = worker
+        self._turn = turn
         self._progress = progress
         self._status = StatusTable(site.plan.ids)
         self._ticks = 0
@@ -90,17 +99,33 @@ class _Reporter:
         self._published_changes = -1
 
     def run(self, records: deque[Record], stop: threading.Event) -> None:
-        """Publish the status until ``stop`` is set. Raises StoreError and OSError."""
+        """Publish the status until ``stop`` is set, or wait for the turn. Raises StoreError and OSError."""
+        try:
+            while True:
+                if self._turn.take():
+                    self._report(records, stop)
+                if stop.wait(CHECK):
+                    return
+                records.clear()  # they are in the ledger, which is read when the turn comes
+        finally:
+            self._turn.release()
+
+    def _report(self, records: deque[Record], stop: threading.Event) -> None:
+        """Publish the status until ``stop`` is set, or another process has taken the turn."""
         others = self._store.other_workers(self._worker)
         self._site.open()
-        self._status.fill(self._store.ledger(), self._store.intact)
+        ledger = self._store.ledger()
+        self._status.fill(ledger, self._store.finder(ledger))
         self._started, self._known_before = time.monotonic(), self._status.known
-        while not stop.wait(TICK if self._ticks else 0):
+        pause = 0.0
+        while not stop.wait(pause):
+            if not self._turn.held():
+                return
+            began = time.monotonic()
             self._collect(records, others)
-            now = time.monotonic()
-            due = self._status.changes != self._published_changes or now - self._published >= HEARTBEAT
-            if due and self._is_reporter():
-                self._publish(now)
+            if self._status.changes != self._published_changes or began - self._published >= HEARTBEAT:
+                self._publish(began)
+            pause = min(HEARTBEAT, max(TICK, PAUSES * (time.monotonic() - began)))
         self._collect(records, others)
         self._publish(time.monotonic())  # for workers that continue; the last worker overwrites it with the final page
 
@@ -130,11 +155,3 @@ class _Reporter:
         seconds = None if left is None else round(left)
         payload = {"unit": unit, "done": done, "total": total, "rate": round(rate, 3), "left": seconds}
         return payload | worker_counts(self._store.workers()) | {"tick": self._ticks}
-
-    def _is_reporter(self) -> bool:
-        """Whether this worker reports for all: the first living worker does, or any if the status is outdated."""
-        before = [p for p in self._store.worker_files() if p < self._worker.path]
-        with ExitStack() as stack:
-            if len(compact.claim(before, None, stack)) == len(before):
-                return True
-        return self._site.age() > 2 * HEARTBEAT

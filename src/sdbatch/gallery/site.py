@@ -5,16 +5,14 @@ gallery/plan.js        name, axes, number of jobs
 gallery/jobs-000.js    jobs and their settings, a chunk a file
 gallery/state.js       what became of each job; while it renders also how it goes
 gallery/records-000.js the manifest's record of each job, read when a picture is opened
-gallery/thumbs/        small pictures
+gallery/thumbs/        small pictures; of large plans in 256 folders
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import secrets
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -32,6 +30,7 @@ from sdbatch.gallery.status import StatusTable
 from sdbatch.gallery.table import record_cells
 from sdbatch.plan.axes import Axis
 from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.limits import FLAT
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Ledger, Record, Store
 from sdbatch.store.plan_file import Plan
@@ -53,7 +52,7 @@ class Site:
         self._name = store.root.name
         self._digest = plan_digest(plan.ids)
         self.folder = store.root / "gallery"
-        self.thumbs = self.folder / "thumbs"
+        self.thumbs = thumbs.ThumbFolder(self.folder / "thumbs", len(plan) > FLAT)
         self._token = secrets.token_hex(4)
         self._numbers = count()
 
@@ -64,25 +63,21 @@ class Site:
         for n, chunk in enumerate(index.chunks()):
             names |= {f"jobs-{n:03}.js", f"records-{n:03}.js"}
             self._script(f"jobs-{n:03}.js", chunk)
-        self._script("plan.js", index.plan(self._name, self._model))
+        spread = {"spread": True} if self.thumbs.spread else {}
+        self._script("plan.js", index.plan(self._name, self._model) | spread)
         self._put(self.store.gallery, page.html(self._name).encode())
         self._remove_scripts(names)
+        self.thumbs.arrange()
 
     def publish(self, status: StatusTable, live: Mapping[str, Any]) -> None:
         """Write the status during a run; ``live`` is the progress, as ``live.Live`` computes it."""
         self._script("state.js", status.data(self._digest, live))
 
-    def age(self) -> float:
-        """Seconds since a worker last wrote the status; infinite if there is none."""
-        try:
-            return time.time() - (self.folder / "state.js").stat().st_mtime
-        except OSError:
-            return math.inf
-
     def thumb(self, record: Record, pixels: Pixels | None = None) -> None:
         """Write the thumbnail of a finished job, from ``pixels`` or its file. Raises ValueError if that is damaged."""
         data = thumbs.make(record, self.store.file(record), pixels)
-        files.write(self.thumbs / f"{record.id}.jpg", [data], self._temporary(), durable=False)
+        path = self.thumbs.path(record.id)
+        files.write(path, [data], self._temporary(path.parent), durable=False)
 
     def finish(self, rebuild: bool = False) -> bool:
         """Write the complete page of a finished run, unless it is up to date. ``rebuild`` checks every thumbnail.
@@ -93,6 +88,8 @@ class Site:
             return False
         files.make_folder(self.folder)
         with files.locked(self.folder / ".lock"):  # several processes may end at once
+            if not rebuild and self._sealed(self._seal()):
+                return False
             self._finish(rebuild)
         return True
 
@@ -105,7 +102,7 @@ class Site:
         ledger = self.store.ledger()
         self._thumbs(ledger, rebuild)
         status = StatusTable(self.plan.ids)
-        status.fill(ledger, self.store.intact)
+        status.fill(ledger, self.store.finder(ledger))
         for n, rows in enumerate(self._records(ledger)):
             self._script(f"records-{n:03}.js", {"at": n * CHUNK, "records": rows})
         self._script("state.js", status.data(self._digest), f"// {seal}\n")
@@ -118,17 +115,17 @@ class Site:
 
     def _thumbs(self, ledger: Ledger, check: bool) -> None:
         """Write the missing thumbnails of finished jobs (``check``: and outdated ones), remove all others."""
-        existing = _names(self.thumbs)
+        existing = self.thumbs.names()
         missing: list[Record] = []
         for record in filter(lambda r: r.done, ledger.records()):
-            name = f"{record.id}.jpg"
-            if name not in existing or (check and not thumbs.shows(self.thumbs / name, record.pixels)):
+            name = self.thumbs.name(record.id)
+            if name not in existing or (check and not thumbs.shows(self.thumbs.root / name, record.pixels)):
                 missing.append(record)
             existing.discard(name)
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(self._thumb_if_possible, missing))
         for name in existing:
-            files.remove(self.thumbs / name)
+            files.remove(self.thumbs.root / name)
 
     def _thumb_if_possible(self, record: Record) -> None:
         with suppress(ValueError, OSError):  # damaged pictures are reported by the store; the page omits them
@@ -167,12 +164,12 @@ class Site:
                 return
         files.make_folder(self.folder)
         try:
-            files.write(path, [data], self._temporary(), durable=False)
+            files.write(path, [data], self._temporary(self.folder), durable=False)
         except StoreError:  # another process finished and removed our temporary file as an orphan
-            files.write(path, [data], self._temporary(), durable=False)
+            files.write(path, [data], self._temporary(self.folder), durable=False)
 
-    def _temporary(self) -> Path:
-        return self.folder / f"{files.TEMPORARY}{self._token}-{next(self._numbers)}"
+    def _temporary(self, folder: Path) -> Path:
+        return folder / f"{files.TEMPORARY}{self._token}-{next(self._numbers)}"
 
 
 def _names(folder: Path) -> set[str]:

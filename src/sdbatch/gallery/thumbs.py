@@ -1,19 +1,57 @@
-"""Thumbnails for the page: deterministic JPEGs with the digest of their pixels in the comment."""
+"""Thumbnails for the page: deterministic JPEGs with the digest of their pixels in the comment, and where they are."""
 
 from __future__ import annotations
 
 import io
-from pathlib import Path
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
 from sdbatch.media import png, video_reader
-from sdbatch.spec.file_names import is_picture, poster
+from sdbatch.spec.file_names import fan, fans, is_picture, poster
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Record
+from sdbatch.store.listing import names_in
 
 SIDE = 256  # pixels, maximum of both sides
 QUALITY = 85
+_NAME = re.compile(r"(?:[0-9a-f]{2}/)?(j[0-9a-f]{16})\.jpg")
+
+
+@dataclass(frozen=True, slots=True)
+class ThumbFolder:
+    """The thumbnails of a page. ``spread``: in 256 folders, as the pictures of large plans are."""
+
+    root: Path
+    spread: bool
+
+    def name(self, job_id: str) -> str:
+        """The path of a job's thumbnail, relative to the folder."""
+        return str(PurePosixPath(fan(job_id) if self.spread else "", f"{job_id}.jpg"))
+
+    def path(self, job_id: str) -> Path:
+        return self.root / self.name(job_id)
+
+    def names(self) -> set[str]:
+        """All files, relative to the folder."""
+        inside = fans(self.root)
+        found = set(names_in([self.root]) - {folder.name for folder in inside})
+        for folder in inside:
+            found.update(f"{folder.name}/{name}" for name in names_in([folder]))
+        return found
+
+    def arrange(self) -> None:
+        """Move thumbnails to where this page shows them: the plan may have grown, and earlier versions did not spread
+        them."""
+        for name in self.names():
+            if (found := _NAME.fullmatch(name)) and name != self.name(found[1]):
+                path = self.path(found[1])
+                with suppress(OSError):
+                    path.parent.mkdir(exist_ok=True)
+                    (self.root / name).replace(path)
 
 
 def encode(pixels: Pixels, digest: str) -> bytes:

@@ -133,7 +133,7 @@ class _Run:
         self.pending, ended = pending, False
         try:
             self.store.keep_plan(self.worker, self.plan)
-            self.options.observer.begin(self.worker)
+            self.options.observer.begin(self.worker, self.claims)
             rest = pending if rerender else self._assemble_without_renderer(pending)
             if (rest or rerender) and not self.signals.draining:
                 self._render(rest, rerender, open_renderer)
@@ -154,6 +154,7 @@ class _Run:
             ended = False
             raise
         finally:
+            self.options.observer.end()
             self.worker.close()
             self.claims.leave(ended)
             self.options.progress.close()

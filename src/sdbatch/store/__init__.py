@@ -11,6 +11,7 @@
     claims         which process renders which jobs
     heartbeat      which processes are alive
     worker_state   what a process says about itself: host, jobs done, what it renders now
+    turn           whose turn it is to do what one process does for all
     run_file       what the processes of a run agree on: the profile, and how the plan is divided
     compact        merges worker files into manifest.jsonl, in plan order; summary.json
     plan_file      plan.jsonl, and earlier plans
@@ -27,6 +28,7 @@ from sdbatch.store.record import Record
 from sdbatch.store.run_file import Run
 from sdbatch.store.states import TO_RENDER, State, States
 from sdbatch.store.store import Store
+from sdbatch.store.turn import Turn
 from sdbatch.store.worker import Worker
 from sdbatch.store.worker_state import Liveness, Report, WorkerState
 
@@ -43,6 +45,7 @@ __all__ = [
     "State",
     "States",
     "Store",
+    "Turn",
     "Worker",
     "WorkerState",
 ]

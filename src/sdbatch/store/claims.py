@@ -24,9 +24,10 @@ from pathlib import Path
 
 from sdbatch import files
 from sdbatch.errors import StoreError
-from sdbatch.store import heartbeat, run_file
+from sdbatch.store import heartbeat, run_file, turn
 from sdbatch.store.heartbeat import ALIVE, STALE, Heartbeat, clock, liveness
 from sdbatch.store.run_file import Run
+from sdbatch.store.turn import Turn
 from sdbatch.store.worker_state import Liveness, Report, WorkerState
 
 TRUST = 1.0  # seconds for which an owner's liveness is cached; longer with many owners
@@ -77,6 +78,10 @@ class Claims:
     def report(self) -> Report:
         """What this process says about itself with each heartbeat."""
         return self._heartbeat.report
+
+    def turn(self, name: str) -> Turn:
+        """The turn ``name``, which all processes of the folder share, whatever their scopes."""
+        return Turn(self._root, name, self._folder / self.token, self._heartbeat.now)
 
     def join(self, ours: Run) -> Run:
         """The run that this process takes part in: ``ours``, unless others have begun another one of this plan.
@@ -217,18 +222,19 @@ def folders(root: Path) -> list[Path]:
 
 
 def clear(root: Path) -> None:
-    """Remove the claims of scopes without running processes. Raises OSError or StoreError."""
+    """Remove the claims of scopes without running processes, and what only they used. Raises OSError, StoreError."""
+    turns = turn.paths(root)  # first: those that a process creates after the next lines are not in it
     for folder in folders(root):
         with files.locked(folder / _LOCK):
             if not _is_active(folder):
                 shutil.rmtree(folder, ignore_errors=True)
-    for path in _unused(root):
+    for path in [*_unused(root), *([] if folders(root) else turns)]:
         files.remove(path)
 
 
 def leftovers(root: Path) -> bool:
-    """Whether a process is running or has died: there are claims, or what a run agreed on."""
-    return bool(folders(root) or run_file.paths(root))
+    """Whether a process is running or has died: there are claims, turns, or what a run agreed on."""
+    return bool(folders(root) or run_file.paths(root) or turn.paths(root))
 
 
 def _unused(root: Path) -> list[Path]:

@@ -38,6 +38,10 @@ class Store(Folder):
             found = self.worker_files()
             return len(found) - len(compact.claim(found, None, stack))
 
+    def shared(self) -> bool:
+        """Whether other processes render here, for one that has left; for a minute also after one died elsewhere."""
+        return bool(claims.folders(self.root))
+
     def ledger(self) -> Ledger:
         """All current records. Raises StoreError."""
         with files.store_errors(self.root):
@@ -74,6 +78,13 @@ class Store(Folder):
             elif (record := ledger.get(job_id)) is not None:
                 states.set(i, self._state(record, profile, digest))
         return states
+
+    def finder(self, ledger: Ledger) -> Callable[[Record], bool]:
+        """``intact``; with more than FLAT records from lists of folders, so the sizes of files are not compared."""
+        if len(ledger) <= FLAT:
+            return self.intact
+        listing = Listing(self.root)
+        return lambda record: listing.has(record.path)
 
     def _state(self, record: Record, profile: str, digest: Callable[[Path], str] | None) -> State:
         if not record.done:

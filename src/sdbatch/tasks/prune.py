@@ -77,7 +77,7 @@ def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwant
         "stray": list(store.strays(ledger)),
         "shot": sorted(_shots(store, plan, [p for p in plans if p not in old], settings.shots)),
         "frame": sorted(p for p in store.root.glob("frames/*/*.png") if p.parent.name not in wanted),
-        "thumb": sorted(p for p in store.root.glob("gallery/thumbs/*") if p.stem not in ledger or p.stem in gone),
+        "thumb": sorted(p for p in _thumbs(store) if p.stem not in ledger or p.stem in gone),
         "plan": [p for p in old if p != store.plan],
     }
     found.paths["profile"] = sorted(_profiles(store, ledger, gone, set(found.paths["shot"])))
@@ -95,6 +95,11 @@ def _files(store: Store, ledger: Ledger, job_id: str) -> Iterator[Path]:
 def _kept_files(store: Store, ledger: Ledger, gone: set[str]) -> set[Path]:
     """Files of records that are kept. A manifest may be forged: its records must not remove files of other records."""
     return {p for i in ledger if i not in gone for p in _files(store, ledger, i)} if gone else set()
+
+
+def _thumbs(store: Store) -> Iterator[Path]:
+    """The files of thumbnails: of large plans they are in folders."""
+    return store.root.glob("gallery/thumbs/**/*.jpg")
 
 
 def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -> Iterator[Path]:
