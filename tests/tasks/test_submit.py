@@ -153,6 +153,47 @@ def test_arrays_and_the_job_after_them(site: Site) -> None:
     assert (code, said) == (0, "x: nothing to do\n")
 
 
+def test_a_final_is_rendered_by_an_array(site: Site, tmp_path: Path) -> None:
+    here = Site(tmp_path / "here")
+    for one in (site, here):
+        assert one.run("seeds=0..3")[0] == 0
+    chosen = [path.name for path in site.folder.glob("outputs/x/images/*-s[12]-*.png")]
+    (site.folder / "chosen.txt").write_text("\n".join(chosen))
+    (here.folder / "chosen.txt").write_text((site.folder / "chosen.txt").read_text())
+    keys = ("name=x", "final.jobs=[chosen.txt]", "final.set={sampling.steps: 5, negative: fog}")
+    assert here.run(*keys, "task=final")[0] == 0
+    code, said = site.run(*keys, "task=submit", "submit.task=final", "submit.workers=2")
+    assert code == 0, said
+    assert said.startswith("x-final: 2 workers in job")
+    patience.until(lambda: len(list(site.folder.glob("outputs/x-final/images/*.png"))) == 6, timeout=120)
+    patience.until(lambda: not any(patience.runs(int(p.name)) for p in site.slurm.glob("pids/*")), timeout=120)
+    (collect,) = site.folder.glob("runs/x-final/slurm/*/collect.sh")
+    ended = subprocess.run(["bash", collect], env=site.environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.splitlines()[0]) == (0, "x-final: 6 done before")
+    assert tree(site.folder / "outputs") == tree(here.folder / "outputs")
+    (site.folder / "chosen.txt").write_text(chosen[0])
+    ended = subprocess.run(["bash", collect], env=site.environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "plan.digest: this is another plan than the one that was submitted" in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (("task=submit",), "final.jobs: has no effect: the jobs of submit.task=render render the whole plan"),
+        (("+cluster=slurm",), "final.jobs: has no effect: the jobs of submit.task=render render the whole plan"),
+        (("+cluster=slurm", "task=final"), "task: final renders in this process, not on a cluster"),
+    ],
+)
+def test_a_final_is_not_rendered_elsewhere_by_mistake(site: Site, keys: tuple[str, ...], said: str) -> None:
+    code, found = site.run(*keys, "final.jobs=[j0123456789abcdef]", "submit.workers=2")
+    assert code == 2
+    assert said in found
+    assert "submit.task=final" in found
+    assert not site.calls("sbatch")
+    assert not (site.folder / "outputs").exists()
+
+
 def test_an_array_is_no_longer_than_the_cluster_allows(tmp_path: Path) -> None:
     assert sbatch.split(2500, 1001) == [1001, 1001, 498]
     assert sbatch.split(3, 1001) == [3]

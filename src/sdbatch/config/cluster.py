@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -61,6 +61,7 @@ _Name = _text(r"[\w.,-]+", "a name of SLURM: letters, digits, . , - and _")
 class SubmitSettings(Section):
     """An array of SLURM jobs that render together (task=submit)."""
 
+    task: Literal["render", "final"] = Field("render", description="what the jobs do: the plan, or what final selects")
     dry: bool = Field(False, description="write and print the scripts, submit nothing")
     wait: bool = Field(False, description="show the progress of the jobs until the last one has ended")
     workers: int | None = Field(

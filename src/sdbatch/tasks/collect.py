@@ -7,13 +7,13 @@ from dataclasses import replace
 from sdbatch.config.experiment import Experiment
 from sdbatch.gallery import Site
 from sdbatch.tasks.run_summary import finished, outcome
-from sdbatch.tasks.workload import Workload, workload
+from sdbatch.tasks.workload import Workload, shared
 from sdbatch.terminal.console import open_console
 
 
 def run(experiment: Experiment) -> int:
     """Collect; the exit code: 0 if all jobs of the plan (or shard) are done, 1 if some are missing or have failed."""
-    return collect(workload(experiment.model_copy(update={"task": "render"})))
+    return collect(shared(experiment))
 
 
 def collect(work: Workload, done_before: int | None = None, stopped: bool = False) -> int:

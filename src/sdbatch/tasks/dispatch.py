@@ -31,6 +31,7 @@ def checked(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[
         experiment = validate(data)
         problems += _swept_and_given(experiment, given)
         problems += _still_with_a_length(experiment, given)
+        problems += _final_elsewhere(experiment, given)
     except ConfigError as e:
         raise ConfigError([*problems, *e.problems]) from e
     if problems:
@@ -61,3 +62,14 @@ def _still_with_a_length(experiment: Experiment, given: Collection[str]) -> list
     verb = "has" if len(unused) == 1 else "have"
     hint = f"write mode: {', '.join(mode for mode in MODES if mode != 'still')}; for pictures motion.mode=still"
     return [Problem("motion.mode", f"is still, so {' and '.join(unused)} {verb} no effect", hint)]
+
+
+def _final_elsewhere(experiment: Experiment, given: Collection[str]) -> list[Problem]:
+    """``submit.task`` says what the jobs of a cluster render; without it something else would be rendered, or here."""
+    if experiment.task == "final" and experiment.submit.wait:
+        return [Problem("task", "final renders in this process, not on a cluster", "set submit.task=final instead")]
+    keys = sorted(key for key in given if key.partition(".")[0] == "final")
+    if experiment.task == "submit" and experiment.submit.task == "render" and keys:
+        text = "has no effect: the jobs of submit.task=render render the whole plan"
+        return [Problem(key, text, "set submit.task=final") for key in keys]
+    return []

@@ -22,7 +22,7 @@ from sdbatch.store import TO_RENDER
 from sdbatch.tasks.plan_report import duration
 from sdbatch.tasks.render import check_writable
 from sdbatch.tasks.submission import Submission
-from sdbatch.tasks.workload import Workload, workload
+from sdbatch.tasks.workload import Workload, shared
 from sdbatch.terminal.console import say
 from sdbatch.workers import sbatch, slurm
 
@@ -31,10 +31,10 @@ SHARE = 0.8  # of a job's time limit for rendering, if no duration is wished: lo
 
 def run(experiment: Experiment) -> int | Submission:
     """Submit, or with ``submit.dry`` print the scripts. With ``submit.wait`` the caller waits for the submission."""
-    work = workload(experiment.model_copy(update={"task": "render"}))
-    settings = experiment.submit
+    work = shared(experiment)
+    settings, name = experiment.submit, work.experiment.name
     if not work.pending:
-        say(f"{experiment.name}: nothing to do")
+        say(f"{name}: nothing to do")
         return 0
     check_writable(work.store.root)
     if not settings.dry:
@@ -47,7 +47,7 @@ def run(experiment: Experiment) -> int | Submission:
         say(f"not submitted; the scripts are in {folder}", stderr=True)
         return 0
     arrays = [slurm.submit(folder / "workers.sh", f"--array={array}") for array in _arrays(work.experiment, count)]
-    say(f"{experiment.name}: {count:,} workers in {'job' if len(arrays) == 1 else 'jobs'} {', '.join(arrays)}")
+    say(f"{name}: {count:,} workers in {'job' if len(arrays) == 1 else 'jobs'} {', '.join(arrays)}")
     if settings.wait:
         return Submission(work, tuple(arrays))
     end = slurm.submit(folder / "collect.sh", f"--dependency=afterany:{':'.join(arrays)}")
@@ -66,7 +66,9 @@ def _workers(work: Workload) -> int:
     experiment, store = work.experiment, work.store
     todo = list(store.states(work.plan, store.ledger()).where(*TO_RENDER, part=work.part))
     cost = float(division.kinds(work.plan).costs()[todo].sum())
-    seconds = estimate(experiment.run_folder / "timings.json", cost, work.source.model.weights)
+    folders = (experiment.run_folder, work.order.run_folder)  # the rate of a final is that of its draft
+    found = (estimate(folder / "timings.json", cost, work.source.model.weights) for folder in folders)
+    seconds = next((s for s in found if s is not None), None)
     if seconds is None:
         text = "is needed: no earlier run of this experiment has measured the rate of this model"
         raise ConfigError.one("submit.workers", text, "for an estimate render some of its pictures first")
@@ -81,9 +83,9 @@ def _written(experiment: Experiment, work: Workload, count: int) -> tuple[Path, 
     """Write the experiment as it is now, so that later changes of its files do not reach jobs that wait, and the
     scripts; their folder, and the scripts' texts."""
     text = _frozen(experiment, plan_digest(work.plan.ids))
-    name = blake2b(text.encode(), digest_size=4).hexdigest()
-    folder = experiment.run_folder / "slurm" / name
-    made = sbatch.Scripts(experiment.submit, experiment.name, Path.cwd(), folder, (str(folder / "experiment.yaml"),))
+    folder = work.experiment.run_folder / "slurm" / blake2b(text.encode(), digest_size=4).hexdigest()
+    arguments = (str(folder / "experiment.yaml"),)
+    made = sbatch.Scripts(experiment.submit, work.experiment.name, Path.cwd(), folder, arguments)
     scripts = {"workers.sh": made.workers(count), "collect.sh": made.collect()}
     with store_errors(folder):
         atomic.write(folder / "experiment.yaml", [text.encode()])
@@ -96,6 +98,7 @@ def _frozen(experiment: Experiment, digest: str) -> str:
     """The experiment as a YAML file that sets every key. It renders only the plan with ``digest``."""
     data = experiment.model_dump(mode="json", exclude={"task", "submit", "status"})
     data["plan"]["digest"] = digest
+    data["submit"] = {"task": experiment.submit.task}
     if experiment.submit.cards > 1 and experiment.runtime.gpus is None:
         data["runtime"]["gpus"] = "all"
     return yaml.dump(data, Dumper=_Quoted, allow_unicode=True, sort_keys=False, width=1000)

@@ -14,6 +14,7 @@ from sdbatch.plan.axes import Axis
 from sdbatch.plan.plan import Plan as ExperimentPlan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
+from sdbatch.spec.jobs import plan_digest
 from sdbatch.store import TO_RENDER, Store
 from sdbatch.store.plan_file import Plan
 from sdbatch.tasks.final_jobs import final_jobs
@@ -50,12 +51,24 @@ class Workload:
 
 def workload(experiment: Experiment) -> Workload:
     """The workload of a rendering task: the experiment's plan, or the selected jobs of ``task=final``."""
-    if experiment.task != "final":
-        experiment, plan = _plan(experiment)
-        if experiment.plan.digest not in (None, plan.digest):
-            text = "this is another plan than the one that was submitted: prompt files or weights have changed"
-            raise ConfigError.one("plan.digest", text, "submit it again")
-        return Workload(experiment, experiment, plan, plan.resolved.source, plan.axes)
+    work = _final(experiment) if experiment.task == "final" else _whole(experiment)
+    if experiment.plan.digest not in (None, plan_digest(work.plan.ids)):
+        text = "this is another plan than the one that was submitted: files that it names or weights have changed"
+        raise ConfigError.one("plan.digest", text, "submit it again")
+    return work
+
+
+def shared(experiment: Experiment) -> Workload:
+    """The workload of the jobs of a cluster: ``submit.task``."""
+    return workload(experiment.model_copy(update={"task": experiment.submit.task}))
+
+
+def _whole(experiment: Experiment) -> Workload:
+    experiment, plan = _plan(experiment)
+    return Workload(experiment, experiment, plan, plan.resolved.source, plan.axes)
+
+
+def _final(experiment: Experiment) -> Workload:
     source = locate(experiment.model)
     chosen = JobList(final_jobs(experiment.final, Store(experiment.folder), source))
     name = experiment.final.experiment_name(experiment.name)

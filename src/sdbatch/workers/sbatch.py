@@ -63,7 +63,7 @@ class Scripts:
             **gpus,
             "requeue" if s.requeue else "no-requeue": True,
         }
-        body = _WORKER.format(command=self._command("task=render"))
+        body = _WORKER.format(command=self._command(f"task={s.task}"))
         requeue = _REQUEUE.format(restarts=RESTARTS) if s.requeue else ""
         return self._script(f"sdbatch-{self.name}", options, f'{body}{requeue}exit "$code"\n', _TRAPS)
 
