@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,24 @@ def test_the_assumptions_about_a_picture_of_another_tool_are_as_printed():
     _, assumed = foreign.job(fields, Model("b2:0f41…"), (1024, 1536), "source")
     printed = re.findall(r"^  assumed (.*)$", (ROOT / "docs" / "reliability.md").read_text("utf-8"), re.M)
     assert list(assumed) == printed
+
+
+def test_the_table_of_faults_has_the_rows_of_its_script_and_their_tests_exist():
+    """``make faults`` counts tests by the beginnings of their names; one that matches nothing would count none."""
+    script = runpy.run_path(str(ROOT / "scripts" / "reliability.py"))
+    faults: dict[str, tuple[str, ...]] = script["FAULTS"]
+    text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    table = text.partition(script["BEGIN"])[2].partition(script["END"])[0]
+    rows = re.findall(r"^\| (.*?) \| [\d,]+ \| [\d,]+ \|$", table, re.M)
+    patterns = [re.sub(r"\\{\w+\\}", r"[\\d,]+", re.escape(fault)) for fault in faults]
+    assert len(rows) == len(patterns)
+    assert all(re.fullmatch(pattern, row) for pattern, row in zip(patterns, rows, strict=True))
+    places = [ROOT / folder for folder in script["FOLDERS"]]
+    files = [path for place in places for path in (place, *place.glob("test_*.py")) if path.is_file()]
+    found = re.compile(r"^(?:    )?def (test_\w+)\(", re.M)
+    names = [f"{path.stem}.{name}" for path in files for name in found.findall(path.read_text("utf-8"))]
+    for beginning in (beginning for tests in faults.values() for beginning in tests):
+        assert any(name.startswith(beginning) for name in names), beginning
 
 
 def test_every_package_has_a_row():
