@@ -86,9 +86,7 @@ def test_a_time_limit(site, alone) -> None:
     )
     assert code == 0, said
     site.ended()
-    (array,) = (
-        line.split()[0] for line in slurm("squeue", "-h", "-t", "all", "-n", "sdbatch-x", "-o", "%F").splitlines()[-1:]
-    )
+    array = max(slurm("squeue", "-h", "-t", "all", "-n", "sdbatch-x", "-o", "%F").split(), key=int)  # the latest
     assert restarts(array) >= 1
     assert "interrupted with" in site.logs()
     assert site.tree() == alone(*many[:-1]), site.logs()
