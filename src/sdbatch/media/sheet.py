@@ -15,6 +15,7 @@ from sdbatch.media.text_layout import Font, block, fit, font
 from sdbatch.spec.renderer import Pixels
 
 MAX_CELLS = 10_000
+LANDSCAPE = 1.5  # preferred ratio of columns to rows
 PAPER, INK, EMPTY, RED = "#fbfbf9", "#1c1c1e", "#ececea", "#b3261e"
 MARGIN, GAP = 32, 12
 Size = tuple[int, int]
@@ -86,7 +87,7 @@ def sheet(cells: Sequence[Cell], columns: Sequence[str], rows: Sequence[str], ti
 
 def wrapped(cells: Sequence[Cell], labels: Sequence[str], title: str) -> Pixels:
     """The cells in as many rows as give a landscape format, each with its label under it; arguments as in ``sheet``."""
-    count = math.ceil(math.sqrt(1.5 * len(cells)))
+    count = math.ceil(math.sqrt(LANDSCAPE * len(cells)))
     captioned = [replace(cell, caption=label) for cell, label in zip(cells, labels, strict=True)]
     return sheet(captioned, [""] * count, [""] * math.ceil(len(cells) / count), title)
 

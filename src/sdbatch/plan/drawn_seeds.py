@@ -11,7 +11,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 
 from sdbatch import files
@@ -34,11 +34,9 @@ class Draw:
         """The first ``wanted`` seeds: distinct, 0 to 2³²-1 (other programs have no larger ones)."""
         digests = (blake2b(f"{self.number}{i}".encode(), digest_size=4).digest() for i in count())
         distinct = dict[int, None]()
-        for digest in digests:
-            distinct.setdefault(int.from_bytes(digest, "big"))
-            if len(distinct) == wanted:
-                break
-        return tuple(islice(distinct, wanted))
+        while len(distinct) < wanted:
+            distinct.setdefault(int.from_bytes(next(digests), "big"))
+        return tuple(distinct)
 
 
 def draw(experiment: Experiment) -> Draw | None:
@@ -58,12 +56,11 @@ def keep(folder: Path, made: Draw, replace: bool) -> None:
     part = atomic.hidden(path)
     with files.store_errors(path):
         atomic.write(part, [f"{made.number}\n".encode()])
-        if replace or _read(path) is None:
-            if replace or path.exists():  # damaged
-                part.replace(path)
-            else:
-                with suppress(FileExistsError):
-                    os.link(part, path)
+        if replace or (path.exists() and _read(path) is None):  # damaged
+            part.replace(path)
+        else:
+            with suppress(FileExistsError):
+                os.link(part, path)
         part.unlink(missing_ok=True)
 
 

@@ -169,7 +169,7 @@ def _flatten(stack: list[_Frame], root: list[Node]) -> None:
 
 
 def _close(frame: _Frame, piece: str) -> tuple[bool, list[Node]]:
-    """(whether it is no part of the grammar, so that the brackets around it are plain text, nodes)."""
+    """(whether it is not part of the grammar, so that the brackets around it are plain text, nodes)."""
     plain = [frame.bracket, *frame.plain(), piece]
     if frame.bracket == "(":
         return frame.marks.count(":") > 1, plain

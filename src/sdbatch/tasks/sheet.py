@@ -14,7 +14,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.tasks import SheetSettings
 from sdbatch.errors import ConfigError, StoreError, nearest
 from sdbatch.media import pdf, png, video_reader
-from sdbatch.media.sheet import Cell, sheet, wrapped
+from sdbatch.media.sheet import LANDSCAPE, Cell, sheet, wrapped
 from sdbatch.spec.file_names import is_picture
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Pixels
@@ -24,7 +24,6 @@ from sdbatch.tasks import kept_plan
 from sdbatch.terminal.console import say
 
 MAX_ROW = 8  # pictures; a longer single row is wrapped
-LANDSCAPE = 1.5  # preferred ratio of columns to rows
 NUMBER = re.compile(r"-?[\d.]+")
 TITLES = {"seeds": "seed"}
 
