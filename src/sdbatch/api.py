@@ -156,8 +156,6 @@ class Plan(Sequence[Job]):
         """
         done = [r for r in self.results() if r.path is not None]
         yield from done
-        if len(done) == len(self):
-            return
         places = {job_id: i for i, job_id in enumerate(self._work.plan.ids)}
         run = _Run(self._work)
         try:
