@@ -8,12 +8,24 @@ the browser prevents it (``require-trusted-types-for``).
 from __future__ import annotations
 
 import base64
+import re
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
+_EXPORT = re.compile(r"^export (?=const|function)", re.M)
 _STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("core.js", "layout.js", "grid.js", "compare.js", "view.js", "exports.js", "toolbar.js", "main.js")
+SCRIPTS = (
+    "shared.js",
+    "core.js",
+    "layout.js",
+    "grid.js",
+    "compare.js",
+    "view.js",
+    "exports.js",
+    "toolbar.js",
+    "main.js",
+)
 POLICY = (
     "default-src 'none'",
     "script-src {script} 'strict-dynamic'",
@@ -39,8 +51,8 @@ def html(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _assets() -> tuple[str, str, str]:
-    """Template, style and script. All scripts share one function scope."""
-    scripts = "\n".join((_STATIC / name).read_text("utf-8") for name in SCRIPTS)
+    """Template, style and script. All scripts share one function scope, in which nothing is exported."""
+    scripts = _EXPORT.sub("", "\n".join((_STATIC / name).read_text("utf-8") for name in SCRIPTS))
     return (
         (_STATIC / "page.html").read_text("utf-8"),
         (_STATIC / "gallery.css").read_text("utf-8"),

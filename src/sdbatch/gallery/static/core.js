@@ -35,18 +35,6 @@ function read(kind, chunk, fresh) {
   });
 }
 
-function h(tag, properties, ...children) {
-  const node = document.createElement(tag);
-  for (const [key, value] of Object.entries(properties || {})) {
-    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-    else if (key === "data") Object.assign(node.dataset, value);
-    else if (key in node && key !== "list" && key !== "form") node[key] = value;
-    else if (value !== false && value != null) node.setAttribute(key, value === true ? "" : value);
-  }
-  node.append(...children.filter((child) => child != null && child !== false));
-  return node;
-}
-
 const id = (i) => jobs[i].row[0];
 const file = (i) => jobs[i].row[1];
 const texts = (i) => jobs[i].chunk.texts[jobs[i].row[2]];
@@ -109,13 +97,6 @@ async function record(i) { // cells of the manifest by name, or null if there is
   return found ? Object.fromEntries(plan.record.map((name, k) => [name, found[k]])) : null;
 }
 
-// Stored by the browser if it allows that, else while the page is open.
-const memory = new Map();
-const keep = {
-  get(key) { try { return localStorage.getItem(`sdbatch.${key}`); } catch { return memory.get(key) ?? null; } },
-  set(key, text) { memory.set(key, text); try { localStorage.setItem(`sdbatch.${key}`, text); } catch { /* not allowed */ } },
-};
-
 const favourites = new Set();
 function readFavourites() {
   const kept = keep.get(`favourites.${plan.name}`);
@@ -132,9 +113,3 @@ function toggleFavourite(i) {
 const listeners = [];
 const on = (act) => listeners.push(act);
 const changed = (what) => listeners.forEach((act) => act(what));
-
-const count = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
-function clock(seconds) {
-  const s = Math.round(seconds), m = Math.floor(s / 60), two = (n) => String(n).padStart(2, "0");
-  return m < 60 ? `${m}:${two(s % 60)}` : `${Math.floor(m / 60)}:${two(m % 60)}:${two(s % 60)}`;
-}

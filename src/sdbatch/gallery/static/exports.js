@@ -7,15 +7,6 @@ function command(i) { // renders exactly this one
   return `python -m sdbatch ${parts.map(quoted).join(" ")}`;
 }
 
-const notice = h("p", { className: "notice", role: "status" });
-function say(text) {
-  notice.textContent = text;
-  notice.classList.add("up");
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => notice.classList.remove("up"), 2600);
-  (dialog.open ? dialog : textDialog.open ? textDialog : document.body).append(notice);
-}
-
 async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);

@@ -9,17 +9,6 @@ const only = h("select", { "aria-label": "show", title: "which pictures are show
   ...Object.entries(FILTERS).map(([name, text]) => h("option", { value: name }, text)));
 const sizer = h("input", { type: "range", min: 64, max: 420, step: 4, "aria-label": "size of the pictures", title: "size of the pictures (double click or 0: as large as fits)",
   oninput: () => set(() => { view.size = +sizer.value; }), ondblclick: fit, onkeydown: (event) => event.key === "0" && fit() });
-const themes = ["auto", "light", "dark"];
-const theme = h("button", { type: "button", className: "theme", onclick: () => setTheme(themes[(themes.indexOf(document.documentElement.dataset.theme) + 1) % 3]) });
-
-function setTheme(name) {
-  document.documentElement.dataset.theme = name;
-  theme.textContent = { auto: "◐", light: "○", dark: "●" }[name];
-  theme.title = `colours: ${name}`;
-  theme.setAttribute("aria-label", `colours: ${name}`);
-  keep.set("theme", name);
-}
-
 function fit() { // as large as fits
   set(() => { view.size = 0; });
 }
