@@ -15,9 +15,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from sdbatch.engine import architecture, ldm, randomised
+from sdbatch.engine import architecture, randomised
 from sdbatch.engine.build import build
 from sdbatch.errors import ConfigError
+from sdbatch.models import ldm
 from sdbatch.models.source import Source
 
 State = dict[str, torch.Tensor]

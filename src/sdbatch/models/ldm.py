@@ -1,17 +1,16 @@
 """The parameter names of Stable Diffusion 1's original checkpoints (one file, as A1111 uses them) as diffusers' names.
 
 The same result as diffusers' conversion, without importing it. Keys that belong to no part of the networks are left
-out, and missing ones are found when the weights are loaded.
+out, and missing ones are found when the weights are loaded. Values are tensors, or whatever else belongs to the names.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-import torch
-
-State = dict[str, torch.Tensor]
+T = TypeVar("T")
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."
 TEXT = ("cond_stage_model.transformer.", "conditioner.embedders.0.transformer.")  # of SD 1, of SDXL (refused later)
@@ -35,24 +34,46 @@ _VAE_ATTENTION = {"norm": "group_norm", "q": "to_q", "k": "to_k", "v": "to_v", "
 _VAE_RESIDUAL = {name: name for name in ("norm1", "conv1", "norm2", "conv2")} | {"nin_shortcut": "conv_shortcut"}
 
 
-def inside(state: Mapping[str, torch.Tensor], *prefixes: str) -> State:
+def inside(state: Mapping[str, T], *prefixes: str) -> dict[str, T]:
     """The tensors whose key has one of ``prefixes``, without it."""
     return {key.removeprefix(p): value for key, value in state.items() for p in prefixes if key.startswith(p)}
 
 
-def unet(state: State, layers: int) -> State:
+def original(path: str, per: int) -> str | None:
+    """The original name of a denoiser's module, from its name in diffusers: the inverse of :func:`unet`."""
+    for old, new in _HEAD.items():
+        if path == new:
+            return old
+    inner = {new: old for old, new in _RESIDUAL.items()}
+    if found := re.fullmatch(r"mid_block\.(resnets|attentions)\.(\d)\.(.+)", path):
+        kind, k, rest = found[1], int(found[2]), found[3]
+        return f"middle_block.1.{rest}" if kind == "attentions" else f"middle_block.{2 * k}.{inner.get(rest, rest)}"
+    found = re.fullmatch(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)", path)
+    if found is None:
+        return None
+    down, level, kind, layer, rest = found[1] == "down", int(found[2]), found[3], int(found[4]), found[5]
+    place = "input_blocks" if down else "output_blocks"
+    if kind == "downsamplers":
+        return f"{place}.{per * (level + 1)}.0.op"
+    if kind == "upsamplers":  # after the attentions; the lowest level has none
+        return f"{place}.{per * (level + 1) - 1}.{2 if level else 1}.conv"
+    at = per * level + layer + down
+    return f"{place}.{at}.1.{rest}" if kind == "attentions" else f"{place}.{at}.0.{inner.get(rest, rest)}"
+
+
+def unet(state: Mapping[str, T], layers: int) -> dict[str, T]:
     """A denoiser (prefix removed) with ``layers`` residual blocks per level."""
     return _renamed(state, lambda key: _unet_key(key, layers + 1))
 
 
-def vae(state: State, levels: int) -> State:
+def vae(state: Mapping[str, Any], levels: int) -> dict[str, Any]:
     """An autoencoder (prefix removed) of ``levels`` levels. 1x1 convolutions of the attention become linear layers."""
     found = _renamed(state, lambda key: _vae_key(key, levels))
     flat = {k: v[:, :, 0, 0] for k, v in found.items() if ".attentions." in k and v.ndim == 4}
     return found | flat
 
 
-def _renamed(state: State, name: Callable[[str], str | None]) -> State:
+def _renamed(state: Mapping[str, T], name: Callable[[str], str | None]) -> dict[str, T]:
     return {new: value for key, value in state.items() if (new := name(key)) is not None}
 
 
