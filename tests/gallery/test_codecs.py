@@ -134,7 +134,7 @@ def test_the_page_exports_the_same_csv_as_the_task(browser: Browser, tmp_path: P
     browser.open(store.root)
     browser.click(".top .menu > summary")
     browser.click(".top .menu .drop button:nth-child(4)")
-    assert browser.download("x.csv").decode() == csv_text(plan, store.ledger())
+    assert browser.download("x.csv").decode() == csv_text(plan, store)
 
 
 def test_a_codec_that_is_registered_is_accepted_rendered_and_shown(tmp_path: Path, monkeypatch) -> None:

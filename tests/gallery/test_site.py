@@ -121,7 +121,7 @@ def test_csv_of_the_records(tmp_path: Path):
     plan = planned("x", prompts=prompts, seeds="0..1")
     store = Store(tmp_path / "x", durable=False)
     go(plan, store, Faults(fail=("hill",)))
-    lines = list(csv.DictReader(io.StringIO(csv_text(plan, store.ledger()), newline="")))
+    lines = list(csv.DictReader(io.StringIO(csv_text(plan, store), newline="")))
     assert [line["id"] for line in lines] == plan.ids
     assert lines[0]["prompt"] == 'a "sea", calm\nand wide'
     assert [line["axis:prompts"] for line in lines] == ["sea", "sea", "hill", "hill"]

@@ -154,7 +154,7 @@ def test_shots_of_earlier_versions_are_found(folder: Folder, videos) -> None:
 )
 def test_no_path_leads_outside(path: str) -> None:
     assert not file_names.is_inside(path)
-    assert not file_names.slug_of(path)
+    assert file_names.naming_of(path, 7, "j0123456789abcdef") == ("", "")
     assert not file_names.is_spread(path)
 
 
@@ -172,10 +172,12 @@ def test_a_link_in_place_of_a_folder_is_not_followed(folder: Folder) -> None:
 
 
 def test_names_of_files_are_read_back() -> None:
-    flat = file_names.job_file("a-sea", 7, "j0123456789abcdef", None)
-    spread = file_names.job_file("a-sea", 7, "j0123456789abcdef", "h264", spread=True)
+    job_id = "j0123456789abcdef"
+    flat = file_names.job_file(file_names.usual_stem("a-sea", 7, job_id), job_id, None)
+    spread = file_names.job_file(file_names.usual_stem("a-sea", 7, job_id), job_id, "h264", spread=True)
     assert (flat, spread) == ("images/a-sea-s7-j0123456789abcdef.png", "videos/01/a-sea-s7-j0123456789abcdef.mp4")
-    assert [file_names.slug_of(p) for p in (flat, spread)] == ["a-sea"] * 2
+    assert [file_names.naming_of(p, 7, job_id) for p in (flat, spread)] == [("a-sea", "")] * 2
+    assert file_names.naming_of(flat, 8, job_id) == ("", f"a-sea-s7-{job_id}")
     assert [file_names.is_spread(p) for p in (flat, spread)] == [False, True]
     assert all(file_names.is_inside(p) for p in (flat, spread))
     assert Path(spread).suffix == ".mp4"

@@ -111,6 +111,9 @@ class Output(Section):
 
     folder: FilePath = Field("outputs", description="folder that contains <name>/")
     metadata: Literal["full", "none"] = Field("full", description="metadata in the files")
+    names: str | None = Field(
+        None, max_length=200, description="names of files, such as {prompt}-{sampling.steps}; null: {prompt}-s{seed}"
+    )
     frames: bool = Field(False, description="also store the frames of videos as PNGs, in frames/<id of the job>/")
 
 

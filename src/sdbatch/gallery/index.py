@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -29,11 +29,13 @@ Parts = tuple[str, ...]  # one value of an axis: a label for each of its keys
 class PlanIndex:
     """The index of a plan. Call ``plan`` after all ``chunks`` have been read.
 
-    ``axes`` says which labels go together and in which order their values are; else labels are axes.
+    ``axes`` says which labels go together and in which order their values are; else labels are axes. ``path`` gives the
+    path of a job's file.
     """
 
-    def __init__(self, plan: Plan, axes: Sequence[Axis] = ()) -> None:
+    def __init__(self, plan: Plan, axes: Sequence[Axis] = (), path: Callable[[Job], str] = attrgetter("path")) -> None:
         self._plan = plan
+        self.path = path
         self._keys = [axis.keys for axis in axes] or [(key,) for key in _labels(plan)]
         self._values: list[dict[Parts, int]] = [_listed(axis) for axis in axes] or [{} for _ in self._keys]
         self._words: dict[int, str] = {}  # of prompts without an id of the user, by their digit
@@ -99,7 +101,7 @@ class _Chunk:
             self._texts[texts] = len(self._texts)
             self._commands.append(command.prompt_overrides(job))
         seed = shot.seed if shot.seed < SAFE else str(shot.seed)
-        return [job.id, job.path, self._texts[texts], self._setting(job), seed, *index.digits(job)]
+        return [job.id, index.path(job), self._texts[texts], self._setting(job), seed, *index.digits(job)]
 
     def _setting(self, job: Job) -> int:
         shot, video = job.shot, job.video

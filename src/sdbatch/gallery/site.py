@@ -58,7 +58,8 @@ class Site:
 
     def open(self) -> None:
         """Write the page and everything that the plan defines; remove data of other plans."""
-        index = PlanIndex(self.plan, self._axes)
+        ledger = self.store.ledger()
+        index = PlanIndex(self.plan, self._axes, lambda job: self.store.path_of(job, ledger))
         names = {"plan.js", "state.js"}
         for n, chunk in enumerate(index.chunks()):
             names |= {f"jobs-{n:03}.js", f"records-{n:03}.js"}

@@ -12,7 +12,7 @@ from typing import Any
 
 from sdbatch.gallery import command
 from sdbatch.spec.jobs import Job
-from sdbatch.store import Ledger, Record
+from sdbatch.store import Record, Store
 from sdbatch.store.plan_file import Plan
 
 SHOT = ("width", "height", "sampler", "steps", "guidance")
@@ -41,19 +41,20 @@ def record_cells(record: Record) -> list[str | int]:
     return [" · ".join(record.warnings) if key == "warnings" else getattr(record, key) for key in RECORD]
 
 
-def csv_text(plan: Plan, ledger: Ledger) -> str:
+def csv_text(plan: Plan, store: Store) -> str:
     """A header and a line for every job; jobs without a record are ``new``."""
+    ledger = store.ledger()
     jobs = [plan[i] for i in range(len(plan))]
     labels = dict.fromkeys(key for job in jobs for key, _ in job.labels)
     out = io.StringIO()
     writer = csv.DictWriter(out, columns(labels), restval="", lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows(_row(job, ledger.get(job.id)) for job in jobs)
+    writer.writerows(_row(job, ledger.get(job.id), store.path_of(job, ledger)) for job in jobs)
     return out.getvalue()
 
 
-def _row(job: Job, record: Record | None) -> dict[str, Any]:
-    own = {"id": job.id, "path": job.path, "seed": job.shot.seed}
+def _row(job: Job, record: Record | None, path: str) -> dict[str, Any]:
+    own = {"id": job.id, "path": path, "seed": job.shot.seed}
     texts = {"prompt": job.shot.prompt, "negative": job.shot.negative}
     labels = {axis(key): value for key, value in job.labels}
     found = dict(zip(RECORD, record_cells(record), strict=True)) if record else {"status": "new"}

@@ -24,8 +24,8 @@ KEY = "sdbatch"  # key of the JSON in a PNG, and of the version in the JSON
 def describe(job: Job, profile: Profile) -> dict[str, Any]:
     """Job and profile as plain data, sufficient to reproduce the file."""
     about = {"id": job.id, "kind": "film" if job.video else "picture", **motion.job_spec(job)}
-    origin = {"origin": job.origin} if job.origin else {}
-    return {KEY: __version__, "job": about, "slug": job.slug, **origin, "profile": profile.asdict()}
+    more = {k: v for k, v in (("slug", job.slug), ("origin", job.origin)) if v}
+    return {KEY: __version__, "job": about, **more, "profile": profile.asdict()}
 
 
 def dumps(data: dict[str, Any]) -> str:

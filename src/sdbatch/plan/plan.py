@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sdbatch import motion
 from sdbatch.errors import ConfigError
 from sdbatch.motion.wording import has_step_syntax
-from sdbatch.plan import combination, skip
+from sdbatch.plan import combination, naming, skip
 from sdbatch.plan.axes import axes, label
 from sdbatch.plan.resolve import Resolved
 from sdbatch.prompts.findings import findings
@@ -46,7 +46,9 @@ class Plan(Sequence[Job]):
         self._by_seed = self.axes[-1].keys == ("seeds",)
         self._setting = lru_cache(4096)(lambda digits: combination.make(resolved.experiment, self.axes, digits))
         self._first = lru_cache(4096)(lambda outer: self._make(outer * self._radix[-1]))
-        if problems := combination.problems(resolved, self.axes):
+        problems = combination.problems(resolved, self.axes)
+        self._names, wrong = naming.template(resolved.experiment.output.names)
+        if problems := [*problems, *wrong]:
             raise ConfigError(problems)
         combinations = skip.remaining(self.axes, resolved.experiment.skip)
         limit = resolved.experiment.plan.limit
@@ -64,7 +66,8 @@ class Plan(Sequence[Job]):
     def __getitem__(self, i: Any) -> Any:
         if isinstance(i, slice):
             return [self[k] for k in range(*i.indices(len(self)))]
-        return self._job(int(self.indices[i]), self.ids[i], len(self.ids) > FLAT)
+        job = self._job(int(self.indices[i]), self.ids[i], len(self.ids) > FLAT)
+        return job if self._names is None else self._names.named(job)
 
     def __iter__(self) -> Iterator[Job]:
         return (self[i] for i in range(len(self)))

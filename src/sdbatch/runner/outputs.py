@@ -159,8 +159,10 @@ class Outputs:
     def _log(self, record: Record, pixels: Pixels | None = None) -> None:
         self._context.results.add(record, pixels)
         before = self._context.ledger.get(record.id)
-        if before is not None and before.done and before.path != record.path:  # the job's slug has changed
-            files.remove(self._context.store.file(before))
+        if before is not None and before.done and before.path != record.path:  # the job's name has changed
+            path = self._context.store.file(before)
+            for each in (path, *file_names.companions(path)):
+                files.remove(each)
 
 
 @contextmanager

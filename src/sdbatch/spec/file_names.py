@@ -20,18 +20,35 @@ PICTURES, VIDEOS = "images", "videos"
 FOLDERS = (PICTURES, VIDEOS)
 PNG = ".png"  # pictures, posters, shots and frames
 SIDECAR = ".json"
+LONGEST = 150  # bytes of a job's file name without its suffix
 _FOLDER = "|".join(FOLDERS)
 _FAN = re.compile(r"[0-9a-f]{2}")
-_IN = rf"(?:{_FOLDER})/({_FAN.pattern}/)?"
-_OURS = re.compile(rf"{_IN}([a-z0-9-]{{1,60}})-s\d+-\w+\.[a-z0-9]+")
-_INSIDE = re.compile(rf"{_IN}[^/.\\][^/\\]*\.[a-z0-9]+")
+_INSIDE = re.compile(rf"(?:{_FOLDER})/({_FAN.pattern}/)?([^/.\\][^/\\]*)\.[a-z0-9]+")
+_SLUG = re.compile(r"[a-z0-9-]{1,60}")
 
 
-def job_file(slug: str, seed: int, job_id: str, codec: str | None, spread: bool = False) -> str:
+def job_file(stem: str, job_id: str, codec: str | None, spread: bool = False) -> str:
     """The file of a job: a picture, or with a codec a video. ``spread``: in one of 256 folders."""
     folder, suffix = (PICTURES, PNG) if codec is None else (VIDEOS, f".{CODECS[codec].suffix}")
     within = f"{fan(job_id)}/" if spread else ""
-    return f"{folder}/{within}{slug}-s{seed}-{job_id}{suffix}"
+    return f"{folder}/{within}{stem}{suffix}"
+
+
+def usual_stem(slug: str, seed: int, job_id: str) -> str:
+    """The name of a job's file without its suffix, unless the experiment names its files otherwise."""
+    return f"{slug}-s{seed}-{job_id}"
+
+
+def naming(stem: str, seed: int, job_id: str) -> tuple[str, str]:
+    """(slug, name) of the job whose file has this stem: the slug of a usual name or another name, the other empty."""
+    slug = stem.removesuffix(usual_stem("", seed, job_id))
+    return (slug, "") if slug != stem and _SLUG.fullmatch(slug) else ("", stem)
+
+
+def naming_of(path: str, seed: int, job_id: str) -> tuple[str, str]:
+    """``naming`` of a path, which may be of unknown origin: nothing for one that leads elsewhere or is too long."""
+    found = _INSIDE.fullmatch(path) if is_inside(path) else None
+    return naming(found[2], seed, job_id) if found and len(found[2].encode()) <= LONGEST else ("", "")
 
 
 def fan(some_id: str) -> str:
@@ -41,7 +58,7 @@ def fan(some_id: str) -> str:
 
 def is_spread(path: str) -> bool:
     """Whether ``path``, made by ``job_file``, is in one of 256 folders."""
-    found = _OURS.fullmatch(path)
+    found = _INSIDE.fullmatch(path)
     return bool(found and found[1])
 
 
@@ -57,12 +74,6 @@ def fans(folder: Path) -> list[Path]:
     with suppress(OSError), os.scandir(folder) as entries:
         return sorted(folder / e.name for e in entries if _FAN.fullmatch(e.name) and e.is_dir(follow_symlinks=False))
     return []
-
-
-def slug_of(path: str) -> str:
-    """The slug that ``job_file`` was given; empty for a path that it cannot have made."""
-    found = _OURS.fullmatch(path)
-    return found[2] if found else ""
 
 
 def is_inside(path: str) -> bool:

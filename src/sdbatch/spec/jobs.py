@@ -23,7 +23,7 @@ from annotated_types import Ge, Le
 
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
 from sdbatch.spec.codecs import Preset
-from sdbatch.spec.file_names import job_file
+from sdbatch.spec.file_names import job_file, usual_stem
 from sdbatch.spec.limits import GUIDANCE, STEPS
 
 SPEC_VERSION = 1
@@ -283,9 +283,11 @@ class Job:
     labels: tuple[tuple[str, str], ...] = ()  # (axis, value) in plan order
     origin: str = ""  # id of the draft that this job was made from
     spread: bool = False  # whether its file lies in one of 256 folders, because the plan is large
+    name: str = ""  # of its file, without the suffix; empty: the usual name, which contains the slug
 
     @property
     def path(self) -> str:
         """Relative path of the finished file inside outputs/<name>/."""
         codec = self.video.encoding.codec if self.video else None
-        return job_file(self.slug, self.shot.seed, self.id, codec, self.spread)
+        stem = self.name or usual_stem(self.slug, self.shot.seed, self.id)
+        return job_file(stem, self.id, codec, self.spread)

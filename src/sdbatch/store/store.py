@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdbatch import files
 from sdbatch.spec import file_names
-from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.jobs import Job, plan_digest
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import claims, compact, plan_file
@@ -85,6 +85,13 @@ class Store(Folder):
             return self.intact
         listing = Listing(self.root)
         return lambda record: listing.has(record.path)
+
+    def path_of(self, job: Job, ledger: Ledger) -> str:
+        """The path of a job's file in the folder: where its record says, else where it will be."""
+        found = ledger.outline(job.id) or ledger.get(job.id)
+        if found is None or found.path in ("", job.path) or not (self.root / found.path).exists():
+            return job.path
+        return found.path
 
     def _state(self, record: Record, profile: str, digest: Callable[[Path], str] | None) -> State:
         if not record.done:

@@ -19,10 +19,12 @@ from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.models.source import Source
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.wording import has_step_syntax
+from sdbatch.plan import naming
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.limits import FLAT
+from sdbatch.spec.ranges import slug
 from sdbatch.store import Store
 from sdbatch.tasks import kept_plan
 
@@ -31,9 +33,14 @@ LIST_LIMIT = 16 * 2**20  # bytes of a text file with ids
 _ID = re.compile(r"(?<![0-9A-Za-z])j[0-9a-f]{16}(?![0-9A-Za-z])")
 
 
-def final_jobs(settings: FinalSettings, draft: Store, source: Source) -> list[Job]:
-    """The selected jobs with the new settings, without duplicates. Raises ConfigError with every mistake."""
+def final_jobs(settings: FinalSettings, draft: Store, source: Source, names: str | None = None) -> list[Job]:
+    """The selected jobs with the new settings, without duplicates; ``names`` is the template of their file names.
+
+    Raises ConfigError with every mistake.
+    """
     wanted, problems = chosen(settings.jobs)
+    template, wrong = naming.template(names)
+    problems += wrong
     changes = settings.set or {}
     problems += [Problem(f"final.set.{k}", "cannot be changed", nearest(k, KEYS)) for k in changes if k not in KEYS]
     known = kept_plan.ids(draft)
@@ -54,7 +61,8 @@ def final_jobs(settings: FinalSettings, draft: Store, source: Source) -> list[Jo
         problems.append(Problem("final.set", "does not change these jobs", "for example {sampling.steps: 50}"))
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    return [replace(job, spread=len(made) > FLAT) for job in made.values()]
+    spread = (replace(job, spread=len(made) > FLAT) for job in made.values())
+    return [job if template is None else template.named(job) for job in spread]
 
 
 def chosen(entries: Iterable[str]) -> tuple[list[str], list[Problem]]:
@@ -117,7 +125,9 @@ def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
     except ValueError as e:
         raise ConfigError.one(f"{at}.sampling.steps", f"{e} for sampler {shot.sampler}") from e
     encoding = parts["encoding"].encoding()
-    made = motion.make(shot, parts["motion"], encoding, job.slug, job.labels)
+    made = motion.make(
+        shot, parts["motion"], encoding, job.slug or slug(dict(job.labels).get("prompts", "")), job.labels
+    )
     return replace(made, origin=job.id if made.id != job.id else "")
 
 

@@ -14,7 +14,7 @@ from sdbatch.plan import parse
 from sdbatch.plan.plan import Plan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
-from sdbatch.spec.file_names import is_spread, slug_of
+from sdbatch.spec.file_names import is_spread, naming_of
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Store
 from sdbatch.store.plan_file import id_of, kept_ids
@@ -59,7 +59,9 @@ def jobs(path: Path, wanted: Container[str] | None = None) -> Iterator[Job]:
 def job(line: dict[str, object]) -> Job:
     """The job of a parsed line. Raises ConfigError."""
     path = str(line.get("path"))
-    made = parse.job(line, name=slug_of(path))
+    made = parse.job(line)
+    slug, name = naming_of(path, made.shot.seed, made.id)
     labels = line.get("labels")
     shown = tuple((k, str(v)) for k, v in labels.items()) if isinstance(labels, dict) else ()
+    made = replace(made, slug=slug, name=name) if slug or name else made
     return replace(made, labels=shown, spread=is_spread(path))

@@ -83,6 +83,8 @@ def read_settings(experiment: Experiment) -> FileSettings:
     profile = parse.profile(data.get("profile"), f"{KEY}.profile")
     origin = data.get("origin", "")
     job = replace(job, origin=origin if isinstance(origin, str) else "")
+    if "slug" not in data:  # the experiment named its files otherwise
+        job = replace(job, slug="", name=job.id)
     return FileSettings(job, rerender.source_of(job.shot.model, experiment), profile)
 
 

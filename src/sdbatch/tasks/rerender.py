@@ -20,7 +20,7 @@ from sdbatch.errors import ConfigError, Interrupted
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
 from sdbatch.runner import run
-from sdbatch.spec.file_names import is_spread, slug_of
+from sdbatch.spec.file_names import is_spread, naming_of
 from sdbatch.spec.jobs import Job, Model, Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Profile, Renderer
 from sdbatch.store import Record, Store
@@ -75,8 +75,9 @@ class SharedRenderer:
 
 def as_recorded(job: Job, record: Record) -> Job:
     """``job`` with the path and the origin of its record (the prompt may have another id now)."""
-    slug, spread = slug_of(record.path) or job.slug, is_spread(record.path)
-    return replace(job, slug=slug, spread=spread, origin=record.origin)
+    slug, name = naming_of(record.path, job.shot.seed, job.id)
+    job = replace(job, slug=slug, name=name) if slug or name else job
+    return replace(job, spread=is_spread(record.path), origin=record.origin)
 
 
 def runtime_of(profile: Profile, otherwise: Runtime) -> Runtime:

@@ -22,8 +22,9 @@ from sdbatch.terminal.progress import clock
 def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str, Path]]:
     """The folders with results (of a single job its file), and the page."""
     kinds: dict[str, list[str]] = defaultdict(list)
+    ledger = store.ledger()
     for i in division.shard(plan, experiment.shard.index, experiment.shard.count)[:20000]:
-        kinds[(path := plan[i].path).split("/")[0]].append(path)
+        kinds[(path := store.path_of(plan[i], ledger)).split("/")[0]].append(path)
     found = [(kind, store.root / (paths[0] if len(paths) == 1 else kind)) for kind, paths in sorted(kinds.items())]
     page = [("gallery", store.gallery)] if experiment.gallery.enabled else []
     return [(kind, path) for kind, path in found + page if path.exists()]
@@ -31,8 +32,12 @@ def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str,
 
 def _without_frames(plan: Jobs, store: Store) -> int:
     """The number of videos that were finished without frames, although frames are requested now."""
+    ledger = store.ledger()
     videos = (job for job in map(plan.__getitem__, range(len(plan))) if job.video is not None)
-    return sum((store.root / job.path).exists() and not (store.root / "frames" / job.id).is_dir() for job in videos)
+    return sum(
+        (store.root / store.path_of(job, ledger)).exists() and not (store.root / "frames" / job.id).is_dir()
+        for job in videos
+    )
 
 
 def finished(

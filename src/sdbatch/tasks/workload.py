@@ -70,7 +70,7 @@ def _whole(experiment: Experiment) -> Workload:
 
 def _final(experiment: Experiment) -> Workload:
     source = locate(experiment.model)
-    chosen = JobList(final_jobs(experiment.final, Store(experiment.folder), source))
+    chosen = JobList(final_jobs(experiment.final, Store(experiment.folder), source, experiment.output.names))
     name = experiment.final.experiment_name(experiment.name)
     return Workload(experiment, experiment.model_copy(update={"name": name}), chosen, source)
 
