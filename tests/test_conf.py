@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
@@ -38,7 +39,12 @@ def composed(tmp_path, monkeypatch):
 
     def run(*arguments: str) -> Composed:
         found: list[Composed] = []
-        compose([*arguments, "hydra/job_logging=none", "hydra/hydra_logging=none"], lambda read: found.append(read()))
+
+        def one(read: Callable[[], Composed], name: str) -> int:
+            found.append(read())
+            return 0
+
+        assert compose([*arguments, "hydra/job_logging=none", "hydra/hydra_logging=none"], one) == [0]
         return found[0]
 
     return run

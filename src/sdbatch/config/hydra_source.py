@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.plugins.config_source import ConfigResult
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
@@ -51,28 +52,62 @@ class Composed:
     own: bool = False
 
 
-def compose(arguments: list[str], task: Callable[[Callable[[], Composed]], None]) -> None:
-    """Call ``task`` with a function that returns the composed ``arguments``; with ``-m`` once per job.
+Run = Callable[[Callable[[], Composed], str], int]  # (read, what the run is called) -> its exit code
 
-    An argument that ends with .yaml is an experiment file anywhere on disk. Raises ConfigError for errors of Hydra,
-    OmegaConf or the YAML reader. Exceptions of ``task`` are not converted.
+
+def compose(arguments: list[str], task: Run) -> list[int]:
+    """Call ``task`` with a function that returns the composed ``arguments``; with ``-m`` once per run, and with the
+    run's number and what is swept (``run 2 (sampling.steps=20)``). Returns the exit codes.
+
+    An argument that ends with .yaml is an experiment file anywhere on disk. Raises ConfigError for errors of Hydra.
     """
     SourcesRegistry.instance().register(FileConfigSource)
     try:
         with ExitStack() as stack:
-            given = _hydra_arguments(arguments, stack)
+            # A launcher may run them in other processes, whose results Hydra does not return: each leaves its code.
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="sdbatch-", ignore_cleanup_errors=True)))
+            given = _hydra_arguments(arguments, folder, stack)
             own = f"--config-dir={OWN_FOLDER}" in given and f"--config-dir={OWN_FOLDER}" not in arguments
+
+            def one(cfg: Any) -> None:
+                number, name = _run_name(given)
+                code = task(lambda: Composed(_plain_data(cfg), _given_keys(), _hidden_files(), own), name)
+                (folder / f"{number}.code").write_text(str(code), "ascii")
+
             stack.enter_context(_read_by_hydra(given))
-            main = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
-            main(lambda cfg: task(lambda: Composed(_plain_data(cfg), _given_keys(), _hidden_files(), own)))()
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(one)()
+            return [int(path.read_text("ascii")) for path in folder.glob("*.code")]
     except Exception as error:
         if problems := list(_problems(error)):
             raise ConfigError(problems) from error
         raise
 
 
-def _hydra_arguments(arguments: list[str], stack: ExitStack) -> list[str]:
-    """``arguments`` as Hydra gets them. ``stack`` holds the folders that they refer to."""
+def _swept_keys(arguments: Sequence[str]) -> frozenset[str]:
+    """The keys with several values for ``-m``. Hydra reports what cannot be parsed."""
+    found: set[str] = set()
+    for argument in (a for a in arguments if "=" in a and not a.startswith("-")):
+        with suppress(HydraException):
+            parsed = OverridesParser.create().parse_overrides([argument])
+            found |= {o.key_or_group for o in parsed if o.is_sweep_override()}
+    return frozenset(found)
+
+
+def _run_name(given: Sequence[str]) -> tuple[int, str]:
+    """The number of a run of ``-m``, and its name with the swept values; (0, "") without ``-m``."""
+    config = HydraConfig.get()
+    if config.mode is not RunMode.MULTIRUN:
+        return 0, ""
+    number, swept = config.job.num + 1, _swept_keys(given)
+    values = [a.lstrip("+") for a in map(unescaped, config.overrides.task) if a.lstrip("+").partition("=")[0] in swept]
+    return number, f"run {number} ({', '.join(values)})" if values else f"run {number}"
+
+
+def _hydra_arguments(arguments: list[str], temporary: Path, stack: ExitStack) -> list[str]:
+    """``arguments`` as Hydra gets them. ``stack`` holds the folders that they refer to.
+
+    What Hydra itself writes goes into the folder ``temporary``, unless the user names another.
+    """
     overrides = [a for a in arguments if a[:1] in ("+", "~") or ("=" in a and a[:1] != "-")]
     flags = [a for a in arguments if a not in overrides]  # they go first: argparse rejects flags between overrides
     _check_flags(flags)
@@ -86,7 +121,9 @@ def _hydra_arguments(arguments: list[str], stack: ExitStack) -> list[str]:
     groups = {*GROUPS, *groups_in(options.config_dir or own)}
     flags += [f"--config-dir={own}"] if own else []
     escaped_ones = [escaped_argument(_force_added(a, groups)) for a in overrides]
-    return [*(f for f in flags if f not in files), *(a for f in files for a in _file(Path(f), stack)), *escaped_ones]
+    own_ones = [a for f in files for a in _file(Path(f), stack)]
+    flags = [f for f in flags if f not in files]
+    return [*flags, f"hydra.sweep.dir={temporary}", *own_ones, *escaped_ones]
 
 
 def _file(path: Path, stack: ExitStack) -> tuple[str, str]:
@@ -233,10 +270,8 @@ def _problems(error: BaseException) -> Iterator[Problem]:
     elif found := [e for e in chain if isinstance(e, HydraException | OmegaConfBaseException) and str(e).strip()]:
         override = getattr(found[0], "override", None)
         yield translate([unescaped(str(e)) for e in found], override and unescaped(override).removeprefix("++"))
-    elif isinstance(error, BrokenPipeError):
-        return  # not the user's mistake
     elif isinstance(error, OSError | UnicodeError):
-        yield Problem("", f"cannot read the configuration or write to runs/: {_first_line(error)}")
+        yield Problem("", f"the configuration cannot be read: {_first_line(error)}")
     elif _inside_hydra(error):
         known = translate([_first_line(error)])
         hint = "check the structure of your YAML files"

@@ -16,6 +16,7 @@ from sdbatch.store import State, Store
 from sdbatch.store.plan_file import Plan as Jobs
 from sdbatch.tasks.plan_report import SHOWN, plain
 from sdbatch.tasks.workload import Workload
+from sdbatch.terminal.console import heading
 from sdbatch.terminal.progress import clock
 
 
@@ -49,7 +50,8 @@ def finished(
     shown = [w for w in counts if not w.startswith("0 ")]
     if shown or not outcome.interrupted:
         took = f" in {clock(seconds)}" if seconds is not None and outcome.done else ""
-        console.print(f"{experiment.name}: {', '.join(shown) or 'nothing to do'}{took}", highlight=False)
+        done = f"{heading(experiment.name)}: {', '.join(shown) or 'nothing to do'}{took}"
+        console.print(done, markup=False, highlight=False, soft_wrap=True)
     for job_id, error in outcome.errors[:SHOWN]:
         console.print(f"  [red]failed[/] {job_id}: {plain(error)}", highlight=False, soft_wrap=True)
     if outcome.damaged_lines:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from rich.console import Console
+
+_run = ContextVar("_run", default="")
 
 
 def open_console(stderr: bool = False) -> Console:
@@ -15,3 +20,18 @@ def open_console(stderr: bool = False) -> Console:
 def say(text: str | Path, stderr: bool = False) -> None:
     """Print ``text`` as one line without markup, highlighting or wrapping."""
     open_console(stderr).print(str(text), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def running(name: str) -> Iterator[None]:
+    """A block that is one of several runs; ``heading`` says which."""
+    token = _run.set(name)
+    try:
+        yield
+    finally:
+        _run.reset(token)
+
+
+def heading(name: str) -> str:
+    """The name of an experiment, with that of the run if there are several."""
+    return f"{name}, {_run.get()}" if _run.get() else name
