@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -111,7 +111,7 @@ class Following:
         self._waiting = list(shots)
         self._bucket = ours.bucket
 
-    def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
+    def take(self, bucket: Bucket | None = None, but: Container[Bucket] = ()) -> Shot | None:
         for shot in self._waiting:
             own = self._bucket(shot)
             wanted = own == bucket or (bucket is None and own not in but)
@@ -119,6 +119,9 @@ class Following:
                 self._waiting.remove(shot)
                 return shot
         return None
+
+    def upcoming(self) -> list[str]:
+        return [self._bucket(shot).weights for shot in self._waiting]
 
     def picture(self, shot_id: str) -> Pixels:
         return self.pictures[shot_id]

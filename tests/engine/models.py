@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from sdbatch.engine import weights
 from sdbatch.engine.denoise import Row
+from sdbatch.engine.load import PARTS, Components
 from sdbatch.models.source import Source
 from sdbatch.spec.jobs import Model, Shot
 from sdbatch.spec.renderer import Bucket, Failure, Picture, Pixels
@@ -115,13 +117,16 @@ class ListFeed:
         self.pictures: dict[str, Pixels] = {}
         self._bucket = bucket
 
-    def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
+    def take(self, bucket: Bucket | None = None, but: Container[Bucket] = ()) -> Shot | None:
         for i, shot in enumerate(self.waiting):
             ready = all(p in self.pictures for p in shot.parents)
             own = self._bucket(shot)
             if ready and (own == bucket or (bucket is None and own not in but)):
                 return self.waiting.pop(i)
         return None
+
+    def upcoming(self) -> list[str]:
+        return [self._bucket(shot).weights for shot in self.waiting]
 
     def picture(self, shot_id: str) -> Pixels:
         return self.pictures[shot_id]
@@ -143,11 +148,25 @@ def psnr(a: Any, b: Any) -> float:
     return float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
 
 
+def faulty(monkeypatch: pytest.MonkeyPatch, fault: Callable[[Components], object]) -> None:
+    """Let ``fault`` change the networks of every model that is loaded from now on."""
+    real = weights.load_part
+    found: dict[Source, Components] = {}
+
+    def load_part(name: str, source: Source, *more: Any) -> Any:
+        if name == PARTS[0]:
+            found[source] = Components(*(real(part, source, *more) for part in PARTS))
+            fault(found[source])
+        return dict(zip(PARTS, (found[source].text, found[source].denoiser, found[source].vae), strict=True))[name]
+
+    monkeypatch.setattr(weights, "load_part", load_part)
+
+
 def breaks(
     monkeypatch: pytest.MonkeyPatch, opened: Any, change: Callable[[Sequence[Row], int, list[Any]], None]
 ) -> None:
     """Let ``change`` see (and spoil) every denoiser call."""
-    true = opened._denoiser
+    true = opened.main.denoiser
 
     def call(rows: Sequence[Row], size: int) -> list[torch.Tensor]:
         out = true(rows, size)
@@ -155,4 +174,4 @@ def breaks(
         return list(out)
 
     call.full_rows = true.full_rows  # type: ignore[attr-defined]
-    monkeypatch.setattr(opened, "_denoiser", call)
+    monkeypatch.setattr(opened.main, "denoiser", call)

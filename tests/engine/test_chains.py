@@ -37,13 +37,13 @@ def chain(length: int, **changes: Any) -> list[Shot]:
 
 def sizes(opened: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The size of every denoiser call from now on."""
-    true, seen = opened._denoiser, []
+    true, seen = opened.main.denoiser, []
 
     def call(rows: Sequence[Row], size: int) -> Any:
         seen.append(size)
         return true(rows, size)
 
-    monkeypatch.setattr(opened, "_denoiser", call)
+    monkeypatch.setattr(opened.main, "denoiser", call)
     return seen
 
 

@@ -22,7 +22,7 @@ from benchmarks import kernels, machine, work
 from benchmarks.gpu.raw import Raw
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine import device, torch_engine
+from sdbatch.engine import device
 from sdbatch.engine.attention import KERNELS, Order, broken, order_for
 from sdbatch.engine.device import prepare
 from sdbatch.engine.gpu_errors import ooms, watched
@@ -32,7 +32,7 @@ from sdbatch.engine.selftest import probe, same_bits
 from sdbatch.errors import ConfigError
 from sdbatch.spec.jobs import Shot, Start
 from sdbatch.spec.renderer import Picture
-from tests.engine.models import UNET, breaks, psnr, render, shot, source
+from tests.engine.models import UNET, breaks, faulty, psnr, render, shot, source
 from tests.engine.test_chains import chain, sizes
 from tests.engine.test_exact import digests, plan
 from tests.engine.test_selftest import quantized, slot_dependent
@@ -158,15 +158,11 @@ def test_every_size_is_proved_and_nothing_is_noted(usual: Any) -> None:
 def test_the_self_test_can_fail(
     folder: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, fault: Any, verdict: str
 ) -> None:
-    real = torch_engine.load
-
-    def load(*args: Any) -> Any:
-        parts = real(*args)
+    def spoil(parts: Any) -> None:
         fault(parts)
         parts.vae.decoder.conv_out.register_forward_hook(slot_dependent)
-        return parts
 
-    monkeypatch.setattr(torch_engine, "load", load)
+    faulty(monkeypatch, spoil)
     found = opened(folder, dtype=dtype)
     assert found.profile.exact.startswith(verdict)
     (picture,) = render(found, [shot(steps=2)]).values()

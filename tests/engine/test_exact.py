@@ -173,8 +173,8 @@ def test_tails_are_tested_before_they_are_used(folder: Path, monkeypatch: pytest
     opened = engine.open(source(folder), Runtime(device="cpu", threads=1))
     assert opened.profile.rows == 16
     proven = opened._lane(Bucket(8, 8, 1)).find_tails()
-    assert proven == tuple(n for n in TAILS if same(opened._uncounted, n))
-    monkeypatch.setattr(opened, "_uncounted", Uneven(opened._uncounted))
+    assert proven == tuple(n for n in TAILS if same(opened.main.uncounted, n))
+    monkeypatch.setattr(opened.main, "uncounted", Uneven(opened.main.uncounted))
     assert opened._lane(Bucket(8, 16, 1)).find_tails() == ()
 
 
@@ -187,7 +187,7 @@ def same(call: Any, size: int) -> bool:
 @pytest.mark.parametrize(("count", "sizes"), [(3, [16, 16, 16, 4]), (9, [16, 16, 16, 9]), (10, [16, 16, 16, 16])])
 def test_a_lane_that_is_padded_often_takes_smaller_calls(count: int, sizes: list[int]) -> None:
     asked = []
-    lane = Lane(16, 1, find_tails=lambda: asked.append(1) or (4, 9))  # type: ignore[func-returns-value]
+    lane = Lane(None, 16, 1, lambda: asked.append(1) or (4, 9))  # type: ignore[arg-type]
     found = []
     for _ in sizes:
         flight = Request(shot(), iter(()), 3, None)  # type: ignore[arg-type]

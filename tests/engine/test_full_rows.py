@@ -11,12 +11,11 @@ from torch import nn
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine import denoiser, torch_engine
+from sdbatch.engine import denoiser
 from sdbatch.engine.full_rows import FullRows, full_rows
-from sdbatch.engine.load import load
 from sdbatch.engine.nets.unet import UNet
 from sdbatch.spec.renderer import Bucket, Picture
-from tests.engine.models import UNET, breaks, render, shot, source
+from tests.engine.models import UNET, breaks, faulty, render, shot, source
 
 
 class Uneven(nn.Conv2d):
@@ -60,7 +59,7 @@ def test_every_shortcut_has_all_rows_and_takes_another_number() -> None:
 def test_smaller_calls_can_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch, helped: bool) -> None:
     """As many sizes as if those convolutions did not depend on the number of rows."""
     plain = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=1))
-    monkeypatch.setattr(torch_engine, "load", lambda *arguments: uneven(load(*arguments)))
+    faulty(monkeypatch, uneven)
     if not helped:
         monkeypatch.setattr(denoiser, "full_rows", lambda *_: 0)
     opened = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=1))
@@ -69,7 +68,7 @@ def test_smaller_calls_can_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_with_half_the_rows_calls_are_those_of_a_fresh_engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_engine, "load", lambda *arguments: uneven(load(*arguments)))
+    faulty(monkeypatch, uneven)
     halved, fresh = (engine.open(source(folder), Runtime(device="cpu", threads=1, workers=1, rows=n)) for n in (8, 4))
 
     def spoil(rows: Any, size: int, out: list[Any]) -> None:
@@ -87,4 +86,4 @@ def test_with_half_the_rows_calls_are_those_of_a_fresh_engine(folder: Path, monk
 @pytest.mark.parametrize(("runtime", "there"), [({}, True), ({"chain_rows": 2}, False)])
 def test_calls_of_a_chains_size_keep_their_bits(folder: Path, runtime: dict[str, Any], there: bool) -> None:
     opened = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=1, **runtime))
-    assert any(isinstance(m, FullRows) for m in opened._denoiser._module.modules()) is there
+    assert any(isinstance(m, FullRows) for m in opened.main.denoiser._module.modules()) is there

@@ -12,7 +12,7 @@ import torch
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine import gpu_errors, torch_engine
+from sdbatch.engine import gpu_errors, torch_engine, weights
 from sdbatch.engine.denoise import Row
 from sdbatch.engine.gpu_errors import is_lost, is_out_of_memory, watched
 from sdbatch.errors import DeviceLost, RenderError
@@ -82,7 +82,7 @@ def test_memory_that_ran_out_unseen_halves_the_rows(small: Any, monkeypatch: pyt
 
 
 def test_memory_that_ran_out_unseen_while_a_picture_is_encoded(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    encode, refused = small._vae.encode, 0
+    encode, refused = small.main.vae.encode, 0
 
     def short(pixels: Any) -> torch.Tensor:
         nonlocal refused
@@ -90,7 +90,7 @@ def test_memory_that_ran_out_unseen_while_a_picture_is_encoded(small: Any, monke
         out: torch.Tensor = encode(pixels)
         return out
 
-    monkeypatch.setattr(small._vae, "encode", short)
+    monkeypatch.setattr(small.main.vae, "encode", short)
     monkeypatch.setattr(small, "_guard", lambda: watched(lambda: refused))
     parent = shot()
     found = render(small, [parent, shot(seed=2, start=Start(parent.id, 0.5))])
@@ -120,7 +120,7 @@ def test_memory_that_lacks_for_the_self_test_ends_the_run(small: Any, monkeypatc
     def full(*_: Any) -> str:
         raise FULL[0]
 
-    monkeypatch.setattr(small._exactness, "denoiser", full)
+    monkeypatch.setattr(small.main.exactness, "denoiser", full)
     with pytest.raises(RenderError, match="out of memory even with one row per call: CUDA out of memory"):
         render(small, [shot()])
     assert small.profile.rows == 1
@@ -133,7 +133,7 @@ def test_a_model_that_does_not_fit_is_not_a_traceback(
     def full(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(torch_engine, "load", full)
+    monkeypatch.setattr(weights, "load_part", full)
     with pytest.raises(RenderError, match=r"out of memory while the model was loaded: CUDA .*\n.*runtime\.device=cpu"):
         engine.open(source(folder), Runtime(device="cpu", threads=1))
 
@@ -159,7 +159,7 @@ def test_a_lost_gpu_while_the_model_is_loaded(folder: Path, monkeypatch: pytest.
     def lost(*_: Any) -> Any:
         raise ILLEGAL
 
-    monkeypatch.setattr(torch_engine, "load", lost)
+    monkeypatch.setattr(weights, "load_part", lost)
     with pytest.raises(DeviceLost):
         engine.open(source(folder), Runtime(device="cpu", threads=1))
 
@@ -169,9 +169,9 @@ def test_a_closed_engine_holds_no_network(folder: Path) -> None:
     found = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=1))
     render(found, [shot(steps=1), shot(steps=1, seed=2, start=Start("jmissing", 0.5))])
     networks = {
-        "denoiser": weakref.ref(found._denoiser._call),
-        "VAE": weakref.ref(found._vae._module),
-        "text encoder": weakref.ref(found._texts._encoder),
+        "denoiser": weakref.ref(found.main.denoiser._call),
+        "VAE": weakref.ref(found.main.vae._module),
+        "text encoder": weakref.ref(found.main.texts._encoder),
     }
     found.close()
     assert {name: ref() is None for name, ref in networks.items()} == dict.fromkeys(networks, True)

@@ -105,7 +105,7 @@ def test_the_denoiser_replays_calls_of_one_size_only() -> None:
 
 @torch.inference_mode()
 def test_texts_are_replayed(opened: Any) -> None:
-    same, stand_in = opened._texts, StandIn()
+    same, stand_in = opened.main.texts, StandIn()
     texts = Texts(same._encoder, Vocabulary.load(CLIP), 75, CPU, Stats())
     texts.graph(stand_in)
     for words in ("a cat", "a (red:1.3) boat", "a cat", "fog"):

@@ -180,9 +180,8 @@ def test_random_weights_are_seeded_and_lively(monkeypatch: pytest.MonkeyPatch) -
     small = {"TEXT": ldm.SMALL_TEXT, "UNET": ldm.SMALL_UNET, "VAE": ldm.SMALL_VAE}
     for name, config in small.items():
         monkeypatch.setattr(architecture, name, config)
-    made = [randomised.states(torch.bfloat16, CPU) for _ in range(2)]
-    for part in ("text_encoder", "unet", "vae"):
-        one, two = made[0][part][1], made[1][part][1]
+    for part in randomised.PARTS:
+        one, two = (randomised.state(part, torch.bfloat16, CPU)[1] for _ in range(2))
         assert all(torch.equal(one[k], v) and v.dtype == torch.bfloat16 for k, v in two.items())
     opened = engine.open(source(kind="random_sd15"), RUN)
     found = list(render(opened, [shot(seed=s) for s in (1, 2)]).values())

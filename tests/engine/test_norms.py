@@ -58,7 +58,7 @@ def test_the_profile_names_them_only_where_bits_differ(folder: Path, dtype: Any,
     """A float32 profile keeps the digest of earlier versions."""
     opened = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=1, rows=4, dtype=dtype))
     assert (norms.VERSION in opened.profile.versions) is named
-    assert any(isinstance(m, norms.Float32Norm) for m in opened._denoiser._module.modules()) is named
+    assert any(isinstance(m, norms.Float32Norm) for m in opened.main.denoiser._module.modules()) is named
 
 
 @pytest.mark.parametrize(

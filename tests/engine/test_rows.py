@@ -114,7 +114,7 @@ def test_rows_wait_for_answers_that_will_fill_their_call(folder: Path, monkeypat
     """Three shots ask six rows at a time, in calls of four: the other two wait, although a worker is idle."""
     several = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=2, rows=4))
     monkeypatch.setattr(several, "_calls", AtOnce(2))
-    monkeypatch.setattr(several, "_fast_calls", False)  # no smaller calls
+    monkeypatch.setattr(policy, "SMALL", 0)  # no smaller calls
     several.stats.reset_counts()
     render(several, [shot(seed=i, steps=6) for i in range(3)])
     assert several.stats.rows_used == 3 * 6 * 2
@@ -140,10 +140,10 @@ def test_one_call_more_than_workers_is_ready(folder: Path, monkeypatch: pytest.M
 
 
 def test_each_text_is_encoded_once(opened: Any) -> None:
-    before = opened._texts.encoded
+    before = opened.main.texts.encoded
     words = "never said before"
     render(opened, [shot(prompt=words, negative=words + " again", seed=i, steps=1) for i in range(6)])
-    assert opened._texts.encoded - before == 2
+    assert opened.main.texts.encoded - before == 2
 
 
 def test_rows_for_is_a_function_of_bucket_and_device() -> None:
@@ -167,7 +167,7 @@ def test_rows_for_is_a_function_of_bucket_and_device() -> None:
 def test_a_broken_shot_fails_alone(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = shot(prompt="poison", guidance=1.0), [shot(seed=i) for i in range(4)]
     alone = {key: result.pixels for key, result in render(opened, good).items()}
-    poison = opened._texts.embedding("poison")
+    poison = opened.main.texts.embedding("poison")
 
     def spoil(rows: Sequence[Row], size: int, out: list[Any]) -> None:
         for i, row in enumerate(rows):
@@ -235,7 +235,7 @@ def test_out_of_memory_while_a_shot_starts_loses_no_shot(folder: Path, monkeypat
     small = engine.open(source(folder), Runtime(device="cpu", threads=1, rows=4))
     parent = shot()
     child = shot(seed=2, start=Start(parent.id, 0.5))
-    encode, calls = small._vae.encode, []
+    encode, calls = small.main.vae.encode, []
 
     def spoil(pixels: Any) -> torch.Tensor:
         calls.append(1)
@@ -243,7 +243,7 @@ def test_out_of_memory_while_a_shot_starts_loses_no_shot(folder: Path, monkeypat
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
         return encode(pixels)
 
-    monkeypatch.setattr(small._vae, "encode", spoil)
+    monkeypatch.setattr(small.main.vae, "encode", spoil)
     found = render(small, [parent, child, shot(start=Start("", 0.5)), shot(seed=3)])
     assert [type(r) for r in found.values()].count(Picture) == 3
     assert [type(r) for r in found.values()].count(Failure) == 1
@@ -254,7 +254,7 @@ def test_out_of_memory_while_a_shot_starts_loses_no_shot(folder: Path, monkeypat
 def test_half_precision_decodes_again_in_fp32(folder: Path, monkeypatch: pytest.MonkeyPatch, broken: float) -> None:
     """One picture at a time: what a VAE call usually holds would take four times as long and ten gigabytes."""
     half = engine.open(source(folder), Runtime(device="cpu", threads=1, dtype="bfloat16", vae_batch=3))
-    module = half._vae._module
+    module = half.main.vae._module
     true, again = module.decode, []
 
     def decode(z: torch.Tensor) -> Any:
@@ -264,10 +264,10 @@ def test_half_precision_decodes_again_in_fp32(folder: Path, monkeypatch: pytest.
 
     def full(z: torch.Tensor) -> Any:
         again.append((len(z), z.dtype))
-        return true.__func__(half._vae._in_fp32(), z)
+        return true.__func__(half.main.vae._in_fp32(), z)
 
     monkeypatch.setattr(module, "decode", decode)
-    half._vae._in_fp32().decode = full
+    half.main.vae._in_fp32().decode = full
     (picture,) = render(half, [shot()]).values()
     assert picture.warnings == (AGAIN, "unverified at 8x8 latents")  # the VAE's batch of three
     assert picture.pixels.std() > 5
@@ -275,14 +275,14 @@ def test_half_precision_decodes_again_in_fp32(folder: Path, monkeypatch: pytest.
 
 
 def test_a_flat_picture_is_marked(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    true = opened._vae._module.decode
+    true = opened.main.vae._module.decode
 
     def decode(z: torch.Tensor) -> Any:
         out = true(z)
         out.sample[:] = 0.5
         return out
 
-    monkeypatch.setattr(opened._vae._module, "decode", decode)
+    monkeypatch.setattr(opened.main.vae._module, "decode", decode)
     (picture,) = render(opened, [shot()]).values()
     assert picture.warnings == (FLAT,)
 

@@ -18,9 +18,10 @@ from sdbatch import engine
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine import torch_engine
 from sdbatch.engine.denoise import Row
+from sdbatch.engine.selftest import Exactness
 from sdbatch.errors import RenderError
 from sdbatch.spec.renderer import Bucket, Failure, Picture
-from tests.engine.models import breaks, render, shot, source
+from tests.engine.models import breaks, faulty, render, shot, source
 
 Hook = Callable[..., Any]
 WIDE = 80  # pixels: 10 latents, a size that start-up does not look at
@@ -52,15 +53,9 @@ def if_wide(hook: Hook) -> Hook:
 @pytest.fixture
 def opened_with(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """``opened_with(fault)`` is an engine whose networks ``fault(parts)`` has changed."""
-    real = torch_engine.load
 
     def opened(fault: Callable[[Any], object], **runtime: Any) -> Any:
-        def load(*args: Any) -> Any:
-            parts = real(*args)
-            fault(parts)
-            return parts
-
-        monkeypatch.setattr(torch_engine, "load", load)
+        faulty(monkeypatch, fault)
         return engine.open(source(folder), Runtime(device="cpu", threads=1, workers=1, **runtime))
 
     return opened
@@ -160,9 +155,9 @@ def test_a_size_is_probed_again_with_half_the_rows(folder: Path, monkeypatch: py
     found = engine.open(source(folder), Runtime(device="cpu", threads=1, workers=1, rows=8, vae_batch=2))
     asked: list[int] = []
     decoded: list[int] = []
-    denoiser, vae = found._exactness._denoise, found._exactness._decode
-    monkeypatch.setattr(found._exactness, "_denoise", lambda rows, n: asked.append(n) or denoiser(rows, n))
-    monkeypatch.setattr(found._exactness, "_decode", lambda z, n: decoded.append(n) or vae(z, n))
+    denoiser, vae = found.main.exactness._denoise, found.main.exactness._decode
+    monkeypatch.setattr(found.main.exactness, "_denoise", lambda rows, n: asked.append(n) or denoiser(rows, n))
+    monkeypatch.setattr(found.main.exactness, "_decode", lambda z, n: decoded.append(n) or vae(z, n))
 
     def spoil(rows: Any, size: int, out: list[Any]) -> None:
         if size > 4:
@@ -207,7 +202,7 @@ def test_a_prediction_that_is_not_finite_ends_the_start(opened_with: Any, dtype:
 
 
 def test_float16_that_is_not_finite_says_what_to_use() -> None:
-    found = torch_engine.Exactness(
+    found = Exactness(
         lambda rows, size: [row.latent * float("nan") for row in rows],
         lambda latents, size: [],
         lambda *_: Row(torch.ones(4, 8, 8), 500.0, torch.ones(77, 32)),

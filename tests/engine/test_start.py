@@ -31,7 +31,7 @@ def test_a_weak_start_keeps_more_of_the_picture(opened: Any) -> None:
     parent = shot(steps=8)
     weak, strong = (shot(seed=2, steps=10, guidance=1.0, start=Start(parent.id, s)) for s in (0.1, 0.9))
     found = render(opened, [parent, weak, strong])
-    seen = opened._vae  # what the VAE alone makes of the parent: the ceiling
+    seen = opened.main.vae  # what the VAE alone makes of the parent: the ceiling
     again = seen.decode([seen.encode(found[parent.id].pixels)], 1)[0].take()[0]
     near, far = (psnr(found[s.id].pixels, again) for s in (weak, strong))
     assert near > far + 1

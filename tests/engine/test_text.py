@@ -16,7 +16,7 @@ from tests.engine.models import CLIP, shot
 
 @pytest.fixture
 def texts(opened: Any) -> Any:
-    same = opened._texts
+    same = opened.main.texts
     return text.Texts(same._encoder, same._vocabulary, same._chunk, same._device, same._stats)
 
 

@@ -25,6 +25,9 @@ class Shots:
         self.asked.append(bucket)
         return self.left.popleft() if self.left else None
 
+    def upcoming(self):
+        return [shot.model.key for shot in self.left]
+
     def picture(self, shot_id):
         return np.full((24, 32, 3), 200, np.uint8)
 
@@ -54,7 +57,7 @@ def test_a_chain_shows_its_parent() -> None:
 def test_it_asks_for_its_bucket_while_it_has_shots_in_hand() -> None:
     feed = Shots(*(still(i).shot for i in range(3)))
     list(FakeRenderer(rows=2).render(feed))
-    assert feed.asked[:2] == [None, Bucket(3, 4, 1)]
+    assert feed.asked[:2] == [None, Bucket(3, 4, 1, weights=still(0).shot.model.key)]
 
 
 def test_long_prompts_are_another_bucket() -> None:

@@ -86,6 +86,9 @@ class Runtime(BaseModel):
     )
     threads: int | None = Field(None, ge=1, le=256, description="CPU threads inside one call; null: 1 on the CPU")
     workers: int | None = Field(None, ge=1, le=256, description="calls at a time on the CPU; null: one per core")
+    weights: float | None = Field(
+        None, gt=0, le=4096, description="GiB of memory for the weights of several models; null: half of it"
+    )
     compile: bool = Field(False, description="torch.compile the blocks of denoiser and VAE (CUDA)")
     exact: bool = Field(True, description="false trades exact bits for speed; records then have a warning")
     writers: int = Field(2, ge=1, le=64, description="threads that write pictures and videos")

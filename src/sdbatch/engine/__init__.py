@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from sdbatch.models.source import Source
 
 
-def open(source: Source, runtime: Runtime) -> Engine:
-    """Load ``source`` with the settings ``runtime``. Raises ConfigError for unsupported settings."""
+def open(source: Source, runtime: Runtime, *others: Source) -> Engine:
+    """Load ``source`` with the settings ``runtime``; ``others`` are loaded when their shots are rendered.
+
+    Raises ConfigError for unsupported settings.
+    """
     start = perf_counter()
     from sdbatch.engine.torch_engine import Engine
 
     imported = perf_counter() - start
-    engine = Engine(source, runtime)
+    engine = Engine((source, *others), runtime)
     engine.stats.seconds["start: torch"] = imported
     return engine
 

@@ -4,6 +4,9 @@ A *lane* holds the shots in flight of one bucket and a queue of their rows. Ever
 lane; a shot with predictions for all its rows takes its next step and queues new rows; when it ends, its latent goes to
 the VAE and the next shot starts. The call shape never changes, so the result does not depend on batch composition.
 
+Shots of different models are in different lanes. A lane of another model starts only when the lanes of the models in
+use can fill no call, so models follow each other, and each is loaded once (``Room``).
+
 Calls are padded only if no ready rows can fill them. To make that rare, rows are ordered by longest remaining
 processing time, so that the requests of a lane end together. Shots that start from a picture go first, because other
 shots wait for them.
@@ -12,105 +15,70 @@ shots wait for them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Protocol
 
 import torch
 
 from sdbatch.engine.calls import Calls
 from sdbatch.engine.decode import AGAIN, FLAT, Decoded, Vae
-from sdbatch.engine.denoise import Row, Steps
-from sdbatch.engine.denoiser import Denoiser
+from sdbatch.engine.denoise import Row
+from sdbatch.engine.lane import Lane, QueuedRow, Request
 from sdbatch.errors import SdbatchError
 from sdbatch.spec.jobs import Shot
-from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels
+from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture
 
 MAX_DECODING = 8  # decoded pictures whose transfer to the host may be pending
-PADDED = 3  # padded calls of a lane before smaller call sizes are tested
 
 
-@dataclass(slots=True, eq=False)
-class Request:
-    """A shot being denoised. ``finish`` turns the whole decoded grid into the shot's pixels."""
+class Room(Protocol):
+    """The memory for weights; models are given by ``Bucket.weights``. Those of lanes with requests are *busy*."""
 
-    shot: Shot
-    steps: Steps
-    left: int  # remaining evaluations
-    finish: Callable[[Pixels], tuple[Pixels, tuple[str, ...]]]
-    pending_rows: int = 0  # rows of the current evaluation
-    predictions: dict[int, torch.Tensor] = field(default_factory=dict)  # by index among the rows of this evaluation
-    latent: torch.Tensor | None = None
+    def fits(self, key: str, busy: Collection[str]) -> bool:
+        """Whether ``key`` can be in memory beside the models ``busy``."""
 
+    def make_room(self, key: str, busy: Collection[str]) -> Collection[str]:
+        """Make room for ``key``; returns the models that have left the memory."""
 
-class QueuedRow(NamedTuple):
-    """A row, its request, and its index among the rows of the evaluation."""
-
-    request: Request
-    place: int
-    row: Row
+    def read_ahead(self, upcoming: Iterable[str], busy: Collection[str]) -> Collection[str]:
+        """Begin to read the next of ``upcoming`` that is not in memory, if there is room; as ``make_room``."""
 
 
-@dataclass(slots=True)
-class Lane:
-    """The requests of one bucket: ``queue`` of rows for the denoiser, ``finished`` requests for the VAE.
+class _Refused(Container[Bucket]):
+    """The buckets that the feed is not asked for: ``called``, and those of weights that are not ``allowed``."""
 
-    ``find_tails`` returns smaller call sizes that give the same bits; it makes some calls itself.
-    """
+    def __init__(self, called: Container[Bucket], allowed: Callable[[str], bool]) -> None:
+        self._called = called
+        self._allowed = allowed
 
-    rows: int
-    vae_rows: int
-    find_tails: Callable[[], tuple[int, ...]] = tuple
-    queue: list[QueuedRow] = field(default_factory=list)
-    finished: deque[Request] = field(default_factory=deque)
-    chain: bool = False  # does not wait for more rows, because other shots wait for its results
-    calls: int = 0  # in flight
-    padded: int = 0
-    tails: tuple[int, ...] = ()
-
-    def take(self, count: int) -> tuple[list[QueuedRow], int]:
-        """(rows, size of the call): at most ``count`` rows, those of chains first, then by longest remaining time.
-
-        The third padded call tests smaller call sizes, once: few lanes are padded often enough to repay the test.
-        """
-        self.queue.sort(key=lambda row: (row.request.shot.start is None, -row.request.left))
-        rows, self.queue = self.queue[:count], self.queue[count:]
-        size = next((n for n in self.tails if len(rows) <= n), self.rows)
-        if len(rows) < size:
-            self.padded += 1
-            self.tails = self.find_tails() if self.padded == PADDED else self.tails
-        return rows, size
-
-    @property
-    def should_call(self) -> bool:
-        """Whether a padded call is better than waiting for predictions whose next rows may fill it."""
-        return bool(self.queue) and (not self.calls or len(self.queue) >= min(self.tails, default=self.rows))
-
-
-class Nets(NamedTuple):
-    """The networks, and the executor of their calls."""
-
-    denoiser: Denoiser
-    vae: Vae
-    calls: Calls
+    def __contains__(self, bucket: object) -> bool:
+        return bucket in self._called or not (isinstance(bucket, Bucket) and self._allowed(bucket.weights))
 
 
 class Server:
     """One ``render``: takes shots from the feed until none is ready and none is in flight.
 
-    ``bucket(shot)`` returns the shot's bucket; ``lane(bucket)`` makes an empty Lane.
+    ``bucket(shot)`` returns the shot's bucket; ``lane(bucket)`` makes an empty Lane. ``room`` is needed for several
+    models.
     """
 
-    def __init__(self, nets: Nets, bucket: Callable[[Shot], Bucket], lane: Callable[[Bucket], Lane]) -> None:
-        self._denoiser, self._vae, self._submit = nets
+    def __init__(
+        self,
+        calls: Calls,
+        bucket: Callable[[Shot], Bucket],
+        lane: Callable[[Bucket], Lane],
+        room: Room | None = None,
+    ) -> None:
+        self._submit = calls
         self._bucket = bucket
         self._new_lane = lane
+        self._room = room
         self._lanes: dict[Bucket, Lane] = {}
         self._last: Lane | None = None  # the lane of the latest call
         self._calls: dict[Future[list[torch.Tensor]], tuple[Lane, list[QueuedRow]]] = {}
-        self._pending_decodes: deque[tuple[Request, Future[list[Decoded]], int]] = deque()
+        self._pending_decodes: deque[tuple[Lane, Request, Future[list[Decoded]], int]] = deque()
         self._failed: list[Failure] = []
         self.active: dict[int, Shot] = {}  # by id(shot): shots in flight
 
@@ -118,6 +86,8 @@ class Server:
         """Yields results in the order of completion. ``prepare(shot, bucket, feed)`` makes a Request."""
         while True:
             full = self._launch(feed, prepare)
+            if self._room is not None:
+                self._forget(self._room.read_ahead(feed.upcoming(), self._busy()))
             failed, self._failed = self._failed, []
             yield from failed
             self._decode(whole=full)
@@ -166,7 +136,7 @@ class Server:
         rows, size = lane.take(count)
         lane.calls += 1
         self._last = lane
-        self._calls[self._submit(partial(self._denoiser, [r.row for r in rows], size))] = (lane, rows)
+        self._calls[self._submit(partial(lane.nets.denoiser, [r.row for r in rows], size))] = (lane, rows)
 
     def _full(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
         """A lane that can fill a call, after taking ready shots from the feed; None if there is none.
@@ -176,15 +146,44 @@ class Server:
         if (chain := self._chain(feed, prepare)) is not None:
             return chain
         called = {bucket: lane.calls for bucket, lane in self._lanes.items() if lane.calls}
-        for bucket in sorted(self._lanes.keys() - called.keys(), key=lambda b: (-b.area, b)):
+        turns = {weights: n for n, weights in enumerate(dict.fromkeys(b.weights for b in self._lanes))}
+        idle = self._lanes.keys() - called.keys()
+        for bucket in sorted(idle, key=lambda b: (turns[b.weights], -b.area, b)):
             if self._fill(bucket, feed, prepare):
                 return self._lanes[bucket]
-        while (shot := feed.take(None, called)) is not None:
+        busy = self._busy()
+        in_use = _Refused(called, lambda weights: self._room is None or weights in busy)
+        if (found := self._new(in_use, feed, prepare)) is not None:
+            return found
+        for bucket in sorted(called, key=lambda b: (turns[b.weights], called[b], -b.area, b)):
+            if self._fill(bucket, feed, prepare):
+                return self._lanes[bucket]
+        return self._next_model(feed, prepare)
+
+    def _new(self, but: Container[Bucket], feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
+        """A lane that can fill a call, after taking shots of any bucket not in ``but``."""
+        while (shot := feed.take(None, but)) is not None:
             started = self._start(shot, feed, prepare)
             if started is not None and self._fill(started, feed, prepare):
                 return self._lanes[started]
-        filled = (b for b in sorted(called, key=lambda b: (called[b], -b.area, b)) if self._fill(b, feed, prepare))
-        return next((self._lanes[b] for b in filled), None)
+        return None
+
+    def _next_model(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
+        """The same for models that are not in use: after the last rows of those that the feed has no more shots of."""
+        if (room := self._room) is None:
+            return None
+        upcoming = set(feed.upcoming())
+        last = (lane for b, lane in self._lanes.items() if b.weights not in upcoming and lane.queue and not lane.calls)
+        if (lane := next(last, None)) is not None:
+            return lane
+        return self._new(_Refused((), lambda weights: room.fits(weights, self._busy())), feed, prepare)
+
+    def _busy(self) -> set[str]:
+        return {bucket.weights for bucket, lane in self._lanes.items() if lane.active}
+
+    def _forget(self, models: Collection[str]) -> None:
+        """Drop the lanes of models that have left the memory."""
+        self._lanes = {bucket: lane for bucket, lane in self._lanes.items() if bucket.weights not in models}
 
     def _chain(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
         """A lane of chains with queued rows, but not the latest one: its small calls alternate with large calls of
@@ -214,6 +213,8 @@ class Server:
         self.active[id(shot)] = shot
         try:
             bucket = self._bucket(shot)
+            if self._room is not None and bucket not in self._lanes:
+                self._forget(self._room.make_room(bucket.weights, self._busy()))
             request = prepare(shot, bucket, feed)
             rows = next(request.steps)
         except (SdbatchError, OSError, ValueError, KeyError) as e:
@@ -223,6 +224,7 @@ class Server:
         if bucket not in self._lanes:
             self._lanes[bucket] = self._new_lane(bucket)
         lane = self._lanes[bucket]
+        lane.active += 1
         self._enqueue(lane, request, rows)
         return bucket
 
@@ -259,29 +261,30 @@ class Server:
             while len(lane.finished) >= (lane.vae_rows if whole else 1):
                 requests = [lane.finished.popleft() for _ in range(min(lane.vae_rows, len(lane.finished)))]
                 latents = [f.latent for f in requests if f.latent is not None]
-                call = self._submit(partial(self._vae.decode, latents, lane.vae_rows))
-                self._pending_decodes.extend((request, call, k) for k, request in enumerate(requests))
+                call = self._submit(partial(lane.nets.vae.decode, latents, lane.vae_rows))
+                self._pending_decodes.extend((lane, request, call, k) for k, request in enumerate(requests))
 
     def _decoded(self, waiting: int) -> Iterator[Picture | Failure]:
         """Yields pictures that are on the host; waits while more than ``waiting`` transfers are pending."""
         while self._pending_decodes and (
             len(self._pending_decodes) > waiting or self._transferred(*self._pending_decodes[0])
         ):
-            request, call, k = self._pending_decodes.popleft()
-            result = self._result(request, call.result()[k])
+            lane, request, call, k = self._pending_decodes.popleft()
+            result = self._result(lane.nets.vae, request, call.result()[k])
+            lane.active -= 1
             del self.active[id(request.shot)]
             yield result
 
     @staticmethod
-    def _transferred(_: Request, call: Future[list[Decoded]], k: int) -> bool:
+    def _transferred(_: Lane, __: Request, call: Future[list[Decoded]], k: int) -> bool:
         return call.done() and call.result()[k].done
 
     @torch.inference_mode()
-    def _result(self, request: Request, decoded: Decoded) -> Picture | Failure:
+    def _result(self, vae: Vae, request: Request, decoded: Decoded) -> Picture | Failure:
         pixels, finite, varied = decoded.take()
         notes: tuple[str, ...] = ()
-        if not (finite and varied) and self._vae.half and request.latent is not None:
-            pixels, finite, varied = self._vae.decode([request.latent], 1, full=True)[0].take()
+        if not (finite and varied) and vae.half and request.latent is not None:
+            pixels, finite, varied = vae.decode([request.latent], 1, full=True)[0].take()
             notes = (AGAIN,)
         if not finite:
             return Failure(request.shot, "the picture is not finite (NaN): try another seed, guidance or runtime.dtype")

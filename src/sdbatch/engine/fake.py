@@ -48,7 +48,7 @@ class FakeRenderer:
     def bucket(self, shot: Shot) -> Bucket:
         chunks = max(1, -(-len(shot.prompt.split()) // _WORDS_PER_CHUNK))
         scale = shot.model.scale
-        return Bucket(-(-shot.height // scale), -(-shot.width // scale), chunks)
+        return Bucket(-(-shot.height // scale), -(-shot.width // scale), chunks, weights=shot.model.key)
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
         """As the engine: several shots of one bucket in flight, another bucket once none of them is left."""

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 
 from sdbatch.engine import architecture, randomised
 from sdbatch.engine.build import build
@@ -22,6 +21,9 @@ from sdbatch.models import ldm
 from sdbatch.models.source import Source
 
 State = dict[str, torch.Tensor]
+
+
+PARTS = ("text_encoder", "unet", "vae")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +41,31 @@ def load(source: Source, device: torch.device, dtype: torch.dtype, own: bool = T
 
     Raises ConfigError with the file or folder that cannot be used.
     """
-    if source.kind.startswith("random"):
-        parts = randomised.states(dtype, device)
-    elif source.file is not None:
-        parts = _single_file(source.file, need_vae=source.vae is None)
-    elif source.folder is not None:
-        names = ["text_encoder", "unet"] + (["vae"] if source.vae is None else [])
-        parts = {name: _from_folder(source.folder / name) for name in names}
+    text, denoiser, vae = (load_part(name, source, device, dtype, own) for name in PARTS)
+    return Components(text, denoiser, vae, safety_checker(source))
+
+
+def load_part(name: str, source: Source, device: torch.device, dtype: torch.dtype, own: bool = True) -> Any:
+    """One component of ``source``, a name in ``PARTS``. Raises ConfigError."""
+    module = build(name, _part(name, source, device, dtype), device, dtype, own)
+    if name == "text_encoder":
+        _skip_layers(module, source)
     else:
-        raise ConfigError.one("model", f"the engine cannot render model kind {source.kind!r}")
-    if source.vae is not None:
-        parts["vae"] = _other_vae(source.vae)
-    modules = {name: build(name, part, device, dtype, own) for name, part in parts.items()}
-    _skip_layers(modules["text_encoder"], source)
-    _check_channels(modules, source)
-    return Components(modules["text_encoder"], modules["unet"], modules["vae"], _safety(source))
+        _check_channels(name, module, source)
+    return module
+
+
+def _part(name: str, source: Source, device: torch.device, dtype: torch.dtype) -> tuple[dict[str, Any], State]:
+    """The (configuration, state) of a component."""
+    if name == "vae" and source.vae is not None:
+        return _other_vae(source.vae)
+    if source.kind.startswith("random"):
+        return randomised.state(name, dtype, device)
+    if source.file is not None:
+        return _SINGLE[name](source.file)
+    if source.folder is not None:
+        return _from_folder(source.folder / name)
+    raise ConfigError.one("model", f"the engine cannot render model kind {source.kind!r}")
 
 
 def _skip_layers(text: Any, source: Source) -> None:
@@ -64,14 +76,14 @@ def _skip_layers(text: Any, source: Source) -> None:
     text.encoder.layers = layers[: len(layers) - skip + 1]
 
 
-def _check_channels(modules: dict[str, Any], source: Source) -> None:
-    for name, key in (("unet", "in_channels"), ("vae", "latent_channels")):
-        found = modules[name].config[key]
-        if found != source.model.channels:
-            raise ConfigError.one("model", f"the {name} works on {found} latent channels, not {source.model.channels}")
+def _check_channels(name: str, module: Any, source: Source) -> None:
+    found = module.config["in_channels" if name == "unet" else "latent_channels"]
+    if found != source.model.channels:
+        raise ConfigError.one("model", f"the {name} works on {found} latent channels, not {source.model.channels}")
 
 
-def _safety(source: Source) -> Path | None:
+def safety_checker(source: Source) -> Path | None:
+    """The folder of the safety checker of ``source``, or None. Raises ConfigError."""
     if not source.safety_checker:
         return None
     folder = source.folder / "safety_checker" if source.folder else None
@@ -84,64 +96,69 @@ def _safety(source: Source) -> Path | None:
 # ---- reading
 
 
-def read(file: Path) -> State:
-    """The tensors of a safetensors file."""
+def read(file: Path, *prefixes: str) -> State:
+    """The tensors of a safetensors file, or those whose names start with one of ``prefixes``."""
     if file.suffix != ".safetensors":
         hint = "convert it to .safetensors; sdbatch opens no other format"
         raise ConfigError.one("model", f"{file} is a pickle file, which can run code when opened", hint)
     try:
-        state: State = load_file(file)
+        with safe_open(file, framework="pt") as f:
+            names = [name for name in f.keys() if not prefixes or name.startswith(prefixes)]  # noqa: SIM118
+            return {name: f.get_tensor(name) for name in names}
     except (OSError, SafetensorError) as e:
         raise ConfigError.one(
             "model", f"{file} cannot be read: {e}", "the file may be truncated: download it again"
         ) from e
-    return state
 
 
 def _from_folder(folder: Path) -> tuple[dict[str, Any], State]:
-    """(configuration, state) of one component in diffusers layout. Full precision is preferred to fp16."""
+    """(configuration, state) of one component in diffusers layout."""
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as e:
         raise ConfigError.one(
             "model", f"{folder}/config.json cannot be read: {e}", "it must be a diffusers folder"
         ) from e
-    files = sorted(folder.glob("*.safetensors"), key=lambda f: (".fp16" in f.name, ".non_ema" in f.name, f.name))
-    if not files:
+    if not (files := weight_files(folder)):
         pickled = "only pickled weights; " if any(folder.glob("*.bin")) else ""
         raise ConfigError.one("model", f"{folder} holds no .safetensors file ({pickled}pickle is refused)")
-    shards = [f for f in files if "-of-" in f.name]
     state: State = {}
-    for file in shards or files[:1]:
+    for file in files:
         state |= read(file)
     return config, state
 
 
-def _single_file(file: Path, need_vae: bool) -> dict[str, tuple[dict[str, Any], State]]:
-    """The parts of a Stable Diffusion 1 checkpoint in A1111's layout."""
-    state = read(file)
-    denoiser = ldm.inside(state, ldm.UNET)
-    text = {
-        k.removeprefix("text_model."): v for k, v in ldm.inside(state, *ldm.TEXT).items() if "position_ids" not in k
-    }
-    if not denoiser or not text:
-        what = f"denoiser ({ldm.UNET}…)" if not denoiser else f"CLIP text encoder ({ldm.TEXT[0]}…)"
-        raise ConfigError.one("model.path", f"{file} has no {what}: it is not a Stable Diffusion 1 checkpoint")
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a component in diffusers layout. Full precision is preferred to fp16."""
+    files = sorted(folder.glob("*.safetensors"), key=lambda f: (".fp16" in f.name, ".non_ema" in f.name, f.name))
+    return [f for f in files if "-of-" in f.name] or files[:1]
+
+
+def _ldm_text(file: Path) -> tuple[dict[str, Any], State]:
+    """The text encoder of a Stable Diffusion 1 checkpoint in A1111's layout."""
+    inner = ldm.inside(read(file, *ldm.TEXT), *ldm.TEXT)
+    text = {k.removeprefix("text_model."): v for k, v in inner.items() if "position_ids" not in k}
+    if not text:
+        raise _not_sd1(file, f"has no CLIP text encoder ({ldm.TEXT[0]}…): it is not a Stable Diffusion 1 checkpoint")
+    try:
+        return architecture.text_config(text), text
+    except (ValueError, KeyError) as e:
+        raise _not_sd1(file, str(e)) from e
+
+
+def _ldm_unet(file: Path) -> tuple[dict[str, Any], State]:
+    denoiser = ldm.inside(read(file, ldm.UNET), ldm.UNET)
+    if not denoiser:
+        raise _not_sd1(file, f"has no denoiser ({ldm.UNET}…): it is not a Stable Diffusion 1 checkpoint")
     try:
         config = architecture.unet_config(denoiser)
-        parts = {
-            "text_encoder": (architecture.text_config(text), text),
-            "unet": (config, ldm.unet(denoiser, config["layers_per_block"])),
-        }
+        return config, ldm.unet(denoiser, config["layers_per_block"])
     except (ValueError, KeyError, StopIteration) as e:
-        raise ConfigError.one("model.path", f"{file}: {e}") from e
-    if need_vae:
-        parts["vae"] = _ldm_vae(file, state)
-    return parts
+        raise _not_sd1(file, str(e)) from e
 
 
-def _ldm_vae(file: Path, state: State) -> tuple[dict[str, Any], State]:
-    inner = ldm.inside(state, ldm.VAE) or state  # a file with nothing but a VAE has no prefix
+def _ldm_vae(file: Path) -> tuple[dict[str, Any], State]:
+    inner = ldm.inside(read(file, ldm.VAE), ldm.VAE) or read(file)  # a file with nothing but a VAE has no prefix
     if "encoder.down.0.block.0.conv1.weight" not in inner:
         raise ConfigError.one(
             "model.vae", f"{file} holds no VAE in Stable Diffusion's layout", "give one with model.vae=…"
@@ -150,7 +167,14 @@ def _ldm_vae(file: Path, state: State) -> tuple[dict[str, Any], State]:
     return config, ldm.vae(inner, len(config["block_out_channels"]))
 
 
+def _not_sd1(file: Path, why: str) -> ConfigError:
+    return ConfigError.one("model.path", f"{file}: {why}")
+
+
+_SINGLE = {"text_encoder": _ldm_text, "unet": _ldm_unet, "vae": _ldm_vae}
+
+
 def _other_vae(path: Path) -> tuple[dict[str, Any], State]:
     if path.is_dir():
         return _from_folder(path if (path / "config.json").exists() else path / "vae")
-    return _ldm_vae(path, read(path))
+    return _ldm_vae(path)

@@ -17,20 +17,29 @@ SEED = 1
 BANK = 2**22 + 9  # odd, so that equal shapes get different slices
 
 
-def states(dtype: torch.dtype, device: torch.device) -> dict[str, tuple[dict[str, Any], dict[str, torch.Tensor]]]:
-    """(configuration, state) of text encoder, denoiser and VAE."""
+PARTS = ("text_encoder", "unet", "vae")
+
+
+def config(name: str) -> dict[str, Any]:
+    """The configuration of a component."""
+    return {"text_encoder": architecture.TEXT, "unet": architecture.UNET, "vae": architecture.VAE}[name]
+
+
+def shapes(name: str) -> dict[str, torch.Size]:
+    """The weights of a component and their shapes."""
+    return {key: p.shape for key, p in empty(name, config(name)).named_parameters()}
+
+
+def state(name: str, dtype: torch.dtype, device: torch.device) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """(configuration, state) of the text encoder, the denoiser or the VAE."""
     bank = torch.rand(BANK, generator=torch.Generator().manual_seed(SEED)).mul_(2).sub_(1).to(device)
-    configs = {"text_encoder": architecture.TEXT, "unet": architecture.UNET, "vae": architecture.VAE}
-    out: dict[str, tuple[dict[str, Any], dict[str, torch.Tensor]]] = {}
-    place = 0
-    for name, config in configs.items():
-        shapes = {key: p.shape for key, p in empty(name, config).named_parameters()}
-        state = {}
-        for key, shape in shapes.items():
-            state[key] = _weight(key, shape, bank, place).to(dtype)
-            place = (place + shape.numel()) % BANK
-        out[name] = (config, state)
-    return out
+    before = PARTS[: PARTS.index(name)]
+    place = sum(shape.numel() for other in before for shape in shapes(other).values()) % BANK
+    out = {}
+    for key, shape in shapes(name).items():
+        out[key] = _weight(key, shape, bank, place).to(dtype)
+        place = (place + shape.numel()) % BANK
+    return config(name), out
 
 
 def _weight(key: str, shape: torch.Size, bank: torch.Tensor, place: int) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Feed, Pixels
@@ -20,12 +20,16 @@ class RetryFeed:
     def requeue(self, shots: Iterable[Shot]) -> None:
         self._shots.extend(shots)
 
-    def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
+    def take(self, bucket: Bucket | None = None, but: Container[Bucket] = ()) -> Shot | None:
         for shot in self._shots:
             if (own := self._bucket(shot)) == bucket or (bucket is None and own not in but):
                 self._shots.remove(shot)
                 return shot
         return self._feed.take(bucket, but)
+
+    def upcoming(self) -> Iterator[str]:
+        yield from (self._bucket(shot).weights for shot in self._shots)
+        yield from self._feed.upcoming()
 
     def picture(self, shot_id: str) -> Pixels:
         return self._feed.picture(shot_id)

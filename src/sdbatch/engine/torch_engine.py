@@ -1,10 +1,10 @@
-"""The torch renderer: loads a model once and renders shots with it. Combines the other modules of this package."""
+"""The torch renderer: loads models and renders shots with them. Combines the other modules of this package."""
 
 from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -14,26 +14,22 @@ import torch
 
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine import cpu, policy
-from sdbatch.engine.attention import order_for, use_xformers
-from sdbatch.engine.batching import Lane, Nets, Request, Server
+from sdbatch.engine.attention import order_for
+from sdbatch.engine.batching import Server
 from sdbatch.engine.calls import Calls
-from sdbatch.engine.decode import Vae
-from sdbatch.engine.denoise import Recipe, Row, denoise
-from sdbatch.engine.denoiser import Denoiser
+from sdbatch.engine.denoise import Recipe, denoise
 from sdbatch.engine.device import cpuinfo, failed_to_compile, prepare, versions
 from sdbatch.engine.gpu_errors import device_lost, is_lost, is_out_of_memory, ooms, reason, user_error, watched
 from sdbatch.engine.graphs import CudaRecorder
 from sdbatch.engine.init_image import init_image
-from sdbatch.engine.load import Components, load
-from sdbatch.engine.norms import applies, norms_in_float32
+from sdbatch.engine.lane import Lane, Request
+from sdbatch.engine.loaded import Loaded, Settings, vocabulary
 from sdbatch.engine.retry_feed import RetryFeed
-from sdbatch.engine.safety import Safety
-from sdbatch.engine.selftest import EACH_SIZE, Exactness, same_bits
+from sdbatch.engine.selftest import EACH_SIZE
 from sdbatch.engine.stats import Stats
-from sdbatch.engine.text import Texts
-from sdbatch.errors import RenderError, SdbatchError
+from sdbatch.engine.weights import Weights, usual_budget
+from sdbatch.errors import ConfigError, RenderError, SdbatchError
 from sdbatch.models.source import Source
-from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.spec.canvas import Size, crop, latent
 from sdbatch.spec.cost import chunks_of, table_of
 from sdbatch.spec.jobs import Shot
@@ -45,28 +41,41 @@ log = logging.getLogger(__name__)
 
 
 class Engine:
-    """The torch :class:`sdbatch.spec.renderer.Renderer`. Raises ConfigError and RenderError while opening."""
+    """The torch :class:`sdbatch.spec.renderer.Renderer`. Raises ConfigError and RenderError while opening.
 
-    def __init__(self, source: Source, runtime: Runtime) -> None:
+    ``sources`` are the models of its shots. The first of them that can be loaded is ``main``: the self-test's verdict
+    on it is the profile's. The profile depends on the models of a plan, but not on their order.
+    """
+
+    def __init__(self, sources: Sequence[Source], runtime: Runtime) -> None:
         self.stats = Stats()
         try:
-            self._open(source, runtime)
+            self._open(sources, runtime)
         except Exception as e:
             if (error := user_error(e)) is None:
                 raise
             raise error from e
 
-    def _open(self, source: Source, runtime: Runtime) -> None:
+    def _open(self, sources: Sequence[Source], runtime: Runtime) -> None:
         with self.stats.clock("start: device"):
-            self._device = prepare(runtime)
-        with self.stats.clock("start: weights"):
-            parts = load(source, self._device.where, self._device.dtype)
-        self._source = source
-        self._vocabulary = Vocabulary.load(source.vocabulary)
-        self._tested_tails: dict[tuple[Bucket, int], tuple[int, ...]] = {}
+            device = self._device = prepare(runtime)
         self._notes = () if runtime.exact else (INEXACT,)
-        self._guard = partial(watched, partial(ooms, self._device.where)) if runtime.exact else nullcontext
-        self.profile: Profile = self._assemble(parts, runtime)
+        self._guard = partial(watched, partial(ooms, device.where)) if runtime.exact else nullcontext
+        cuda = device.type == "cuda"
+        self._order = order_for(device.type, torch.cuda.get_device_capability(device.where) if cuda else (0, 0))
+        chain_rows = policy.CHAIN_ROWS.get(device.type, 0) if runtime.chain_rows is None else runtime.chain_rows
+        each_size = runtime.exact and device.type in EACH_SIZE
+        settings = Settings(device, self.stats, self._order, runtime.compile, chain_rows, each_size)
+        budget = usual_budget(device.where) if runtime.weights is None else int(runtime.weights * 2**30)
+        self._weights = Weights(sources, settings, budget)
+        with self.stats.clock("start: weights"):
+            self.main = self._first_model(sources)
+        self._calls = Calls(device.workers, device.threads, self._guard)
+        self.stats.workers = device.workers
+        self._hint = (
+            cpu.hint(str(device.dtype).removeprefix("torch."), runtime.dtype, cpuinfo()) if device.type == "cpu" else ""
+        )
+        self.profile: Profile = self._profile_of(runtime, settings)
         with self.stats.clock("start: self-test"):
             try:
                 self._self_test()
@@ -76,50 +85,26 @@ class Engine:
                 raise
         self.stats.reset_counts()
 
-    def _assemble(self, parts: Components, runtime: Runtime) -> Profile:
-        """Wrap the modules; returns the profile."""
-        device = self._device
-        cuda = device.type == "cuda"
-        self._order = order_for(device.type, torch.cuda.get_device_capability(device.where) if cuda else (0, 0))
-        if device.attention == "xformers":
-            use_xformers(parts.denoiser)
-        if applies(device.where, device.dtype):
-            norms_in_float32(parts.denoiser)
-            norms_in_float32(parts.vae)
-        self._denoiser = Denoiser(parts.denoiser, device.where, self.stats, self._order)
-        self._vae = Vae(parts.vae, device.where, self.stats, self._order)
-        if runtime.compile:
-            self._denoiser.compile()
-            self._vae.compile()
-        memory = torch.cuda.get_device_properties(device.where).total_memory if cuda else 0
-        chain_rows = policy.CHAIN_ROWS.get(device.type, 0) if runtime.chain_rows is None else runtime.chain_rows
-        self._uncounted = partial(self._denoiser, counted=False)
-        self._small = self._small_size(runtime.compile)
-        self._fast_calls = device.type == "cpu" and self._denoiser.size < policy.SMALL
-        self._calls = Calls(device.workers, device.threads, self._guard)
-        self.stats.workers = device.workers
-        self._texts = Texts(parts.text, self._vocabulary, self._source.chunk, device.where, self.stats)
-        if cuda:
-            self._texts.graph(CudaRecorder())
-            self._denoiser.graph(chain_rows, CudaRecorder())
-        self._hint = (
-            cpu.hint(str(device.dtype).removeprefix("torch."), runtime.dtype, cpuinfo()) if device.type == "cpu" else ""
-        )
-        self._safety = Safety(parts.safety, device.where, device.dtype) if parts.safety else None
-        decode = partial(self._vae.decode, counted=False)
-        each_size = runtime.exact and device.type in EACH_SIZE
-        self._exactness = Exactness(self._uncounted, decode, self._probe_row, device.dtype, each_size)
-        return self._profile_of(runtime, chain_rows, memory)
+    def _first_model(self, sources: Sequence[Source]) -> Loaded:
+        """The first of ``sources`` that can be loaded; the shots of others will fail. Raises ConfigError."""
+        wrong: list[ConfigError] = []
+        for source in sources:
+            try:
+                return self._weights.get(source.model.key)
+            except ConfigError as e:
+                wrong.append(e)
+        raise wrong[0]
 
-    def _profile_of(self, runtime: Runtime, chain_rows: int, memory: int) -> Profile:
+    def _profile_of(self, runtime: Runtime, settings: Settings) -> Profile:
         device = self._device
+        memory = torch.cuda.get_device_properties(device.where).total_memory if settings.cuda else 0
         return Profile(
             renderer="torch",
             device=device.type,
             device_name=device.name,
             dtype=str(device.dtype).removeprefix("torch."),
-            rows=runtime.rows or policy.usual_rows(device.type, self._denoiser.size, memory),
-            chain_rows=chain_rows,
+            rows=runtime.rows or policy.usual_rows(device.type, self._weights.largest(self.main), memory),
+            chain_rows=settings.chain_rows,
             vae_batch=runtime.vae_batch or policy.VAE_BATCH[device.type],
             threads=device.threads,
             attention=self._attention,
@@ -134,9 +119,9 @@ class Engine:
         if self.profile.exact == NOT_REQUESTED:
             exact = "not exact (runtime.exact=false)"
         else:
-            size = self._small
+            size = self.main.small
             verdict = self.profile.exact if self.profile.exact == "exact" else f"not exact ({self.profile.exact})"
-            others = "tested at first use" if self._exactness.each_size else "unverified"
+            others = "tested at first use" if self.main.settings.each_size else "unverified"
             exact = f"{verdict} at {size.height}x{size.width} latents, other sizes {others}"
         return "\n".join(filter(None, (f"{self.profile.line()}, {exact}", self._device.note, self._hint)))
 
@@ -147,9 +132,11 @@ class Engine:
 
     def bucket(self, shot: Shot) -> Bucket:
         """The shot's bucket. Its number of text chunks is that of the longest of the shot's texts."""
+        source = self._weights.source_of(shot.model)
         h, w = latent(Size(shot.width, shot.height), shot.model.scale)
         chain = bool(self.profile.chain_rows) and shot.start is not None
-        return Bucket(h, w, chunks_of(shot, self._vocabulary, self._source.chunk), chain)
+        chunks = chunks_of(shot, vocabulary(source.vocabulary), source.chunk)
+        return Bucket(h, w, chunks, chain, source.model.key)
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
         """Yields results in the order of completion. Out of memory halves the rows per call: another profile.
@@ -166,7 +153,8 @@ class Engine:
     def _render(self, feed: Feed) -> Iterator[Picture | Failure]:
         again = RetryFeed(feed, self.bucket)
         while True:
-            server = Server(Nets(self._denoiser, self._vae, self._calls), self.bucket, self._lane)
+            room = self._weights if len(self._weights.sources) > 1 else None
+            server = Server(self._calls, self.bucket, self._lane, room)
             try:
                 self._self_test()
                 yield from server.run(again, self._request)
@@ -193,44 +181,39 @@ class Engine:
     def close(self) -> None:
         """Release the memory."""
         self._calls.close()
-        del self._denoiser, self._uncounted, self._exactness, self._vae, self._texts, self._safety
+        self._weights.close()
+        del self.main
         gc.collect()  # modules have reference cycles
         if self._device.type == "cuda":
             with suppress(torch.AcceleratorError):  # the GPU is lost
                 torch.cuda.empty_cache()
 
     def _lane(self, bucket: Bucket) -> Lane:
-        rows, vae_rows = self._sizes(bucket)
+        loaded = self._loaded(bucket)
+        rows, vae_rows = self._sizes(bucket, loaded)
         if bucket.chain:
-            return Lane(rows, vae_rows, chain=True)
-        return Lane(rows, vae_rows, partial(self._tails, bucket, rows))
+            return Lane(loaded, rows, vae_rows, chain=True)
+        return Lane(loaded, rows, vae_rows, partial(loaded.tails, bucket, rows))
 
-    def _sizes(self, bucket: Bucket) -> tuple[int, int]:
+    def _loaded(self, bucket: Bucket) -> Loaded:
+        return self._weights.get(bucket.weights) if bucket.weights else self.main
+
+    def _sizes(self, bucket: Bucket, loaded: Loaded) -> tuple[int, int]:
         """Rows per denoiser call and pictures per VAE call."""
         if bucket.chain:
             return min(self.profile.chain_rows, self.profile.rows), 1
-        native = (self._source.native // self._source.model.scale) ** 2
-        rows = policy.rows_for(bucket, native, self.profile.rows, self._device.type)
-        return rows, policy.vae_rows_for(bucket.area, native, self.profile.vae_batch)
-
-    def _tails(self, bucket: Bucket, rows: int) -> tuple[int, ...]:
-        """Smaller call sizes that give the same bits in this bucket; tested, if a test is fast."""
-        smaller = tuple(n for n in policy.TAILS if n < rows)
-        if not (self._fast_calls and smaller):
-            return ()
-        if (bucket, rows) not in self._tested_tails:
-            self._tested_tails[bucket, rows] = same_bits(self._uncounted, self._probe_row(bucket), rows, smaller)
-        return self._tested_tails[bucket, rows]
+        rows = policy.rows_for(bucket, loaded.native, self.profile.rows, self._device.type)
+        return rows, policy.vae_rows_for(bucket.area, loaded.native, self.profile.vae_batch)
 
     def _request(self, shot: Shot, bucket: Bucket, feed: Feed) -> Request:
         """The request of ``shot``: its inputs, and the postprocessing of its decoded picture."""
-        model = shot.model
+        model, loaded = shot.model, self._loaded(bucket)
         start = init_image(shot, shot.start, feed) if shot.start else None
         with self._guard():
-            notes = self._notes or self._exactness.notes(bucket, *self._sizes(bucket))
-            known = start.known(shot, self._vae, self._device.where) if start else None
+            notes = self._notes or self._inexact(loaded) + loaded.exactness.notes(bucket, *self._sizes(bucket, loaded))
+            known = start.known(shot, loaded.vae, self._device.where) if start else None
             table = table_of(shot)
-            wording = self._texts.of(shot, bucket.chunks, table.steps)
+            wording = loaded.texts.of(shot, bucket.chunks, table.steps)
         shape = (model.channels, bucket.height, bucket.width)
         recipe = Recipe(shot, table, wording, shape, known)
         left, top, right, bottom = crop(Size(shot.width, shot.height), model.scale)
@@ -239,10 +222,15 @@ class Engine:
             self.stats.pictures += 1
             picture = np.ascontiguousarray(grid[top:bottom, left:right])
             picture = start.paste(picture) if start else picture
-            picture, blanked = self._safety(picture) if self._safety else (picture, ())
+            picture, blanked = loaded.safety(picture) if loaded.safety else (picture, ())
             return picture, blanked + notes
 
         return Request(shot, denoise(recipe, self._device.where), table.evaluations, finish)
+
+    def _inexact(self, loaded: Loaded) -> tuple[str, ...]:
+        """A warning if the self-test of this model has another verdict than the profile, which is that of ``main``."""
+        found = self.profile.exact if loaded is self.main else loaded.verdict(self.profile.rows)
+        return () if found == self.profile.exact else (f"not exact with these weights: the denoiser's {found}",)
 
     def _fewer_rows(self, reason: str) -> None:
         rows, vae = self.profile.rows // 2, max(1, self.profile.vae_batch // 2)
@@ -257,8 +245,6 @@ class Engine:
     @torch.inference_mode()
     def _self_test(self) -> None:
         """Set the profile's verdict, from a test at a small size. Repeated after the rows per call are halved."""
-        if self._fast_calls and not self.profile.chain_rows:  # _tails may be asked for
-            self._denoiser.full_rows(self.profile.rows)
         found = self._verdict()
         if self.profile.exact != NOT_REQUESTED:
             self.profile = replace(self.profile, exact=found)
@@ -266,35 +252,22 @@ class Engine:
     def _verdict(self) -> str:
         """The self-test's verdict; if cuDNN's attention fails, that of the next kernel."""
         try:
-            found = self._exactness.denoiser(self._small, self.profile.rows)
+            found = self.main.verdict(self.profile.rows)
             if found == "exact" or not self._without_cudnn(found):
                 return found
         except RuntimeError as e:
             if isinstance(e, torch.OutOfMemoryError) or not self._without_cudnn(reason(e)):
                 raise
-        return self._exactness.denoiser(self._small, self.profile.rows)
+        return self.main.verdict(self.profile.rows)
 
     def _without_cudnn(self, why: str) -> bool:
         """Remove cuDNN's attention, which changes the profile; whether it was in use."""
         if not self._order.without_cudnn():
             return False
         log.warning("cuDNN's attention failed the self-test (%s): continuing without it", why)
-        self._exactness.forget()
         self.profile = replace(self.profile, attention=self._attention)
-        if self._device.type == "cuda":  # graphs contain its kernels
-            self._denoiser.graph(self.profile.chain_rows, CudaRecorder())
+        for loaded in self._weights.in_memory.values():
+            loaded.exactness.forget()
+            if self._device.type == "cuda":  # graphs contain its kernels
+                loaded.denoiser.graph(self.profile.chain_rows, CudaRecorder())
         return True
-
-    def _small_size(self, compiled: bool) -> Bucket:
-        """The bucket of the self-test: small, or of the native size if every shape is compiled."""
-        side = self._source.native // self._source.model.scale
-        if not compiled:
-            side = min(side, 16 if self._device.type == "cuda" or self._denoiser.size < policy.SMALL else 8)
-        return Bucket(side, side, 1)
-
-    def _probe_row(self, bucket: Bucket) -> Row:
-        """A row in the shape of ``bucket``, as a representative of all others."""
-        shape = (self._source.model.channels, bucket.height, bucket.width)
-        latent = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-        text = self._texts.embedding("a photo of a cat").repeat(bucket.chunks, 1)
-        return Row(latent.to(self._device.where), 500.0, text)

@@ -1,14 +1,15 @@
 """The order in which units of work are rendered. Does not know jobs.
 
-Largest bucket first; within a bucket, longest processing time first (Graham 1969), because long work that starts late
-leaves rows unused at the end. At 16 rows the rule raises the share of used rows from 0.83 to 0.96.
+One model after the other, in the order of the plan; of a model the largest bucket first; within a bucket, longest
+processing time first (Graham 1969), because long work that starts late leaves rows unused at the end. At 16 rows the
+rule raises the share of used rows from 0.83 to 0.96.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections import deque
-from collections.abc import Collection
+from collections import Counter, deque
+from collections.abc import Container, Iterator
 
 import numpy as np
 
@@ -37,6 +38,9 @@ class _BucketQueue:
         self._units = array("q", units[order].tobytes())
         self._weights, self._ranks = array("f"), array("q")
 
+    def __len__(self) -> int:
+        return len(self._units) - self._at + len(self._resumed)
+
     def wake(self, unit: int) -> None:
         self._resumed.append(unit)
 
@@ -56,23 +60,32 @@ class WorkQueue:
         self._lanes: dict[Bucket, _BucketQueue] = {}
         self._blocked: dict[str, list[tuple[Bucket, int]]] = {}  # shot -> units that wait for it
         self._missing: dict[int, int] = {}  # blocked unit -> number of shots that it waits for
+        self._waiting: Counter[Bucket] = Counter()  # blocked units
 
     def add(self, bucket: Bucket, unit: int, parents: tuple[str, ...] = (), weight: float = 0.0, rank: int = 0) -> None:
         """Add a unit that is ready once the shots ``parents`` exist.
 
         ``weight``: evaluations of the unit and of the units that depend on it; ``rank``: the order of equal weights.
         """
-        lane = self._lanes.get(bucket) or self._lanes.setdefault(bucket, _BucketQueue())
+        lane = self._lane(bucket)
         for parent in parents:
             self._blocked.setdefault(parent, []).append((bucket, unit))
         if parents:
             self._missing[unit] = len(parents)
+            self._waiting[bucket] += 1
         else:
             lane.add(unit, weight, rank)
 
+    def _lane(self, bucket: Bucket) -> _BucketQueue:
+        if (lane := self._lanes.get(bucket)) is None:
+            lane = self._lanes[bucket] = _BucketQueue()
+        return lane
+
     def sort(self) -> None:
         """Sort buckets and units; call it once all units are added."""
-        self._lanes = dict(sorted(self._lanes.items(), key=lambda item: (-item[0].area, item[0])))
+        turn = {weights: n for n, weights in enumerate(dict.fromkeys(b.weights for b in self._lanes))}
+        order = sorted(self._lanes, key=lambda b: (turn[b.weights], -b.area, b))
+        self._lanes = {bucket: self._lanes[bucket] for bucket in order}
         for lane in self._lanes.values():
             lane.sort()
 
@@ -82,13 +95,18 @@ class WorkQueue:
             self._missing[unit] -= 1
             if not self._missing[unit]:
                 del self._missing[unit]
+                self._waiting[bucket] -= 1
                 self._lanes[bucket].wake(unit)
 
     def requeue(self, bucket: Bucket, unit: int) -> None:
         """Return a popped unit to the front of the queue of ``bucket``."""
         self._lanes[bucket].wake(unit)
 
-    def pop(self, bucket: Bucket | None, but: Collection[Bucket] = ()) -> int | None:
+    def upcoming(self) -> Iterator[str]:
+        """The weights of the buckets with units that were not popped, in order."""
+        return (bucket.weights for bucket, lane in self._lanes.items() if len(lane) or self._waiting[bucket])
+
+    def pop(self, bucket: Bucket | None, but: Container[Bucket] = ()) -> int | None:
         """The next ready unit of ``bucket``, or with None of any bucket not in ``but``; None if none is ready."""
         lanes = (lane for b, lane in self._lanes.items() if (b not in but if bucket is None else b == bucket))
         return next((unit for lane in lanes if (unit := lane.pop()) is not None), None)

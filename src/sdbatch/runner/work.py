@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 
 from sdbatch import motion
@@ -72,7 +72,7 @@ class Work:
         self._dependencies.share((self._plan.ids[i], i) for i in plain)
         self._queue.sort()
 
-    def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
+    def take(self, bucket: Bucket | None = None, but: Container[Bucket] = ()) -> Shot | None:
         with self._signals.uninterruptible(), self._lock:
             self._share.refresh_if_due()
             if self._signals.draining:
@@ -87,6 +87,10 @@ class Work:
                 if self._should_render(unit):
                     return self._start(unit)
             return None
+
+    def upcoming(self) -> list[str]:
+        with self._lock:
+            return list(self._queue.upcoming())
 
     def picture(self, shot_id: str) -> Pixels:
         return self._cache.load(shot_id)

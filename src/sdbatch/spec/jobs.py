@@ -90,6 +90,11 @@ class Model:
     clip_skip: int = 1
     vae: str = ""
 
+    @property
+    def key(self) -> str:
+        """``w`` and 16 hex digits: shots with equal keys are rendered with the same weights."""
+        return _model_key(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Camera:
@@ -226,9 +231,14 @@ def sampler_spec(name: str) -> Mapping[str, Any]:
     return spec(SAMPLERS[name])
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def model_spec(model: Model) -> Mapping[str, Any]:
     return spec(model)
+
+
+@lru_cache(maxsize=1024)
+def _model_key(model: Model) -> str:
+    return digest(model_spec(model), "w")
 
 
 @dataclass(frozen=True, slots=True)

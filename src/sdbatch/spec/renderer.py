@@ -5,7 +5,7 @@ The torch engine and the fake renderer implement :class:`Renderer`. The runner k
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, NamedTuple, Protocol
 
@@ -21,15 +21,17 @@ UNVERIFIED = "unverified"  # first word of the warning that equal bits were not 
 
 
 class Bucket(NamedTuple):
-    """Shots whose rows fit into the same call: latent height and width, and the number of text chunks.
+    """Shots whose rows fit into the same call: latent height and width, the number of text chunks, and the weights.
 
-    ``chain``: for shots that start from another shot's picture, where these have smaller calls than others.
+    ``chain``: for shots that start from another shot's picture, where these have smaller calls than others. ``weights``
+    is the ``Model.key`` of the shots' model.
     """
 
     height: int
     width: int
     chunks: int
     chain: bool = False
+    weights: str = ""
 
     @property
     def area(self) -> int:
@@ -115,8 +117,11 @@ class Failure:
 class Feed(Protocol):
     """The source of a renderer's shots. After each result of ``render`` more shots may be ready."""
 
-    def take(self, bucket: Bucket | None = None, but: Collection[Bucket] = ()) -> Shot | None:
+    def take(self, bucket: Bucket | None = None, but: Container[Bucket] = ()) -> Shot | None:
         """The next ready shot of ``bucket``, or with None of any bucket not in ``but``; None if none is ready now."""
+
+    def upcoming(self) -> Iterable[str]:
+        """``Bucket.weights`` of the shots that were not taken yet, ready or not, in the order of their turn."""
 
     def picture(self, shot_id: str) -> Pixels:
         """The picture (height, width, 3) of an earlier shot, equal to the stored one. Raises RenderError."""
