@@ -42,21 +42,15 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     with every mistake.
     """
     from sdbatch.config.hydra_source import compose_data
-    from sdbatch.tasks.dispatch import checked
+    from sdbatch.tasks.dispatch import checked, merged
 
     if isinstance(source, Mapping):
         composed = compose_data(overrides)
-        return Experiment(checked(_merged(composed.data, source), composed.given))
+        return Experiment(checked(merged(composed.data, source), composed.given))
     file = Path(source).expanduser()
     named = isinstance(source, str) and file.suffix not in (".yaml", ".yml")
     composed = compose_data([f"+experiment={source}", *overrides]) if named else compose_data(overrides, file)
     return Experiment(checked(composed.data, composed.given))
-
-
-def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with the keys of ``more``; sections are merged, as Hydra does."""
-    both = {k: (base[k], v) for k, v in more.items() if isinstance(base.get(k), Mapping) and isinstance(v, Mapping)}
-    return {**base, **more, **{k: _merged(old, new) for k, (old, new) in both.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +177,10 @@ class _Run(Observer):
         self._thread.start()
 
     def _render(self) -> None:
-        from sdbatch.tasks.render import here
+        from sdbatch.tasks.render import How, here
 
         try:
-            here(self._work, Progress(), self, self._signals)
+            here(self._work, Progress(), self, How(self._signals))
             self._queue.put(None)
         except BaseException as e:
             self._queue.put(e)

@@ -30,14 +30,19 @@ class _Stopped(KeyboardInterrupt):
     """A run of ``-m`` was interrupted and has said so: those that follow must not start."""
 
 
-def main() -> None:
-    """Run one command line and exit with its code."""
+def main(first: tuple[str, ...] = ()) -> None:
+    """Run one command line, ``first`` and the arguments of this program, and exit with its code."""
     streams.install()
-    code = run(sys.argv[1:])
+    code = run([*first, *sys.argv[1:]])
     if lost := streams.lost_output():
         _complain(f"the output could not be written: {lost}")
         code = code or 1
     sys.exit(code)
+
+
+def studio() -> None:
+    """``sdbatch-studio``: the same as ``sdbatch task=studio``."""
+    main(("task=studio",))
 
 
 def run(arguments: list[str]) -> int:
@@ -48,8 +53,8 @@ def run(arguments: list[str]) -> int:
     if "--version" in arguments:
         sys.stdout.write(f"sdbatch {__version__}\n")
         return 0
-    if arguments == ["--worker"]:  # started by ``workers``; the configuration comes on standard input
-        return _execute(_work)
+    if len(arguments) == 1 and (process := _PROCESSES.get(arguments[0])) is not None:
+        return _execute(process)
     try:
         return _compose(arguments)
     except ConfigError as e:
@@ -115,6 +120,18 @@ def _work() -> int:
     from sdbatch.tasks.render import work
 
     return work()
+
+
+def _render_for_studio() -> int:
+    from sdbatch.studio.child import run
+
+    return run()
+
+
+_PROCESSES = {  # started by ``workers`` and ``studio``, which write orders to standard input
+    "--worker": _work,
+    "--studio-renderer": _render_for_studio,
+}
 
 
 def _execute(task: Callable[[], int], name: str = "") -> int:

@@ -26,6 +26,7 @@ from sdbatch.config.tasks import (
     ReproduceSettings,
     SheetSettings,
     StatusSettings,
+    StudioSettings,
     VerifySettings,
 )
 from sdbatch.motion.settings import Motion
@@ -175,6 +176,7 @@ class Experiment(Section):
     final: FinalSettings = Field(FinalSettings(), description="selected jobs with other settings")
     submit: SubmitSettings = Field(SubmitSettings(), description="jobs of a SLURM cluster")
     status: StatusSettings = Field(StatusSettings(), description="the progress of all workers")
+    studio: StudioSettings = Field(StudioSettings(), description="the form in the browser")
     init: InitSettings = Field(InitSettings(), description="a new project")
     prune: PruneSettings = Field(PruneSettings(), description="removing what no plan needs")
 

@@ -16,6 +16,7 @@ import hydra
 from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -160,6 +161,7 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
         with ExitStack() as stack:
             if file is not None:
                 arguments = [*_file(file, stack), *arguments]
+            stack.enter_context(_own_hydra())
             stack.enter_context(hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"))
             data = _plain_data(hydra.compose("config", arguments))
         return Composed(data, _keys_of(list(overrides)), ())
@@ -167,6 +169,17 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
         if problems := list(_problems(error)):
             raise ConfigError(problems) from error
         raise
+
+
+@contextmanager
+def _own_hydra() -> Iterator[None]:
+    """Put Hydra's global state aside: a task of the command line, or the user's program, runs inside of Hydra."""
+    state = GlobalHydra.instance()
+    before, state.hydra = state.hydra, None
+    try:
+        yield
+    finally:
+        state.hydra = before
 
 
 def _check_flags(flags: list[str]) -> None:

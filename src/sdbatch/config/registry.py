@@ -60,6 +60,7 @@ TASKS: dict[str, Task] = {
     "status": Task("progress, and the state of every worker", "sdbatch.tasks.status"),
     "submit": Task("an array of SLURM jobs that render together", "sdbatch.tasks.submit"),
     "collect": Task("merge records and rebuild the gallery after array jobs", "sdbatch.tasks.collect"),
+    "studio": Task("a form in the browser, with a queue and the gallery", "sdbatch.studio.task"),
     "prune": Task("remove what no plan needs", "sdbatch.tasks.prune"),
     "init": Task("files of a new project", "sdbatch.tasks.init"),
     "schema": Task("JSON Schema of experiments", "sdbatch.tasks.schema"),

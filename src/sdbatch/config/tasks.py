@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -80,6 +80,27 @@ class StatusSettings(Section):
 
     follow: bool = Field(False, description="show it until the last worker has ended")
     format: Literal["table", "json"] = Field("table", description="for users or for programs")
+
+
+class StudioSettings(Section):
+    """The form in the browser (task=studio)."""
+
+    host: str = Field(
+        "127.0.0.1",
+        pattern=r"^[A-Za-z0-9.:-]{1,253}$",
+        description="address to listen at; other machines reach 0.0.0.0 or a name, with a token",
+    )
+    port: int = Field(8765, ge=0, le=65535, description="port; 0: any free one")
+    browser: bool = Field(True, description="open the browser")
+    token: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]{4,128}$",
+        description="who does not have it is refused; auto: a random one; null: none on this machine, else auto",
+    )
+    hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,253}$")], ...] = Field(
+        (), description="further names of this machine that browsers may use, for example behind a proxy"
+    )
+    folder: FilePath = Field("experiments", description="folder of the YAML files that the form writes")
 
 
 class PruneSettings(Section):

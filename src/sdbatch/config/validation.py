@@ -57,6 +57,9 @@ _PATTERNS = {  # by the last part of the key
     "id": ("not an id", "letters, digits, . - and _, at most 64 characters"),
     "revision": ("not a commit", "40 hex digits; branches can change"),
     "repo": ("not a repository", "write owner/name"),
+    "host": ("not an address", "write 127.0.0.1, 0.0.0.0 or a name"),
+    "hosts": ("not a name of a machine", "lower-case letters, digits, . and -"),
+    "token": ("not a token", "4 to 128 letters, digits, - and _"),
 }
 _MAX_NUMBER = 2**64  # larger numbers are mistakes, and not all code can process them
 

@@ -10,6 +10,8 @@ from sdbatch.models.locate import fetch
 from sdbatch.models.source import Source
 from sdbatch.spec.renderer import Renderer
 
+OpenRenderer = Callable[[Source, ModelSettings, Runtime], Renderer]
+
 
 def needs_device_check(source: Source, runtime: Runtime) -> bool:
     """Whether ``runtime`` has settings that not every machine supports."""
@@ -48,4 +50,4 @@ def _fake(_: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
     return FakeRenderer(settings.fake.delay, settings.fake, runtime.rows or 4)
 
 
-RENDERERS: dict[str, Callable[[Source, ModelSettings, Runtime], Renderer]] = {"torch": _torch, "fake": _fake}
+RENDERERS: dict[str, OpenRenderer] = {"torch": _torch, "fake": _fake}

@@ -43,23 +43,44 @@ def model_overrides(model: ModelSettings) -> list[str]:
 
 
 def prompt_overrides(job: Job) -> list[str]:
-    """Overrides of the prompt and the negative prompt as rendered: remaining braces are escaped."""
+    """Overrides of the prompt and the negative prompt."""
+    return [f"{key}={formatted(value)}" for key, value in prompt_settings(job).items()]
+
+
+def prompt_settings(job: Job) -> dict[str, Any]:
+    """The prompt and the negative prompt as rendered: remaining braces are escaped."""
     text = escaped(job.shot.prompt)
     label = dict(job.labels).get("prompts", "")
     prompt: dict[str, Any] = {"id": label} if _LABEL.fullmatch(label) else {}
-    negative = [f"negative={formatted(job.shot.negative)}"] if job.shot.negative else []
-    return [f"prompts=[{formatted(prompt | {'text': text})}]", *negative]
+    negative = {"negative": job.shot.negative} if job.shot.negative else {}
+    return {"prompts": [prompt | {"text": text}], **negative}
 
 
 def settings_overrides(job: Job) -> list[str]:
     """Overrides of canvas, sampling, motion and encoding."""
-    shot, defaults = job.shot, Sampling()
-    out = [f"canvas=[{shot.width}x{shot.height}]"]
-    for key in Sampling.model_fields:
-        value = getattr(shot, key)
-        if value != getattr(defaults, key) or key in _REQUIRED:
-            out.append(f"sampling.{key}={formatted(value)}")
+    out = [f"canvas=[{job.shot.width}x{job.shot.height}]"]
+    out += [f"sampling.{key}={formatted(value)}" for key, value in sampling_settings(job.shot).items()]
     return out + list(video_overrides(job.video) if job.video else ())
+
+
+def sampling_settings(shot: Shot) -> dict[str, Any]:
+    """The keys of ``sampling`` that differ from the defaults, and those that every job names."""
+    defaults = Sampling()
+    found = {key: getattr(shot, key) for key in Sampling.model_fields}
+    return {k: v for k, v in found.items() if v != getattr(defaults, k) or k in _REQUIRED}
+
+
+def job_settings(job: Job) -> dict[str, Any]:
+    """The keys of an experiment that plans exactly ``job`` with the right model, as nested data."""
+    shot = job.shot
+    out = prompt_settings(job) | {"canvas": [f"{shot.width}x{shot.height}"], "seeds": shot.seed}
+    out["sampling"] = sampling_settings(shot)
+    if shot.model.clip_skip != 1:
+        out["model"] = {"clip_skip": shot.model.clip_skip}
+    if job.video is not None:
+        out["motion"] = job.video.motion.model_dump(mode="json", exclude_defaults=True)
+        out["encoding"] = spec(job.video.encoding) if job.video.encoding != Encoding() else {}
+    return out
 
 
 def video_overrides(video: Video) -> Iterator[str]:

@@ -29,12 +29,11 @@ from sdbatch.spec.limits import FLAT
 from sdbatch.spec.ranges import slug
 
 
-class Plan(Sequence[Job]):
-    """A sequence of jobs, built on demand.
+class Outline:
+    """The combinations of an experiment's axes, without the ids of their jobs, which take most of a plan's time.
 
-    ``ids`` are in plan order. ``skipped`` counts the combinations that skip rules removed, ``duplicates`` the jobs with
-    equal ids that were left out. Raises ConfigError for invalid sweeps, skip rules and combinations, and for more than
-    ``plan.limit`` jobs.
+    ``skipped`` counts the combinations that skip rules removed. Raises ConfigError for invalid sweeps, skip rules and
+    combinations, and for more than ``plan.limit`` jobs.
     """
 
     def __init__(self, resolved: Resolved) -> None:
@@ -57,24 +56,20 @@ class Plan(Sequence[Job]):
                 "plan.limit", f"the plan has {len(combinations):,} jobs, more than {limit:,}", "raise plan.limit"
             )
         self.skipped = prod(self._radix) - len(combinations)
-        self.indices, self.ids = self._distinct(combinations)
-        self.duplicates = len(combinations) - len(self.ids)
+        self.indices = combinations
 
     def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, i: Any) -> Any:
-        if isinstance(i, slice):
-            return [self[k] for k in range(*i.indices(len(self)))]
-        job = self._job(int(self.indices[i]), self.ids[i], len(self.ids) > FLAT)
-        return job if self._names is None else self._names.named(job)
-
-    def __iter__(self) -> Iterator[Job]:
-        return (self[i] for i in range(len(self)))
+        return len(self.indices)
 
     @property
-    def digest(self) -> str:
-        return plan_digest(self.ids)
+    def looks(self) -> int:
+        """An upper bound of the number of jobs that differ in more than the seed."""
+        seeds = self._radix[-1] if self._by_seed else 1
+        return -(-len(self.indices) // seeds)
+
+    def look(self, i: int) -> Job:
+        """Job i without its id."""
+        return self._make(int(self.indices[i]))
 
     def alike(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(first, group): jobs of one group differ only in the seed and in texts of as many parts; ``first`` are the
@@ -82,7 +77,7 @@ class Plan(Sequence[Job]):
 
         ``group[i]`` is the group of job i. No job is made.
         """
-        group = np.zeros(len(self), np.int64)
+        group = np.zeros(len(self.indices), np.int64)
         for i, axis in enumerate(self.axes):
             digits = self.indices // prod(self._radix[i + 1 :]) % self._radix[i]
             if combination.affects_setting(axis) or "canvas" in axis.keys:
@@ -116,15 +111,6 @@ class Plan(Sequence[Job]):
             out.append(digit)
         return tuple(reversed(out))
 
-    def _job(self, index: int, job_id: str, spread: bool) -> Job:
-        """The job of the combination ``index``. Jobs that differ only in the seed share the rest, which is cached."""
-        if not self._by_seed:
-            return replace(self._make(index), id=job_id, spread=spread)
-        outer, digit = divmod(index, self._radix[-1])
-        first, (seed,) = self._first(outer), self.axes[-1].values[digit]
-        labels = (*first.labels[:-1], ("seeds", str(seed)))
-        return Job(job_id, first.shot.with_seed(seed), first.video, first.slug, labels, spread=spread)
-
     def _make(self, index: int) -> Job:
         digits = self._digits(index)
         at = dict(
@@ -148,6 +134,45 @@ class Plan(Sequence[Job]):
         for i, place in self._places:
             out[i] = index // place % self._radix[i]
         return tuple(out)
+
+
+class Plan(Outline, Sequence[Job]):
+    """A sequence of jobs, built on demand.
+
+    ``ids`` are in plan order; ``duplicates`` counts the jobs with equal ids that were left out. Raises ConfigError as
+    ``Outline`` does.
+    """
+
+    def __init__(self, resolved: Resolved) -> None:
+        super().__init__(resolved)
+        combinations = len(self.indices)
+        self.indices, self.ids = self._distinct(self.indices)
+        self.duplicates = combinations - len(self.ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        job = self._job(int(self.indices[i]), self.ids[i], len(self.ids) > FLAT)
+        return job if self._names is None else self._names.named(job)
+
+    def __iter__(self) -> Iterator[Job]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def digest(self) -> str:
+        return plan_digest(self.ids)
+
+    def _job(self, index: int, job_id: str, spread: bool) -> Job:
+        """The job of the combination ``index``. Jobs that differ only in the seed share the rest, which is cached."""
+        if not self._by_seed:
+            return replace(self._make(index), id=job_id, spread=spread)
+        outer, digit = divmod(index, self._radix[-1])
+        first, (seed,) = self._first(outer), self.axes[-1].values[digit]
+        labels = (*first.labels[:-1], ("seeds", str(seed)))
+        return Job(job_id, first.shot.with_seed(seed), first.video, first.slug, labels, spread=spread)
 
     def _distinct(self, combinations: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
         indices = combinations.tolist()

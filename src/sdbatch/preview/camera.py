@@ -46,7 +46,11 @@ def camera_motion(job: Job) -> Motion:
     """The video's motion in mode zoom, reduced to its camera. Raises ValueError if the job is a picture."""
     if job.video is None:
         raise ValueError(f"{job.id} is not a video")
-    motion: Motion = job.video.motion
+    return camera_motion_of(job.video.motion)
+
+
+def camera_motion_of(motion: Motion) -> Motion:
+    """``motion`` in mode zoom, reduced to its camera."""
     if motion.mode == "zoom":
         return motion
     keys = {name: getattr(motion, name) for name in CAMERA}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sdbatch.config.experiment import Experiment
@@ -37,6 +37,12 @@ def checked(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[
     if problems:
         raise ConfigError(problems)
     return experiment
+
+
+def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the keys of ``more``; sections are merged, as Hydra does."""
+    both = {k: (base[k], v) for k, v in more.items() if isinstance(base.get(k), Mapping) and isinstance(v, Mapping)}
+    return {**base, **more, **{k: merged(old, new) for k, (old, new) in both.items()}}
 
 
 def _swept_and_given(experiment: Experiment, given: Collection[str]) -> list[Problem]:

@@ -15,7 +15,7 @@ from sdbatch import motion
 from sdbatch.models.source import CLIP, Source
 from sdbatch.motion.chains import joined
 from sdbatch.plan import division
-from sdbatch.plan.plan import Plan
+from sdbatch.plan.plan import Outline, Plan
 from sdbatch.prompts.syntax import attention, chunks, cuts, unsupported
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.runner import estimate
@@ -105,7 +105,7 @@ def _by_axis(plan: Plan, states: States) -> list[dict[str, Any]]:
     ]
 
 
-def _all_texts(plan: Plan) -> dict[str, str]:
+def _all_texts(plan: Outline) -> dict[str, str]:
     """Every text and its name: negatives, and prompts with the video's words and last motion phrase."""
     experiment = plan.resolved.experiment
     phrase = experiment.motion.phrases()[-1] if experiment.motion.mode != "still" else ""
@@ -122,13 +122,13 @@ def _all_texts(plan: Plan) -> dict[str, str]:
     return out | ({experiment.negative: "negative"} if experiment.negative else {})
 
 
-def _shown_texts(plan: Plan) -> dict[str, str]:
+def _shown_texts(plan: Outline) -> dict[str, str]:
     """The texts that are encoded, at any step and of any part, and their names."""
     steps = plan.resolved.experiment.sampling.steps
     return {shown: name for text, name in _all_texts(plan).items() for shown in texts_of(text, steps)}
 
 
-def _texts(plan: Plan) -> list[dict[str, Any]]:
+def _texts(plan: Outline) -> list[dict[str, Any]]:
     """Texts of several chunks, and where they are split. No part of a text is dropped."""
     source = plan.resolved.source
     if not source.reads_text:
@@ -141,7 +141,7 @@ def _texts(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _unknown(plan: Plan) -> list[str]:
+def _unknown(plan: Outline) -> list[str]:
     """Words that a small vocabulary (not CLIP's) does not contain."""
     source: Source = plan.resolved.source
     if source.vocabulary == CLIP or not source.reads_text:
@@ -149,6 +149,16 @@ def _unknown(plan: Plan) -> list[str]:
     vocabulary = Vocabulary.load(source.vocabulary)
     runs = (run for text in _shown_texts(plan) for run, _ in attention(text) if run != "BREAK")
     return sorted({w for run in runs for w in vocabulary.unknown(run)})
+
+
+def text_warnings(plan: Outline) -> list[str]:
+    """What the user should know about the texts, a line each: long ones, unknown words, syntax of other tools."""
+    lines = [f"{t['text']}: long text, {t['chunks']} chunks, cut at {'; '.join(t['cuts'][:3])}" for t in _texts(plan)]
+    lines += [f"{name}: {warning}" for name, warning in plan.notes]
+    plain_words = sorted({mark for text in _all_texts(plan) for mark in unsupported(text)})
+    for what, words in (("treated as plain words", plain_words), ("words unknown to the model", _unknown(plan))):
+        lines += [f"{what}: {', '.join(words[:SHOWN])}{', …' if len(words) > SHOWN else ''}"] if words else []
+    return lines[:SHOWN]
 
 
 def as_json(report: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.validation import validate
-from sdbatch.engine.renderers import cards, needs_device_check, open_renderer
+from sdbatch.engine.renderers import OpenRenderer, cards, needs_device_check, open_renderer
 from sdbatch.engine.renderers import check as check_runtime
 from sdbatch.errors import ConfigError
 from sdbatch.gallery import Live, Site
@@ -50,24 +50,28 @@ def render(work: Workload) -> int:
     return _in_workers(work, assign(runtime, cards), progress)
 
 
-def here(
-    work: Workload,
-    progress: Progress,
-    watcher: Observer | None = None,
-    signals: SignalHandler | None = None,
-    sharing: int = 1,
-) -> Outcome:
-    """Render in this process. ``watcher`` is notified of every record.
+@dataclass(frozen=True, slots=True)
+class How:
+    """``signals`` stops the run; None: a handler of Ctrl-C and SIGTERM. ``sharing``: processes that use the device.
+    ``opened`` opens the renderer, if one is needed."""
 
-    ``signals`` stops the run; None: a handler of Ctrl-C and SIGTERM. ``sharing``: processes that use the device.
-    """
+    signals: SignalHandler | None = None
+    sharing: int = 1
+    opened: OpenRenderer = open_renderer
+
+
+def here(work: Workload, progress: Progress, watcher: Observer | None = None, how: How | None = None) -> Outcome:
+    """Render in this process. ``watcher`` is notified of every record."""
+    how = how or How()
     experiment, source = work.experiment, _ready(work)
     site = Site(work.plan, work.store, experiment.model, work.axes)
     with _watched(experiment, site, progress, open_console(stderr=True)) as observer:
         both = Observers(observer, watcher or Observer())
-        options = replace(rendering.options(experiment, progress), observer=both, signals=signals, sharing=sharing)
+        options = replace(
+            rendering.options(experiment, progress), observer=both, signals=how.signals, sharing=how.sharing
+        )
         return run_plan(
-            work.plan, work.store, lambda: open_renderer(source, experiment.model, experiment.runtime), options
+            work.plan, work.store, lambda: how.opened(source, experiment.model, experiment.runtime), options
         )
 
 
@@ -93,7 +97,7 @@ def work() -> int:
     found = workload(validate({**order["experiment"], "runtime": order["runtime"]}))
     if plan_digest(found.plan.ids) != order["plan"]:
         raise ConfigError.one("", "prompt files or weights have changed since this run began", "run again")
-    return code(here(found, progress, sharing=order["sharing"]))
+    return code(here(found, progress, how=How(sharing=order["sharing"])))
 
 
 def _ready(work: Workload) -> Source:

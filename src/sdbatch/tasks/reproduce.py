@@ -34,10 +34,13 @@ KEY = "source"
 
 @dataclass(frozen=True, slots=True)
 class FileSettings:
-    """The metadata of a file: its job, its profile (None for other tools' files), and the assumptions made."""
+    """The metadata of a file: its job, its profile (None for other tools' files), and the assumptions made.
+
+    ``source``: its weights, None if they were not looked for.
+    """
 
     job: Job
-    source: Source
+    source: Source | None
     profile: Profile | None = None
     assumed: tuple[str, ...] = ()
 
@@ -71,6 +74,12 @@ def run(experiment: Experiment) -> int:
 
 def read_settings(experiment: Experiment) -> FileSettings:
     """Read the metadata of the file ``experiment.source``. Raises ConfigError; renders and writes nothing."""
+    found = read_job(experiment)
+    return found if found.source else replace(found, source=rerender.source_of(found.job.shot.model, experiment))
+
+
+def read_job(experiment: Experiment) -> FileSettings:
+    """As ``read_settings``, but the weights of a file of sdbatch need not be on this machine: ``source`` is None."""
     path = _source(experiment)
     try:
         data = metadata.read(path)
@@ -85,13 +94,14 @@ def read_settings(experiment: Experiment) -> FileSettings:
     job = replace(job, origin=origin if isinstance(origin, str) else "")
     if "slug" not in data:  # the experiment named its files otherwise
         job = replace(job, slug="", name=job.id)
-    return FileSettings(job, rerender.source_of(job.shot.model, experiment), profile)
+    return FileSettings(job, None, profile)
 
 
 def reproduce(experiment: Experiment, found: FileSettings, progress: Progress) -> Reproduced:
     """Render ``found.job`` into ``reproduce.folder``. Raises ConfigError, RenderError, StoreError, Interrupted."""
     original = _source(experiment)
     target = _target(experiment, original, found.job)
+    assert found.source is not None
     renderer = rerender.open_as(found.profile, found.source, experiment)
     try:
         with rerender.rendered([found.job], renderer, experiment, progress) as made:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -20,10 +20,12 @@ Send = Callable[[str, Any], None]  # kind: "event", "message" or "ended"; what
 class Process:
     """Starts at once. ``send`` is called from threads with each event, each message, and finally the exit code."""
 
-    def __init__(self, settings: Mapping[str, Any], environment: Mapping[str, str], send: Send) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], environment: Mapping[str, str], send: Send, command: Sequence[str] = COMMAND
+    ) -> None:
         # A session of its own: Ctrl-C on the terminal reaches only the supervisor, which stops its workers.
         self._process = subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
-            COMMAND,
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -36,6 +38,13 @@ class Process:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def order(self, data: Mapping[str, Any]) -> None:
+        """Send it one more line. Nothing happens if it has ended."""
+        assert self._process.stdin
+        with suppress(OSError, ValueError):
+            self._process.stdin.write(json.dumps(data).encode() + b"\n")
+            self._process.stdin.flush()
 
     def stop(self) -> None:
         """Ask it to stop, as SIGTERM does: its input ends."""

@@ -1,0 +1,235 @@
+"""What the routes call: plain data in, plain data out. Knows nothing of HTTP."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sdbatch.config.experiment import Experiment
+from sdbatch.config.folders import conf_dir
+from sdbatch.errors import ConfigError
+from sdbatch.gallery.thumbs import ThumbFolder
+from sdbatch.spec.limits import FLAT
+from sdbatch.store import Store
+from sdbatch.studio import camera, describe, finals, imports
+from sdbatch.studio.check import PATIENT, TYPING, Checks, problems
+from sdbatch.studio.dispatcher import Dispatcher
+from sdbatch.studio.events import Events
+from sdbatch.studio.form import Form
+from sdbatch.studio.guard import UPLOAD_LIMIT
+from sdbatch.studio.queue import Entry, Queue, new_id
+from sdbatch.studio.workspace import Workspace
+from sdbatch.version import __version__
+
+MAX_LISTED = 500  # experiments
+
+_Move = Literal["up", "down", "first"]
+NAME = Field(None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+
+
+class Opened(BaseModel):
+    """Which experiment to open: one of the user's, or a shipped one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = NAME
+    shipped: str | None = NAME
+
+
+class Studio:
+    """``experiment`` is what the studio was started with: it fills the form."""
+
+    def __init__(self, experiment: Experiment, anywhere: bool) -> None:
+        settings = experiment.studio
+        self._experiment = experiment
+        self.workspace = Workspace(settings.folder, experiment.output.folder, anywhere)
+        self._server = secrets.token_hex(6)
+        self._checks = Checks(self.workspace)
+        self._imports = imports.Imports(self.workspace, experiment)
+        self.events = Events(self.snapshot, self.progress)
+        self._queue = Queue(Path("runs") / "studio" / "queue.json", self._changed)
+        self._dispatcher = Dispatcher(self._queue, self.events.notify)
+
+    def start(self) -> None:
+        """Go on with the queue."""
+        self._dispatcher.start()
+        self._dispatcher.wake()
+
+    def stop(self) -> None:
+        """End the renderer process in order."""
+        self.events.close()
+        self._dispatcher.stop()
+
+    def _changed(self) -> None:
+        self.events.notify()
+        self._dispatcher.wake()
+
+    # The form
+
+    def form(self) -> dict[str, Any]:
+        """Everything that the page needs to draw the form."""
+        return describe.form(self._start(), __version__, UPLOAD_LIMIT)
+
+    def _start(self) -> dict[str, Any]:
+        """What the form shows at first."""
+        made = self._imports.started_with()
+        film = {"motion.mode": "zoom", "motion.seconds": 6, "motion.zoom": [[0, 1.0], ["end", 4.0, "in_out_sine"]]}
+        return {
+            "kind": made.kind,
+            "model": made.model,
+            "name": "" if made.name == Experiment().name else made.name,
+            "fields": (film if made.kind == "picture" else {}) | {"canvas": ["1:1"], "seeds": "0"} | made.fields,
+        }
+
+    def check(self, form: Form) -> dict[str, Any]:
+        return self._checks.check(form, TYPING)
+
+    def estimate(self, form: Form) -> dict[str, Any]:
+        return self._checks.check(form, PATIENT)
+
+    def camera(self, form: Form) -> dict[str, Any]:
+        try:
+            return {"problems": [], **camera.path(self.workspace.draft(form.model_copy(update={"kind": "film"})))}
+        except ConfigError as e:
+            return {"problems": problems(e)}
+
+    def render(self, form: Form) -> dict[str, Any]:
+        """Write the experiment and put it into the queue."""
+        if found := self._checks.check(form, TYPING)["problems"]:
+            return _refused(found)
+        try:
+            draft = self.workspace.write(form)
+        except ConfigError as e:
+            return _refused(problems(e))
+        kind: Literal["picture", "film"] = form.kind
+        entry = Entry(new_id(), draft.experiment.name, str(draft.file), kind, draft.title, form.model, draft.command)
+        return self._queued(entry, draft.yaml)
+
+    def final(self, wanted: finals.Wanted) -> dict[str, Any]:
+        """Write the experiment of a final and put it into the queue."""
+        try:
+            made = finals.write(self.workspace, self._imports, wanted)
+        except ConfigError as e:
+            return _refused([{"key": p.key, "text": str(p), "full": str(p)} for p in e.problems])
+        kind = made.experiment.model.kind
+        entry = Entry(new_id(), made.name, str(made.file), "final", f"{wanted.name}: final", kind, made.command)
+        return self._queued(entry, made.yaml)
+
+    def _queued(self, entry: Entry, yaml: str) -> dict[str, Any]:
+        kept = self._queue.add(entry)
+        return {
+            "problems": [],
+            "entry": self._shown(kept),
+            "yaml": yaml,
+            "file": kept.file,
+            "command": kept.command,
+        }
+
+    # The queue
+
+    def snapshot(self) -> dict[str, Any]:
+        """The queue, as every page shows it."""
+        return {
+            **self._queue.snapshot(self._shown),
+            "server": self._server,
+            "renderer": dict(self._dispatcher.renderer),
+        }
+
+    def progress(self) -> dict[str, Any] | None:
+        """How the running entry goes."""
+        entry = self._queue.running
+        if entry is None:
+            return None
+        shown = self._shown(entry)
+        keys = ("id", "progress", "done", "failed", "latest", "jobs", "gallery")
+        return {"version": self._queue.version, "server": self._server, **{k: shown[k] for k in keys}}
+
+    def _shown(self, entry: Entry) -> dict[str, Any]:
+        progress = self._dispatcher.progress if entry.state == "running" else None
+        root = f"/gallery/{entry.name}"
+        thumbs = ThumbFolder(Path(), entry.jobs > FLAT)
+        latest = f"{root}/gallery/thumbs/{thumbs.name(entry.latest)}" if entry.latest else None
+        gallery = f"{root}/index.html" if (self.workspace.output / entry.name).is_dir() else None
+        return asdict(entry) | {"progress": progress and dict(progress), "latest": latest, "gallery": gallery}
+
+    def again(self, entry_id: str) -> None:
+        self._queue.again(entry_id)
+
+    def move(self, entry_id: str, how: _Move) -> None:
+        self._queue.move(entry_id, how)
+
+    def remove(self, entry_id: str) -> None:
+        self._queue.remove(entry_id)
+
+    def clear(self) -> None:
+        self._queue.clear()
+
+    def pause(self, paused: bool) -> None:
+        self._queue.pause(paused)
+
+    def cancel(self, entry_id: str) -> None:
+        """Cancel one entry. Raises KeyError and Conflict."""
+        with self._queue.lock:
+            self._dispatcher.cancel(self._queue.in_state(entry_id, "waiting", "running"))
+
+    def cancel_all(self, but: str = "") -> None:
+        """Cancel all entries that wait or are rendered, but not ``but``. Raises KeyError."""
+        with self._queue.lock:
+            if but:
+                self._queue.get(but)
+            for entry in self._queue.entries():
+                if not entry.ended and entry.id != but:
+                    self._dispatcher.cancel(entry)
+
+    # Start from what is there
+
+    def dropped(self, name: str, data: bytes, model: str) -> dict[str, Any]:
+        try:
+            return self._imports.dropped(name, data, model or self._imports.usual).data()
+        except ConfigError as e:
+            return {"error": str(e)}
+
+    def open(self, wanted: Opened) -> dict[str, Any]:
+        try:
+            if wanted.shipped is not None:
+                return self._imports.shipped(wanted.shipped).data()
+            return self._imports.opened(wanted.name or "").data()
+        except ConfigError as e:
+            return {"error": str(e)}
+
+    def experiments(self) -> dict[str, Any]:
+        """The user's experiments, by name, and the shipped ones."""
+        names: dict[str, dict[str, Any]] = {}
+        for file in sorted(self.workspace.folder.glob("*.yaml"))[:MAX_LISTED]:
+            names[file.stem] = {"name": file.stem, "file": str(file), "about": imports.about(file)}
+        for plan in sorted(self.workspace.output.glob("*/plan.jsonl"))[:MAX_LISTED]:
+            names.setdefault(plan.parent.name, {"name": plan.parent.name, "file": None, "about": ""})
+        return {
+            "experiments": [each | self._folder(each["name"]) for each in names.values()],
+            "shipped": [
+                {"name": f.stem, "about": imports.about(f)} for f in sorted((conf_dir() / "experiment").glob("*.yaml"))
+            ],
+        }
+
+    def _folder(self, name: str) -> dict[str, Any]:
+        store = Store(self.workspace.output / name)
+        counts: dict[str, Any] = {}
+        with suppress(OSError, ValueError, RecursionError):
+            counts = json.loads(store.summary.read_bytes())
+        there = store.root.is_dir()
+        return {
+            "folder": there,
+            "jobs": counts.get("jobs") if isinstance(counts, dict) else None,
+            "done": counts.get("done") if isinstance(counts, dict) else None,
+            "gallery": f"/gallery/{name}/index.html" if there else None,
+        }
+
+
+def _refused(found: list[dict[str, str]]) -> dict[str, Any]:
+    return {"problems": found, "entry": None, "yaml": None, "file": None, "command": None}

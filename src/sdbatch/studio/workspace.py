@@ -1,0 +1,190 @@
+"""The folders of a studio, and the way from a form to an experiment and its file."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdbatch.config.experiment import Experiment
+from sdbatch.config.hydra_source import Composed, compose_data
+from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.files import atomic, store_errors
+from sdbatch.studio import yaml_text
+from sdbatch.studio.describe import models
+from sdbatch.studio.form import Form, Settings, settings
+from sdbatch.tasks.dispatch import checked, merged
+
+MAX_NUMBER = 10_000  # of experiments of one name
+_FILES = ("prompts", "sweep", "styles", "wildcards")  # keys that name files of texts
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A valid form: its experiment, and the YAML that says the same. ``taken``: its name belongs to another one."""
+
+    form: Form
+    settings: Settings
+    experiment: Experiment
+    yaml: str
+    file: Path
+    taken: bool
+
+    @property
+    def command(self) -> str:
+        return command(self.file)
+
+    @property
+    def title(self) -> str:
+        prompts = self.experiment.prompts
+        return (prompts[0].text or prompts[0].file or "")[:200] if prompts else self.experiment.name
+
+
+def command(file: Path) -> str:
+    """The command line that renders ``file``."""
+    return f"python -m sdbatch {shlex.quote(str(file))}"
+
+
+class Workspace:
+    """``folder`` holds the YAML files, ``outputs`` the folders of experiments; both as configured.
+
+    ``anywhere``: whether weights outside the working folder may be named, as only the user of this machine may.
+    """
+
+    def __init__(self, folder: str, outputs: str, anywhere: bool = True) -> None:
+        self.folder = Path(folder).expanduser()
+        self.outputs = outputs
+        self._anywhere = anywhere
+        self._bases: dict[str, dict[str, Any]] = {}
+        self._hydra = threading.Lock()  # it has global state
+        self._writing = threading.Lock()
+
+    @property
+    def output(self) -> Path:
+        """The folder of all experiments' folders."""
+        return Path(self.outputs).expanduser()
+
+    def base(self, model: str) -> dict[str, Any]:
+        """The defaults with a file of conf/model. Raises ConfigError for an unknown name."""
+        known = [m["name"] for m in models()]
+        if model not in known:
+            text = f"unknown model {shown(model)}; allowed: {', '.join(known)}"
+            raise ConfigError.one("model", text, nearest(model, known))
+        if model not in self._bases:
+            self._bases[model] = self.composed([f"model={model}"]).data
+        return self._bases[model]
+
+    def composed(self, overrides: list[str], file: Path | None = None) -> Composed:
+        """What Hydra composes; raises ConfigError."""
+        with self._hydra:
+            return compose_data(overrides, file)
+
+    def draft(self, form: Form) -> Draft:
+        """The experiment of ``form``. Raises ConfigError with every mistake; its keys are those of the form."""
+        made = settings(form)
+        try:
+            return self._draft(form, made)
+        except ConfigError as e:
+            raise ConfigError(map(made.shown, e.problems)) from e
+
+    def _draft(self, form: Form, made: Settings) -> Draft:
+        base = self.base(form.model)
+        data = merged(made.data, {"output": {**made.data.get("output", {}), "folder": self.outputs}})
+        problems = list(self._outside(data))
+        try:
+            experiment = checked(merged(base, data))
+        except ConfigError as e:
+            raise ConfigError([*problems, *e.problems]) from e
+        if not experiment.prompts and not any("prompts" in entry for entry in experiment.sweep):
+            problems.append(Problem("prompts", "is empty", "write what the picture shows"))
+        if form.kind == "film" and experiment.motion.mode == "still":
+            problems.append(Problem("motion.mode", "is still, so there is no film", "choose zoom"))
+        if problems:
+            raise ConfigError(problems)
+        return self._named(form, made, different_from(data, base), experiment)
+
+    def _named(self, form: Form, made: Settings, own: dict[str, Any], experiment: Experiment) -> Draft:
+        """The draft under the first name that is free, or that holds the same settings."""
+        model = form.model if self.base(form.model) != self.base_of_environment() else ""
+        wished = experiment.name
+        for n in range(1, MAX_NUMBER):
+            name = wished if n == 1 else f"{wished[: 63 - len(str(n))]}-{n}"
+            file = self.folder / f"{name}.yaml"
+            text = yaml_text.text({**own, "name": name}, model, command(file))
+            if (n == 1 and form.replace) or is_free(file, text):
+                break
+        else:
+            raise ConfigError.one("name", f"{MAX_NUMBER:,} experiments have this name", "choose another one")
+        found = experiment if name == wished else experiment.model_copy(update={"name": name})
+        return Draft(form, made, found, text, file, name != wished)
+
+    def base_of_environment(self) -> dict[str, Any]:
+        """The defaults as a file without a model gets them: SDBATCH_MODEL can name another one."""
+        if "" not in self._bases:
+            self._bases[""] = self.composed([]).data
+        return self._bases[""]
+
+    def write(self, form: Form) -> Draft:
+        """Write the file of ``form``, and make sure that it says what the form says. Raises ConfigError, StoreError."""
+        with self._writing:
+            draft = self.draft(form)
+            with store_errors(draft.file):
+                atomic.write(draft.file, [draft.yaml.encode()], durable=True)
+            read = checked(self.composed([], draft.file).data)
+            if read != draft.experiment:
+                text = f"{draft.file} was written, but is not read as the form says; please report this with the file"
+                raise ConfigError.one("", text)
+            return draft
+
+    def _outside(self, data: Mapping[str, Any]) -> Iterator[Problem]:
+        """Files that the form names outside of the working folder."""
+        for at, path in (named for key in _FILES for named in _named_files(data.get(key), key)):
+            if not inside(path, Path()):
+                yield Problem(at, f"{shown(path)} is outside the working folder", "copy it here")
+        model = data.get("model", {})
+        for name in ("path", "vae"):
+            weights = model.get(name) if isinstance(model, dict) else None
+            if isinstance(weights, str) and not self._anywhere and not inside(weights, Path()):
+                text = f"{shown(weights)} is outside the working folder"
+                yield Problem(f"model.{name}", text, "copy or link it here")
+
+
+def different_from(data: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+    """What a file has to say; its name it says always."""
+    return {"name": data["name"], **yaml_text.different(data, base)}
+
+
+def inside(path: str | Path, folder: Path) -> bool:
+    """Whether ``path`` is ``folder`` or inside it, links followed."""
+    try:
+        return Path(path).expanduser().resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def is_free(file: Path, text: str) -> bool:
+    """Whether ``file`` does not exist, or holds ``text``."""
+    try:
+        return file.read_text("utf-8") == text
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+def _named_files(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    """(key, path) of every file of texts in ``value``."""
+    if isinstance(value, list):
+        for i, each in enumerate(value):
+            yield from _named_files(each, f"{key}[{i}]")
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            at = f"{key}.{name}"
+            if re.fullmatch(r"file|folder", str(name)) and isinstance(each, str):
+                yield at, each
+            else:
+                yield from _named_files(each, at)
