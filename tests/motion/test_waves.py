@@ -103,7 +103,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"to": 20_000}, "to", "20000 is out of range 0.001–10000"),
     ({"to": "big"}, "to", "'big' is not a number"),
     ({"from": None}, "from", "null is not a number"),
-    ({"wave": "sinus"}, "wave", "unknown wave 'sinus'; allowed: sin, cos, pulse, noise; did you mean 'sin'?"),
+    ({"wave": "sinus"}, "wave", "unknown wave 'sinus'; allowed: sin, cos, pulse, noise, beats; did you mean 'sin'?"),
     ({"wave": ["sin"]}, "wave", "unknown wave"),
     ({"period": 0}, "period", "the period 0 is shorter than a frame (1/24 s)"),
     ({"period": "0.01s"}, "period", "shorter than a frame"),
@@ -188,9 +188,9 @@ def test_the_preview_draws_waves() -> None:
 def test_the_schema_and_the_parser_know_the_same_keys() -> None:
     known = {f.alias or name for name, f in WaveKeys.model_fields.items()}
     required = {f.alias or name for name, f in WaveKeys.model_fields.items() if f.is_required()}
-    assert required == set(dump(parse(SIN)))
-    assert known == required | {"phase", "width", "seed"}
-    assert WaveKeys.model_json_schema()["properties"]["wave"]["enum"] == list(SHAPES)
+    assert required | {"period"} == set(dump(parse(SIN)))  # beats need no period
+    assert known == required | {"period", "phase", "width", "seed", "fall", "times"}
+    assert WaveKeys.model_json_schema()["properties"]["wave"]["enum"] == [*SHAPES, "beats"]
 
 
 def test_a_wave_from_a_file_and_from_the_command_line(tmp_path: Path) -> None:

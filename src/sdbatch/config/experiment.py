@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from sdbatch.config.cluster import SubmitSettings
-from sdbatch.config.fields import CanvasEntry, FilePath, PromptEntry, Section, Seeds, one_of
+from sdbatch.config.fields import Audio, CanvasEntry, FilePath, PromptEntry, Section, Seeds, one_of
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.prompts import StyleSettings, WildcardSettings
 from sdbatch.config.registry import TASKS
@@ -101,10 +101,13 @@ class EncodingSettings(Section):
         le=8,
         description="motion-compensated interpolation: multiplies fps (ffmpeg's minterpolate)",
     )
+    audio: Audio = Field(
+        None, description="a sound file, cut or repeated to the length of the video; relative to the working folder"
+    )
 
     def encoding(self) -> Encoding:
         """The value that jobs hold."""
-        return Encoding(**self.model_dump())
+        return Encoding(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
 class Output(Section):

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    model_validator,
+)
 
 from sdbatch.errors import nearest, shown
 from sdbatch.spec.canvas import RATIOS
 from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.ranges import parse_seeds, random_seeds
+from sdbatch.spec.sound import Sound
 
 
 class Section(BaseModel):
@@ -44,6 +55,30 @@ def _path(value: str) -> str:
 
 
 FilePath = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_path)]
+
+
+def _audio(value: Any) -> Sound | None:
+    """A file as configured, or the digest alone, as in the metadata of a video."""
+    if value is None or isinstance(value, Sound):
+        return value
+    if isinstance(value, dict) and value.keys() == {"digest"} and isinstance(value["digest"], str):
+        if not re.fullmatch(r"b2:[0-9a-f]{32}", value["digest"]):
+            raise ValueError(f"{shown(value['digest'])} is not a digest")
+        return Sound(value["digest"])
+    if not isinstance(value, str) or not 0 < len(value) <= 4096:
+        raise ValueError(f"{shown(value)} is not the name of a sound file")
+    return Sound(path=_path(value))
+
+
+def _dumped_audio(sound: Sound | None) -> Any:
+    return None if sound is None else sound.path or {"digest": sound.digest}
+
+
+Audio = Annotated[
+    Sound | None,
+    PlainValidator(_audio, json_schema_input_type=str | None),
+    PlainSerializer(_dumped_audio, return_type=Any),
+]
 
 
 def _names(value: Any) -> Any:

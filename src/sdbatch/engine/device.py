@@ -18,7 +18,7 @@ from sdbatch.config.runtime import Runtime
 from sdbatch.engine import attention, norms
 from sdbatch.engine.unused_gpu import unused_gpu
 from sdbatch.errors import ConfigError, RenderError
-from sdbatch.media.ffmpeg import encoder_build
+from sdbatch.ffmpeg import encoder_build
 from sdbatch.version import __version__
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdbatch.config.model import Faults
+from sdbatch.ffmpeg import encoder_build
 from sdbatch.imaging.warp import coverage, warp
-from sdbatch.media.ffmpeg import encoder_build
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
 

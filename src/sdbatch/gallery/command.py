@@ -87,7 +87,9 @@ def video_overrides(video: Video) -> Iterator[str]:
     """Overrides of motion and encoding."""
     for key, value in video.motion.model_dump(mode="json", exclude_defaults=True).items():
         yield f"motion.{key}={formatted(value)}"
-    for key, value in spec(video.encoding).items() if video.encoding != Encoding() else ():
+    audio = video.encoding.audio
+    named = {"audio": PurePath(audio.path).name} if audio else {}
+    for key, value in (spec(video.encoding) | named).items() if video.encoding != Encoding() else ():
         yield f"encoding.{key}={formatted(value)}"
 
 

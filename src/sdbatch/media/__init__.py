@@ -5,7 +5,6 @@
     xmp           the IPTC mark "made by a trained model"
     metadata      sdbatch's JSON inside every file, written and read
     codecs        ffmpeg's arguments for a video
-    ffmpeg        the bundled program: its path and build, and running it safely (chunks: PNG's chunks)
     video_writer  frames -> a video file, streaming
     video_reader  a video file -> size, rate, metadata, frames
     compositing   layers seen through cameras -> frames; a job's shots -> its video

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +68,23 @@ def assemble(  # noqa: PLR0913  (independent settings)
     *,
     poster: Path | None = None,
     each: Callable[[int, Pixels], None] | None = None,
+    sound: Path | None = None,
 ) -> int:
     """Write the video ``job`` to ``path``, frame by frame; returns the number of frames.
 
     ``load_shot`` gives the picture of a shot id. ``metadata`` is text for the container (None: none, and no mark).
-    ``poster`` is a PNG of the first frame; ``each`` is shown every frame with its number. Whatever ``load_shot`` and
+    ``poster`` is a PNG of the first frame; ``each`` is shown every frame with its number.
+    ``sound`` is the file of the video's sound. Whatever ``load_shot`` and
     ``each`` raise passes through and leaves no video; StoreError if a file cannot be written.
     """
     if job.video is None:
         raise ValueError(f"{job.id} is not a video")
     ids = motion.shot_ids(job)
     video, size = job.video, (job.shot.width, job.shot.height)
+    frames, rate = motion.played(job)
     cycle = motion.count(job) if video.motion.loop else 0
-    with VideoWriter(path, size, video.motion.fps, video.encoding, metadata, cycle=cycle) as writer:
+    heard = None if sound is None else (sound, Fraction(frames, 1) / rate)
+    with VideoWriter(path, size, video.motion.fps, video.encoding, metadata, cycle=cycle, sound=heard) as writer:
         plates: dict[int, Plate] = {}  # of one frame; the next frame needs most of them
         for frame in motion.frames(job):
             plates = {i: plates.get(i) or Plate(load_shot(ids[i])) for i in (layer.shot for layer in frame)}

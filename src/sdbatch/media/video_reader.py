@@ -12,7 +12,7 @@ from typing import IO, NamedTuple, cast
 
 import numpy as np
 
-from sdbatch.media import ffmpeg
+from sdbatch import ffmpeg
 from sdbatch.media.chunks import MAX_PIXELS
 from sdbatch.spec.renderer import Pixels
 

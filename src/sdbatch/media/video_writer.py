@@ -13,10 +13,12 @@ from typing import IO, Self
 
 import numpy as np
 
-from sdbatch.errors import StoreError
+from sdbatch import ffmpeg
+from sdbatch.errors import RenderError, StoreError
 from sdbatch.files import atomic
-from sdbatch.media import ffmpeg, xmp
+from sdbatch.media import xmp
 from sdbatch.media.codecs import AHEAD, arguments
+from sdbatch.sound import soundtrack
 from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.jobs import Encoding
 from sdbatch.spec.renderer import Pixels
@@ -30,9 +32,10 @@ class VideoWriter:
                 video.add(pixels)
 
     Equal frames give equal bytes (of one ``ffmpeg.encoder_build()``). Until the block ends without an error only
-    ``.<name>.<pid>.part`` (and ``.text.part``) exist beside ``path``; if it raises they are removed. ``size`` is
-    (width, height). ``metadata`` is text (JSON): MP4 and WebM hold it as their comment, MP4 also the XMP mark.
-    ``cycle`` is the number of frames of a video that loops: frames are also put between its last and its first.
+    ``.<name>.<pid>.part`` (and ``.text.part``, ``.sound.part``) exist beside ``path``; if it raises they are removed.
+    ``size`` is (width, height). ``metadata`` is text (JSON): MP4 and WebM hold it as their comment, MP4 also the XMP
+    mark. ``cycle`` is the number of frames of a video that loops: frames are also put between its last and its first.
+    ``sound`` is a sound file, and the seconds to which it is cut or repeated.
     """
 
     def __init__(  # noqa: PLR0913  (independent settings)
@@ -44,6 +47,7 @@ class VideoWriter:
         metadata: str | None = None,
         *,
         cycle: int = 0,
+        sound: tuple[Path, Fraction] | None = None,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
@@ -56,6 +60,7 @@ class VideoWriter:
             raise ValueError("metadata contains a NUL or a line that ends in a backslash: ffmpeg would change it")
         self._part = atomic.hidden(self.path)
         self._notes = self._part.with_suffix(".text.part")
+        self._sound, self._soundtrack = sound, self._part.with_suffix(".sound.part")
         self._cycle = cycle if encoding.interpolate > 1 else 0
         self._first: list[Pixels] = []  # of a cycle: they are repeated at the end
         self._arguments = self._command(fps, encoding)
@@ -68,7 +73,11 @@ class VideoWriter:
         command = [ffmpeg.exe(), *ffmpeg.QUIET, "-y", *frames, "-framerate", str(fps), "-i", "pipe:0"]
         if self._metadata is not None:  # in a file: arguments are limited to 128 KB, and visible in ps
             command += ["-f", "ffmetadata", "-i", f"file:{self._notes.absolute()}"]
-        command += ["-map", "0:v", "-map_metadata", "-1" if self._metadata is None else "1"]
+        sound = []
+        if self._sound is not None:
+            command += ["-f", self._codec.demuxers.partition(",")[0], "-i", f"file:{self._soundtrack.absolute()}"]
+            sound = ["-map", f"{1 if self._metadata is None else 2}:a", "-c:a", "copy"]
+        command += ["-map", "0:v", *sound, "-map_metadata", "-1" if self._metadata is None else "1"]
         command += ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-filter_threads", "1"]
         command += arguments(encoding, fps, self._cycle)
         return [*command, f"file:{self._part.absolute()}"]
@@ -78,12 +87,16 @@ class VideoWriter:
         try:
             if self._metadata is not None:
                 self._notes.write_text(f";FFMETADATA1\ncomment={_escape(self._metadata)}\n", "utf-8", newline="")
+            if self._sound is not None:
+                soundtrack.write(self._sound[0], self._soundtrack, self._sound[1], self._codec.name)
             # A separate session, so that Ctrl-C reaches only this process, which ends ffmpeg and removes its file.
             self._process = subprocess.Popen(  # noqa: S603  (no shell)
                 self._arguments, stdin=subprocess.PIPE, stdout=self._log, stderr=self._log, start_new_session=True
             )
-        except OSError as e:
+        except (OSError, RenderError) as e:
             self._clean()
+            if isinstance(e, RenderError):
+                raise
             raise StoreError(f"{self.path.name}: ffmpeg does not start: {e}") from e
         return self
 
@@ -155,6 +168,7 @@ class VideoWriter:
         self._log.close()
         self._part.unlink(missing_ok=True)
         self._notes.unlink(missing_ok=True)
+        self._soundtrack.unlink(missing_ok=True)
 
 
 def _escape(text: str) -> str:

@@ -101,11 +101,15 @@ class Clock:
 
     def span(self, time: Time) -> float:
         """The number of frames (may be fractional) of the period ``time``. Raises ValueError if it is less than 1."""
-        m = _TIME.match(str(time).strip())
-        frames = self._frames(m) if m else 0.0
+        frames = self.lasting(time)
         if frames < 1:
             raise ValueError(f"the period {shown(time)} is shorter than a frame (1/{float(self.fps):g} s)")
         return frames
+
+    def lasting(self, time: Time) -> float:
+        """The number of frames (may be fractional) that the length ``time`` has."""
+        m = _TIME.match(str(time).strip())
+        return self._frames(m) if m else 0.0
 
     def _frames(self, m: re.Match[str]) -> float:
         number, unit = float(m[1]), m[2]

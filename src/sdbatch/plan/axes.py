@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, overload
 
 from sdbatch.config.experiment import Experiment
@@ -15,9 +16,11 @@ from sdbatch.config.keys import FIXED, LISTS, SECTIONS, SWEEPABLE
 from sdbatch.config.validation import OTHER_NAMES, check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.motion import MODES
+from sdbatch.plan import sounds
 from sdbatch.plan.prompt_files import read_prompts
 from sdbatch.plan.resolve import Resolved, canvas
 from sdbatch.spec.ranges import is_range, parse_range, parse_seeds, random_seeds
+from sdbatch.spec.sound import Sound
 
 MAX_VALUES = 100_000  # of a swept range (seeds can have more)
 
@@ -161,7 +164,8 @@ def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) ->
             # ``combination.problems`` checks modes and lengths, which depend on other axes
             data = {name: value} if section == "motion" else {**base, name: value}
             known = name == "mode" and isinstance(value, str) and value in MODES
-            out.append(value if known else getattr(check(SECTIONS[section], data), name))
+            found = value if known else getattr(check(SECTIONS[section], data), name)
+            out.append(sounds.read(found, at) if key == sounds.KEY else found)
         except ConfigError as e:
             problems += [Problem(at, p.message, p.hint) for p in e.problems]
     if problems:
@@ -175,6 +179,8 @@ def label(key: str, value: Any) -> str:
         return str(value.id)
     if key == "canvas":
         return str(value[0])
+    if isinstance(value, Sound):
+        return PurePath(value.path).stem
     if isinstance(value, float):
         return f"{value:g}"
     return str(value) if not isinstance(value, Iterable) or isinstance(value, str) else _schedule_label(value)

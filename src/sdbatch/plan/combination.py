@@ -21,6 +21,7 @@ from sdbatch.motion.fields import dumped
 from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.waves import Wave
+from sdbatch.plan import sounds
 from sdbatch.plan.axes import Axis
 from sdbatch.plan.resolve import Resolved
 from sdbatch.samplers import SAMPLERS, table
@@ -48,12 +49,13 @@ def make(experiment: Experiment, axes: Sequence[Axis], digits: Sequence[int]) ->
     sections = {s: _section(getattr(experiment, s), s, swept) for s in SECTIONS}
     encoding = sections["encoding"].encoding()
     sampling = {k: getattr(sections["sampling"], k) for k in type(sections["sampling"]).model_fields}
-    return Setting(swept.get("negative", experiment.negative), sampling, sections["motion"], encoding)
+    moved = sounds.on_beat(sections["motion"], encoding.audio)
+    return Setting(swept.get("negative", experiment.negative), sampling, moved, encoding)
 
 
 def problems(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
     """Invalid combinations of motion keys, and of samplers and steps."""
-    return _motions(resolved.experiment, axes) + _samplers(resolved, axes)
+    return _motions(resolved.experiment, axes) or _samplers(resolved, axes)
 
 
 def _section(base: Any, section: str, swept: dict[str, Any]) -> Any:
@@ -88,11 +90,14 @@ def _combinations(axes: Sequence[Axis], *keys: str) -> Iterator[list[int]]:
 def _motions(experiment: Experiment, axes: Sequence[Axis]) -> list[Problem]:
     problems: dict[str, Problem] = {}
     valid: list[Motion] = []
-    for digits in _combinations(axes, "motion."):
+    for digits in _combinations(axes, "motion.", "encoding.audio", "encoding.codec"):
         try:
-            valid.append(make(experiment, axes, digits).motion)
+            setting = make(experiment, axes, digits)
+            valid.append(setting.motion)
+            wrong: Sequence[Problem] = sounds.silent(setting.encoding) if setting.motion.mode != "still" else ()
         except ConfigError as e:
-            problems |= {str(p): p for p in e.problems}
+            wrong = e.problems
+        problems |= {str(p): p for p in wrong}
     return list(problems.values()) or _unused(valid)
 
 

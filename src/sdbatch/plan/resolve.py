@@ -9,6 +9,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
+from sdbatch.plan import sounds
 from sdbatch.plan.drawn_seeds import Draw, draw
 from sdbatch.plan.prompt_files import Text, read_prompts
 from sdbatch.plan.styles import Styles, read_styles
@@ -46,6 +47,11 @@ def resolve(experiment: Experiment) -> Resolved:
             prompts = read_prompts(experiment.prompts, "prompts", experiment.wildcards, styles)
     except ConfigError as e:
         problems += e.problems
+    heard = experiment.encoding.audio
+    try:
+        heard = sounds.read(heard)
+    except ConfigError as e:
+        problems += e.problems
     try:
         source = locate(experiment.model)
     except ConfigError as e:
@@ -53,6 +59,8 @@ def resolve(experiment: Experiment) -> Resolved:
     if problems:
         raise ConfigError(problems)
     changes: dict[str, Any] = {"negative": styles.negative(experiment.negative)} if styles.used else {}
+    if heard is not None:
+        changes["encoding"] = experiment.encoding.model_copy(update={"audio": heard})
     if (drawn := draw(experiment)) is not None:
         changes["seeds"] = drawn.seeds(random_seeds(experiment.seeds) or 0)
     sizes = canvas(experiment, source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,10 @@ def _camera(job: Job, path: Path) -> Path:
     order = motion.looped(list(zip(frames, captions(job), strict=True)), job.video.motion)
     step = math.ceil(len(order) / MAX_FRAMES)
     first = compose(frames[0], picture)
-    with VideoWriter(path, (first.shape[1], first.shape[0]), job.video.motion.fps / step, Encoding()) as video:
+    audio = job.video.encoding.audio
+    sound = None if audio is None else (Path(audio.path), Fraction(len(order)) / job.video.motion.fps)
+    size, fps = (first.shape[1], first.shape[0]), job.video.motion.fps / step
+    with VideoWriter(path, size, fps, Encoding(), sound=sound) as video:
         for frame, text in order[::step]:
             video.add(captioned(compose(frame, picture), text))
     return path

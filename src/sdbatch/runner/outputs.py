@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from sdbatch import files, motion
@@ -11,6 +13,7 @@ from sdbatch.errors import Interrupted, RenderError, StoreError
 from sdbatch.media import compositing, metadata, png
 from sdbatch.runner.context import RunContext
 from sdbatch.runner.shot_cache import ShotCache, label
+from sdbatch.sound import heard
 from sdbatch.spec import file_names
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Picture, Pixels, Profile
@@ -110,13 +113,35 @@ class Outputs:
         """Write the video to ``part``; returns the digest of its shots' pixels, in order, and their warnings."""
         seen: dict[str, str] = {}
         load = self._loader(seen)
-        compositing.assemble(job, load, part, text, poster=poster, each=lambda i, pixels: self._frame(job, i, pixels))
+        sound = self._sound(job)
+        each = partial(self._frame, job)
+        compositing.assemble(job, load, part, text, poster=poster, each=each, sound=sound)
         ids = [shot.id for shot in motion.shots(job)]
         for shot_id in ids:
             if shot_id not in seen:
                 load(shot_id)
         warnings = dict.fromkeys(w for shot_id in ids for w in self._cache.warnings(shot_id))
         return files.digest("\n".join(seen[shot_id] for shot_id in ids).encode()), tuple(warnings)
+
+    def _sound(self, job: Job) -> Path | None:
+        """The video's sound file, copied into the folder, so that it can be rendered again from there."""
+        audio = job.video.encoding.audio if job.video else None
+        if audio is None:
+            return None
+        path = self._context.store.sound(audio)
+        if not path.exists():
+            files.make_folder(path.parent)
+            part = self._context.worker.temporary(path)
+            try:
+                shutil.copyfile(audio.path, part)
+                if heard.digest(part) != audio.digest:
+                    raise RenderError(f"the sound {audio.path} has been changed since this run began")
+                self._context.worker.publish(part, path)
+            except FileNotFoundError:
+                raise RenderError(f"the sound {audio.digest} is missing; set encoding.audio to its file") from None
+            finally:
+                files.remove(part)
+        return path
 
     def _frame(self, job: Job, i: int, pixels: Pixels) -> None:
         """Store frame ``i`` as a PNG if the user requested frames. Raises Interrupted."""

@@ -23,6 +23,7 @@ _VP9 = "-c:v libvpx-vp9 -threads 2 -row-mt 1 -deadline good -cpu-used 4 -b:v 0 -
 _AV1 = "-c:v libsvtav1 -preset 8 -crf {quality} -svtav1-params lp=2"
 _WEBP = "-c:v libwebp -quality {percent} -loop 0"
 _WEBM = "matroska,webm"
+_AAC, _VORBIS = "-c:a aac -b:a 192k", "-c:a libvorbis -q:a 6"  # Opus' encoder would choose instructions by processor
 
 
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"]  # x264's
@@ -35,7 +36,7 @@ class Codec:
     ``filters`` end in the pixel format. ``arguments`` may name {quality} (crf, 0 best - 51), {percent} (the same as
     100 best - 0) and {preset} (x264's). ``demuxers`` are ffmpeg's names of what reads the file back. ``even``: odd
     sizes get one more row or column, a copy of the last. ``tagged``: the container can hold metadata. ``element`` is
-    the HTML element that plays the file.
+    the HTML element that plays the file. ``sound``: arguments that encode its sound; empty if it cannot hold any.
     """
 
     name: str
@@ -48,14 +49,15 @@ class Codec:
     even: bool = True
     tagged: bool = True
     element: Literal["video", "img"] = "video"
+    sound: str = ""
 
 
 CODECS: dict[str, Codec] = {
     codec.name: codec
     for codec in (
-        Codec("h264", "MP4, yuv420p, fast-start", "mp4", "mp4", "mov", _BT709, _H264),
-        Codec("av1", "WebM", "webm", "webm", _WEBM, _BT709, _AV1),
-        Codec("vp9", "WebM", "webm", "webm", _WEBM, _BT709, _VP9),
+        Codec("h264", "MP4, yuv420p, fast-start", "mp4", "mp4", "mov", _BT709, _H264, sound=_AAC),
+        Codec("av1", "WebM", "webm", "webm", _WEBM, _BT709, _AV1, sound=_VORBIS),
+        Codec("vp9", "WebM", "webm", "webm", _WEBM, _BT709, _VP9, sound=_VORBIS),
         Codec("webp", "animated picture", "webp", "webp", "webp_anim", "format=bgra", _WEBP, False, False, "img"),
         Codec("gif", "animated picture", "gif", "gif", "gif", _PALETTE, "-c:v gif -loop 0", False, False, "img"),
     )

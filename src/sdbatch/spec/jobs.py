@@ -25,6 +25,7 @@ from sdbatch.samplers import SAMPLERS, NoiseSchedule
 from sdbatch.spec.codecs import Preset
 from sdbatch.spec.file_names import job_file, usual_stem
 from sdbatch.spec.limits import GUIDANCE, STEPS
+from sdbatch.spec.sound import Sound
 
 SPEC_VERSION = 1
 ALWAYS = (0.0, 1.0)  # guidance in every evaluation
@@ -245,13 +246,15 @@ def _model_key(model: Model) -> str:
 class Encoding:
     """How frames become a file. ``codec`` is a name in ``video_codecs.CODECS``, ``quality`` x264's crf (1 best – 51).
     Frames are composed ``supersample`` times finer and averaged; ``interpolate`` - 1 motion-compensated frames come
-    between two. These defaults are the configuration's, and part of every video's id: they cannot change."""
+    between two; ``audio`` is cut or repeated to the video's length. These defaults are the configuration's, and part of
+    every video's id: they cannot change."""
 
     codec: str = "h264"
     quality: int = 18
     preset: Preset = "veryfast"
     supersample: int = 1
     interpolate: int = 1
+    audio: Sound | None = None
 
 
 @dataclass(frozen=True, slots=True)

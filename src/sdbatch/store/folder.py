@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdbatch.spec.file_names import PNG, fan, fans
+from sdbatch.spec.sound import Sound
 from sdbatch.store.record import Record
 
+SOUNDS = "sounds"
 _PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
 
 
@@ -48,6 +50,10 @@ class Folder:
 
     def file(self, record: Record) -> Path:
         return self.root / record.path
+
+    def sound(self, sound: Sound) -> Path:
+        """The copy of a sound file, named by its digest."""
+        return self.root / SOUNDS / sound.digest.removeprefix("b2:")
 
     def shots(self, profile: str) -> Path:
         """The folder of the shots of videos under ``profile``. A chain never mixes two profiles."""

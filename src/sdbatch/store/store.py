@@ -15,7 +15,7 @@ from sdbatch.spec.limits import FLAT
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import claims, compact, plan_file
 from sdbatch.store.claims import Claims
-from sdbatch.store.folder import Folder
+from sdbatch.store.folder import SOUNDS, Folder
 from sdbatch.store.ledger import Ledger
 from sdbatch.store.listing import Listing
 from sdbatch.store.other_workers import OtherWorkers
@@ -161,7 +161,10 @@ class Store(Folder):
             for path in gone:
                 files.remove(path)
             shots = [folder for name in self.shot_profiles() for folder in self.shot_folders(name)]
-            folders = [*file_names.folders(self.root), *(self.root / name for name in ("", "plans", "profiles"))]
+            folders = [
+                *file_names.folders(self.root),
+                *(self.root / name for name in ("", "plans", "profiles", SOUNDS)),
+            ]
             compact.sweep([*folders, *shots], compact.living(found, gone))
         worker.close()
         with suppress(OSError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.models.source import Source
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.wording import has_step_syntax
-from sdbatch.plan import naming
+from sdbatch.plan import naming, sounds
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import parse as parse_canvas
-from sdbatch.spec.jobs import Job
+from sdbatch.spec.jobs import Encoding, Job, spec
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.ranges import slug
 from sdbatch.store import Store
@@ -124,11 +124,20 @@ def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
         table(SAMPLERS[shot.sampler], shot.model.schedule, shot.steps)
     except ValueError as e:
         raise ConfigError.one(f"{at}.sampling.steps", f"{e} for sampler {shot.sampler}") from e
-    encoding = parts["encoding"].encoding()
-    made = motion.make(
-        shot, parts["motion"], encoding, job.slug or slug(dict(job.labels).get("prompts", "")), job.labels
-    )
+    encoding = _heard(job, parts["encoding"].encoding(), f"{at}.{sounds.KEY}")
+    name = job.slug or slug(dict(job.labels).get("prompts", ""))
+    made = motion.make(shot, sounds.on_beat(parts["motion"], encoding.audio), encoding, name, job.labels)
     return replace(made, origin=job.id if made.id != job.id else "")
+
+
+def _heard(job: Job, encoding: Encoding, key: str) -> Encoding:
+    """``encoding`` with the sound of the draft, or a new one. Raises ConfigError."""
+    own = job.video.encoding.audio if job.video else None
+    audio = own if encoding.audio == own else sounds.read(encoding.audio, key)
+    made = replace(encoding, audio=audio)
+    if wrong := sounds.silent(made):
+        raise ConfigError(Problem(key, p.message, p.hint) for p in wrong)
+    return made
 
 
 def _section(section: str, job: Job, changes: dict[str, Any], at: str) -> Any:
@@ -141,5 +150,5 @@ def _section(section: str, job: Job, changes: dict[str, Any], at: str) -> Any:
         if new.keys() & {"frames", "seconds"}:
             values = {k: v for k, v in values.items() if k not in ("frames", "seconds")}
     else:
-        values = asdict(job.video.encoding) if job.video else {}
+        values = spec(job.video.encoding) if job.video else {}
     return check(SECTIONS[section], values | new, f"{at}.{section}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError
-from sdbatch.plan import parse
+from sdbatch.plan import parse, sounds
 from sdbatch.plan.plan import Plan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
@@ -48,12 +48,13 @@ def ids(store: Store) -> list[str]:
 
 def jobs(path: Path, wanted: Container[str] | None = None) -> Iterator[Job]:
     """The jobs of one stored plan, or only those with ids in ``wanted``. Damaged lines are skipped."""
+    store = Store(path.parent.parent if path.parent.name == "plans" else path.parent)
     with path.open("rb") as f:
         while line := f.readline(MAX_LINE):
             job_id = id_of(line)
             if job_id and (wanted is None or job_id in wanted):
                 with suppress(ValueError, RecursionError, ConfigError):
-                    yield job(json.loads(line))
+                    yield heard(job(json.loads(line)), store)
 
 
 def job(line: dict[str, object]) -> Job:
@@ -65,3 +66,16 @@ def job(line: dict[str, object]) -> Job:
     shown = tuple((k, str(v)) for k, v in labels.items()) if isinstance(labels, dict) else ()
     made = replace(made, slug=slug, name=name) if slug or name else made
     return replace(made, labels=shown, spread=is_spread(path))
+
+
+def heard(job: Job, store: Store) -> Job:
+    """``job`` with the copy of its sound in ``store``, if it has any."""
+    if job.video is None or (audio := job.video.encoding.audio) is None:
+        return job
+    return with_sound(job, store.sound(audio))
+
+
+def with_sound(job: Job, path: Path) -> Job:
+    """A video job with its sound at ``path``."""
+    assert job.video is not None
+    return replace(job, video=replace(job.video, encoding=sounds.found_at(job.video.encoding, str(path))))

@@ -3,6 +3,7 @@
     orphan    a record, and its files, of a job that is in no stored plan
     stray     a file in images/ or videos/ without a record
     shot      a picture in shots/ that no video of a stored plan needs (with prune.shots: no unfinished video)
+    sound     a copy in sounds/ that no video of a stored plan needs
     frame     a picture in frames/ of a video that is in no stored plan
     thumb     a thumbnail in gallery/ of a job without a record
     plan      a plan before the current one (prune.plans)
@@ -26,6 +27,7 @@ from sdbatch.errors import ConfigError, StoreError, nearest
 from sdbatch.spec import file_names
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Ledger, Store
+from sdbatch.store.folder import SOUNDS
 from sdbatch.store.plan_file import Plan, kept_ids
 from sdbatch.tasks import gallery, kept_plan
 from sdbatch.tasks.verify.repair import order
@@ -76,6 +78,7 @@ def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwant
         "orphan": sorted({p for i in gone for p in _files(store, ledger, i)} - _kept_files(store, ledger, gone)),
         "stray": list(store.strays(ledger)),
         "shot": sorted(_shots(store, plan, [p for p in plans if p not in old], settings.shots)),
+        "sound": sorted(_sounds(store, plan, [p for p in plans if p not in old])),
         "frame": sorted(p for p in store.root.glob("frames/*/*.png") if p.parent.name not in wanted),
         "thumb": sorted(p for p in _thumbs(store) if p.stem not in ledger or p.stem in gone),
         "plan": [p for p in old if p != store.plan],
@@ -117,6 +120,18 @@ def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -
 
     wanted = {shot_id for job in jobs if needs(job) for shot_id in motion.shot_ids(job)}
     yield from (p for p in existing if p.stem not in wanted)
+
+
+def _sounds(store: Store, plan: Plan | None, plans: list[Path]) -> Iterator[Path]:
+    """Copies of sounds that no stored plan's video needs."""
+    if not (existing := list(store.root.glob(f"{SOUNDS}/*"))):
+        return
+    jobs = [job for path in plans for job in kept_plan.jobs(path)]
+    if {i for path in plans for i in kept_ids(path)} - {job.id for job in jobs}:
+        return
+    jobs += [plan[i] for i in range(len(plan))] if plan is not None else []
+    needed = {store.sound(job.video.encoding.audio) for job in jobs if job.video and job.video.encoding.audio}
+    yield from (p for p in existing if p not in needed)
 
 
 def _profiles(store: Store, ledger: Ledger, gone: set[str], shots: set[Path]) -> Iterator[Path]:

@@ -18,12 +18,12 @@ from sdbatch.errors import ConfigError, RenderError, nearest
 from sdbatch.media import metadata, png
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
-from sdbatch.plan import parse
+from sdbatch.plan import parse, sounds
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.limits import CLIP_SKIP
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import Store
-from sdbatch.tasks import foreign, rerender
+from sdbatch.tasks import foreign, kept_plan, rerender
 from sdbatch.tasks.verify import compare, repair
 from sdbatch.tasks.verify.report import differences
 from sdbatch.terminal.console import open_console
@@ -94,7 +94,20 @@ def read_job(experiment: Experiment) -> FileSettings:
     job = replace(job, origin=origin if isinstance(origin, str) else "")
     if "slug" not in data:  # the experiment named its files otherwise
         job = replace(job, slug="", name=job.id)
-    return FileSettings(job, None, profile)
+    return FileSettings(_heard(job, path, experiment), None, profile)
+
+
+def _heard(job: Job, path: Path, experiment: Experiment) -> Job:
+    """``job`` with its sound: from the folder of the experiment that made the file, or that of ``encoding.audio``."""
+    audio = job.video.encoding.audio if job.video else None
+    if audio is None:
+        return job
+    given = sounds.read(experiment.encoding.audio)
+    near = [Store(folder).sound(audio) for folder in path.absolute().parents[1:3]]
+    for place in [*([Path(given.path)] if given == audio and given else []), *near]:
+        if place.is_file():
+            return kept_plan.with_sound(job, place)
+    raise ConfigError.one(sounds.KEY, f"the sound of {path.name!r} is not found", "name the file with encoding.audio")
 
 
 def reproduce(experiment: Experiment, found: FileSettings, progress: Progress) -> Reproduced:

@@ -1,0 +1,85 @@
+"""Reads a sound file: digest, length, beats. Files are untrusted; whatever is wrong with them is a ValueError."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from sdbatch import ffmpeg
+from sdbatch.errors import shown
+from sdbatch.sound.beats import RATE, find
+from sdbatch.spec.sound import Sound
+
+DEMUXERS = "aac,aiff,caf,flac,matroska,mov,mp3,ogg,w64,wav"
+LONGEST = 3600  # seconds
+SHORTEST = 0.1
+MAX_BYTES = 2**31
+# Without the vector instructions of this processor, so that beats do not depend on it.
+_SAMPLES = ("-map", "0:a:0", "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-c:a", "pcm_s16le", "-t", str(LONGEST + 1))
+
+
+def source(path: Path | str) -> list[str]:
+    """ffmpeg's arguments that open ``path`` as sound only: a playlist could name other files or hosts."""
+    trusted = ("-protocol_whitelist", "file,pipe", "-format_whitelist", DEMUXERS)
+    return [*trusted, "-i", f"file:{Path(path).absolute()}"]
+
+
+def hear(path: str) -> Sound:
+    """The sound in the file ``path``. Raises ValueError, without the name of the file."""
+    try:
+        where = Path(path).expanduser()
+        found = where.stat()
+    except (OSError, ValueError, RuntimeError) as e:  # RuntimeError: ~ without a home
+        raise ValueError(f"cannot be read: {getattr(e, 'strerror', None) or e}") from None
+    if not where.is_file():
+        raise ValueError("is not a file")
+    if found.st_size > MAX_BYTES:
+        raise ValueError(f"is larger than {MAX_BYTES // 2**30} GiB")
+    digest, seconds, beats = _heard(str(where), found.st_size, found.st_mtime_ns)
+    return Sound(digest, str(where), seconds, beats)
+
+
+def digest(path: Path) -> str:
+    """The digest of a sound file. Raises OSError."""
+    hashed = blake2b(digest_size=16)
+    with path.open("rb") as f:
+        while block := f.read(1 << 20):
+            hashed.update(block)
+    return f"b2:{hashed.hexdigest()}"
+
+
+@lru_cache(maxsize=16)
+def _heard(path: str, size: int, changed: int) -> tuple[str, float, tuple[float, ...]]:
+    """(digest, seconds, beats); the other arguments say which version of the file that is."""
+    try:
+        name = digest(Path(path))
+    except OSError as e:
+        raise ValueError(f"cannot be read: {e.strerror or e}") from None
+    samples = np.frombuffer(_decoded(path), "<i2")
+    seconds = len(samples) / RATE
+    if seconds < SHORTEST:
+        raise ValueError("contains no sound" if not seconds else f"is shorter than {SHORTEST} s")
+    if seconds > LONGEST:
+        raise ValueError(f"is longer than {LONGEST} s")
+    return name, seconds, find(samples)
+
+
+def _decoded(path: str) -> bytes:
+    command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-xerror", "-cpuflags", "0", *source(path), *_SAMPLES, "-"]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
+        try:
+            done = subprocess.run(  # noqa: S603  (no shell)
+                command, stdout=out, stderr=log, stdin=subprocess.DEVNULL, timeout=ffmpeg.TIMEOUT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise ValueError(f"could not be read within {ffmpeg.TIMEOUT} s") from None
+        log.seek(0)
+        if done.returncode:
+            raise ValueError(f"is not sound that can be read ({shown(ffmpeg.last_line(log.read(10_000)))})")
+        out.seek(0)
+        return out.read()
