@@ -75,11 +75,12 @@ def run(experiment: Experiment) -> int:
 def read_settings(experiment: Experiment) -> FileSettings:
     """Read the metadata of the file ``experiment.source``. Raises ConfigError; renders and writes nothing."""
     found = read_job(experiment)
+    found = replace(found, job=_heard(found.job, _source(experiment), experiment))
     return found if found.source else replace(found, source=rerender.source_of(found.job.shot.model, experiment))
 
 
 def read_job(experiment: Experiment) -> FileSettings:
-    """As ``read_settings``, but the weights of a file of sdbatch need not be on this machine: ``source`` is None."""
+    """As ``read_settings``, but the weights and the sound of a file of sdbatch need not be on this machine."""
     path = _source(experiment)
     try:
         data = metadata.read(path)
@@ -94,7 +95,7 @@ def read_job(experiment: Experiment) -> FileSettings:
     job = replace(job, origin=origin if isinstance(origin, str) else "")
     if "slug" not in data:  # the experiment named its files otherwise
         job = replace(job, slug="", name=job.id)
-    return FileSettings(_heard(job, path, experiment), None, profile)
+    return FileSettings(job, None, profile)
 
 
 def _heard(job: Job, path: Path, experiment: Experiment) -> Job:
