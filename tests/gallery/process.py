@@ -33,7 +33,7 @@ def main(wish: dict[str, Any]) -> int:
     plan, store = planned("x", prompts=["a sea"], seeds=f"0..{wish['jobs'] - 1}"), Store(Path(wish["root"]), False)
     while not Path(wish["begin"]).exists():
         time.sleep(0.005)
-    shown = Live(site(plan, store), Progress())
+    shown = Live(lambda: site(plan, store), Progress())
     with shown.watching():
         run(plan, store, lambda: FakeRenderer(wish["delay"], rows=wish["rows"]), Options(observer=shown))
     sys.stdout.write(shown.error)

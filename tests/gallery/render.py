@@ -27,7 +27,7 @@ def site(plan: Plan, store: Store) -> Site:
 def go(plan: Plan, store: Store, faults: Faults | None = None, delay: float = 0.0, **options: Any) -> Outcome:
     """Render as ``app`` does; the page must have come out."""
     progress = Progress()
-    live = Live(site(plan, store), progress)
+    live = Live(lambda: site(plan, store), progress)
     with live.watching():
         outcome = run(
             plan,

@@ -144,7 +144,7 @@ def test_a_page_that_cannot_be_written_costs_no_picture(tmp_path: Path):
     plan, store = planned("x", prompts=["a sea"], seeds="0..3"), Store(tmp_path / "x", durable=False)
     store.root.mkdir()
     (store.root / "gallery").write_text("in the way")
-    live = Live(site(plan, store), Progress())
+    live = Live(lambda: site(plan, store), Progress())
     with live.watching():
         outcome = run(plan, store, FakeRenderer, Options(observer=live))
     assert outcome.done == 4

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from sdbatch.config.cluster import SubmitSettings
-from sdbatch.config.fields import Audio, CanvasEntry, FilePath, PromptEntry, Section, Seeds, one_of
+from sdbatch.config.fields import SLUG, Audio, CanvasEntry, FilePath, PromptEntry, Section, Seeds, one_of
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.prompts import StyleSettings, WildcardSettings
 from sdbatch.config.registry import TASKS
@@ -145,9 +145,7 @@ def _tasks(schema: dict[str, Any]) -> None:
 class Experiment(Section):
     """One YAML: prompts, canvas, seeds, sampling, motion, sweeps; what renders it and where it goes."""
 
-    name: str = Field(
-        "untitled", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="a slug; the folder under outputs/"
-    )
+    name: str = Field("untitled", pattern=SLUG, description="a slug; the folder under outputs/")
     task: Annotated[str, one_of(TASKS, "task")] = Field("render", json_schema_extra=_tasks, description="what to do")
     prompts: tuple[PromptEntry, ...] = Field((), description="texts, {id, text, negative} or {file}")
     negative: str = Field("", max_length=100_000, description="what should not be in the picture")

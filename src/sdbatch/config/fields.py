@@ -24,6 +24,8 @@ from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.ranges import parse_seeds, random_seeds
 from sdbatch.spec.sound import Sound
 
+SLUG = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # the name of an experiment, which is the name of a folder
+
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -81,11 +83,11 @@ Audio = Annotated[
 ]
 
 
-def _names(value: Any) -> Any:
+def names(value: Any) -> Any:
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
+Names = Annotated[tuple[str, ...], BeforeValidator(names, json_schema_input_type=str | list[str])]
 
 
 class Prompt(Section):

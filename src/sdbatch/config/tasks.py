@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from sdbatch.config.fields import FilePath, Names, Section
+from sdbatch.config.fields import SLUG, FilePath, Names, Section, names
 
 
 class PlanSettings(Section):
@@ -16,6 +16,9 @@ class PlanSettings(Section):
     limit: int = Field(100_000, ge=1, le=100_000_000, description="the largest plan that is accepted")
     digest: str | None = Field(
         None, pattern=r"^d[0-9a-f]{16}$", description="render only the plan with this digest; task=submit sets it"
+    )
+    earlier: bool = Field(
+        True, description="gallery, sheet, csv and verify also show what earlier plans of the folder rendered"
     )
     preview: bool = Field(False, description="draw the curves and the camera path of every video")
 
@@ -54,9 +57,7 @@ class FinalSettings(Section):
     set: dict[str, Any] | None = Field(
         None, description="changed keys: negative, canvas, sampling.*, motion.*, encoding.*"
     )
-    name: str | None = Field(
-        None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="folder under outputs/; null: <name>-final"
-    )
+    name: str | None = Field(None, pattern=SLUG, description="folder under outputs/; null: <name>-final")
 
     def experiment_name(self, draft: str) -> str:
         """The name of the final; by default derived from ``draft``."""
@@ -67,6 +68,9 @@ class GallerySettings(Section):
     """The page outputs/<name>/index.html."""
 
     enabled: bool = Field(True, description="keep the page up to date while rendering (task=gallery writes it anyway)")
+    of: Annotated[tuple[Annotated[str, Field(pattern=SLUG)], ...], BeforeValidator(names)] = Field(
+        (), description="task=gallery: names of experiments that are shown on one page, outputs/<name>/index.html"
+    )
 
 
 class InitSettings(Section):

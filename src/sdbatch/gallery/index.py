@@ -38,6 +38,7 @@ class PlanIndex:
         self.path = path
         self._keys = [axis.keys for axis in axes] or [(key,) for key in _labels(plan)]
         self._values: list[dict[Parts, int]] = [_listed(axis) for axis in axes] or [{} for _ in self._keys]
+        self.model = plan[0].shot.model if len(plan) else None
         self._words: dict[int, str] = {}  # of prompts without an id of the user, by their digit
 
     def chunks(self) -> Iterator[dict[str, Any]]:
@@ -101,14 +102,15 @@ class _Chunk:
             self._texts[texts] = len(self._texts)
             self._commands.append(command.prompt_overrides(job))
         seed = shot.seed if shot.seed < SAFE else str(shot.seed)
-        return [job.id, index.path(job), self._texts[texts], self._setting(job), seed, *index.digits(job)]
+        return [job.id, index.path(job), self._texts[texts], self._setting(job, index), seed, *index.digits(job)]
 
-    def _setting(self, job: Job) -> int:
+    def _setting(self, job: Job, index: PlanIndex) -> int:
         shot, video = job.shot, job.video
-        key = (_HOW(shot), video)
+        key = (_HOW(shot), video, shot.model == index.model)
         if key not in self._settings:
             self._settings[key] = len(self._setting_data)
-            self._setting_data.append(_setting_data(job))
+            other = {} if shot.model == index.model else {"other": True}  # the page's command is not for it
+            self._setting_data.append(_setting_data(job) | other)
         return self._settings[key]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -29,14 +29,16 @@ PAUSES = 10  # a check that took long, because of many workers or jobs, is follo
 
 
 class Live(Observer):
-    """Observes a run and updates its page. ``error`` is the reason why the page could not be written, or empty.
+    """Observes a run and updates its page, which ``make`` describes.
 
+    ``error`` is the reason why the page could not be written, or empty.
     Errors of the page never affect the pictures.
     """
 
-    def __init__(self, site: Site, progress: Progress) -> None:
+    def __init__(self, make: Callable[[], Site], progress: Progress) -> None:
         self.error = ""
-        self._site = site
+        self._make = make
+        self._site = make()
         self._progress = progress
         self._records: deque[Record] = deque()
         self._stop = threading.Event()
@@ -79,7 +81,7 @@ class Live(Observer):
         self.end()
         if not self._site.store.shared():  # the last process completes the page
             try:
-                self._site.finish()
+                self._make().finish()  # it may show what other runs have rendered meanwhile
             except (OSError, StoreError) as e:
                 self.error = str(e)
 

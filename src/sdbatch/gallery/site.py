@@ -142,7 +142,7 @@ class Site:
         """The digest of everything that the page shows: its code, the plan and the records."""
         h = blake2b(page.html(self._name).encode(), digest_size=16)
         h.update(f"{self._digest} {CHUNK} {thumbs.SIDE}".encode())
-        for path in (self.store.manifest, self.store.plan, *self.store.worker_files()):
+        for path in self.store.sources:
             with suppress(OSError):
                 h.update(path.read_bytes())
         return f"b2:{h.hexdigest()}"

@@ -18,6 +18,7 @@ class StatusTable:
     """
 
     def __init__(self, ids: Sequence[str]) -> None:
+        self._ids = ids
         self._at = {job_id: i for i, job_id in enumerate(ids)}
         self.codes = bytearray(b".") * len(ids)
         self.notes: dict[int, str] = {}
@@ -25,16 +26,17 @@ class StatusTable:
 
     def fill(self, ledger: Ledger, intact: Callable[[Record], bool]) -> None:
         """Update from all records; a finished job whose file is not ``intact`` counts as new."""
-        for job_id in self._at:
+        for i, job_id in enumerate(self._ids):
             record = ledger.get(job_id)
             if record is not None and (not record.done or intact(record)):
-                self.update(record)
+                self._set(i, record)
 
     def update(self, record: Record) -> None:
         """Update from one record; records of other plans are ignored."""
-        i = self._at.get(record.id)
-        if i is None:
-            return
+        if (i := self._at.get(record.id)) is not None:
+            self._set(i, record)
+
+    def _set(self, i: int, record: Record) -> None:
         note = " · ".join(record.alerts) if record.done else record.error or "failed"
         code = FAILED if not record.done else WARNED if record.alerts else DONE
         if note:

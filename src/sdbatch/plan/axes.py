@@ -175,6 +175,8 @@ def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) ->
 
 def label(key: str, value: Any) -> str:
     """The value of an axis as displayed text."""
+    if isinstance(value, str):
+        return value
     if key == "prompts":
         return str(value.id)
     if key == "canvas":
@@ -183,7 +185,7 @@ def label(key: str, value: Any) -> str:
         return PurePath(value.path).stem
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value) if not isinstance(value, Iterable) or isinstance(value, str) else _schedule_label(value)
+    return str(value) if not isinstance(value, Iterable) else _schedule_label(value)
 
 
 def _schedule_label(value: Iterable[Any]) -> str:

@@ -39,6 +39,11 @@ class Folder:
         return self.root / "summary.json"
 
     @property
+    def sources(self) -> list[Path]:
+        """The files that say what is planned and rendered."""
+        return [self.manifest, self.plan, *self.worker_files()]
+
+    @property
     def gallery(self) -> Path:
         return self.root / "index.html"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sdbatch.config.experiment import Experiment
-from sdbatch.gallery import Site
 from sdbatch.tasks.run_summary import finished, outcome
 from sdbatch.tasks.workload import Workload, shared
 from sdbatch.terminal.console import open_console
@@ -23,7 +22,7 @@ def collect(work: Workload, done_before: int | None = None, stopped: bool = Fals
         with store.worker() as worker:
             store.compact(worker, work.plan)
         if experiment.gallery.enabled:
-            Site(work.plan, store, experiment.model, work.axes).finish(rebuild=True)
+            work.site.finish(rebuild=True)
     found = outcome(work, stopped=stopped)
     if done_before is not None:
         found = replace(found, done=found.skipped - done_before, skipped=done_before)

@@ -14,7 +14,7 @@ def run(experiment: Experiment) -> int:
     """Write outputs/<name>/records.csv. Without prompts, use the plan that is stored in the folder."""
     store = Store(experiment.folder)
     path = store.root / "records.csv"
-    data = csv_text(kept_plan.plan(experiment, store), store).encode("utf-8", "replace")
+    data = csv_text(kept_plan.shown(experiment, store), store).encode("utf-8", "replace")
     files.write(path, [data], path.with_name(".records.part"))
     say(path)
     return 0

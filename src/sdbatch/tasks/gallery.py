@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.model import ModelSettings
-from sdbatch.errors import ConfigError
+from sdbatch.errors import ConfigError, Problem, nearest
 from sdbatch.gallery import Site
+from sdbatch.gallery.several import Stores
 from sdbatch.models.locate import locate
-from sdbatch.plan.plan import Plan
+from sdbatch.plan.together import experiment as labelled
+from sdbatch.plan.together import together
+from sdbatch.spec.jobs import Job
 from sdbatch.store import Store
+from sdbatch.store.plan_file import Plan
 from sdbatch.tasks import kept_plan
+from sdbatch.tasks.kept_plan import axes
 from sdbatch.tasks.rerender import JobList
 from sdbatch.terminal.console import say
 
 
 def run(experiment: Experiment) -> int:
-    """Rebuild the page and check all its files. Without prompts, use the plan that is stored in the folder."""
-    site = _site(experiment)
+    """Rebuild the page and check all its files. Without prompts, use the plan that is stored in the folder.
+
+    With ``gallery.of`` it is a page of these experiments, in a folder of its own.
+    """
+    site = _of_several(experiment) if experiment.gallery.of else _site(experiment)
     site.finish(rebuild=True)
     say(site.store.gallery)
     return 0
@@ -31,14 +41,42 @@ def refresh(experiment: Experiment) -> None:
 
 def _site(experiment: Experiment) -> Site:
     store = Store(experiment.folder)
-    plan = kept_plan.plan(experiment, store)
-    if isinstance(plan, Plan):
-        return Site(plan, store, experiment.model, plan.axes)
-    return Site(plan, store, experiment.model if _is_model(experiment.model, plan) else None)
+    plan = kept_plan.shown(experiment, store)
+    known = experiment.prompts or _is_model(experiment.model, plan)
+    return Site(plan, store, experiment.model if known else None, axes(plan))
 
 
-def _is_model(model: ModelSettings, plan: JobList) -> bool:
-    """Whether a stored plan was made with these weights."""
+def _of_several(experiment: Experiment) -> Site:
+    """The page of several experiments. Raises ConfigError for those without results."""
+    names, root = tuple(dict.fromkeys(experiment.gallery.of)), experiment.folder
+    if experiment.name == Experiment.model_fields["name"].default:
+        root = root.with_name("-".join(names)[:64])
+    stores = {name: Store(root.parent / name) for name in names}
+    known = sorted(path.parent.name for path in root.parent.glob("*/plan.jsonl"))
+    problems = [
+        Problem("gallery.of", f"{name!r} has no results in {root.parent}/", nearest(name, known))
+        for name, store in stores.items()
+        if not store.plan.is_file()
+    ]
+    if Store(root).plan.is_file():
+        problems.append(Problem("name", f"{root} has an experiment of its own", "choose another folder with name=…"))
+    if problems:
+        raise ConfigError(problems)
+    every = [[labelled(job, name) for job in _jobs(experiment, store)] for name, store in stores.items()]
+    plan = together(every)
+    model = experiment.model if _is_model(experiment.model, plan) else None
+    return Site(plan, Stores(root, names=names), model, plan.axes)
+
+
+def _jobs(experiment: Experiment, store: Store) -> Sequence[Job]:
+    """The jobs of the plan that is stored in a folder, and with ``plan.earlier`` the results of earlier ones."""
+    stored = JobList(list(kept_plan.jobs(store.plan)))
+    plan = kept_plan.whole(stored, store) if experiment.plan.earlier else stored
+    return [plan[i] for i in range(len(plan))]
+
+
+def _is_model(model: ModelSettings, plan: Plan) -> bool:
+    """Whether the first job of a stored plan was made with these weights."""
     try:
         return len(plan) > 0 and locate(model).model.weights == plan[0].shot.model.weights
     except ConfigError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,16 +11,20 @@ from pathlib import Path
 from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError
 from sdbatch.plan import parse, sounds
+from sdbatch.plan.axes import Axis
 from sdbatch.plan.plan import Plan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
+from sdbatch.plan.together import together
 from sdbatch.spec.file_names import is_spread, naming_of
-from sdbatch.spec.jobs import Job
+from sdbatch.spec.jobs import Job, Model
 from sdbatch.store import Store
+from sdbatch.store.plan_file import Plan as Jobs
 from sdbatch.store.plan_file import id_of, kept_ids
 from sdbatch.tasks.rerender import JobList
 
 MAX_LINE = 16_000_000  # bytes
+MAX_TOGETHER = 20_000  # jobs of several plans; making them takes a second
 
 
 def plan(experiment: Experiment, store: Store) -> Plan | JobList:
@@ -30,6 +34,36 @@ def plan(experiment: Experiment, store: Store) -> Plan | JobList:
     if not store.plan.is_file():
         raise ConfigError.one("prompts", "is empty", f"and {store.plan} does not exist")
     return JobList(list(jobs(store.plan)))
+
+
+def whole(plan: Jobs, store: Store, model: Model | None = None) -> Jobs:
+    """``plan``, with the results of the folder's earlier plans behind its own jobs, and axes that tell them apart.
+
+    ``model``: only results of this one. ``plan`` itself if there are none, or too many to compare.
+    """
+    if len(plan) > MAX_TOGETHER:
+        return plan
+    ledger, own = store.ledger(), frozenset(plan.ids)
+    done = {i for i in ledger if i not in own and (record := ledger.get(i)) is not None and record.done}
+    if not done or len(plan) + len(done) > MAX_TOGETHER:
+        return plan
+    earlier: list[list[Job]] = []
+    for path in sorted(plan_files(store), key=lambda p: (p.stat().st_mtime_ns, p.name)):
+        found = [made for made in jobs(path, done) if model is None or made.shot.model == model]
+        done -= {made.id for made in found}
+        earlier.append(found)
+    return together([[plan[i] for i in range(len(plan))], *filter(None, earlier)]) if any(earlier) else plan
+
+
+def shown(experiment: Experiment, store: Store) -> Jobs:
+    """The jobs that gallery, sheet and records show: the experiment's plan, and what earlier ones rendered."""
+    found = plan(experiment, store)
+    return whole(found, store) if experiment.plan.earlier else found
+
+
+def axes(plan: Jobs) -> Sequence[Axis]:
+    """The axes of a plan; a stored plan has none, only labels."""
+    return getattr(plan, "axes", ())
 
 
 def plan_files(store: Store) -> list[Path]:

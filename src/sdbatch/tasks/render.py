@@ -15,7 +15,7 @@ from sdbatch.config.validation import validate
 from sdbatch.engine.renderers import OpenRenderer, cards, needs_device_check, open_renderer
 from sdbatch.engine.renderers import check as check_runtime
 from sdbatch.errors import ConfigError
-from sdbatch.gallery import Live, Site
+from sdbatch.gallery import Live
 from sdbatch.models.locate import fetch
 from sdbatch.models.source import Source
 from sdbatch.plan.plan import Plan
@@ -64,8 +64,7 @@ def here(work: Workload, progress: Progress, watcher: Observer | None = None, ho
     """Render in this process. ``watcher`` is notified of every record."""
     how = how or How()
     experiment, source = work.experiment, _ready(work)
-    site = Site(work.plan, work.store, experiment.model, work.axes)
-    with _watched(experiment, site, progress, open_console(stderr=True)) as observer:
+    with _watched(work, progress, open_console(stderr=True)) as observer:
         both = Observers(observer, watcher or Observer())
         options = replace(
             rendering.options(experiment, progress), observer=both, signals=how.signals, sharing=how.sharing
@@ -114,12 +113,12 @@ def _ready(work: Workload) -> Source:
 
 
 @contextmanager
-def _watched(experiment: Experiment, site: Site, progress: Progress, console: Console) -> Iterator[Observer]:
+def _watched(work: Workload, progress: Progress, console: Console) -> Iterator[Observer]:
     """The observer that keeps the page up to date, if enabled. Errors of the page are reported, not raised."""
-    if not experiment.gallery.enabled:
+    if not work.experiment.gallery.enabled:
         yield Observer()
         return
-    live = Live(site, progress)
+    live = Live(lambda: work.site, progress)
     with live.watching():
         yield live
     if live.error:

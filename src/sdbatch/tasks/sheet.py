@@ -31,7 +31,7 @@ TITLES = {"seeds": "seed"}
 def run(experiment: Experiment) -> int:
     """Write outputs/<name>/sheet.png or .pdf. Without prompts, use the plan that is stored in the folder."""
     store, settings = Store(experiment.folder), experiment.sheet
-    pixels = make(kept_plan.plan(experiment, store), store, settings, experiment.name)
+    pixels = make(kept_plan.shown(experiment, store), store, settings, experiment.name)
     data = pdf.encode(pixels, experiment.name) if settings.format == "pdf" else png.encode(pixels, {}, None)
     path = store.root / f"sheet.{settings.format}"
     files.write(path, [data], path.with_name(".sheet.part"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError
+from sdbatch.gallery import Site
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
 from sdbatch.plan import division, drawn_seeds
@@ -17,6 +18,7 @@ from sdbatch.plan.resolve import resolve
 from sdbatch.spec.jobs import plan_digest
 from sdbatch.store import TO_RENDER, Store
 from sdbatch.store.plan_file import Plan
+from sdbatch.tasks import kept_plan
 from sdbatch.tasks.final_jobs import final_jobs
 from sdbatch.tasks.rerender import JobList
 
@@ -34,6 +36,13 @@ class Workload:
     @property
     def store(self) -> Store:
         return Store(self.experiment.folder)
+
+    @property
+    def site(self) -> Site:
+        """The page of the folder, which also shows what earlier plans rendered."""
+        experiment = self.experiment
+        plan = kept_plan.whole(self.plan, self.store) if experiment.plan.earlier else self.plan
+        return Site(plan, self.store, experiment.model, self.axes if plan is self.plan else kept_plan.axes(plan))
 
     @property
     def part(self) -> Sequence[int]:

@@ -2,7 +2,15 @@
 
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
+const place = (i) => { // the file's path from the working folder
+  const parts = [];
+  for (const part of `outputs/${plan.name}/${file(i)}`.split("/")) if (part === "..") parts.pop(); else parts.push(part);
+  return parts.join("/");
+};
+const reproduce = (i) => `python -m sdbatch task=reproduce source=${quoted(place(i))}`;
+
 function command(i) { // renders exactly this one
+  if (setting(i).other) return reproduce(i);
   const parts = [`name=${plan.name.slice(0, 60)}-one`, ...plan.command, ...texts(i).command, ...setting(i).command, `seeds=${seed(i)}`];
   return `python -m sdbatch ${parts.map(quoted).join(" ")}`;
 }

@@ -57,7 +57,7 @@ function bar() {
   const starred = favourites.has(id(at)), two = pinned >= 0;
   return h("div", { className: "bar" },
     act("favourite", starred ? "★" : "☆", () => toggleFavourite(at), { title: "favourite (f)", "aria-label": "favourite", "aria-pressed": String(starred) }),
-    done(at) && h("a", { className: "button", href: file(at), download: file(at).split("/")[1], title: "save the file", data: { act: "save" } }, "Save"),
+    done(at) && h("a", { className: "button", href: file(at), download: file(at).split("/").at(-1), title: "save the file", data: { act: "save" } }, "Save"),
     act("command", "Copy command", () => copy(command(at), "the command"), { title: "the command line that reproduces this picture" }),
     act("compare", "Compare", () => { pinned = two ? -1 : at; show(); }, { title: two ? "show one picture (c)" : "keep this picture and go to another (c)", "aria-pressed": String(two) }),
     two && pinned !== at && act("wipe", "Wiper", () => { wiping = !wiping; show(); }, { title: wiping ? "side by side (w)" : "one over the other (w)", "aria-pressed": String(wiping) }),
@@ -120,7 +120,7 @@ function settings() {
 
 function commandBox(shown) {
   return h("details", { className: "command", open: Boolean(shown) }, h("summary", { data: { act: "show" } }, "Command"), h("pre", { tabIndex: 0 }, command(at)),
-    done(at) && h("p", {}, "or from the file itself:"), done(at) && h("pre", { tabIndex: 0 }, `python -m sdbatch task=reproduce source=${quoted(`outputs/${plan.name}/${file(at)}`)}`));
+    done(at) && h("p", {}, "or from the file itself:"), done(at) && h("pre", { tabIndex: 0 }, reproduce(at)));
 }
 
 function viewTyped(event) {

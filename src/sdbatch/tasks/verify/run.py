@@ -9,6 +9,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.models.locate import locate
 from sdbatch.plan import division
 from sdbatch.store import Store
+from sdbatch.store.plan_file import Plan
 from sdbatch.tasks import gallery, kept_plan, rerender
 from sdbatch.tasks.verify.report import show_verify
 from sdbatch.tasks.verify.verify import Case, verify
@@ -19,10 +20,13 @@ from sdbatch.terminal.progress import open_progress
 def run(experiment: Experiment) -> int:
     """Verify the experiment, without prompts the plan that is stored in its folder; the exit code."""
     store, console = Store(experiment.folder), open_console(stderr=True)
-    plan = kept_plan.plan(experiment, store)
-    part = division.shard(plan, experiment.shard.index, experiment.shard.count)
+    plan: Plan = kept_plan.plan(experiment, store)
     named = experiment.prompts or not len(plan)
     source = locate(experiment.model) if named else rerender.source_of(plan[0].shot.model, experiment)
+    ledger = store.ledger()
+    if experiment.plan.earlier and experiment.shard.count == 1 and any(job_id in ledger for job_id in plan.ids):
+        plan = kept_plan.whole(plan, store, source.model)
+    part = division.shard(plan, experiment.shard.index, experiment.shard.count)
     case = Case(plan, part, store, source, experiment)
     found = verify(case, lambda: open_progress(console))
     data = {"name": experiment.name} | found.asdict()

@@ -1,0 +1,37 @@
+"""A page of several experiments, in a real browser: pictures lie in their folders, thumbnails beside the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdbatch.gallery import Site
+from sdbatch.gallery.several import Stores
+from sdbatch.plan.together import experiment, together
+from tests.gallery.browser import Browser
+from tests.gallery.render import planned, rendered
+
+pytestmark = pytest.mark.browser
+
+
+def test_pictures_of_several_folders(browser: Browser, tmp_path: Path) -> None:
+    data: list[dict[str, Any]] = [
+        {"prompts": ["a sea"], "model": {"kind": "fake", "clip_skip": skip}} for skip in (1, 2)
+    ]
+    plans = [planned(name, **given) for name, given in zip("ab", data, strict=True)]
+    for name, given in zip("ab", data, strict=True):
+        rendered(tmp_path, name, **given)
+    plan = together([[experiment(job, name) for job in made] for name, made in zip("ab", plans, strict=True)])
+    model = plans[0].resolved.experiment.model
+    Site(plan, Stores(tmp_path / "both", names=("a", "b")), model, plan.axes).finish(rebuild=True)
+    browser.open(tmp_path / "both")
+    browser.pictures()
+    assert len(browser.all(".cell img")) == 2
+    assert "experiment" in browser.texts(".axis .name")
+    for n, command in enumerate(("name=both-one model=fake", "task=reproduce source=outputs/b/images/")):
+        browser.js(f"document.querySelectorAll('.cell')[{n}].click()")
+        browser.pictures(".box img")
+        assert command in browser.one(".command pre").get_attribute("textContent")
+        browser.type("escape")
