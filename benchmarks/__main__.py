@@ -1,6 +1,7 @@
 """Measure speed; results as JSON in benchmarks/results/.   python -m benchmarks [NAME …] [--quick]
 
-Names: throughput, busy, plan, again, together, start, precision, cluster, million, motion (needs the ``bench`` extra).
+Names: throughput, busy, plan, again, together, start, precision, cluster, million, publish, motion (needs the ``bench``
+extra).
 All variants of a benchmark run in turn, on the same weights, sizes and steps; every figure is a median of several runs
 (cluster and million: of one), and the device is named.
 Stages for a GPU, each with a time limit:   python -m benchmarks gpu --help
@@ -17,7 +18,19 @@ from pathlib import Path
 
 from benchmarks.machine import describe
 
-NAMES = ("plan", "again", "together", "busy", "throughput", "start", "precision", "cluster", "million", "motion")
+NAMES = (
+    "plan",
+    "again",
+    "together",
+    "busy",
+    "throughput",
+    "start",
+    "precision",
+    "cluster",
+    "million",
+    "motion",
+    "publish",
+)
 RESULTS = Path(__file__).parent / "results"
 
 

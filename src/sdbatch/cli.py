@@ -103,7 +103,7 @@ def _do(read: Callable[[], Composed], submissions: list[Submission], name: str) 
     if composed.own:
         sys.stderr.write("configuration: conf/ of this folder, and what is built in\n")
     with running(name):
-        result = dispatch.run(composed.data, composed.given, composed.hidden)
+        result = dispatch.run(composed.data, composed.given, composed.hidden, composed.written)
     if isinstance(result, int):
         return result
     submissions.append(result)

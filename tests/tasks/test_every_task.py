@@ -24,6 +24,7 @@ def settings(task: str, folder: Folder) -> dict[str, Any]:
     """What ``task`` needs beyond the experiment."""
     first = next(folder.store.ledger().records())
     return {  # type: ignore[return-value]
+        "check": {"source": "publish/little.zip"},
         "reproduce": {"source": str(folder.store.file(first))},
         "final": {"final": {"jobs": first.id, "set": {"sampling.steps": 9}}},
         "init": {"init": {"folder": str(folder.root / "project")}},

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from sdbatch.config.cluster import SubmitSettings
 from sdbatch.config.fields import SLUG, Audio, CanvasEntry, FilePath, PromptEntry, Section, Seeds, one_of
@@ -18,17 +18,20 @@ from sdbatch.config.prompts import StyleSettings, WildcardSettings
 from sdbatch.config.registry import TASKS
 from sdbatch.config.runtime import Runtime
 from sdbatch.config.tasks import (
+    CheckSettings,
     FinalSettings,
     GallerySettings,
     InitSettings,
     PlanSettings,
     PruneSettings,
+    PublishSettings,
     ReproduceSettings,
     SheetSettings,
     StatusSettings,
     StudioSettings,
     VerifySettings,
 )
+from sdbatch.config.written import AS_DATA, Written
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.codecs import CODECS, Preset
@@ -172,14 +175,31 @@ class Experiment(Section):
     sheet: SheetSettings = Field(SheetSettings(), description="the contact sheet")
     gallery: GallerySettings = Field(GallerySettings(), description="the page of all pictures")
     verify: VerifySettings = Field(VerifySettings(), description="rendering again and comparing")
-    source: FilePath | None = Field(None, description="task=reproduce: a picture or a video")
+    source: FilePath | None = Field(
+        None, description="task=reproduce: a picture or a video; task=check: what task=publish has written"
+    )
     reproduce: ReproduceSettings = Field(ReproduceSettings(), description="rendering one file again")
+    publish: PublishSettings = Field(PublishSettings(), description="an experiment as a research object")
+    check: CheckSettings = Field(CheckSettings(), description="checking a research object")
     final: FinalSettings = Field(FinalSettings(), description="selected jobs with other settings")
     submit: SubmitSettings = Field(SubmitSettings(), description="jobs of a SLURM cluster")
     status: StatusSettings = Field(StatusSettings(), description="the progress of all workers")
     studio: StudioSettings = Field(StudioSettings(), description="the form in the browser")
     init: InitSettings = Field(InitSettings(), description="a new project")
     prune: PruneSettings = Field(PruneSettings(), description="removing what no plan needs")
+
+    _written: Written = PrivateAttr(AS_DATA)
+
+    @property
+    def written(self) -> Written:
+        """The files and arguments that it was composed of; empty if it was not."""
+        return self._written
+
+    def as_written(self, written: Written) -> Experiment:
+        """The same experiment, composed of ``written``."""
+        found = self.model_copy()
+        found._written = written
+        return found
 
     @property
     def folder(self) -> Path:

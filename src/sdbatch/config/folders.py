@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sdbatch.config.experiment import GROUPS
 from sdbatch.errors import ConfigError
 from sdbatch.spec.ranges import slug
 
 OWN_FOLDER = "conf"
 _PACKAGE = Path(__file__).parents[1]
+_FILE = "file-"
 
 
 def conf_dir() -> Path:
@@ -39,7 +41,7 @@ def groups_in(config_dir: str | None) -> list[str]:
 
 def copy_experiment(file: Path, folder: Path) -> str:
     """Put ``file`` where Hydra finds it as ``+experiment=``; the name to use there."""
-    name = f"file-{slug(file.stem, 64)}"  # built-in experiments cannot hide it
+    name = f"{_FILE}{slug(file.stem, 64)}"  # built-in experiments cannot hide it
     try:
         text = file.read_text("utf-8-sig")
     except (OSError, UnicodeError) as e:
@@ -49,3 +51,9 @@ def copy_experiment(file: Path, folder: Path) -> str:
     head = "" if "@package" in text.split("\n", 1)[0] else "# @package _global_\n"
     (folder / "experiment" / f"{name}.yaml").write_text(head + text, "utf-8")
     return name
+
+
+def written_name(config: str) -> str:
+    """The name under which a file counts as part of an experiment (``prompt_set/scenes``); empty for other files."""
+    group, _, name = config.removesuffix(".yaml").rpartition("/")
+    return f"{group}/{name.removeprefix(_FILE)}" if group in GROUPS else ""

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 import hydra
 from hydra._internal.core_plugins import file_config_source
@@ -27,11 +27,12 @@ from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
 from sdbatch.config.experiment import GROUPS
-from sdbatch.config.folders import OWN_FOLDER, conf_dir, copy_experiment, groups_in, own_folder
+from sdbatch.config.folders import OWN_FOLDER, conf_dir, copy_experiment, groups_in, own_folder, written_name
 from sdbatch.config.hydra_errors import KEYS, translate
 from sdbatch.config.keys import wrong_shapes
 from sdbatch.config.untrusted import forbidden_keys
 from sdbatch.config.user_text import LITERAL, escaped, escaped_argument, unescaped
+from sdbatch.config.written import AS_DATA, Written
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, shown
 
@@ -44,13 +45,14 @@ class Composed:
 
     ``data`` is plain data; ``given`` are the keys on the command line; ``hidden`` are files of the user's
     ``--config-dir`` that Hydra ignores silently because a built-in file has the same name; ``own``: files of the
-    working folder's conf/ were available.
+    working folder's conf/ were available; ``written``: what was composed.
     """
 
     data: dict[str, Any]
     given: frozenset[str]
     hidden: tuple[str, ...]
     own: bool = False
+    written: Written = AS_DATA
 
 
 Run = Callable[[Callable[[], Composed], str], int]  # (read, what the run is called) -> its exit code
@@ -63,6 +65,7 @@ def compose(arguments: list[str], task: Run) -> list[int]:
     An argument that ends with .yaml is an experiment file anywhere on disk. Raises ConfigError for errors of Hydra.
     """
     SourcesRegistry.instance().register(FileConfigSource)
+    FileConfigSource.read.clear()
     try:
         with ExitStack() as stack:
             # A launcher may run them in other processes, whose results Hydra does not return: each leaves its code.
@@ -72,7 +75,8 @@ def compose(arguments: list[str], task: Run) -> list[int]:
 
             def one(cfg: Any) -> None:
                 number, name = _run_name(given)
-                code = task(lambda: Composed(_plain_data(cfg), _given_keys(), _hidden_files(), own), name)
+                written = _written(arguments)
+                code = task(lambda: Composed(_plain_data(cfg), _given_keys(), _hidden_files(), own, written), name)
                 (folder / f"{number}.code").write_text(str(code), "ascii")
 
             stack.enter_context(_read_by_hydra(given))
@@ -156,6 +160,7 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
     ``file`` is an experiment file anywhere on disk; it needs no ``# @package`` line. Raises ConfigError.
     """
     SourcesRegistry.instance().register(FileConfigSource)
+    FileConfigSource.read.clear()
     arguments = [escaped_argument(_force_added(a, GROUPS)) for a in overrides]
     try:
         with ExitStack() as stack:
@@ -164,7 +169,7 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
             stack.enter_context(_own_hydra())
             stack.enter_context(hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"))
             data = _plain_data(hydra.compose("config", arguments))
-        return Composed(data, _keys_of(list(overrides)), ())
+        return Composed(data, _keys_of(list(overrides)), (), written=_written(overrides))
     except Exception as error:
         if problems := list(_problems(error)):
             raise ConfigError(problems) from error
@@ -180,6 +185,12 @@ def _own_hydra() -> Iterator[None]:
         yield
     finally:
         state.hydra = before
+
+
+def _written(arguments: Sequence[str]) -> Written:
+    """The files that Hydra has read, and those of ``arguments`` that set something."""
+    given = (a for a in arguments if "=" in a and a[0] != "-")
+    return Written(tuple(sorted(FileConfigSource.read.items())), tuple(given))
 
 
 def _check_flags(flags: list[str]) -> None:
@@ -201,7 +212,12 @@ def _force_added(argument: str, groups: Collection[str]) -> str:
 
 
 class FileConfigSource(file_config_source.FileConfigSource):  # registered under this name before Hydra's own
-    """Hydra's reader of YAML files, which escapes user text before OmegaConf parses it."""
+    """Hydra's reader of YAML files, which escapes user text before OmegaConf parses it.
+
+    ``read``: the texts of what an experiment consists of, by name; Hydra makes a source for every file.
+    """
+
+    read: ClassVar[dict[str, str]] = {}
 
     def load_config(self, config_path: str) -> ConfigResult:
         path = Path(self.path) / self._normalize_file_name(config_path)
@@ -223,6 +239,8 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
             raise ConfigError(problems)
         if header.get("package") == "_global_" and (problems := wrong_shapes(data or {})):
             raise ConfigError(problems)
+        if name := written_name(config_path):
+            self.read[name] = text
         return ConfigResult(f"file://{self.path}", self.provider, OmegaConf.create(escaped(data or {})), header)
 
 

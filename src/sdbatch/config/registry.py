@@ -56,6 +56,8 @@ TASKS: dict[str, Task] = {
     "csv": Task("records as CSV", "sdbatch.tasks.csv"),
     "verify": Task("check files, render again and compare", "sdbatch.tasks.verify.run"),
     "reproduce": Task("render one file again from its metadata", "sdbatch.tasks.reproduce"),
+    "publish": Task("results as a research object", "sdbatch.tasks.publish.run"),
+    "check": Task("check a research object, and render a sample of it again", "sdbatch.tasks.check.run"),
     "final": Task("render chosen jobs with other settings", "sdbatch.tasks.final"),
     "status": Task("progress, and the state of every worker", "sdbatch.tasks.status"),
     "submit": Task("an array of SLURM jobs that render together", "sdbatch.tasks.submit"),

@@ -50,6 +50,50 @@ class ReproduceSettings(Section):
     folder: FilePath = Field("reproduced", description="folder of the new file, which keeps its name")
 
 
+class Author(Section):
+    """A person or a group, for a citation."""
+
+    name: str = Field(min_length=1, max_length=200, description="as it is cited")
+    orcid: str | None = Field(None, pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$", description="0000-0002-1825-0097")
+    affiliation: str | None = Field(None, min_length=1, max_length=200, description="an institution")
+
+
+def _author(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+AuthorEntry = Annotated[Author, BeforeValidator(_author, json_schema_input_type=str | Author)]
+
+
+class PublishSettings(Section):
+    """A research object of an experiment's results, as a folder and as a ZIP (task=publish)."""
+
+    folder: FilePath = Field("publish", description="contains <name>/ and <name>.zip")
+    pictures: Literal["all", "digests"] = Field("all", description="digests: without pictures and videos")
+    title: str | None = Field(None, min_length=1, max_length=300, description="null: the experiment's name")
+    description: str | None = Field(None, min_length=1, max_length=10_000, description="a summary")
+    authors: tuple[AuthorEntry, ...] = Field((), description="names, or {name, orcid, affiliation}; none: anonymous")
+    licence: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]{0,63}$", description="SPDX identifier of the results' licence"
+    )
+    date: str | None = Field(
+        None,
+        pattern=r"^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+        description="day of publication; null: SOURCE_DATE_EPOCH, or the day of the newest picture",
+    )
+    sample: int | None = Field(
+        1, ge=0, le=10_000_000, description="jobs rendered again for the report of verify; null: all"
+    )
+
+
+class CheckSettings(Section):
+    """Checking what task=publish has written, on any machine (task=check)."""
+
+    sample: int | None = Field(4, ge=0, le=10_000_000, description="jobs rendered again; null: all")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of the sample")
+    format: Literal["table", "json"] = Field("table", description="for users or for programs")
+
+
 class FinalSettings(Section):
     """Rendering selected jobs of a draft with other settings (task=final)."""
 

@@ -60,6 +60,9 @@ _PATTERNS = {  # by the last part of the key
     "host": ("not an address", "write 127.0.0.1, 0.0.0.0 or a name"),
     "hosts": ("not a name of a machine", "lower-case letters, digits, . and -"),
     "token": ("not a token", "4 to 128 letters, digits, - and _"),
+    "date": ("not a day", "write 2026-11-28"),
+    "licence": ("not an SPDX identifier", "write CC-BY-4.0, CC0-1.0, …"),
+    "orcid": ("not an ORCID iD", "write 0000-0002-1825-0097"),
 }
 _MAX_NUMBER = 2**64  # larger numbers are mistakes, and not all code can process them
 

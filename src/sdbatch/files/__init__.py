@@ -1,6 +1,6 @@
 """Atomic writes, file locks, and OSErrors as messages for users.
 
-Does not depend on what the files contain.
+Does not depend on what the files contain. ``archive``: folders and ZIP files from anywhere, and a ZIP of equal bytes.
 """
 
 from __future__ import annotations

@@ -40,10 +40,13 @@ class _Grid:
     side: int
     captions: list[str]
     usual: Size = field(init=False)  # of a field without a picture
+    under: int = field(init=False)  # height of the captions, two lines at most
 
     def __post_init__(self) -> None:
         sizes = Counter(t.size for t in self.thumbs if not isinstance(t, str))
         self.usual = sizes.most_common(1)[0][0] if sizes else (self.side, self.side)
+        blocks = [block(text, self.letters, self.usual[0], 2) for text in self.captions if text]
+        self.under = max((b.height + 6 for b in blocks), default=0)
 
     def size(self, index: int) -> Size:
         thumb = self.thumbs[index] if index < len(self.thumbs) else ""
@@ -62,12 +65,6 @@ class _Grid:
     @property
     def letters(self) -> Font:
         return font(15 if self.side >= 128 else 12)
-
-    @property
-    def under(self) -> int:
-        """Height of the captions, two lines at most."""
-        blocks = [block(text, self.letters, self.usual[0], 2) for text in self.captions if text]
-        return max((b.height + 6 for b in blocks), default=0)
 
 
 def sheet(cells: Sequence[Cell], columns: Sequence[str], rows: Sequence[str], title: str) -> Pixels:

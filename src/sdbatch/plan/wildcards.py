@@ -63,7 +63,7 @@ class WildcardFolder:
             hint = "set wildcards.folder; paths are relative to the current folder"
             raise ValueError(f"a wildcard needs the folder {shown(self._folder)}, which does not exist ({hint})")
         names: dict[str, list[Path | list[str]]] = {}
-        for file in _files(root.resolve()):
+        for file in wildcard_files(root.resolve()):
             own = file.relative_to(root.resolve()).with_suffix("").as_posix()
             entries = _keys(_data(file), own) if file.suffix.lower() in _YAML else [(own, file)]
             for name, source in entries:
@@ -71,7 +71,7 @@ class WildcardFolder:
         return dict(sorted(names.items()))
 
 
-def _files(root: Path) -> list[Path]:
+def wildcard_files(root: Path) -> list[Path]:
     """The files below ``root``, without those that are links to a place outside it."""
     found = []
     for folder, _, files in os.walk(root):

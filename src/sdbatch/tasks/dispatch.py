@@ -8,18 +8,22 @@ from typing import Any
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.registry import TASKS
 from sdbatch.config.validation import validate
+from sdbatch.config.written import AS_DATA, Written
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.motion import MODES
 from sdbatch.motion.settings import Motion
 
 
-def run(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = ()) -> Any:
+def run(
+    data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = (), written: Written = AS_DATA
+) -> Any:
     """Validate ``data`` and run its task; the exit code, or a ``submission.Submission`` that the caller waits for.
 
     ``given``: keys set on the command line. ``hidden``: user files that built-in files of the same name hide.
-    Raises ConfigError with every mistake before anything is written.
+    ``written``: what ``data`` was composed of. Raises ConfigError with every mistake before anything is written.
     """
-    return TASKS[(experiment := checked(data, given, hidden)).task].run(experiment)
+    experiment = checked(data, given, hidden).as_written(written)
+    return TASKS[experiment.task].run(experiment)
 
 
 def checked(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[str] = ()) -> Experiment:

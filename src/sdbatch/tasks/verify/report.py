@@ -10,7 +10,7 @@ from rich.markup import escape
 from sdbatch.tasks.verify.findings import DAMAGED, Status, Verified
 
 SHOWN = 20
-_TEXTS = {
+TEXTS = {
     Status.EQUAL: "bit-equal",
     Status.DIFFERS: "[red]differ within one profile[/]",
     Status.OTHER: "[yellow]differ, under another profile[/]",
@@ -28,7 +28,7 @@ def show_verify(found: Verified, name: str, console: Console) -> None:
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
-    counts = [f"{n:,} {_TEXTS[s]}" for s in Status if (n := found.count(s))]
+    counts = [f"{n:,} {TEXTS[s]}" for s in Status if (n := found.count(s))]
     files = f"{found.recorded:,} of {found.jobs:,} jobs recorded, their files checked"
     say(f"[bold]{name}[/]  {files}; {', '.join(counts) or 'nothing to compare'}")
     if found.held and not found.recorded:
@@ -36,7 +36,7 @@ def show_verify(found: Verified, name: str, console: Console) -> None:
     if found.damaged_lines:
         say(f"  {found.damaged_lines:,} damaged manifest lines were skipped; render again to restore their jobs")
     for finding in [f for f in found.findings if f.status != Status.EQUAL][:SHOWN]:
-        say(f"  {_TEXTS[finding.status]} {escape(finding.path)}: {escape(finding.note)}")
+        say(f"  {TEXTS[finding.status]} {escape(finding.path)}: {escape(finding.note)}")
     if (more := len(found.findings) - found.count(Status.EQUAL) - SHOWN) > 0:
         say(f"  … and {more:,} more")
     for text in _profiles(found):

@@ -1,0 +1,176 @@
+"""Writes the files of a research object into an empty folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sdbatch.config.experiment import Experiment
+from sdbatch.files import archive, store_errors
+from sdbatch.gallery import Site
+from sdbatch.media import pdf
+from sdbatch.models.provenance import provenance
+from sdbatch.models.source import Source
+from sdbatch.plan.plan import Plan
+from sdbatch.spec.file_names import companions
+from sdbatch.store import Record, Store, plan_file
+from sdbatch.tasks import sheet
+from sdbatch.tasks.publish import documents, environment, layout, metadata
+from sdbatch.tasks.publish.experiment import Inputs, as_resolved, as_written
+from sdbatch.tasks.publish.facts import Axes, Facts, Part, Result
+from sdbatch.tasks.rerender import JobList
+from sdbatch.tasks.verify.findings import Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is published: an experiment's results in ``store``, verified as ``found`` says."""
+
+    experiment: Experiment
+    plan: Plan | JobList
+    store: Store
+    source: Source
+    found: Verified
+
+
+def write(published: Published, root: Path) -> list[Part]:
+    """Write the whole crate into ``root``; its files, sorted. Raises StoreError."""
+    with store_errors(root):
+        facts = _results(published, root)
+        _experiment(published, facts, root)
+        _figure(published, facts, root)
+        if facts.settings.pictures == "all":
+            _gallery(published, root)
+        _put(root, layout.CITATION, documents.citation(facts))
+        parts = _parts(root)
+        readme = documents.readme(facts, [Part(layout.README, 0, ""), *parts])
+        _put(root, layout.README, readme)
+        parts = sorted([*parts, _part(root, layout.README)], key=lambda part: part.name)
+        _put(root, layout.METADATA, metadata.document(facts, parts))
+        parts = sorted([*parts, _part(root, layout.METADATA)], key=lambda part: part.name)
+        _put(root, layout.SUMS, sums(parts))
+        return [*parts, _part(root, layout.SUMS)]
+
+
+def sums(parts: list[Part]) -> str:
+    """SHA256SUMS, in the format of sha256sum."""
+    return "".join(f"{part.sha256}  {part.name}\n" for part in parts)
+
+
+def _results(published: Published, root: Path) -> Facts:
+    """Write plan, records, profiles, digests, weights and pictures."""
+    store, plan, settings = published.store, published.plan, published.experiment.publish
+    ledger, axes, results, newest = store.ledger(), Axes(), list[Result](), 0.0
+    profiles: dict[str, None] = {}
+    with (root / layout.PLAN).open("wb") as planned, (root / layout.MANIFEST).open("wb") as manifest:
+        planned.writelines(plan_file.lines(plan))
+        for i, job_id in enumerate(plan.ids):
+            axes.add([plan[i]])
+            if (record := ledger.get(job_id)) is None:
+                continue
+            manifest.write(record.line())
+            if record.done:
+                newest = max(newest, store.file(record).stat().st_mtime)
+                results.append(_result(store, record, root if settings.pictures == "all" else None))
+                profiles[record.profile] = None
+    facts = Facts(
+        name=published.experiment.name,
+        date=settings.date or _day(newest),
+        settings=settings,
+        jobs=len(plan),
+        results=results,
+        axes=axes,
+        profiles={digest: store.profile(digest) for digest in sorted(profiles)},
+        weights=provenance(published.source),
+        verified=published.found.asdict()["counts"],
+        again=isinstance(plan, Plan),
+    )
+    _put(root, layout.DIGESTS, _csv(results))
+    _put(root, layout.WEIGHTS, _json([asdict(w) for w in facts.weights]))
+    for digest, profile in facts.profiles.items():
+        if profile is not None:
+            _put(root, f"{layout.PROFILES}/{digest}.json", store.profile_path(digest).read_bytes())
+    return facts
+
+
+def _result(store: Store, record: Record, root: Path | None) -> Result:
+    """A picture or video with its digest; with ``root`` copied there, with what lies beside it."""
+    path = store.file(record)
+    for each in (path, *companions(path)) if root else ():
+        to = root / each.relative_to(store.root) if root else each
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(each, to)
+    found = archive.listed(path)
+    return Result(record.id, record.path, found.size, found.sha256, record.file, record.pixels, record.profile)
+
+
+def _experiment(published: Published, facts: Facts, root: Path) -> None:
+    """Write the experiment and what it reads, the environment, the report of verify."""
+    experiment = published.experiment
+    if isinstance(published.plan, Plan):
+        inputs = Inputs(experiment)
+        for name, path in inputs.files.items():
+            _put(root, name, path.read_bytes())
+        seeds = published.plan.resolved.experiment.seeds
+        profile = next(iter(facts.profiles.values()), None)
+        _put(root, layout.EXPERIMENT, as_resolved(experiment, seeds, profile, inputs))
+        for name, data in as_written(experiment):
+            _put(root, name, data)
+    _put(root, layout.ENVIRONMENT, environment.requirements())
+    _put(root, layout.REPORT, _json({"name": experiment.name} | published.found.asdict()))
+
+
+def _figure(published: Published, facts: Facts, root: Path) -> None:
+    text = documents.caption(facts)
+    pixels = sheet.make(published.plan, published.store, published.experiment.sheet, facts.name)
+    _put(root, layout.FIGURE, pdf.figure(pixels, facts.title, text))
+    _put(root, layout.CAPTION, text + "\n")
+
+
+def _gallery(published: Published, root: Path) -> None:
+    """The page, for the records of the crate alone."""
+    model = published.experiment.model.model_copy(update={"path": None, "vae": None})
+    store, plan = Store(root, durable=False), published.plan
+    site = Site(plan, store, model, plan.axes) if isinstance(plan, Plan) else Site(plan, store, None)
+    site.finish()
+
+
+def _parts(root: Path) -> list[Part]:
+    names = (Path(folder, name).relative_to(root).as_posix() for folder, _, found in os.walk(root) for name in found)
+    return sorted((_part(root, name) for name in names), key=lambda part: part.name)
+
+
+def _part(root: Path, name: str) -> Part:
+    found = archive.listed(root / name)
+    return Part(name, found.size, found.sha256)
+
+
+def _csv(results: list[Result]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(layout.COLUMNS)
+    writer.writerows([getattr(result, column) for column in layout.COLUMNS] for result in results)
+    return out.getvalue()
+
+
+def _day(newest: float) -> str:
+    """SOURCE_DATE_EPOCH, or the day of the newest picture, in UTC."""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(given) if given.isdecimal() else newest, UTC).date().isoformat()
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _put(root: Path, name: str, data: bytes | str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8", "replace"))

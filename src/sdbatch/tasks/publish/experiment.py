@@ -1,0 +1,132 @@
+"""The experiment as written and as resolved, and the files that it reads. Places on this machine are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sdbatch.config.experiment import GROUPS, Experiment
+from sdbatch.plan.wildcards import wildcard_files
+from sdbatch.spec.renderer import Profile
+from sdbatch.tasks.publish.layout import INPUTS, WRITTEN
+from sdbatch.tasks.rerender import runtime_of
+
+KEYS = (
+    "name",
+    "prompts",
+    "negative",
+    "wildcards",
+    "styles",
+    "seeds",
+    "canvas",
+    "sampling",
+    "motion",
+    "encoding",
+    "sweep",
+    "skip",
+    "model",
+    "runtime",
+)
+WILDCARDS = f"{INPUTS}/wildcards"
+_PRIVATE = ("model.path", "model.vae", "wildcards.folder", "styles.file")
+_HEAD = "# Every key with its value. In the folder of this file:  python -m sdbatch experiment.yaml\n"
+
+
+def as_written(experiment: Experiment) -> Iterator[tuple[str, bytes]]:
+    """(path, content) of the YAML files and of the arguments, as they were written."""
+    for name, text in experiment.written.files:
+        yield f"{WRITTEN}/{name}.yaml", text.encode()
+    if arguments := [a for a in experiment.written.arguments if _is_public(a)]:
+        yield f"{WRITTEN}/arguments.txt", "".join(f"{a}\n" for a in arguments).encode()
+
+
+def _is_public(argument: str) -> bool:
+    """Whether an argument belongs to the experiment, and does not name a place on this machine."""
+    key = argument.partition("=")[0].lstrip("+~")
+    return key.partition(".")[0] in (*KEYS, *GROUPS) and key not in _PRIVATE
+
+
+class Inputs:
+    """The files that an experiment reads, and their names in the crate."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.files: dict[str, Path] = {}
+        self._names: dict[str, str] = {}
+        self._experiment = experiment
+        for file in _named_files(experiment):
+            self._add(file)
+        if experiment.styles.use and experiment.styles.file:
+            self._add(experiment.styles.file)
+        if any("__" in text for text in self._texts()):
+            root = Path(experiment.wildcards.folder).expanduser().resolve()
+            self.files |= {f"{WILDCARDS}/{p.relative_to(root).as_posix()}": p for p in wildcard_files(root)}
+
+    def name(self, file: str) -> str:
+        """The path of ``file`` in the crate."""
+        return self._names[file]
+
+    def _add(self, file: str) -> None:
+        path = Path(file).expanduser()
+        name = f"{INPUTS}/{path.name}"
+        while self.files.get(name, path) != path:  # another file of the same name
+            name = f"{INPUTS}/{len(self.files)}-{path.name}"
+        self.files[name] = path
+        self._names[file] = name
+
+    def _texts(self) -> Iterator[str]:
+        """Texts in which a wildcard can stand."""
+        yield from _strings([p.model_dump() for p in self._experiment.prompts])
+        yield from _strings(list(self._experiment.sweep))
+        yield from (path.read_text("utf-8", "replace") for path in list(self.files.values()))
+
+
+def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Profile | None, inputs: Inputs) -> bytes:
+    """experiment.yaml: every key that decides pixels, with its value; files as they are called in the crate.
+
+    ``seeds``: those that were drawn, if they are random.
+    """
+    data = experiment.model_dump(mode="json", include=set(KEYS)) | {"seeds": list(seeds)}
+    data["prompts"] = _renamed(data["prompts"], inputs)
+    data["sweep"] = [{k: _renamed(v, inputs) if k == "prompts" else v for k, v in e.items()} for e in data["sweep"]]
+    data["styles"]["file"] = inputs.name(str(experiment.styles.file)) if experiment.styles.use else None
+    data["wildcards"]["folder"] = WILDCARDS
+    data["model"] |= {k: v and Path(v).name for k, v in data["model"].items() if k in ("path", "vae")}
+    runtime = runtime_of(profile, experiment.runtime) if profile else experiment.runtime
+    kept = {"dtype", "attention", "rows", "chain_rows", "vae_batch", "threads", "compile", "exact"}
+    data["runtime"] = runtime.model_dump(mode="json", include=kept)
+    ordered = {key: data[key] for key in KEYS}
+    return (_HEAD + yaml.safe_dump(ordered, allow_unicode=True, sort_keys=False, width=120)).encode()
+
+
+def _named_files(experiment: Experiment) -> Iterator[str]:
+    swept = [value for entry in experiment.sweep for value in _list(entry.get("prompts"))]
+    for prompt in (*(p.model_dump() for p in experiment.prompts), *swept):
+        if isinstance(prompt, Mapping) and isinstance(prompt.get("file"), str):
+            yield prompt["file"]
+
+
+def _renamed(prompts: Any, inputs: Inputs) -> Any:
+    """``prompts`` without empty fields, their files as they are called in the crate."""
+    return [_prompt(p, inputs) if isinstance(p, dict) else p for p in _list(prompts)]
+
+
+def _prompt(prompt: dict[str, Any], inputs: Inputs) -> dict[str, Any]:
+    kept = {k: v for k, v in prompt.items() if v is not None}
+    return kept | ({"file": inputs.name(kept["file"])} if "file" in kept else {})
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _strings(list(value.values()))
+    elif isinstance(value, Iterable):
+        for each in value:
+            yield from _strings(each)

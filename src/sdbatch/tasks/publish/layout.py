@@ -1,0 +1,73 @@
+"""The names of the files of a research object, for those who write and those who check it."""
+
+from __future__ import annotations
+
+METADATA = "ro-crate-metadata.json"
+SUMS = "SHA256SUMS"  # of every other file, as sha256sum writes it
+README = "README.md"
+CITATION = "CITATION.cff"
+EXPERIMENT = "experiment.yaml"  # as resolved
+WRITTEN = "written"  # the folder of the YAML files as they were written
+INPUTS = "inputs"  # the folder of files that the experiment reads
+PLAN = "plan.jsonl"
+MANIFEST = "manifest.jsonl"
+PROFILES = "profiles"
+DIGESTS = "digests.csv"  # a line for every picture and video
+COLUMNS = ("id", "path", "size", "sha256", "file", "pixels", "profile")
+WEIGHTS = "weights.json"
+ENVIRONMENT = "environment.txt"
+REPORT = "verify.json"
+FIGURE = "figure.pdf"
+CAPTION = "figure.txt"
+GALLERY = "index.html"
+
+ABOUT = {
+    README: "what this is, and how to check it",
+    CITATION: "how to cite it",
+    EXPERIMENT: "the experiment as resolved: every key with its value; renders the same jobs",
+    PLAN: "every job with all parameters that decide its pixels",
+    MANIFEST: "the result of every job, with digests of pixels and file",
+    DIGESTS: "SHA-256 of every picture and video, also of those that are left out",
+    WEIGHTS: "the model's weights: origin, licence, SHA-256 of every file",
+    ENVIRONMENT: "the packages that were installed, at their versions",
+    REPORT: "the report of task=verify when this was made",
+    FIGURE: "a contact sheet with its caption",
+    CAPTION: "the caption as text",
+    GALLERY: "a page of all results",
+}
+FOLDERS = {
+    WRITTEN: "the experiment as it was written",
+    INPUTS: "a file that the experiment reads",
+    PROFILES: "how pictures were rendered: device, dtype, rows per call, threads, versions",
+    "gallery": "data of the page index.html",
+    "images": "a picture, with its settings in its metadata",
+    "videos": "a video, or its first frame or its metadata",
+}
+FORMATS = {
+    ".md": "text/markdown",
+    ".cff": "application/yaml",
+    ".yaml": "application/yaml",
+    ".json": "application/json",
+    ".jsonl": "application/jsonl",
+    ".csv": "text/csv",
+    ".txt": "text/plain",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".mp4": "video/mp4",
+    ".webm": "video/webm",
+}
+
+
+def encoding_format(name: str) -> str:
+    """The media type of a file by its name."""
+    return FORMATS.get(f".{name.rpartition('.')[2].lower()}", "application/octet-stream")
+
+
+def about(name: str) -> str:
+    """What a file is, in a sentence."""
+    return ABOUT.get(name) or FOLDERS.get(name.partition("/")[0], "a file of the research object")

@@ -1,0 +1,82 @@
+"""``task=publish``: verifies the results, then writes publish/<name>/ and publish/<name>.zip."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from sdbatch import files
+from sdbatch.config.experiment import Experiment
+from sdbatch.config.tasks import VerifySettings
+from sdbatch.errors import ConfigError, StoreError
+from sdbatch.files import archive
+from sdbatch.models.locate import locate
+from sdbatch.store import Store
+from sdbatch.tasks import kept_plan, rerender
+from sdbatch.tasks.publish import contents
+from sdbatch.tasks.publish.contents import Published
+from sdbatch.tasks.publish.layout import METADATA
+from sdbatch.tasks.verify.report import show_verify
+from sdbatch.tasks.verify.verify import Case, verify
+from sdbatch.terminal.console import open_console, say
+from sdbatch.terminal.progress import open_progress
+
+
+def run(experiment: Experiment) -> int:
+    """Publish the experiment, without prompts the plan that is stored in its folder.
+
+    The exit code: 3, and nothing is written, if a file is not as recorded or a job rendered again differs; 1 if jobs
+    are missing or could not be compared.
+    """
+    target = Path(experiment.publish.folder).expanduser() / experiment.name
+    _check_target(target)
+    found = _verified(experiment)
+    if found.found.code == 3:
+        show_verify(found.found, experiment.name, open_console(stderr=True))
+        say("nothing was published: task=verify verify.repair=true repairs files", stderr=True)
+        return 3
+    files.make_folder(target.parent)
+    digest = _write(found, target)
+    say(f"{target}.zip: sha256 {digest}")
+    if missing := len(found.plan) - found.found.recorded:
+        say(f"  {missing:,} of {len(found.plan):,} jobs are not rendered", stderr=True)
+    if not experiment.publish.authors:
+        say("  publish.authors is empty: the citation says Anonymous", stderr=True)
+    if not experiment.publish.licence:
+        say("  publish.licence is empty: readers have no right to use the results", stderr=True)
+    return max(found.found.code, 1 if missing else 0)
+
+
+def _verified(experiment: Experiment) -> Published:
+    """The results, checked and a sample of them rendered again. Raises ConfigError, StoreError, Interrupted."""
+    store, console = Store(experiment.folder), open_console(stderr=True)
+    plan = kept_plan.plan(experiment, store)
+    source = locate(experiment.model) if experiment.prompts else rerender.source_of(plan[0].shot.model, experiment)
+    settings = VerifySettings(sample=experiment.publish.sample)
+    checked = experiment.model_copy(update={"verify": settings})
+    found = verify(Case(plan, range(len(plan)), store, source, checked), lambda: open_progress(console))
+    if not found.recorded:
+        raise StoreError(f"nothing of {experiment.name} is rendered yet")
+    return Published(experiment, plan, store, source, found)
+
+
+def _check_target(target: Path) -> None:
+    """Raises ConfigError if ``target`` is something else than an earlier research object."""
+    if target.exists() and not (target / METADATA).is_file():
+        raise ConfigError.one("publish.folder", f"{str(target)!r} exists, and task=publish has not written it")
+
+
+def _write(published: Published, target: Path) -> str:
+    """Write folder and ZIP beside their places, then move them there; the ZIP's SHA-256. Raises StoreError."""
+    packed = target.with_name(f"{target.name}.zip")
+    with files.store_errors(target), tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as part:
+        root, archived = Path(part) / target.name, Path(part) / packed.name
+        root.mkdir()
+        parts = contents.write(published, root)
+        digest = archive.write_zip(archived, [(p.name, root / p.name) for p in parts])
+        if target.exists():
+            shutil.move(target, Path(part) / "before")
+        root.replace(target)
+        archived.replace(packed)
+    return digest

@@ -1,0 +1,213 @@
+"""task=publish: the same bytes each time, a valid RO-Crate, and everything that a reviewer needs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from pypdf import PdfReader
+
+from sdbatch.config.model import ModelSettings
+from sdbatch.errors import ConfigError, StoreError
+from sdbatch.files import archive
+from sdbatch.models.digests import model_files
+from sdbatch.models.locate import locate
+from sdbatch.models.provenance import provenance
+from sdbatch.models.source import SHIPPED
+from sdbatch.store import Store
+from sdbatch.tasks import dispatch
+from tests.config.building import ROOT
+from tests.publish.conftest import FILES, MORE, run, working
+
+PRESENT = {
+    *("ro-crate-metadata.json", "SHA256SUMS", "README.md", "CITATION.cff", "experiment.yaml", "plan.jsonl"),
+    *("manifest.jsonl", "digests.csv", "weights.json", "environment.txt", "verify.json", "figure.pdf", "figure.txt"),
+    *("written/experiment/little.yaml", "inputs/more.csv", "inputs/styles.csv", "inputs/wildcards/colours.txt"),
+}
+
+
+def names(root: Path) -> set[str]:
+    return {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
+
+
+def test_published_twice_and_elsewhere_it_is_the_same_bytes(project: Path, tmp_path: Path, monkeypatch) -> None:
+    """Also in another folder, another time zone, with another umask, and without the experiment's gallery."""
+    there = Path(shutil.copytree(project, tmp_path / "elsewhere"))
+    shutil.rmtree(there / "outputs/little/gallery")
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    before = os.umask(0o077)
+    try:
+        with working(there):
+            for folder in ("publish", "again"):
+                assert run("task=publish", publish=MORE | {"folder": folder}) == 0
+    finally:
+        os.umask(before)
+    first = (project / "publish/little.zip").read_bytes()
+    assert (there / "publish/little.zip").read_bytes() == first
+    assert (there / "again/little.zip").read_bytes() == first
+    assert sorted(p.name for p in (there / "publish").iterdir()) == ["little", "little.zip"], "nothing is left behind"
+
+
+def test_its_files(project: Path) -> None:
+    root, digests = project / "publish/little", project / "digests/little"
+    pictures = {record.path for record in Store(project / "outputs/little").ledger().records()}
+    assert len(pictures) == 10
+    assert names(root) > PRESENT | pictures | {"index.html"}
+    assert names(digests) == PRESENT | {n for n in names(root) if n.startswith("profiles/")}
+    for name in pictures:
+        assert (root / name).read_bytes() == (project / "outputs/little" / name).read_bytes()
+    for where in (root, digests):
+        rows = (where / "digests.csv").read_text().splitlines()[1:]
+        listed = {row.split(",")[1]: row.split(",")[3] for row in rows}
+        assert listed == {
+            n: hashlib.sha256((project / "outputs/little" / n).read_bytes()).hexdigest() for n in pictures
+        }
+    with zipfile.ZipFile(project / "publish/little.zip") as file:
+        assert {e.filename for e in file.infolist()} == names(root)
+        assert {(e.date_time, e.compress_type) for e in file.infolist()} == {((1980, 1, 1, 0, 0, 0), 0)}
+
+
+def test_the_tool_of_the_system_checks_it(project: Path) -> None:
+    command = ["sha256sum", "--strict", "-c", "SHA256SUMS"]
+    said = subprocess.check_output(command, cwd=project / "publish/little", text=True)
+    assert len(said.splitlines()) == len(names(project / "publish/little")) - 1
+
+
+def test_a_validator_accepts_it(project: Path) -> None:
+    validate = runpy.run_path(str(ROOT / "scripts" / "validate_crate.py"))["validate"]
+    crates = [str(project / "publish/little"), str(project / "digests/little.zip")]
+    assert validate(crates) == {crate: [] for crate in crates}
+
+
+def test_the_resolved_experiment_renders_the_same_files(project: Path, crate: Path) -> None:
+    """From the crate alone: prompts, wildcards, styles and drawn seeds are in it."""
+    shutil.copy(crate / "experiment.yaml", crate / "little.yaml")
+    with working(crate):
+        assert run() == 0
+    made, first = crate / "outputs/little", project / "outputs/little"
+    assert (made / "plan.jsonl").read_bytes() == (first / "plan.jsonl").read_bytes()
+    assert (made / "manifest.jsonl").read_bytes() == (first / "manifest.jsonl").read_bytes()
+    assert (crate / "written/experiment/little.yaml").read_text().endswith(FILES["little.yaml"])
+
+
+def test_who_what_and_when(project: Path) -> None:
+    root = project / "publish/little"
+    citation = yaml.safe_load((root / "CITATION.cff").read_text())
+    ada = {"given-names": "Ada", "family-names": "Lovelace", "affiliation": "Analytical Society"}
+    orcid = "https://orcid.org/0000-0002-1825-0097"
+    assert citation["authors"] == [ada | {"orcid": orcid}, {"given-names": "A", "family-names": "Group"}]
+    assert (citation["title"], citation["date-released"], citation["license"]) == (
+        "Torii at dawn",
+        "2026-11-28",
+        "CC-BY-4.0",
+    )
+    graph = {e["@id"]: e for e in json.loads((root / "ro-crate-metadata.json").read_text())["@graph"]}
+    assert graph["./"]["datePublished"] == "2026-11-28"
+    assert graph["./"]["license"] == {"@id": "https://spdx.org/licenses/CC-BY-4.0"}
+    (action,) = [e for e in graph.values() if e["@type"] == "CreateAction"]
+    results = {r["@id"] for r in action["result"]}
+    assert results == {f"images/{p.name}" for p in (root / "images").iterdir()}
+    assert {"experiment.yaml", "plan.jsonl", "inputs/more.csv"} < {o["@id"] for o in action["object"]}
+
+
+def test_the_figure_has_its_caption_as_text(project: Path) -> None:
+    root = project / "publish/little"
+    caption = (root / "figure.txt").read_text()
+    assert "10 of 10 planned pictures" in caption
+    assert "seeds (2 values)" in caption
+    (page,) = PdfReader(root / "figure.pdf").pages
+    assert "".join(page.extract_text().split()) == "".join(caption.split())
+    (image,) = page.images
+    assert image.image.size[0] > 100
+
+
+def test_the_weights_of_a_model_with_files(project: Path, tmp_path: Path) -> None:
+    with working(project):
+        settings = MORE | {"folder": str(tmp_path), "sample": 0}
+        data = {"name": "tiny", "prompts": ["a torii gate"], "canvas": ["48x32"], "gallery": {"enabled": False}}
+        with pytest.raises(StoreError, match="nothing of tiny is rendered yet"):
+            dispatch.run(data | {"task": "publish", "publish": settings})
+    (found,) = provenance(locate(ModelSettings()))
+    files = model_files(SHIPPED / "tiny")
+    assert {f.name: f.sha256 for f in found.files} == {n: archive.listed(p).sha256 for n, p in files.items()}
+    assert (found.licence, found.origin) == ("apache-2.0", "embedded in sdbatch (tiny)")
+
+
+def test_no_place_of_this_machine_is_in_it(project: Path, tmp_path: Path) -> None:
+    """Neither the working folder nor the folder of the results, also if an argument names them."""
+    with working(project):
+        settings = MORE | {"folder": str(tmp_path / "p")}
+        assert run(f"output.folder={project}/outputs", "sampling.steps=4", "task=publish", publish=settings) == 0
+    with zipfile.ZipFile(tmp_path / "p/little.zip") as file:
+        everything = b"".join(file.read(name) for name in file.namelist())
+        assert file.read("written/arguments.txt") == b"sampling.steps=4\n"
+    for place in (project, tmp_path, project.parent):
+        assert str(place).encode() not in everything
+
+
+def test_what_is_not_as_recorded_is_not_published(project: Path, tmp_path: Path, capsys) -> None:
+    there = Path(shutil.copytree(project, tmp_path / "copy"))
+    picture = next((there / "outputs/little/images").iterdir())
+    picture.write_bytes(picture.read_bytes()[:-1] + b"\0")
+    before = (there / "publish/little.zip").read_bytes()
+    with working(there):
+        assert run("task=publish", publish=MORE) == 3
+    assert picture.name in capsys.readouterr().err
+    assert (there / "publish/little.zip").read_bytes() == before
+
+
+def test_an_unfinished_experiment_says_so(project: Path, tmp_path: Path, capsys) -> None:
+    with working(project):
+        assert run("seeds=random*3", "task=publish", publish={"folder": str(tmp_path)}) == 1
+    said = capsys.readouterr().err
+    assert "5 of 15 jobs are not rendered" in said
+    assert "publish.authors is empty" in said
+    assert "name: Anonymous" in (tmp_path / "little/CITATION.cff").read_text()
+
+
+def test_from_the_stored_plan_alone(project: Path, tmp_path: Path) -> None:
+    with working(project):
+        data = {"name": "little", "task": "publish", "publish": MORE | {"folder": str(tmp_path)}}
+        assert dispatch.run(data) == 0
+    assert not (tmp_path / "little/experiment.yaml").exists()
+    assert "python -m sdbatch experiment.yaml" not in (tmp_path / "little/README.md").read_text()
+    assert (tmp_path / "little/plan.jsonl").read_bytes() == (project / "outputs/little/plan.jsonl").read_bytes()
+
+
+def test_the_day_of_publication(project: Path, tmp_path: Path, monkeypatch) -> None:
+    def day() -> str:
+        with working(project):
+            assert run("task=publish", publish={"folder": str(tmp_path), "pictures": "digests"}) == 0
+        return str(yaml.safe_load((tmp_path / "little/CITATION.cff").read_text())["date-released"])
+
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    assert day() == "2001-09-09"
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    for path in (project / "outputs/little/images").iterdir():
+        os.utime(path, (1.2e9, 1.2e9))
+    assert day() == "2008-01-10"
+
+
+def test_another_folder_is_not_replaced(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "little").mkdir()
+    (tmp_path / "little/thesis.tex").write_text("mine")
+    with working(project), pytest.raises(ConfigError, match=r"publish\.folder: .*has not written it"):
+        run("task=publish", publish={"folder": str(tmp_path)})
+    assert names(tmp_path) == {"little/thesis.tex"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("date", "28.11.2026"), ("licence", "CC BY"), ("authors", [{"name": "A", "orcid": "1"}]), ("pictures", "some")],
+)
+def test_mistakes_are_named(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf"publish\.{key}"):
+        dispatch.run({"task": "publish", "prompts": ["a"], "model": {"kind": "fake"}, "publish": {key: value}})
