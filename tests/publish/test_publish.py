@@ -15,6 +15,7 @@ import pytest
 import yaml
 from pypdf import PdfReader
 
+from sdbatch.config.hydra_source import compose_data
 from sdbatch.config.model import ModelSettings
 from sdbatch.errors import ConfigError, StoreError
 from sdbatch.files import archive
@@ -25,7 +26,8 @@ from sdbatch.models.source import SHIPPED
 from sdbatch.store import Store
 from sdbatch.tasks import dispatch
 from tests.config.building import ROOT
-from tests.publish.conftest import FILES, MORE, run, working
+from tests.publish.conftest import FILES, MORE, check, run, working
+from tests.sound.clicks import clicks
 
 PRESENT = {
     *("ro-crate-metadata.json", "SHA256SUMS", "README.md", "CITATION.cff", "experiment.yaml", "plan.jsonl"),
@@ -180,6 +182,35 @@ def test_from_the_stored_plan_alone(project: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "little/experiment.yaml").exists()
     assert "python -m sdbatch experiment.yaml" not in (tmp_path / "little/README.md").read_text()
     assert (tmp_path / "little/plan.jsonl").read_bytes() == (project / "outputs/little/plan.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("pictures", ["all", "digests"])
+def test_a_video_with_sound(tmp_path: Path, monkeypatch, capsys, pictures: str) -> None:
+    """The crate has its sound, poster and metadata, so it can be rendered again without the file of the experiment."""
+    monkeypatch.chdir(tmp_path)
+    audio = clicks(tmp_path / "my beat.wav")
+    motion = {"mode": "zoom", "seconds": 1, "fps": 4, "zoom": {"wave": "beats", "from": 1, "to": 1.2}}
+    data = {"name": "clip", "prompts": ["a sea"], "canvas": ["48x32"], "model": {"kind": "fake"}, "motion": motion}
+    data |= {"encoding": {"audio": str(audio)}, "sampling": {"steps": 2}}
+    assert dispatch.run(data) == 0
+    assert dispatch.run(data | {"task": "publish", "publish": {"pictures": pictures}}) == 0
+    audio.unlink()
+    shutil.rmtree("outputs")
+    found = names(tmp_path / "publish/clip")
+    assert {n.partition("/")[0] for n in found} >= {"sounds", "inputs"}
+    assert {Path(n).suffix for n in found if n.startswith("videos/")} == (
+        {".mp4", ".png", ".json"} if pictures == "all" else set()
+    )
+    assert str(tmp_path).encode() not in b"".join((tmp_path / "publish/clip" / n).read_bytes() for n in found)
+    capsys.readouterr()
+    assert check(tmp_path / "publish/clip.zip") == 0
+    assert "rendered again: 1 bit-equal" in capsys.readouterr().out
+    with working(tmp_path / "publish/clip"):
+        again = dispatch.run(compose_data([], Path("experiment.yaml")).data)
+    assert again == 0
+    assert (tmp_path / "publish/clip/outputs/clip/manifest.jsonl").read_bytes() == (
+        tmp_path / "publish/clip/manifest.jsonl"
+    ).read_bytes()
 
 
 def test_the_day_of_publication(project: Path, tmp_path: Path, monkeypatch) -> None:

@@ -20,6 +20,7 @@ from sdbatch.models.provenance import provenance
 from sdbatch.models.source import Source
 from sdbatch.plan.plan import Plan
 from sdbatch.spec.file_names import companions
+from sdbatch.spec.jobs import Job
 from sdbatch.store import Record, Store, plan_file
 from sdbatch.tasks import sheet
 from sdbatch.tasks.publish import documents, environment, layout, metadata
@@ -72,7 +73,8 @@ def _results(published: Published, root: Path) -> Facts:
     with (root / layout.PLAN).open("wb") as planned, (root / layout.MANIFEST).open("wb") as manifest:
         planned.writelines(plan_file.lines(plan))
         for i, job_id in enumerate(plan.ids):
-            axes.add([plan[i]])
+            axes.add([job := plan[i]])
+            _sound(store, job, root)
             if (record := ledger.get(job_id)) is None:
                 continue
             manifest.write(record.line())
@@ -98,6 +100,16 @@ def _results(published: Published, root: Path) -> Facts:
         if profile is not None:
             _put(root, f"{layout.PROFILES}/{digest}.json", store.profile_path(digest).read_bytes())
     return facts
+
+
+def _sound(store: Store, job: Job, root: Path) -> None:
+    """Copy the sound of a video, which rendering it again needs."""
+    if job.video is None or (audio := job.video.encoding.audio) is None:
+        return
+    kept, to = store.sound(audio), Store(root).sound(audio)
+    if kept.is_file() and not to.exists():
+        to.parent.mkdir(exist_ok=True)
+        shutil.copyfile(kept, to)
 
 
 def _result(store: Store, record: Record, root: Path | None) -> Result:

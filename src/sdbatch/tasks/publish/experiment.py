@@ -31,7 +31,8 @@ KEYS = (
     "runtime",
 )
 WILDCARDS = f"{INPUTS}/wildcards"
-_PRIVATE = ("model.path", "model.vae", "wildcards.folder", "styles.file")
+AUDIO = "encoding.audio"
+_PRIVATE = ("model.path", "model.vae", "wildcards.folder", "styles.file", AUDIO)
 _HEAD = "# Every key with its value. In the folder of this file:  python -m sdbatch experiment.yaml\n"
 
 
@@ -58,8 +59,9 @@ class Inputs:
         self._experiment = experiment
         for file in _named_files(experiment):
             self._add(file)
-        if experiment.styles.use and experiment.styles.file:
-            self._add(experiment.styles.file)
+        self._texts_of = list(self.files.values())
+        for file in _sounds(experiment):
+            self._add(file)
         if any("__" in text for text in self._texts()):
             root = Path(experiment.wildcards.folder).expanduser().resolve()
             self.files |= {f"{WILDCARDS}/{p.relative_to(root).as_posix()}": p for p in wildcard_files(root)}
@@ -80,7 +82,7 @@ class Inputs:
         """Texts in which a wildcard can stand."""
         yield from _strings([p.model_dump() for p in self._experiment.prompts])
         yield from _strings(list(self._experiment.sweep))
-        yield from (path.read_text("utf-8", "replace") for path in list(self.files.values()))
+        yield from (path.read_text("utf-8", "replace") for path in self._texts_of)
 
 
 def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Profile | None, inputs: Inputs) -> bytes:
@@ -90,7 +92,9 @@ def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Pro
     """
     data = experiment.model_dump(mode="json", include=set(KEYS)) | {"seeds": list(seeds)}
     data["prompts"] = _renamed(data["prompts"], inputs)
-    data["sweep"] = [{k: _renamed(v, inputs) if k == "prompts" else v for k, v in e.items()} for e in data["sweep"]]
+    data["sweep"] = [{k: _swept(k, v, inputs) for k, v in e.items()} for e in data["sweep"]]
+    if isinstance(sound := data["encoding"]["audio"], str):
+        data["encoding"]["audio"] = inputs.name(sound)
     data["styles"]["file"] = inputs.name(str(experiment.styles.file)) if experiment.styles.use else None
     data["wildcards"]["folder"] = WILDCARDS
     data["model"] |= {k: v and Path(v).name for k, v in data["model"].items() if k in ("path", "vae")}
@@ -106,6 +110,21 @@ def _named_files(experiment: Experiment) -> Iterator[str]:
     for prompt in (*(p.model_dump() for p in experiment.prompts), *swept):
         if isinstance(prompt, Mapping) and isinstance(prompt.get("file"), str):
             yield prompt["file"]
+    if experiment.styles.use and experiment.styles.file:
+        yield experiment.styles.file
+
+
+def _sounds(experiment: Experiment) -> Iterator[str]:
+    if (sound := experiment.encoding.audio) is not None and sound.path:
+        yield sound.path
+    yield from (v for e in experiment.sweep for v in _list(e.get(AUDIO)) if isinstance(v, str))
+
+
+def _swept(key: str, values: Any, inputs: Inputs) -> Any:
+    """The values of a swept key, files as they are called in the crate."""
+    if key == "prompts":
+        return _renamed(values, inputs)
+    return [inputs.name(v) if isinstance(v, str) else v for v in _list(values)] if key == AUDIO else values
 
 
 def _renamed(prompts: Any, inputs: Inputs) -> Any:

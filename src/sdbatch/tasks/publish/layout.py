@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sdbatch.store.folder import SOUNDS
+
 METADATA = "ro-crate-metadata.json"
 SUMS = "SHA256SUMS"  # of every other file, as sha256sum writes it
 README = "README.md"
@@ -39,6 +41,7 @@ FOLDERS = {
     WRITTEN: "the experiment as it was written",
     INPUTS: "a file that the experiment reads",
     PROFILES: "how pictures were rendered: device, dtype, rows per call, threads, versions",
+    SOUNDS: "the sound of videos, named by its digest",
     "gallery": "data of the page index.html",
     "images": "a picture, with its settings in its metadata",
     "videos": "a video, or its first frame or its metadata",
