@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -19,8 +18,6 @@ from tests.gallery.chromium import MISSING
 # A shell that starts something in the background lets it ignore Ctrl-C, and every child inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-TABLES = ("test_command_line.py", "test_conf.py", "test_shipped.py", "test_diffusers.py")  # each case a whole program
 
 CLUSTER = os.environ.get("SDBATCH_CLUSTER") == "1"
 collect_ignore = [] if CLUSTER else ["cluster"]
@@ -32,20 +29,8 @@ settings.load_profile("patient")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "browser: needs Debian's chromium and chromium-driver")
     config.addinivalue_line("markers", "short: a test of tests/cluster/ that .ci/run runs too")
-    config.addinivalue_line("markers", "no_cover: pytest-cov does not measure this test")
     if MISSING and os.environ.get("SDBATCH_BROWSER") == "1":
         raise pytest.UsageError(f"the gallery cannot be tested: {MISSING}")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Coverage makes Python half as slow again: of what runs the same lines again and again, one case is measured."""
-    seen: set[tuple[Path, str]] = set()
-    for item in items:
-        function = (item.path, item.name.partition("[")[0])
-        again = item.path.name in TABLES and function in seen
-        if again or getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            item.add_marker(pytest.mark.no_cover)
-        seen.add(function)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
