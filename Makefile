@@ -49,9 +49,10 @@ faults: $(INSTALLED)
 fuzz: $(INSTALLED)
 	SDBATCH_FUZZ=$(CASES) $(BIN)/python -m pytest tests/fuzz tests/tasks/test_hostile.py
 
-# Every shipped experiment rendered (as far as it is not) and rendered again: bit-equal?
+# Every shipped experiment rendered (as far as it is not) and rendered again: bit-equal? Then single shots among others.
 verify: $(INSTALLED)
 	$(BIN)/python scripts/verify_all.py
+	$(BIN)/python scripts/needle.py
 
 # Known vulnerabilities of the pinned versions; the auditor has an environment of its own. Needs network.
 audit:
