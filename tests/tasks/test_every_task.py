@@ -38,11 +38,12 @@ def test_every_task(folder: Folder, kind: str) -> None:
     assert folder.run(**data) == 0
     records = list(folder.store.ledger().records())
     before = folder.tree()
-    for task in TASKS:
+    for task in TASKS if kind != "still" else TASKS.keys() - {"cut"}:
         assert folder.run(**data | settings(task, folder) | {"task": task}) == 0, task
     after = folder.tree()
     assert {name: after[name] for name in before} == before
-    assert {Path(name).name for name in after.keys() - before.keys()} == {"sheet.png", "records.csv"}
+    film = set() if kind == "still" else {"little.json", f"little.{CODECS[kind].suffix}"}
+    assert {Path(name).name for name in after.keys() - before.keys()} == {"sheet.png", "records.csv"} | film
     (final,) = Store(folder.root / "outputs/little-final").ledger().records()
     assert Path(final.path).suffix == Path(records[0].path).suffix
     again = folder.root / "reproduced" / Path(records[0].path).name

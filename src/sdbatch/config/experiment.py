@@ -19,6 +19,7 @@ from sdbatch.config.registry import TASKS
 from sdbatch.config.runtime import Runtime
 from sdbatch.config.tasks import (
     CheckSettings,
+    CutSettings,
     FinalSettings,
     GallerySettings,
     InitSettings,
@@ -182,6 +183,7 @@ class Experiment(Section):
     publish: PublishSettings = Field(PublishSettings(), description="an experiment as a research object")
     check: CheckSettings = Field(CheckSettings(), description="checking a research object")
     final: FinalSettings = Field(FinalSettings(), description="selected jobs with other settings")
+    cut: CutSettings = Field(CutSettings(), description="several videos in one file")
     submit: SubmitSettings = Field(SubmitSettings(), description="jobs of a SLURM cluster")
     status: StatusSettings = Field(StatusSettings(), description="the progress of all workers")
     studio: StudioSettings = Field(StudioSettings(), description="the form in the browser")

@@ -59,6 +59,7 @@ TASKS: dict[str, Task] = {
     "publish": Task("results as a research object", "sdbatch.tasks.publish.run"),
     "check": Task("check a research object, and render a sample of it again", "sdbatch.tasks.check.run"),
     "final": Task("render chosen jobs with other settings", "sdbatch.tasks.final"),
+    "cut": Task("videos joined, with cuts or cross-fades", "sdbatch.tasks.cut"),
     "status": Task("progress, and the state of every worker", "sdbatch.tasks.status"),
     "submit": Task("an array of SLURM jobs that render together", "sdbatch.tasks.submit"),
     "collect": Task("merge records and rebuild the gallery after array jobs", "sdbatch.tasks.collect"),

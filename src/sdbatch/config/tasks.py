@@ -117,6 +117,16 @@ class GallerySettings(Section):
     )
 
 
+class CutSettings(Section):
+    """Several videos in one file (task=cut)."""
+
+    videos: Names = Field((), description="ids, or files of videos, in order; empty: all videos of the plan")
+    fade: float = Field(0.0, ge=0, le=60, description="seconds of a cross-fade between two videos; 0: a cut")
+    name: str | None = Field(
+        None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="file in cuts/, without suffix; null: <name>"
+    )
+
+
 class InitSettings(Section):
     """The files of a new project (task=init)."""
 

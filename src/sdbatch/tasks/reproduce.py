@@ -89,6 +89,8 @@ def read_job(experiment: Experiment) -> FileSettings:
         raise ConfigError.one(KEY, f"{path.name!r}: {e}", hint) from e
     if "parameters" in data:
         return _from_infotext(data["parameters"], path, experiment)
+    if "cut" in data:
+        raise ConfigError.one(KEY, f"{path.name!r} is cut from other videos", "reproduce those, then use task=cut")
     job = parse.job(data.get("job"), f"{KEY}.job", str(data.get("slug", ""))[:100])
     profile = parse.profile(data.get("profile"), f"{KEY}.profile")
     origin = data.get("origin", "")
