@@ -38,7 +38,7 @@ def test_every_task(folder: Folder, kind: str) -> None:
     assert folder.run(**data) == 0
     records = list(folder.store.ledger().records())
     before = folder.tree()
-    for task in TASKS if kind != "still" else TASKS.keys() - {"cut"}:
+    for task in (t for t in TASKS if kind != "still" or t != "cut"):
         assert folder.run(**data | settings(task, folder) | {"task": task}) == 0, task
     after = folder.tree()
     assert {name: after[name] for name in before} == before
