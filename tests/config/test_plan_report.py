@@ -25,6 +25,21 @@ def test_shots_that_are_stored_cost_nothing(sdbatch):
     assert (still["jobs"], still["shots"]) == (2, 2)
 
 
+def test_a_negative_prompt_with_and_is_one_text(sdbatch):
+    words = "a very long list of words that nobody wants to see in any picture at all " * 3
+    texts = {"negative": f'negative="{words}AND {words}"', "positive": f"prompts=['{words}AND {words}']"}
+
+    def chunks(*more: str) -> list[int]:
+        said = sdbatch("model=tiny", *more, "task=plan", "plan.format=json")
+        assert said.code == 0, said.err
+        return [text["chunks"] for text in json.loads(said.out)["texts"]]
+
+    parts = chunks(texts["positive"])
+    assert len(parts) == 2
+    (negative,) = chunks("prompts=[a sea]", texts["negative"])
+    assert negative > max(parts)
+
+
 def test_the_shots_that_a_video_lacks_are_counted(sdbatch, tmp_path):
     assert sdbatch(*BASE).code == 0
     next((tmp_path / "outputs/untitled/shots").rglob("*.png")).unlink()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sdbatch.spec.wording import part_count
 from tests.config.building import planned, problems
 
 CSV = """\ufeffname,prompt,negative_prompt
@@ -61,4 +62,52 @@ def test_mistakes_are_named(tmp_path: Path, styles: Any, key: str, message: str)
     (tmp_path / "long.csv").write_text("name,prompt\nx," + "y" * 200_000)
     (found,) = problems(styles=styles)
     assert found.key == key
+    assert message in str(found)
+
+
+def swept(*values: Any, **more: Any) -> list[tuple[str, str, str]]:
+    styles = {"file": "styles.csv"}
+    plan = planned(styles=styles, sweep=[{"styles.use": list(values)}], **{"prompts": ["a sea"]} | more)
+    return [(dict(job.labels)["styles.use"], job.shot.prompt, job.shot.negative) for job in plan]
+
+
+def test_styles_are_an_axis() -> None:
+    assert swept("film", None, ["odd", "film"], negative="fog") == [
+        ("film", "a sea, film grain, (35mm:1.2)", "digital, fog"),
+        ("none", "a sea", "fog"),
+        ("odd + film", "a sea, a, b, film grain, (35mm:1.2)", "digital, fog"),
+    ]
+    own = [{"text": "{x|y}", "negative": "own"}]
+    assert [text for _, text, _ in swept("odd", [], prompts=own)] == ["x, a, b", "x", "y, a, b", "y"]
+    assert swept("film", prompts=own)[0][2] == "digital, own"
+
+
+def test_an_axis_of_styles_in_a_plan(file: Path) -> None:
+    file.write_text("name;prompt;negative_prompt\ntwo;{prompt} AND sky;\ndrawn;{~red|blue} light;\n", "utf-8")
+    styles, sweep = {"file": "styles.csv"}, [{"styles.use": ["two", "drawn", None]}]
+    plan = planned(styles=styles, sweep=sweep, prompts=["a", "b"], seeds="0..2")
+    assert len(plan) == 18
+    first, group = plan.alike()
+    for i, job in enumerate(plan):
+        same = plan[int(first[group[i]])]
+        assert part_count(job.shot) == part_count(same.shot)
+        assert job.id == job.shot.id
+    assert len({job.shot.prompt for job in plan}) == 6
+    skipped = planned(styles=styles, sweep=sweep, skip=[{"styles.use": "drawn"}])
+    assert [dict(job.labels)["styles.use"] for job in skipped] == ["two", "none"]
+
+
+@pytest.mark.parametrize(
+    ("styles", "values", "message"),
+    [
+        ({"file": "styles.csv"}, ["flim"], "there is no style 'flim' (did you mean 'film'?)"),
+        ({}, ["film"], "styles.file: is missing"),
+        ({"file": "styles.csv"}, [7], "7 is not a name of a style, a list of names or null"),
+        ({"file": "styles.csv"}, ["night"], "cannot be swept; write {~a|b} to draw, or use -m styles.use=a,b"),
+        ({"file": "styles.csv", "use": ["film"]}, ["odd", None], "is set as well (remove one of them)"),
+        ({"file": "styles.csv"}, "film", "is not a list of values"),
+    ],
+)
+def test_wrong_axes_of_styles(styles: dict[str, Any], values: Any, message: str) -> None:
+    (found,) = problems(styles=styles, sweep=[{"styles.use": values}])
     assert message in str(found)

@@ -13,8 +13,9 @@ from sdbatch.motion.settings import Motion
 
 SECTIONS: dict[str, type[BaseModel]] = {"sampling": Sampling, "motion": Motion, "encoding": EncodingSettings}
 LISTS = ("prompts", "canvas", "seeds")
+STYLES = "styles.use"
 FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, "negative"))
-SWEEPABLE = (*LISTS, "negative", *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
+SWEEPABLE = (*LISTS, "negative", STYLES, *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
 _EXAMPLES = {"prompts": "[{file: prompts.csv}]", "sweep": "[{sampling.steps: [10, 20]}]", "skip": "[{seeds: 1}]"}
 
 

@@ -12,13 +12,14 @@ from pathlib import PurePath
 from typing import Any, overload
 
 from sdbatch.config.experiment import Experiment
-from sdbatch.config.keys import FIXED, LISTS, SECTIONS, SWEEPABLE
+from sdbatch.config.keys import FIXED, LISTS, SECTIONS, STYLES, SWEEPABLE
 from sdbatch.config.validation import OTHER_NAMES, check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.motion import MODES
 from sdbatch.plan import sounds
 from sdbatch.plan.prompt_files import read_prompts
 from sdbatch.plan.resolve import Resolved, canvas
+from sdbatch.plan.styles import swept as swept_styles
 from sdbatch.spec.ranges import is_range, parse_range, parse_seeds, random_seeds
 from sdbatch.spec.sound import Sound
 
@@ -82,6 +83,8 @@ def _duplicate_axes(swept: list[Axis], resolved: Resolved) -> list[Problem]:
         for key in axis.keys:
             if key in seen:
                 problems.append(Problem(f"sweep[{i}].{key}", "is swept twice", "use each key in one entry only"))
+            elif key == STYLES and resolved.experiment.styles.use:
+                problems.append(Problem(f"sweep[{i}].{key}", "is set as well", "remove one of them"))
             elif lengths.get(key, 1) > 1:
                 problems.append(Problem(f"sweep[{i}].{key}", f"is already an axis: {key} has {lengths[key]} values"))
             seen.add(key)
@@ -140,6 +143,9 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
         if random_seeds(own.seeds) is not None:
             raise ConfigError.one(at, "random seeds cannot be swept", "write seeds: random*4 beside the sweep")
         return parse_seeds(own.seeds) if key == "seeds" else canvas(own, resolved.source)
+    if key == STYLES:
+        own_styles = resolved.experiment.styles
+        return [swept_styles(v, own_styles, resolved.experiment.wildcards, at) for v in values]
     if key == "negative":
         checked = (check(Experiment, {key: v}, at.removesuffix(f".{key}")).negative for v in values)
         return [resolved.styles.negative(text) for text in checked]

@@ -13,7 +13,7 @@ import numpy as np
 
 from sdbatch import motion
 from sdbatch.config.experiment import Experiment
-from sdbatch.config.keys import SECTIONS
+from sdbatch.config.keys import SECTIONS, STYLES
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.motion.deforum import Formula
@@ -24,6 +24,7 @@ from sdbatch.motion.waves import Wave
 from sdbatch.plan import sounds
 from sdbatch.plan.axes import Axis
 from sdbatch.plan.resolve import Resolved
+from sdbatch.plan.styles import Styles
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.jobs import Encoding
 
@@ -36,6 +37,7 @@ class Setting:
     sampling: dict[str, Any]
     motion: Motion
     encoding: Encoding
+    styles: Styles  # swept ones; others are applied before
 
 
 def affects_setting(axis: Axis) -> bool:
@@ -50,7 +52,8 @@ def make(experiment: Experiment, axes: Sequence[Axis], digits: Sequence[int]) ->
     encoding = sections["encoding"].encoding()
     sampling = {k: getattr(sections["sampling"], k) for k in type(sections["sampling"]).model_fields}
     moved = sounds.on_beat(sections["motion"], encoding.audio)
-    return Setting(swept.get("negative", experiment.negative), sampling, moved, encoding)
+    negative = swept.get("negative", experiment.negative)
+    return Setting(negative, sampling, moved, encoding, swept.get(STYLES, Styles()))
 
 
 def problems(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:

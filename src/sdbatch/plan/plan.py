@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdbatch import motion
+from sdbatch.config.keys import STYLES
 from sdbatch.errors import ConfigError
 from sdbatch.motion.wording import has_step_syntax
 from sdbatch.plan import combination, naming, skip
 from sdbatch.plan.axes import axes, label
 from sdbatch.plan.resolve import Resolved
+from sdbatch.plan.styles import Styles
 from sdbatch.prompts.findings import findings
 from sdbatch.prompts.schedule import PARTS, parts
 from sdbatch.spec.jobs import Job, Shot, Video, ids_by_seed, plan_digest
@@ -95,8 +97,14 @@ class Outline:
         prompts = [t for a in self.axes if "prompts" in a.keys for v in a.values for t in (v[a.keys.index("prompts")],)]
         negatives = [t.negative for t in prompts if t.negative] + self._negatives()
         found = {note: t.id for t in reversed(prompts) for note in reversed(t.notes)}
+        found |= {note: str(s) for s in self.styles for style in s.used for note in findings(style.prompt)}
         texts = {note: "negative" for text in negatives for note in findings(text, negative=True)}
         return [(name, note) for note, name in [*reversed(found.items()), *texts.items()]]
+
+    @property
+    def styles(self) -> list[Styles]:
+        """The styles that are swept, or none."""
+        return [v[a.keys.index(STYLES)] for a in self.axes if STYLES in a.keys for v in a.values] or [Styles()]
 
     def _negatives(self) -> list[str]:
         """The negative prompts that prompts without one of their own get."""
@@ -118,12 +126,11 @@ class Outline:
         )
         values = self._setting(self._setting_digits(index))
         prompt, (_, size) = at["prompts"], at["canvas"]
-        negative = values.negative if prompt.negative is None else prompt.negative
+        text = values.styles.prompt(prompt.text)
+        negative = values.styles.negative(values.negative if prompt.negative is None else prompt.negative)
         model = self.resolved.source.model
-        steps = has_step_syntax(prompt.text, negative, values.motion)
-        shot = Shot(
-            model, prompt.text, negative, at["seeds"], size.width, size.height, **values.sampling, step_syntax=steps
-        )
+        steps = has_step_syntax(text, negative, values.motion)
+        shot = Shot(model, text, negative, at["seeds"], size.width, size.height, **values.sampling, step_syntax=steps)
         labels = tuple((key, label(key, value)) for key, value in at.items())
         video = None if values.motion.mode == "still" else Video(values.motion, values.encoding)
         return Job("", shot, video, slug(prompt.id), labels)

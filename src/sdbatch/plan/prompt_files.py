@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +14,7 @@ from sdbatch.config.validation import check
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.plan.styles import Styles
-from sdbatch.plan.text_file import read_file
+from sdbatch.plan.text_file import read_file, table
 from sdbatch.plan.wildcards import WildcardFolder
 from sdbatch.prompts.combine import LIMIT
 from sdbatch.prompts.expansion import variants
@@ -25,7 +23,6 @@ from sdbatch.spec.ranges import slug
 
 COLUMNS = ("id", "text", "negative")  # of a CSV file
 _OTHER_COLUMNS = {"prompt": "text", "negative_prompt": "negative", "name": "id"}  # names in other programs
-_SEPARATORS = (",", ";", "\t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +143,15 @@ def _yaml(text: str) -> list[Any]:
 
 
 def _csv(text: str) -> list[Any]:
-    head = text.partition("\n")[0]
-    separator = max(_SEPARATORS, key=head.count)  # spreadsheets of many countries write semicolons
-    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
-    try:
-        columns = [name.strip() for name in next(reader, [])]
-        _check_columns(columns)
-        return [_row(columns, row, reader.line_num) for row in reader if any(row)]
-    except csv.Error as e:
-        raise ValueError(f"is not CSV: {e}") from e
+    rows = table(text)
+    columns = [name.strip() for name in next(rows, (0, []))[1]]
+    _check_columns(columns)
+    return [_row(columns, values, line) for line, values in rows]
 
 
 def _check_columns(columns: list[str]) -> None:
+    while columns and not columns[-1]:
+        columns.pop()
     for name in columns:
         if name not in COLUMNS:
             hint = nearest(_OTHER_COLUMNS.get(name, name), COLUMNS) or f"known: {', '.join(COLUMNS)}"
@@ -170,6 +164,8 @@ def _check_columns(columns: list[str]) -> None:
 
 def _row(columns: list[str], values: list[str], line: int) -> dict[str, str]:
     """One prompt. Empty values are left out, except the text's. Raises ValueError with the line's number."""
+    while len(values) > len(columns) and not values[-1]:  # spreadsheets end rows with empty cells
+        values = values[:-1]
     if len(values) > len(columns):
         raise ValueError(f"line {line}: {len(values)} values for {len(columns)} columns; quote a text with a separator")
     row = dict(zip(columns, values, strict=False))

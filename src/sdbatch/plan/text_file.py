@@ -1,12 +1,21 @@
-"""Reads a text file that an experiment names. Paths are relative to the working folder."""
+"""Reads a text file that an experiment names, and tables as spreadsheets write them. Paths are relative to the working
+folder."""
 
 from __future__ import annotations
 
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from sdbatch.errors import ConfigError, shown
 
 FILE_LIMIT = 64 * 2**20
+_SEPARATORS = (",", ";", "\t")  # spreadsheets of many countries write semicolons
+_SAID = re.compile(r'"?sep=([^\w"])"?')  # the first line of a spreadsheet's file
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_file(file: str, key: str) -> str:
@@ -15,8 +24,23 @@ def read_file(file: str, key: str) -> str:
         path = Path(file).expanduser()
         if path.stat().st_size > FILE_LIMIT:
             raise ConfigError.one(key, f"{shown(file)} is larger than {FILE_LIMIT // 2**20} MiB")
-        return path.read_text("utf-8-sig")
+        data = path.read_bytes()
+        text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except (OSError, ValueError, RuntimeError) as e:  # RuntimeError: ~ without a home
         reason = "it is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
         hint = "paths are relative to the current folder"
         raise ConfigError.one(key, f"{shown(file)} cannot be read: {reason}", hint) from e
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def table(text: str) -> Iterator[tuple[int, list[str]]]:
+    """(line number, values) of every row of CSV that is not empty. Raises ValueError for what is not CSV."""
+    head, _, rest = text.partition("\n")
+    said = _SAID.fullmatch(head.strip())
+    separator = said[1] if said else max(_SEPARATORS, key=head.count)
+    skipped = 1 if said else 0
+    try:
+        reader = csv.reader(io.StringIO(rest if said else text), delimiter=separator, skipinitialspace=True)
+        yield from ((reader.line_num + skipped, row) for row in reader if any(row))
+    except csv.Error as e:
+        raise ValueError(f"is not CSV: {e}") from e

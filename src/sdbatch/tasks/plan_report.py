@@ -6,7 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +16,7 @@ from sdbatch.models.source import CLIP, Source
 from sdbatch.motion.chains import joined
 from sdbatch.plan import division
 from sdbatch.plan.plan import Outline, Plan
+from sdbatch.prompts.schedule import by_step
 from sdbatch.prompts.syntax import attention, chunks, cuts, unsupported
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.runner import estimate
@@ -56,7 +57,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "estimated_seconds": None if seconds is None else round(seconds / cards, 1),
         "texts": _texts(plan),
         "unknown_words": _unknown(plan),
-        "plain_words": sorted({mark for text in _all_texts(plan) for mark in unsupported(text)}),
+        "plain_words": sorted({mark for text, _ in _all_texts(plan) for mark in unsupported(text)}),
         "prompt_warnings": [{"text": name, "warning": warning} for name, warning in plan.notes],
         "folder": str(store.root),
         "writes": [plan[i].path for i in todo[:1000]],
@@ -105,27 +106,38 @@ def _by_axis(plan: Plan, states: States) -> list[dict[str, Any]]:
     ]
 
 
-def _all_texts(plan: Outline) -> dict[str, str]:
+class _Text(NamedTuple):
+    """A text before its steps are chosen. A negative prompt has no ``AND``."""
+
+    text: str
+    negative: bool = False
+
+
+def _all_texts(plan: Outline) -> dict[_Text, str]:
     """Every text and its name: negatives, and prompts with the video's words and last motion phrase."""
     experiment = plan.resolved.experiment
     phrase = experiment.motion.phrases()[-1] if experiment.motion.mode != "still" else ""
     words = [key.value for key in experiment.motion.prompts] or [""]
-    out = {joined(p.text, w, phrase): p.id for p in plan.resolved.prompts for w in words}
-    out |= {p.negative: f"{p.id} (negative)" for p in plan.resolved.prompts if p.negative}
+    prompts = {joined(p.text, w, phrase): p.id for p in plan.resolved.prompts for w in words}
+    negatives = {p.negative: f"{p.id} (negative)" for p in plan.resolved.prompts if p.negative is not None}
     for axis in plan.axes:
         for value in axis.values if {"prompts", "negative"} & set(axis.keys) else ():
             for key, v in zip(axis.keys, value, strict=True):
                 if key == "prompts":
-                    out.setdefault(v.text, v.id)
-                elif key == "negative" and v:
-                    out[v] = "negative"
-    return out | ({experiment.negative: "negative"} if experiment.negative else {})
+                    prompts.setdefault(v.text, v.id)
+                elif key == "negative":
+                    negatives[v] = "negative"
+    negatives |= {experiment.negative: "negative"}
+    out = {_Text(style.prompt(text)): name for style in plan.styles for text, name in prompts.items()}
+    styled = {_Text(style.negative(text), True): name for style in plan.styles for text, name in negatives.items()}
+    return out | {text: name for text, name in styled.items() if text.text}
 
 
 def _shown_texts(plan: Outline) -> dict[str, str]:
     """The texts that are encoded, at any step and of any part, and their names."""
     steps = plan.resolved.experiment.sampling.steps
-    return {shown: name for text, name in _all_texts(plan).items() for shown in texts_of(text, steps)}
+    found = ((by_step if text.negative else texts_of, text.text, name) for text, name in _all_texts(plan).items())
+    return {shown: name for split, text, name in found for shown in split(text, steps)}
 
 
 def _texts(plan: Outline) -> list[dict[str, Any]]:
@@ -155,7 +167,7 @@ def text_warnings(plan: Outline) -> list[str]:
     """What the user should know about the texts, a line each: long ones, unknown words, syntax of other tools."""
     lines = [f"{t['text']}: long text, {t['chunks']} chunks, cut at {'; '.join(t['cuts'][:3])}" for t in _texts(plan)]
     lines += [f"{name}: {warning}" for name, warning in plan.notes]
-    plain_words = sorted({mark for text in _all_texts(plan) for mark in unsupported(text)})
+    plain_words = sorted({mark for text, _ in _all_texts(plan) for mark in unsupported(text)})
     for what, words in (("treated as plain words", plain_words), ("words unknown to the model", _unknown(plan))):
         lines += [f"{what}: {', '.join(words[:SHOWN])}{', …' if len(words) > SHOWN else ''}"] if words else []
     return lines[:SHOWN]
