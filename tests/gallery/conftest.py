@@ -1,10 +1,9 @@
-"""A real browser, and experiments rendered for it. Without Chromium its tests are left out, and pytest says so."""
+"""Experiments rendered for the browser of tests/conftest.py."""
 
 from __future__ import annotations
 
 import functools
 import http.server
-import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,42 +12,7 @@ import pytest
 
 from sdbatch.spec.codecs import CODECS, Codec
 from sdbatch.store import Store
-from tests.gallery.browser import Browser
-from tests.gallery.chromium import CHROMIUM, DRIVER, MISSING
 from tests.gallery.render import rendered
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not MISSING:
-        return
-    out = [item for item in items if item.get_closest_marker("browser")]
-    config.hook.pytest_deselected(items=out)
-    items[:] = [item for item in items if item not in out]
-
-
-@pytest.fixture(scope="session")
-def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots go: $SDBATCH_SHOTS, else a folder that pytest keeps for a while."""
-    folder = Path(os.environ.get("SDBATCH_SHOTS") or tmp_path_factory.mktemp("shots"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory, shots: Path) -> Iterator[Browser]:
-    assert CHROMIUM
-    assert DRIVER
-    browser = Browser(CHROMIUM, DRIVER, tmp_path_factory.mktemp("chromium"), shots)
-    yield browser
-    browser.quit()
-
-
-@pytest.fixture
-def browser(chromium: Browser) -> Iterator[Browser]:
-    """Empty-handed at the beginning; in the end nothing was refused by the page's policy, and nothing broke."""
-    chromium.fresh()
-    yield chromium
-    assert chromium.complaints() == []
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ def path(draft: Draft) -> dict[str, Any]:
         "width": size.width,
         "height": size.height,
         "step": step,
+        "target": list(motion.target),
         "curves": {name: [round(v, 6) for v in seen.curve(name)[::step]] for name in CAMERA},
         "keys": {name: _keys(motion, name) for name in CAMERA},
     }

@@ -76,7 +76,6 @@ class Orders:
     def __init__(self) -> None:
         self._waiting: queue.Queue[Order | None] = queue.Queue()
         self._last: Order | None = None
-        self._cancelled: set[str] = set()
 
     def next(self) -> Order | None:
         """The next order; None at the end of the input."""
@@ -86,18 +85,14 @@ class Orders:
         """Read the input until its end, which cancels everything."""
         for line in sys.stdin.buffer:
             data = json.loads(line)
-            if "cancel" in data:
-                self._cancelled.add(data["cancel"])
-            else:
+            if "cancel" not in data:
                 self._last = Order(data["id"], data["render"])
                 self._waiting.put(self._last)
-            self._stop(self._last is not None and self._last.entry in self._cancelled)
-        self._stop(True)
-        self._waiting.put(None)
-
-    def _stop(self, wanted: bool) -> None:
-        if wanted and self._last is not None:
+            elif self._last is not None and self._last.entry == data["cancel"]:
+                self._last.stopped = True
+        if self._last is not None:
             self._last.stopped = True
+        self._waiting.put(None)
 
 
 class KeptRenderer:

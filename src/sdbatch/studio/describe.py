@@ -156,7 +156,7 @@ def form(start: dict[str, Any], version: str, upload: int) -> dict[str, Any]:
         "version": version,
         "start": start,
         "fields": [asdict(f) for f in fields().values()],
-        "sections": [{"id": name, "title": title} for name, title, _ in SECTIONS],
+        "sections": [{"id": name, "title": title, "about": _about(name)} for name, title, _ in SECTIONS],
         "ratios": [{"name": name, "width": w, "height": h} for name, (w, h) in RATIOS.items()],
         "models": models(),
         "presets": {"motion": _presets("motion_preset"), "sampling": _presets("sampling_preset")},
@@ -165,6 +165,12 @@ def form(start: dict[str, Any], version: str, upload: int) -> dict[str, Any]:
         "curves": list(CAMERA),
         "limits": {"upload": upload, "jobs": Experiment().plan.limit},
     }
+
+
+def _about(section: str) -> str:
+    """What the configuration says of a section of that name."""
+    found = Experiment.model_fields.get(section)
+    return (found and found.description) or ""
 
 
 @cache

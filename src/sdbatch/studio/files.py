@@ -16,7 +16,7 @@ from sdbatch.gallery import page
 from sdbatch.media.metadata import loads
 
 STATIC = Path(__file__).parent / "static"
-STYLE = Path(page.__file__).parent / "static" / "gallery.css"
+SHARED = {name: Path(page.__file__).parent / "static" / name for name in ("gallery.css", "shared.js")}
 STATIC_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -44,9 +44,7 @@ _SCRIPT_NAME = re.compile(r"[a-z]{1,20}(-[0-9]{1,9})?\.js")
 
 def static(name: str) -> Response:
     """A file of the page itself."""
-    if name == STYLE.name:
-        return FileResponse(STYLE, media_type=STATIC_TYPES[".css"])
-    path = STATIC / name
+    path = SHARED.get(name, STATIC / name)
     kind = STATIC_TYPES.get(path.suffix)
     if kind is None or not _STATIC.fullmatch(name) or not path.is_file():
         return missing()

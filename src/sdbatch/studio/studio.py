@@ -94,8 +94,10 @@ class Studio:
         return self._checks.check(form, PATIENT)
 
     def camera(self, form: Form) -> dict[str, Any]:
+        """The path of the camera; a form that has no prompt yet has one as well."""
+        film = form.model_copy(update={"kind": "film", "fields": form.fields | {"prompts": "a prompt"}})
         try:
-            return {"problems": [], **camera.path(self.workspace.draft(form.model_copy(update={"kind": "film"})))}
+            return {"problems": [], **camera.path(self.workspace.draft(film))}
         except ConfigError as e:
             return {"problems": problems(e)}
 
@@ -155,7 +157,8 @@ class Studio:
         root = f"/gallery/{entry.name}"
         thumbs = ThumbFolder(Path(), entry.jobs > FLAT)
         latest = f"{root}/gallery/thumbs/{thumbs.name(entry.latest)}" if entry.latest else None
-        gallery = f"{root}/index.html" if (self.workspace.output / entry.name).is_dir() else None
+        written = self.workspace.output / entry.name / "gallery" / "state.js"  # the last file of a new page
+        gallery = f"{root}/index.html" if written.is_file() else None
         return asdict(entry) | {"progress": progress and dict(progress), "latest": latest, "gallery": gallery}
 
     def again(self, entry_id: str) -> None:

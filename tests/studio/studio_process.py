@@ -1,0 +1,72 @@
+"""A real studio: a process that serves, in a folder of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests import patience
+from tests.config.building import ROOT
+
+
+class Studio:
+    """``python -m sdbatch task=studio`` in ``folder``, with the fake renderer unless ``arguments`` say otherwise."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        options = ["studio.browser=false", "studio.port=0", "model=fake", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sdbatch", "task=studio", *options],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        found = re.search(r"http://[\w.]+:(\d+)/", line)
+        assert found, line + self.process.stdout.read()
+        self.address, self.port = found[0], int(found[1])
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """The answer to a request as the page sends it: a GET without ``body``, else a POST."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience.SECONDS)
+        headers = {"X-Sdbatch": "studio", "Content-Type": "application/json"}
+        connection.request(*(("GET", path) if body is None else ("POST", path, json.dumps(body), headers)))
+        answer = connection.getresponse()
+        found = json.loads(answer.read())
+        connection.close()
+        assert answer.status == 200, found
+        return found
+
+    def queue(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = self.ask("/api/queue")["entries"]
+        return entries
+
+    def clear(self) -> None:
+        """Nothing renders, and nothing is in the queue."""
+        self.ask("/api/queue/pause", {"paused": False})
+        self.ask("/api/queue/cancel", {})
+        patience.until(lambda: all(one["state"] not in ("running", "waiting") for one in self.queue()))
+        self.ask("/api/queue/clear", {})
+
+    def renderers(self) -> list[int]:
+        """Processes that it has started."""
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text("ascii").split()]
+
+    def end(self) -> str:
+        """What it printed after its address."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        out, _ = self.process.communicate(timeout=patience.SECONDS)
+        return out
