@@ -62,3 +62,14 @@ def test_the_experiment_of_the_guidance_interval_compares_all_with_parts(sdbatch
     plan = json.loads(said.out)["to_render"]
     assert plan["jobs"] == 42
     assert plan["rows"] == 6 * (48 + 42 + 36 + 30 + 42 + 36 + 36)
+
+
+@pytest.mark.parametrize(("name", "pictures", "videos"), [("anime_zoom", 36, 9), ("sampler_guidance", 60, 0)])
+def test_the_showcase_has_pictures_and_videos(
+    sdbatch: Callable[..., Any], name: str, pictures: int, videos: int
+) -> None:
+    plan = json.loads(sdbatch(f"+experiment={name}", "model=fake", "task=plan", "plan.format=json").out)
+    modes = [axis["values"] for axis in plan["axes"] if axis["axis"] == "motion.mode"] or [
+        {"still": {"jobs": plan["jobs"]}}
+    ]
+    assert [modes[0].get(mode, {"jobs": 0})["jobs"] for mode in ("still", "zoom")] == [pictures, videos]

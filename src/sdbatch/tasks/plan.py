@@ -25,8 +25,12 @@ def run(experiment: Experiment) -> int:
 
         for path in write_previews(plan, experiment.run_folder / "preview"):
             say(path, stderr=True)
-    elif experiment.motion.mode != "still" and experiment.plan.format == "table":
+    elif experiment.plan.format == "table" and _may_have_videos(experiment):
         open_console(stderr=True).print(
             "plan.preview=true draws the curves and the camera path, without a model", highlight=False
         )
     return 0
+
+
+def _may_have_videos(experiment: Experiment) -> bool:
+    return experiment.motion.mode != "still" or any("motion.mode" in entry for entry in experiment.sweep)
