@@ -76,6 +76,10 @@ def _compose(arguments: list[str]) -> int:
     """Execute every run of ``arguments``; the highest exit code."""
     from sdbatch.config.hydra_source import compose  # here: Ctrl-C during imports must not print a traceback
 
+    if "task=watch" in arguments:
+        from sdbatch.tasks.watch import follow
+
+        return follow(arguments, _execute)
     submissions: list[Submission] = []
     process = os.getpid()
 

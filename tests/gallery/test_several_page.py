@@ -30,8 +30,7 @@ def test_pictures_of_several_folders(browser: Browser, tmp_path: Path) -> None:
     browser.pictures()
     assert len(browser.all(".cell img")) == 2
     assert "experiment" in browser.texts(".axis .name")
-    for n, command in enumerate(("name=both-one model=fake", "task=reproduce source=outputs/b/images/")):
-        browser.js(f"document.querySelectorAll('.cell')[{n}].click()")
+    for job_id, command in zip(plan.ids, ("name=both-one model=fake", "task=reproduce source=outputs/b/"), strict=True):
+        browser.open(tmp_path / "both", f"open={job_id}")
         browser.pictures(".box img")
         assert command in browser.one(".command pre").get_attribute("textContent")
-        browser.type("escape")

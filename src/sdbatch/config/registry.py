@@ -54,6 +54,8 @@ TASKS: dict[str, Task] = {
     "sheet": Task("labelled contact sheet", "sdbatch.tasks.sheet"),
     "gallery": Task("rebuild index.html", "sdbatch.tasks.gallery"),
     "csv": Task("records as CSV", "sdbatch.tasks.csv"),
+    "open": Task("open the gallery in the browser", "sdbatch.tasks.open"),
+    "watch": Task("render again whenever a file of the experiment is saved", "sdbatch.tasks.watch"),
     "verify": Task("check files, render again and compare", "sdbatch.tasks.verify.run"),
     "reproduce": Task("render one file again from its metadata", "sdbatch.tasks.reproduce"),
     "publish": Task("results as a research object", "sdbatch.tasks.publish.run"),

@@ -41,14 +41,18 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 class Site:
     """The page of ``plan`` in ``store``. Methods raise StoreError if a file cannot be written.
 
-    ``model`` is needed for the jobs' command lines, ``axes`` for the filters.
+    ``model`` is needed for the jobs' command lines, ``axes`` for the filters. ``watched``: a page that is open
+    looks for changes also when it is complete.
     """
 
-    def __init__(self, plan: Plan, store: Store, model: ModelSettings | None, axes: Sequence[Axis] = ()) -> None:
+    def __init__(
+        self, plan: Plan, store: Store, model: ModelSettings | None, axes: Sequence[Axis] = (), watched: bool = False
+    ) -> None:
         self.plan = plan
         self.store = store
         self._model = model
         self._axes = axes
+        self._more = {"watched": True} if watched else {}
         self._name = store.root.name
         self._digest = plan_digest(plan.ids)
         self.folder = store.root / "gallery"
@@ -106,7 +110,7 @@ class Site:
         status.fill(ledger, self.store.finder(ledger))
         for n, rows in enumerate(self._records(ledger)):
             self._script(f"records-{n:03}.js", {"at": n * CHUNK, "records": rows})
-        self._script("state.js", status.data(self._digest), f"// {seal}\n")
+        self._script("state.js", status.data(self._digest) | self._more, f"// {seal}\n")
 
     def _records(self, ledger: Ledger) -> Iterator[list[Any]]:
         ids = self.plan.ids
@@ -141,7 +145,7 @@ class Site:
     def _seal(self) -> str:
         """The digest of everything that the page shows: its code, the plan and the records."""
         h = blake2b(page.html(self._name).encode(), digest_size=16)
-        h.update(f"{self._digest} {CHUNK} {thumbs.SIDE}".encode())
+        h.update(f"{self._digest} {CHUNK} {thumbs.SIDE} {self._more or ''}".encode())
         for path in self.store.sources:
             with suppress(OSError):
                 h.update(path.read_bytes())

@@ -42,7 +42,8 @@ class Workload:
         """The page of the folder, which also shows what earlier plans rendered."""
         experiment = self.experiment
         plan = kept_plan.whole(self.plan, self.store) if experiment.plan.earlier else self.plan
-        return Site(plan, self.store, experiment.model, self.axes if plan is self.plan else kept_plan.axes(plan))
+        axes = self.axes if plan is self.plan else kept_plan.axes(plan)
+        return Site(plan, self.store, experiment.model, axes, experiment.task == "watch")
 
     @property
     def part(self) -> Sequence[int]:

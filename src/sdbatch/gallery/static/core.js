@@ -84,6 +84,7 @@ async function readState(fresh) { // returns whether anything is new
   const same = state.letters === now.codes;
   now.codes = state.letters;
   now.live = state.live || null;
+  now.watched = Boolean(state.watched);
   now.plan = state.plan;
   now.notes = new Map((state.notes || []).map(([i, text]) => [i, state.texts[text]]));
   return !same;

@@ -10,15 +10,16 @@ on((what) => {
 });
 
 async function watch() {
-  while (now.live) {
+  while (now.live || now.watched) { // watched: rendered again when a file changes
     await new Promise((wake) => setTimeout(wake, document.hidden ? POLL_HIDDEN : POLL));
-    const tick = now.live.tick;
+    const tick = now.live?.tick;
+    let news = false;
     try {
-      await readState(true);
+      news = await readState(true);
     } catch {
       // it is being replaced, or the server does not respond: the next poll reads it
     }
-    if (!now.live || now.live.tick !== tick) { lastChange = performance.now(); changed("state"); }
+    if (news || now.live?.tick !== tick) { lastChange = performance.now(); changed("state"); }
     idleSeconds = (performance.now() - lastChange) / 1000;
     if (now.plan !== plan.plan) return location.reload();
     drawStatus();

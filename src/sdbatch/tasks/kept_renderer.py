@@ -1,0 +1,35 @@
+"""A renderer that stays open between runs, so that the next one with the same model does not load it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sdbatch.config.model import ModelSettings
+from sdbatch.config.runtime import Runtime
+from sdbatch.engine.renderers import open_renderer
+from sdbatch.models.source import Source
+from sdbatch.spec.renderer import Renderer
+from sdbatch.tasks.rerender import SharedRenderer
+
+
+class KeptRenderer:
+    """Opens a renderer, and keeps it for the next run with the same model and the same settings."""
+
+    def __init__(self) -> None:
+        self._renderer: Renderer | None = None
+        self._key: Any = None
+
+    def open(self, source: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
+        """The renderer of ``source``. A run that closes it leaves it open."""
+        key = (source, settings, runtime)
+        if self._renderer is None or (key, self._renderer.profile.rows) != self._key:  # fewer rows: out of memory
+            self.close()
+            self._renderer = open_renderer(source, settings, runtime)
+            self._key = (key, self._renderer.profile.rows)
+        return SharedRenderer(self._renderer)
+
+    def close(self) -> None:
+        """Release the model."""
+        if self._renderer is not None:
+            self._renderer.close()
+        self._renderer = self._key = None
