@@ -3,6 +3,7 @@
 # make faults 200 kills, full disks, hostile files           make fuzz    5,000 configurations, texts and files
 # make verify is every shipped experiment bit-equal when rendered again?
 # make audit  known vulnerabilities of pinned versions       make schema  write conf/schema.json
+# make lock   write requirements*.lock                   make image-check  run the Dockerfile's steps without a daemon
 # make test-cluster   the tests of tests/cluster/ beside a SLURM of their own (root, Debian's packages)
 # make gpu    on a GPU: its tests, then its benchmark in stages
 PYTHON ?= python3
@@ -11,10 +12,14 @@ CASES ?= 5000
 KILLS ?= 10
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+UV := .uv/bin/uv
+LOCK := $(UV) pip compile --quiet pyproject.toml -c constraints.txt -p 3.11 --generate-hashes --no-header --no-annotate
+TARGET ?= cpu
+TORCH_WHEELS ?= wheels
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-cluster lint faults fuzz verify audit bench gpu schema clean
+.PHONY: demo test test-cluster lint faults fuzz verify audit bench gpu lock image-check schema clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -67,6 +72,19 @@ bench: $(INSTALLED)
 gpu: $(INSTALLED)
 	code=0; $(BIN)/python -m pytest -n 0 tests/engine/test_cuda.py || code=$$?; \
 	$(BIN)/python -m benchmarks gpu $(STAGES) || code=$$?; exit $$code
+
+# The lock files: exactly the versions of constraints.txt, with the hash of every file. TORCH_WHEELS: torch's wheels for CPUs
+# (a page or a folder). Needs network.
+lock: $(UV)
+	$(LOCK) --universal -o requirements.lock
+	$(LOCK) --python-platform x86_64-manylinux_2_28 --find-links $(TORCH_WHEELS) -o requirements-cpu.lock
+
+$(UV):
+	$(PYTHON) -m venv .uv && PIP_CONSTRAINT= .uv/bin/pip install --quiet uv==0.13.9
+
+# The steps of the Dockerfile in a new environment, without a daemon.   make image-check TARGET=cuda
+image-check:
+	$(PYTHON) scripts/image_steps.py $(TARGET) TORCH_WHEELS=$(TORCH_WHEELS)
 
 schema: $(INSTALLED)
 	$(BIN)/python -m sdbatch task=schema > conf/schema.json

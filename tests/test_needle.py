@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sdbatch.engine.fake import FakeRenderer
 from tests.config.building import ROOT
 
 
@@ -17,10 +18,12 @@ def needle() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "scripts" / "needle.py"))
 
 
-def test_needles_are_equal_and_the_control_is_not(needle: dict[str, Any]) -> None:
+def test_needles_are_equal_and_the_control_is_not(needle: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"NEEDLES": 2, "STRANGERS": 3, "SIZES": (2, 16)}.items():  # a smaller one
+        monkeypatch.setitem(needle["measured"].__globals__, name, value)
     row = needle["measured"]("cpu", "float32", trials=1)
-    assert (row["equal"], row["compared"]) == (needle["NEEDLES"], needle["NEEDLES"])
-    assert row["control"] > 1
+    assert (row["equal"], row["compared"]) == (2, 2)
+    assert row["control"] == 2
 
 
 @pytest.mark.parametrize(("equal", "control", "code"), [(8, 2, 0), (7, 2, 1), (8, 1, 1)])
@@ -40,7 +43,11 @@ def test_a_renderer_that_looks_at_the_company_is_found(needle: dict[str, Any], m
     def pixels(shots, renderer):
         return {shot.id: f"{shot.id} in a call of {len(shots) * renderer.profile.rows}" for shot in shots}
 
+    def opened(source, settings, runtime):
+        return FakeRenderer(rows=runtime.rows or 3)
+
     monkeypatch.setitem(needle["measured"].__globals__, "_pixels", pixels)
+    monkeypatch.setitem(needle["measured"].__globals__, "open_renderer", opened)
     row = needle["measured"]("cpu", "float32", trials=1)
     assert (row["equal"], row["control"]) == (0, len(needle["SIZES"]))
 
