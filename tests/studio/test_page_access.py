@@ -119,7 +119,7 @@ def test_the_camera_is_played_over_a_test_card(page: Page):
 def test_a_preset_fills_the_film(page: Page):
     browser = page.browser
     browser.click(".fold.motion > summary")
-    browser.click(".presets .chip:last-child")  # spiral
+    browser.click(".motion .presets .chip:last-child")  # spiral
     assert value(browser) == "[[0, 1], [end, 4, ramp]]"
     assert browser.texts(".curves .chip.set") == ["Zoom", "Roll"]
 

@@ -33,7 +33,7 @@ setTheme(themes.includes(keep.get("theme")) ? keep.get("theme") : "auto");
 theme.addEventListener("click", () => results.paint());
 document.body.classList.add("studio");
 document.body.append(
-  h("header", { className: "top" }, h("div", { className: "title" }, h("h1", {}, "sdbatch studio"), queue.device, h("span", { className: "grow" }), open.node, theme,
+  h("header", { className: "top" }, h("div", { className: "title" }, h("h1", {}, "sdbatch studio"), queue.device, open.node, theme,
     h("button", { type: "button", className: "theme", title: "keys", "aria-label": "keys", onclick: () => help.showModal() }, "?"))),
   lost, nav, h("main", { className: "desk" }, settings.node, h("div", { className: "beside" }, queue.node, results.node)), help, notice);
 settings.build();

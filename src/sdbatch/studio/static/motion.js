@@ -11,11 +11,12 @@ const PAUSE = 120; // milliseconds without a change before the server is asked f
 const WAVE = "{wave: sin, period: 2s, from: 1, to: 1.2}";
 const keyOf = (name) => `motion.${name}`;
 
-export function presets() {
-  if (!about.presets.motion.length) return null;
-  const used = new Set(about.presets.motion.flatMap((one) => Object.keys(one.fields)));
-  const buttons = about.presets.motion.map((one) => h("button", { type: "button", className: "chip", title: one.about, onclick: () => put({ ...Object.fromEntries([...used].map((key) => [key, null])), ...one.fields }) }, one.name.replaceAll("_", " ")));
-  return h("div", { className: "setting presets", role: "group", "aria-label": "presets of the camera" }, h("span", { className: "label" }, "Presets"), h("div", { className: "control bar" }, ...buttons));
+// A preset replaces what the others of its section set.
+export function presets(section) {
+  const found = about.presets[section] ?? [], used = new Set(found.flatMap((one) => Object.keys(one.fields)));
+  if (!found.length) return null;
+  const buttons = found.map((one) => h("button", { type: "button", className: "chip", title: one.about, onclick: () => put({ ...Object.fromEntries([...used].map((key) => [key, null])), ...one.fields }) }, one.name.replaceAll("_", " ")));
+  return h("div", { className: "setting presets", role: "group", "aria-label": `presets: ${section}` }, h("span", { className: "label" }, "Presets"), h("div", { className: "control bar" }, ...buttons));
 }
 
 // Zoom, pan and roll over time. Its text is the schedule as it is stored; the drawing changes it.

@@ -2,7 +2,7 @@
 
 import { h, say } from "/static/shared.js";
 import { get, post, upload } from "./api.js";
-import { about, load } from "./form.js";
+import { about, form, load } from "./form.js";
 import { came } from "./settings.js";
 
 const TYPES = ".png,.mp4,.webm,.json,.yaml,.yml";
@@ -20,7 +20,7 @@ function fill(found, from) {
 async function read(file) {
   if (file.size > about.limits.upload) return say(`${file.name} is larger than ${Math.round(about.limits.upload / 2 ** 20)} MB`);
   try {
-    const found = await upload(`/api/import?name=${encodeURIComponent(file.name)}`, file);
+    const found = await upload(`/api/import?name=${encodeURIComponent(file.name)}&model=${encodeURIComponent(form.model)}`, file);
     return fill(found.error ? { error: `${file.name}: ${found.error}` } : found, `Settings of ${file.name}`);
   } catch (error) {
     return say(`${file.name}: ${error.message}`);

@@ -34,9 +34,9 @@ function fold({ id, title, about: text }) {
   const drawn = id === "motion" ? about.curves.map((one) => `motion.${one}`) : [];
   const order = ["motion.mode", "motion.loop", "motion.seconds", "motion.frames", "motion.fps"].filter((key) => keys.includes(key));
   const rest = keys.filter((key) => !drawn.includes(key) && !order.includes(key)).map((key) => control(key));
-  const film = id === "motion" ? [presets(), ...order.map((key) => control(key, { plain: true })), camera.node, h("details", { className: "more" }, h("summary", {}, "More of the film"), ...rest)] : rest;
+  const film = id === "motion" ? [...order.map((key) => control(key, { plain: true })), camera.node, h("details", { className: "more" }, h("summary", {}, "More of the film"), ...rest)] : rest;
   const badge = h("span", { className: "differs-count" });
-  const node = h("details", { className: `fold ${id}`, data: { section: id }, ontoggle: () => node.open && id === "motion" && camera.ask() }, h("summary", {}, h("span", { className: "fold-name" }, title), badge, h("span", { className: "fold-about" }, text ?? "")), h("div", { className: "inside" }, ...film));
+  const node = h("details", { className: `fold ${id}`, data: { section: id }, ontoggle: () => node.open && id === "motion" && camera.ask() }, h("summary", {}, h("span", { className: "fold-name" }, title), badge, h("span", { className: "fold-about" }, text ?? "")), h("div", { className: "inside" }, ...[presets(id), ...film].filter(Boolean)));
   folds.set(id, { node, keys, badge });
   return node;
 }
@@ -48,18 +48,14 @@ const buttons = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, h("bu
 const general = h("ul", { className: "general", hidden: true });
 const origin = h("div", { className: "origin", hidden: true });
 
-const nameSetting = () => {
-  const node = setting("name", name, { title: "Name" });
-  node.append(into);
-  return node;
-};
+const nameSetting = () => setting("name", name, { title: "Name", extra: into });
 
 export const scroll = h("div", { className: "form-scroll" });
 export const node = h("form", { className: "settings", "aria-label": "settings", autocomplete: "off", onsubmit: (event) => event.preventDefault() }, scroll,
-  h("div", { className: "foot" }, sum, h("div", { className: "gos" }, ...Object.values(buttons))));
+  h("div", { className: "foot" }, general, sum, h("div", { className: "gos" }, ...Object.values(buttons))));
 
 export function build() {
-  scroll.append(origin, general, h("div", { className: "first" }, ...main()), ...sections().filter((one) => one.id !== "main" && about.fields.some((field) => field.section === one.id)).map(fold));
+  scroll.append(origin, h("div", { className: "first" }, ...main()), ...sections().filter((one) => one.id !== "main" && about.fields.some((field) => field.section === one.id)).map(fold));
   const last = scroll.querySelector(".first");
   last.append(nameSetting());
   onChange(() => { clearTimeout(build.timer); build.timer = setTimeout(check, PAUSE); });
