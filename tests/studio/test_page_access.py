@@ -142,9 +142,9 @@ def test_a_reload_keeps_the_form_and_the_empty_form_forgets_it(page: Page):
 @pytest.mark.browser
 def test_an_example_fills_the_form(page: Page):
     page.browser.click(".open-menu summary")
-    found = "[...document.querySelectorAll('.open-menu .drop button')].find((one) => one.textContent === 'anime_zoom')"
+    found = "[...document.querySelectorAll('.open-menu .drop button')].find((b) => b.textContent === 'vertical_story')"
     page.browser.until(f"return {found}")
     page.browser.js(f"return {found}.click(), true")
-    page.until_button("9", "film")
+    page.until_button("3", "film")
     assert len(page.browser.all("textarea.prompt")) == 3
-    assert len(page.browser.all(".shape input:checked")) == 3
+    assert [box.get_attribute("value") for box in page.browser.all(".shape input:checked")] == ["9:16"]

@@ -70,9 +70,10 @@ export class Curve {
     const last = this.values.length - 1;
     this.line.setAttribute("d", this.values.map((v, k) => `${k ? "L" : "M"}${this.x(last ? k / last : 0).toFixed(1)} ${this.y(v).toFixed(1)}`).join(""));
     this.grid.replaceChildren(...this.ticks().flatMap((v) => [svg("line", { x1: LEFT, x2: WIDE - PAD, y1: this.y(v), y2: this.y(v) }), words(LEFT - 12, this.y(v) + 3, neat(v))]));
-    const had = this.dots.contains(document.activeElement);
-    this.dots.replaceChildren(...(this.keys ?? []).map((key, n) => this.dot(key, n)));
-    if (had) this.dots.children[this.picked]?.focus({ preventScroll: true });
+    const keys = this.keys ?? [];
+    while (this.dots.children.length > keys.length) this.dots.lastChild.remove();
+    while (this.dots.children.length < keys.length) this.dots.append(this.dot(this.dots.children.length));
+    keys.forEach((key, n) => this.place(this.dots.children[n], key, n));
     this.tools.hidden = !this.keys;
     const key = this.keys?.[this.picked];
     if (!key) return;
@@ -88,12 +89,17 @@ export class Curve {
     return Array.from({ length: Math.floor(this.high / step) - first + 1 }, (_, k) => this.from((first + k) * step));
   }
 
-  dot([time, v], n) {
-    const node = svg("circle", { cx: this.x(this.places[n]), cy: this.y(Number(v)), r: 7, tabindex: 0, role: "slider", class: n === this.picked ? "dot picked" : "dot", "aria-label": `keyframe ${n + 1} of ${this.keys.length}`, "aria-valuenow": Number(v), "aria-valuetext": `${neat(v)} at ${time}` });
+  dot(n) {
+    const node = svg("circle", { r: 7, tabindex: 0, role: "slider" });
     node.addEventListener("focus", () => this.pick(n));
     node.addEventListener("keydown", (event) => this.press(event, n));
     node.addEventListener("pointerdown", (event) => this.grab(event, n));
     return node;
+  }
+
+  place(node, [time, v], n) {
+    const shown = { cx: this.x(this.places[n]), cy: this.y(Number(v)), class: n === this.picked ? "dot picked" : "dot", "aria-label": `keyframe ${n + 1} of ${this.keys.length}`, "aria-valuenow": Number(v), "aria-valuetext": `${neat(v)} at ${time}` };
+    for (const [key, text] of Object.entries(shown)) node.setAttribute(key, text);
   }
 
   pick(n) {
