@@ -8,6 +8,7 @@ from typing import Any
 from sdbatch.config.validation import validate
 from sdbatch.engine.fake import FakeRenderer, Faults
 from sdbatch.gallery import Live, Site
+from sdbatch.plan.model_axis import by_key
 from sdbatch.plan.plan import Plan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
@@ -21,7 +22,7 @@ def planned(name: str, **data: Any) -> Plan:
 
 
 def site(plan: Plan, store: Store) -> Site:
-    return Site(plan, store, plan.resolved.experiment.model, plan.axes)
+    return Site(plan, store, by_key(plan.models), plan.axes)
 
 
 def go(plan: Plan, store: Store, faults: Faults | None = None, delay: float = 0.0, **options: Any) -> Outcome:

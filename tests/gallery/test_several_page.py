@@ -9,6 +9,7 @@ import pytest
 
 from sdbatch.gallery import Site
 from sdbatch.gallery.several import Stores
+from sdbatch.plan.model_axis import by_key
 from sdbatch.plan.together import experiment, together
 from tests.gallery.browser import Browser
 from tests.gallery.render import planned, rendered
@@ -24,8 +25,7 @@ def test_pictures_of_several_folders(browser: Browser, tmp_path: Path) -> None:
     for name, given in zip("ab", data, strict=True):
         rendered(tmp_path, name, **given)
     plan = together([[experiment(job, name) for job in made] for name, made in zip("ab", plans, strict=True)])
-    model = plans[0].resolved.experiment.model
-    Site(plan, Stores(tmp_path / "both", names=("a", "b")), model, plan.axes).finish(rebuild=True)
+    Site(plan, Stores(tmp_path / "both", names=("a", "b")), by_key(plans[0].models), plan.axes).finish(rebuild=True)
     browser.open(tmp_path / "both")
     browser.pictures()
     assert len(browser.all(".cell img")) == 2

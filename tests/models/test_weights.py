@@ -253,7 +253,11 @@ def test_a_damaged_file_is_named(folder, file, damage):
     [
         ("unet", {"addition_embed_type": "text_time"}, "XL and newer are not supported"),
         ("unet", {"_class_name": "SD3Transformer2DModel"}, "is not a Stable Diffusion 1.x/2.x model"),
-        ("unet", {"in_channels": 9}, "is an inpainting or depth model (use an ordinary 4-channel one)"),
+        (
+            "unet",
+            {"in_channels": 9},
+            "is an inpainting model: it needs a picture and a mask (use the ordinary",
+        ),
         ("unet", {"sample_size": [64, 64]}, "cannot be read"),
         ("unet", {"sample_size": 10**9}, "not an image model"),
         ("unet", {"in_channels": "x", "out_channels": "x"}, "cannot be read"),
@@ -291,7 +295,7 @@ def test_a_damaged_configuration_is_named(folder, text):
     [
         ({"conditioner.embedders.0.w": np.zeros(1, np.float32)}, "is a Stable Diffusion XL checkpoint"),
         ({"model.diffusion_model.input_blocks.0.0.weight": np.zeros((8, 9, 3, 3), np.float32)}, "is an inpainting"),
-        ({"model.diffusion_model.input_blocks.0.0.weight": np.float32(0)}, "is an inpainting"),
+        ({"model.diffusion_model.input_blocks.0.0.weight": np.float32(0)}, "needs more than a text"),
     ],
     ids=["xl", "inpainting", "scalar"],
 )

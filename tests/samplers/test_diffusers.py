@@ -32,6 +32,7 @@ CLASSES: dict[str, Any] = {name: getattr(diffusers, kind) for name, (kind, _) in
 ASKED = {name: settings for name, (_, settings) in SCHEDULERS.items()}
 PLAIN: dict[str, dict[str, Any]] = {name: {"use_karras_sigmas": False} for name in ASKED if "karras" in name}
 KARRAS = [name for name in SAMPLERS if "use_karras_sigmas" in inspect.signature(CLASSES[name]).parameters]
+ZERO_SNR = [n for n in SAMPLERS if "rescale_betas_zero_snr" in inspect.signature(CLASSES[n]).parameters and n != "lcm"]
 
 
 def model(y: Array, t: float) -> Array:
@@ -73,7 +74,9 @@ def error(run: Run) -> Error:
 
     def measure(name: str, sampler: Sampler, prediction: str, steps: int, start: int = 0, **settings: Any) -> float:
         beta_schedule = settings.get("beta_schedule", SD15["beta_schedule"])
-        ours = table(sampler, NoiseSchedule(prediction=prediction, beta_schedule=beta_schedule), steps, start)
+        zero_snr = settings.get("rescale_betas_zero_snr", False)
+        schedule = NoiseSchedule(prediction=prediction, beta_schedule=beta_schedule, zero_snr=zero_snr)
+        ours = table(sampler, schedule, steps, start)
         generator = torch.Generator().manual_seed(7)
 
         def draw() -> Array:
@@ -128,6 +131,15 @@ def test_equals_diffusers_on_other_noise(error: Error, name: str, beta_schedule:
     """From step 2: the cosine schedule begins at sigma = 20,000, where float32 keeps only three digits of x0."""
     sampler = dataclasses.replace(SAMPLERS[name], karras=False)  # cosine and Karras: diffusers' DPM++ itself fails
     assert error(name, sampler, "epsilon", 20, 2, beta_schedule=beta_schedule, **PLAIN.get(name, {})) <= TOLERANCE
+
+
+@pytest.mark.parametrize("start", [0, 5])
+@pytest.mark.parametrize("spacing", ["linspace", "trailing"])
+@pytest.mark.parametrize("name", ZERO_SNR)
+def test_equals_diffusers_with_zero_terminal_snr(error: Error, name: str, spacing: str, start: int) -> None:
+    sampler = dataclasses.replace(SAMPLERS[name], spacing=spacing)
+    asked = {"rescale_betas_zero_snr": True, "timestep_spacing": spacing}
+    assert error(name, sampler, "v_prediction", 20, start, **asked) <= TOLERANCE
 
 
 @pytest.mark.parametrize("steps", [1, 5, 20])

@@ -13,7 +13,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from sdbatch.config.cluster import SubmitSettings
 from sdbatch.config.fields import SLUG, Audio, CanvasEntry, FilePath, PromptEntry, Section, Seeds, one_of
-from sdbatch.config.model import ModelSettings
+from sdbatch.config.model import Models, ModelSettings
 from sdbatch.config.prompts import StyleSettings, WildcardSettings
 from sdbatch.config.registry import TASKS
 from sdbatch.config.runtime import Runtime
@@ -68,6 +68,13 @@ class Sampling(Section):
     guidance_interval: tuple[float, float] = Field(
         ALWAYS,
         description="approximate speed-up: guidance only in this share of the evaluations (Kynkäänniemi et al. 2024)",
+    )
+
+    guidance_rescale: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of guidance that keeps the contrast of the unguided prediction; null: of the model, else 0",
     )
 
     @field_validator("guidance_interval")
@@ -166,6 +173,7 @@ class Experiment(Section):
     sweep: tuple[dict[str, Any], ...] = Field((), description="keys in one entry vary together, entries multiply")
     skip: tuple[dict[str, Any], ...] = Field((), description="jobs that match all keys of a rule are skipped")
     model: ModelSettings = Field(ModelSettings(), description="which weights")
+    models: Models = Field((), description="several models, as an axis: names, paths, or what differs from model")
     runtime: Runtime = Field(Runtime(), description="how to render; changes no id")
     output: Output = Field(Output(), description="where files go")
     shard: Shard = Field(Shard(), description="the part of the plan for this process")

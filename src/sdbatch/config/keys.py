@@ -12,11 +12,17 @@ from sdbatch.errors import Problem, shown
 from sdbatch.motion.settings import Motion
 
 SECTIONS: dict[str, type[BaseModel]] = {"sampling": Sampling, "motion": Motion, "encoding": EncodingSettings}
-LISTS = ("prompts", "canvas", "seeds")
+LISTS = ("prompts", "canvas", "models", "seeds")
+OF_MODEL = ("model.vae", "model.clip_skip")  # keys of the section model that can be swept
 STYLES = "styles.use"
 FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, "negative"))
-SWEEPABLE = (*LISTS, "negative", STYLES, *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
-_EXAMPLES = {"prompts": "[{file: prompts.csv}]", "sweep": "[{sampling.steps: [10, 20]}]", "skip": "[{seeds: 1}]"}
+SWEEPABLE = (*LISTS, *OF_MODEL, "negative", STYLES, *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
+_EXAMPLES = {
+    "models": "[tiny, {path: a.safetensors}]",
+    "prompts": "[{file: prompts.csv}]",
+    "sweep": "[{sampling.steps: [10, 20]}]",
+    "skip": "[{seeds: 1}]",
+}
 
 
 def wrong_shapes(data: Mapping[Any, Any]) -> list[Problem]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from sdbatch.config.fields import Section, one_of
 from sdbatch.config.registry import MODEL_KINDS
@@ -65,3 +66,46 @@ class ModelSettings(Section):
                     text = f"{shown(value)} would be ignored: model.kind is {self.kind}, not {name}"
                     raise key_error(key, f"{text} (add model={kind.group or name})")
         return self
+
+
+def _shared(name: str, about: str) -> Any:
+    """A key of ``model:`` in an entry of ``models``, where null means the value of ``model:``."""
+    field = ModelSettings.model_fields[name]
+    return Field(None, description=about, json_schema_extra={"default": None}, **_constraints(field.metadata))
+
+
+def _constraints(metadata: list[Any]) -> Mapping[str, Any]:
+    names = ("ge", "le", "min_length", "max_length", "pattern")
+    return {n: v for m in metadata for n in names if (v := getattr(m, n, None)) is not None}
+
+
+class ModelEntry(Section):
+    """One of several models: what differs from ``model:``."""
+
+    name: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_. +-]{0,63}$", description="short name, used in labels"
+    )
+    model: str | None = Field(None, min_length=1, max_length=4096, description="a file of conf/model/, or a path")
+    path: str | None = _shared("path", "a diffusers folder or a single .safetensors file")
+    repo: str | None = _shared("repo", "a repository of the hub")
+    revision: str | None = _shared("revision", "its commit (40 hex digits)")
+    vae: str | None = _shared("vae", "another VAE")
+    clip_skip: int | None = _shared("clip_skip", "text encoder layer counted from the end")
+    native: int | None = _shared("native", "side of the native square")
+    safety_checker: bool | None = _shared("safety_checker", "blank pictures that the safety checker flags")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> ModelEntry:
+        given = [key for key in ("model", "path", "repo") if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise key_error(given[1], f"cannot be combined with {given[0]}: give one of them")
+        return self
+
+
+def _entry(value: Any) -> Any:
+    if not isinstance(value, str | dict):
+        raise ValueError(f"{shown(value)} is not a model; write a name, a path or {{path, vae, clip_skip}}")
+    return {"model": value} if isinstance(value, str) else value
+
+
+Models = tuple[Annotated[ModelEntry, BeforeValidator(_entry, json_schema_input_type=str | ModelEntry)], ...]

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from sdbatch.models.source import other_inputs
+
 State = Mapping[str, torch.Tensor]
 
 TEXT: dict[str, Any] = {
@@ -68,8 +70,8 @@ def unet_config(state: State) -> dict[str, Any]:
     """Configuration of a denoiser with keys ``input_blocks.…`` (prefix removed). ValueError if it is not SD 1."""
     if any("attn2.to_k" in key and tensor.shape[1] in (1024, 2048) for key, tensor in state.items()):
         raise ValueError("this is not a Stable Diffusion 1 checkpoint: its text encoder is that of SD 2 or SDXL")
-    if state["input_blocks.0.0.weight"].shape[1] != 4:
-        raise ValueError("this is an inpainting or instruct checkpoint; a plain text-to-image one is needed")
+    if (channels := state["input_blocks.0.0.weight"].shape[1]) != 4:
+        raise ValueError(f"the checkpoint {other_inputs(channels)}")
     blocks = _count(state, r"input_blocks\.(\d+)\.")
     out = [key for key in state if re.fullmatch(r"input_blocks\.\d+\.0\.out_layers\.3\.weight", key)]
     attended = {int(key.split(".")[1]) for key in state if re.match(r"input_blocks\.\d+\.1\.", key)}

@@ -3,6 +3,7 @@
     x ← σ₀·noise                                    or  αₖ·x₀ + σₖ·noise when it starts from a picture
     p ← denoiser(scale·x, t, text)                  two rows with guidance, one without; one more for every AND
     p ← p_uncond + Σ wᵢ·g·(pᵢ − p_uncond)           one part of weight 1, or the parts of a prompt with AND
+    p ← φ·p·std(p_text)/std(p) + (1 − φ)·p          only with guidance rescale φ
     state ← M·(state, p, noise)                     the sampler's matrix of this evaluation
     x ← m·x + (1 − m)·(α·known + σ·noise₀)          only with a mask
 
@@ -102,6 +103,8 @@ def slerp(a: torch.Tensor, b: torch.Tensor, amount: float) -> torch.Tensor:
 def denoise(recipe: Recipe, device: torch.device) -> Steps:
     """Yields the rows of each evaluation, receives their predictions in fp32, returns the clean latent (C, h, w)."""
     shot, table, known = recipe.shot, recipe.table, recipe.known
+    own = shot.guidance_rescale
+    rescale = shot.model.schedule.guidance_rescale if own is None else own
     noise = Noise(shot, recipe.shape, device)
     first = noise.draw()
     x = first * (table.initial_sigma if known is None else table.start_sigma)
@@ -111,7 +114,7 @@ def denoise(recipe: Recipe, device: torch.device) -> Steps:
     for e in range(table.evaluations):
         predictions = yield rows(recipe, state[0], e)
         drawn = noise.draw() if table.noisy[e] else None
-        prediction = guide(predictions, recipe.wording.weights, guidance(recipe, e))
+        prediction = guide(predictions, recipe.wording.weights, guidance(recipe, e), rescale)
         state = advance(table.matrices[e].tolist(), [*state, prediction], drawn)
         if known is not None and known.mask is not None:
             alpha, sigma = (float(table.alphas[e]), float(table.sigmas[e])) if e + 1 < table.evaluations else (1.0, 0.0)
@@ -137,10 +140,13 @@ def guidance(recipe: Recipe, e: int) -> float:
     return recipe.shot.guidance if guided(recipe.shot, e, recipe.table.evaluations) else 1.0
 
 
-def guide(predictions: list[torch.Tensor], weights: tuple[float, ...], scale: float) -> torch.Tensor:
+def guide(
+    predictions: list[torch.Tensor], weights: tuple[float, ...], scale: float, rescale: float = 0.0
+) -> torch.Tensor:
     """Classifier-free guidance (Ho and Salimans 2022) towards several texts (composable diffusion, Liu et al. 2022).
 
-    A single prediction is returned unchanged.
+    ``rescale``: by this share the result gets the standard deviation that it has without guidance (Lin et al.). A
+    single prediction is returned unchanged.
     """
     if len(predictions) == 1:
         return predictions[0]
@@ -148,7 +154,10 @@ def guide(predictions: list[torch.Tensor], weights: tuple[float, ...], scale: fl
     total = uncond
     for cond, weight in zip(conds, weights, strict=True):
         total = total + (cond - uncond) * (weight * scale)
-    return total
+    if not rescale:
+        return total
+    text = conds[0] if weights == (1.0,) else guide(predictions, weights, 1.0)
+    return total * (text.std() / total.std() * rescale + (1 - rescale))
 
 
 def advance(matrix: list[list[float]], tensors: list[torch.Tensor], noise: torch.Tensor | None) -> list[torch.Tensor]:

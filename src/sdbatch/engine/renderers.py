@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.runtime import Runtime
@@ -10,7 +11,11 @@ from sdbatch.models.locate import fetch
 from sdbatch.models.source import Source
 from sdbatch.spec.renderer import Renderer
 
-OpenRenderer = Callable[[Source, ModelSettings, Runtime], Renderer]
+
+class OpenRenderer(Protocol):
+    """The interface of ``open_renderer``."""
+
+    def __call__(self, source: Source, settings: ModelSettings, runtime: Runtime, *others: Source) -> Renderer: ...
 
 
 def needs_device_check(source: Source, runtime: Runtime) -> bool:
@@ -33,21 +38,25 @@ def cards() -> int:
     return engine.cards()
 
 
-def open_renderer(source: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
-    """Load ``source`` with the settings ``runtime``. Raises ConfigError for unsupported settings."""
-    return RENDERERS[source.renderer](source, settings, runtime)
+def open_renderer(source: Source, settings: ModelSettings, runtime: Runtime, *others: Source) -> Renderer:
+    """Load ``source`` with the settings ``runtime``; ``others`` are loaded when their shots are rendered.
+
+    Raises ConfigError for unsupported settings.
+    """
+    return RENDERERS[source.renderer]((source, *others), settings, runtime)
 
 
-def _torch(source: Source, _: ModelSettings, runtime: Runtime) -> Renderer:
+def _torch(sources: Sequence[Source], _: ModelSettings, runtime: Runtime) -> Renderer:
     from sdbatch import engine
 
-    return engine.open(fetch(source), runtime)
+    first, *others = map(fetch, sources)
+    return engine.open(first, runtime, *others)
 
 
-def _fake(_: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
+def _fake(_: Sequence[Source], settings: ModelSettings, runtime: Runtime) -> Renderer:
     from sdbatch.engine.fake import FakeRenderer
 
     return FakeRenderer(settings.fake.delay, settings.fake, runtime.rows or 4)
 
 
-RENDERERS: dict[str, OpenRenderer] = {"torch": _torch, "fake": _fake}
+RENDERERS: dict[str, Callable[[Sequence[Source], ModelSettings, Runtime], Renderer]] = {"torch": _torch, "fake": _fake}

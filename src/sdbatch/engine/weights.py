@@ -64,7 +64,7 @@ class Weights:
     """
 
     def __init__(self, sources: Sequence[Source], settings: Settings, budget: int) -> None:
-        self.sources = {source.model.key: source for source in sources}
+        self.sources = {source.model.key: source for source in reversed(sources)}  # of equal ones the first
         self._settings = settings
         self._budget = budget
         self._bytes: int = settings.device.dtype.itemsize  # of a parameter

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 
 from sdbatch import motion
@@ -21,7 +22,7 @@ from sdbatch.version import __version__
 CHUNK = 2500  # jobs in one file
 LISTED = 20_000  # values of an axis that are put in the axis' own order; beyond that the order of the plan
 SAFE = 2**53  # larger whole numbers are text in JavaScript
-TITLES = {"prompts": "prompt", "seeds": "seed"}
+TITLES = {"prompts": "prompt", "models": "model", "seeds": "seed"}
 _HOW = attrgetter("width", "height", *Sampling.model_fields)  # of a shot: its setting
 Parts = tuple[str, ...]  # one value of an axis: a label for each of its keys
 
@@ -30,15 +31,22 @@ class PlanIndex:
     """The index of a plan. Call ``plan`` after all ``chunks`` have been read.
 
     ``axes`` says which labels go together and in which order their values are; else labels are axes. ``path`` gives the
-    path of a job's file.
+    path of a job's file, ``models`` the settings of a model by its key.
     """
 
-    def __init__(self, plan: Plan, axes: Sequence[Axis] = (), path: Callable[[Job], str] = attrgetter("path")) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        axes: Sequence[Axis] = (),
+        path: Callable[[Job], str] = attrgetter("path"),
+        models: Mapping[str, ModelSettings] = MappingProxyType({}),
+    ) -> None:
         self._plan = plan
+        self._models = models
         self.path = path
         self._keys = [axis.keys for axis in axes] or [(key,) for key in _labels(plan)]
         self._values: list[dict[Parts, int]] = [_listed(axis) for axis in axes] or [{} for _ in self._keys]
-        self.model = plan[0].shot.model if len(plan) else None
+        self._first = plan[0].shot.model.key if len(plan) else ""
         self._words: dict[int, str] = {}  # of prompts without an id of the user, by their digit
 
     def chunks(self) -> Iterator[dict[str, Any]]:
@@ -46,7 +54,15 @@ class PlanIndex:
         for start in range(0, len(self._plan), CHUNK):
             yield _Chunk(start).filled(self, self._plan, range(start, min(start + CHUNK, len(self._plan))))
 
-    def plan(self, name: str, model: ModelSettings | None) -> dict[str, Any]:
+    def model(self, job: Job) -> tuple[list[str], bool]:
+        """The overrides that select the job's model, if the page has several; whether it is not known."""
+        if len(self._models) > 1:
+            settings = self._models.get(job.shot.model.key)
+            return (command.model_overrides(settings), False) if settings else ([], True)
+        return [], job.shot.model.key != self._first
+
+    def plan(self, name: str) -> dict[str, Any]:
+        single = self._models.get(self._first) if len(self._models) == 1 else None
         names = {n: words for n, words in self._words.items() if words}
         axes = [
             {"keys": keys, "title": joined(map(title, keys)), "values": list(map(joined, values))}
@@ -60,7 +76,7 @@ class PlanIndex:
             "jobs": len(self._plan),
             "chunk": CHUNK,
             "axes": axes,
-            "command": command.model_overrides(model) if model else [],
+            "command": command.model_overrides(single) if single else [],
             "weights": self._plan[0].shot.model.weights if len(self._plan) else "",
             "version": __version__,
             "record": table.RECORD,
@@ -106,21 +122,22 @@ class _Chunk:
 
     def _setting(self, job: Job, index: PlanIndex) -> int:
         shot, video = job.shot, job.video
-        key = (_HOW(shot), video, shot.model == index.model)
+        overrides, other = index.model(job)
+        key = (_HOW(shot), video, other, *overrides)
         if key not in self._settings:
             self._settings[key] = len(self._setting_data)
-            other = {} if shot.model == index.model else {"other": True}  # the page's command is not for it
-            self._setting_data.append(_setting_data(job) | other)
+            self._setting_data.append(_setting_data(job, overrides) | ({"other": True} if other else {}))
         return self._settings[key]
 
 
-def _setting_data(job: Job) -> dict[str, Any]:
+def _setting_data(job: Job, model: list[str]) -> dict[str, Any]:
     """The data of a setting: everything about its jobs except texts and seeds."""
-    about = [pair.partition("=")[::2] for pair in command.settings_overrides(job)]
+    overrides = [*model, *command.settings_overrides(job)]
+    about = [pair.partition("=")[::2] for pair in overrides]
     out: dict[str, Any] = {
         "size": [job.shot.width, job.shot.height],
         "about": [[key, value.strip('"')] for key, value in about if key != "canvas"],
-        "command": command.settings_overrides(job),
+        "command": overrides,
         "cells": table.settings(job),
     }
     return out | ({"video": _video(job, job.video)} if job.video else {})

@@ -41,16 +41,21 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 class Site:
     """The page of ``plan`` in ``store``. Methods raise StoreError if a file cannot be written.
 
-    ``model`` is needed for the jobs' command lines, ``axes`` for the filters. ``watched``: a page that is open
-    looks for changes also when it is complete.
+    ``models`` (settings by ``Model.key``) are needed for the jobs' command lines, ``axes`` for the filters. ``watched``:
+    a page that is open looks for changes also when it is complete.
     """
 
     def __init__(
-        self, plan: Plan, store: Store, model: ModelSettings | None, axes: Sequence[Axis] = (), watched: bool = False
+        self,
+        plan: Plan,
+        store: Store,
+        models: Mapping[str, ModelSettings],
+        axes: Sequence[Axis] = (),
+        watched: bool = False,
     ) -> None:
         self.plan = plan
         self.store = store
-        self._model = model
+        self._models = models
         self._axes = axes
         self._more = {"watched": True} if watched else {}
         self._name = store.root.name
@@ -63,13 +68,13 @@ class Site:
     def open(self) -> None:
         """Write the page and everything that the plan defines; remove data of other plans."""
         ledger = self.store.ledger()
-        index = PlanIndex(self.plan, self._axes, lambda job: self.store.path_of(job, ledger))
+        index = PlanIndex(self.plan, self._axes, lambda job: self.store.path_of(job, ledger), self._models)
         names = {"plan.js", "state.js"}
         for n, chunk in enumerate(index.chunks()):
             names |= {f"jobs-{n:03}.js", f"records-{n:03}.js"}
             self._script(f"jobs-{n:03}.js", chunk)
         spread = {"spread": True} if self.thumbs.spread else {}
-        self._script("plan.js", index.plan(self._name, self._model) | spread)
+        self._script("plan.js", index.plan(self._name) | spread)
         self._put(self.store.gallery, page.html(self._name).encode())
         self._remove_scripts(names)
         self.thumbs.arrange()

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sdbatch.samplers import SAMPLERS
-from sdbatch.spec.jobs import Shot
+from sdbatch.spec.jobs import Model, Shot
 from sdbatch.version import __version__
 
 _NEGATIVE = "Negative prompt:"
@@ -36,7 +36,7 @@ def write(shot: Shot) -> str:
         "CFG scale": repr(float(shot.guidance)).removesuffix(".0"),
         "Seed": shot.seed,
         "Size": f"{shot.width}x{shot.height}",
-        "Model": shot.model.weights.replace(":", "-"),  # a colon would need quotes, which simple readers skip
+        "Model": model_name(shot.model),
         "Clip skip": shot.model.clip_skip if shot.model.clip_skip > 1 else None,
         "VAE": shot.model.vae.replace(":", "-") or None,
         _LINES: shot.prompt.count("\n") + 1 if _ambiguous(shot.prompt) else None,
@@ -45,6 +45,11 @@ def write(shot: Shot) -> str:
     last = ", ".join(f"{key}: {_quote(str(value))}" for key, value in fields.items() if value is not None)
     negative = f"{_NEGATIVE} {shot.negative}" if shot.negative else None
     return "\n".join(part for part in (shot.prompt or None, negative, last) if part is not None)
+
+
+def model_name(model: Model) -> str:
+    """What the infotext calls the weights: a colon would need quotes, which simple readers skip."""
+    return model.weights.replace(":", "-")
 
 
 def parse(text: str) -> dict[str, Any]:

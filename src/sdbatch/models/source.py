@@ -6,7 +6,7 @@ A digest covers every file that determines pictures: weights, configurations, vo
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,12 @@ SHIPPED = Path(__file__).parent  # weights and vocabularies in the package
 CLIP = SHIPPED / "clip"
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl")
 PARTS = ("unet", "vae", "text_encoder")
-ORDINARY = "use an ordinary 4-channel one"
+ORDINARY = "use the ordinary version of the model"
+OTHER_INPUTS = {  # of a denoiser that needs more than a text, by its input channels
+    5: "is a depth model: it needs a depth map beside the text",
+    8: "is a model for instructions: it needs a picture to change",
+    9: "is an inpainting model: it needs a picture and a mask",
+}
 NO_WEIGHTS_NEEDED = "model=tiny is built in and needs no download"
 
 
@@ -92,8 +97,13 @@ def from_file(settings: ModelSettings, path: Path) -> Source:
     if first is None:
         raise ConfigError.one("model.path", f"{path.name!r} is not a Stable Diffusion 1.x checkpoint")
     if first[1:2] != (4,):
-        raise ConfigError.one("model.path", f"{path.name!r} is an inpainting or depth model", ORDINARY)
-    model = share_of_ids(settings, digest_files({path.name: path}, by_name=False), NoiseSchedule())
+        raise ConfigError.one(
+            "model.path", f"{path.name!r} {other_inputs(first[1] if len(first) > 1 else 0)}", ORDINARY
+        )
+    noise = NoiseSchedule()
+    if "v_pred" in tensors:  # empty tensors say so, as ComfyUI and A1111 read them
+        noise = replace(noise, prediction="v_prediction", zero_snr="ztsnr" in tensors)
+    model = share_of_ids(settings, digest_files({path.name: path}, by_name=False), noise)
     return Source(settings.kind, model, settings.native or 512, 75, CLIP, file=path, vae=vae_path(settings))
 
 
@@ -125,7 +135,13 @@ def _check_architecture(unet: dict[str, Any]) -> None:
     if unet.get("_class_name", "UNet2DConditionModel") != "UNet2DConditionModel" or unet.get("addition_embed_type"):
         raise ConfigError.one("model.path", "is not a Stable Diffusion 1.x/2.x model", "XL and newer are not supported")
     if unet.get("in_channels", 4) != unet.get("out_channels", 4):
-        raise ConfigError.one("model.path", "is an inpainting or depth model", ORDINARY)
+        raise ConfigError.one("model.path", other_inputs(unet.get("in_channels")), ORDINARY)
+
+
+def other_inputs(channels: object) -> str:
+    """Why a denoiser with so many input channels cannot render a text alone."""
+    usual = f"has a denoiser with {shown(channels)} input channels: it needs more than a text"
+    return OTHER_INPUTS.get(channels, usual) if isinstance(channels, int) else usual
 
 
 def _need_safetensors(folder: Path, key: str) -> None:
@@ -162,6 +178,8 @@ def _noise(folder: Path) -> NoiseSchedule:
         prediction=config.get("prediction_type", "epsilon"),
         steps_offset=int(config.get("steps_offset", 0)),
         set_alpha_to_one=bool(config.get("set_alpha_to_one", False)),
+        zero_snr=bool(config.get("rescale_betas_zero_snr", False)),
+        guidance_rescale=float(config.get("guidance_rescale", 0.0)),
     )
 
 

@@ -12,11 +12,12 @@ from pathlib import PurePath
 from typing import Any, overload
 
 from sdbatch.config.experiment import Experiment
-from sdbatch.config.keys import FIXED, LISTS, SECTIONS, STYLES, SWEEPABLE
+from sdbatch.config.keys import FIXED, LISTS, OF_MODEL, STYLES, SWEEPABLE
 from sdbatch.config.validation import OTHER_NAMES, check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.motion import MODES
 from sdbatch.plan import sounds
+from sdbatch.plan.model_axis import choices, vae_label
 from sdbatch.plan.prompt_files import read_prompts
 from sdbatch.plan.resolve import Resolved, canvas
 from sdbatch.plan.styles import swept as swept_styles
@@ -52,7 +53,7 @@ class _SingleValues(Sequence[tuple[Any, ...]]):
 
 
 def axes(resolved: Resolved) -> tuple[Axis, ...]:
-    """The axes, outermost first: prompts, canvas, the sweep's entries in order, seeds.
+    """The axes, outermost first: prompts, canvas, models, the sweep's entries in order, seeds.
 
     Raises ConfigError with all mistakes in ``sweep``.
     """
@@ -69,15 +70,17 @@ def axes(resolved: Resolved) -> tuple[Axis, ...]:
         raise ConfigError(problems)
     taken = {key for axis in swept for key in axis.keys}
     seeds = parse_seeds(experiment.seeds)
-    base = (("prompts", resolved.prompts), ("canvas", resolved.canvas), ("seeds", seeds))
+    base = [("prompts", resolved.prompts), ("canvas", resolved.canvas), ("seeds", seeds)]
+    base += [("models", resolved.models)] if resolved.models else []
     fixed = {key: Axis((key,), _SingleValues(values)) for key, values in base if key not in taken}
-    return tuple(a for a in (fixed.get("prompts"), fixed.get("canvas"), *swept, fixed.get("seeds")) if a)
+    outer = (fixed.get(key) for key in ("prompts", "canvas", "models"))
+    return tuple(a for a in (*outer, *swept, fixed.get("seeds")) if a)
 
 
 def _duplicate_axes(swept: list[Axis], resolved: Resolved) -> list[Problem]:
     seen: set[str] = set()
     problems = []
-    lengths = {"prompts": len(resolved.prompts), "canvas": len(resolved.canvas)}
+    lengths = {"prompts": len(resolved.prompts), "canvas": len(resolved.canvas), "models": len(resolved.models)}
     lengths["seeds"] = len(parse_seeds(resolved.experiment.seeds))
     for i, axis in enumerate(swept):
         for key in axis.keys:
@@ -118,7 +121,8 @@ def _key_problem(key: str, at: str) -> Problem | None:
         return None
     section = key.split(".", maxsplit=1)[0]
     if section == "model":
-        return Problem(f"{at}.{key}", "cannot be swept because it selects the weights", "use -m model=a,b")
+        hint = f"write sweep: [{{models: […]}}]; {' and '.join(OF_MODEL)} can be swept"
+        return Problem(f"{at}.{key}", "cannot be swept because it selects the weights", hint)
     if section in ("wildcards", "styles"):
         return Problem(f"{at}.{key}", "cannot be swept because it changes the prompts", f"use -m {key}=a,b")
     if section in FIXED:
@@ -140,6 +144,8 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
         own = check(Experiment, {key: values}, at.removesuffix(f".{key}"))
         if key == "prompts":
             return read_prompts(own.prompts, at, resolved.experiment.wildcards, resolved.styles)
+        if key == "models":
+            return choices(own.models, resolved.experiment.model, at, resolved.locate)
         if random_seeds(own.seeds) is not None:
             raise ConfigError.one(at, "random seeds cannot be swept", "write seeds: random*4 beside the sweep")
         return parse_seeds(own.seeds) if key == "seeds" else canvas(own, resolved.source)
@@ -163,6 +169,7 @@ def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) ->
     """The values as validated and normalised in their section (an int guidance becomes a float)."""
     section, name = key.split(".")
     base = getattr(resolved.experiment, section).model_dump(mode="json")
+    kind = type(getattr(resolved.experiment, section))
     out: list[Any] = []
     problems: list[Problem] = []
     for value in values:
@@ -170,7 +177,7 @@ def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) ->
             # ``combination.problems`` checks modes and lengths, which depend on other axes
             data = {name: value} if section == "motion" else {**base, name: value}
             known = name == "mode" and isinstance(value, str) and value in MODES
-            found = value if known else getattr(check(SECTIONS[section], data), name)
+            found = value if known else getattr(check(kind, data), name)
             out.append(sounds.read(found, at) if key == sounds.KEY else found)
         except ConfigError as e:
             problems += [Problem(at, p.message, p.hint) for p in e.problems]
@@ -189,6 +196,10 @@ def label(key: str, value: Any) -> str:
         return str(value[0])
     if isinstance(value, Sound):
         return PurePath(value.path).stem
+    if key == "models":
+        return str(value.name)
+    if key == "model.vae":
+        return vae_label(value)
     if isinstance(value, float):
         return f"{value:g}"
     return str(value) if not isinstance(value, Iterable) else _schedule_label(value)

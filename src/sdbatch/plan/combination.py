@@ -1,4 +1,4 @@
-"""The settings that sweep axes select besides prompt, canvas and seed: negative, sampling, motion, encoding. Pure.
+"""The settings that axes select besides prompt, canvas and seed: model, negative, sampling, motion, encoding.
 
 Every combination of keys that depend on each other is validated here, before any job is made.
 """
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from sdbatch import motion
-from sdbatch.config.experiment import Experiment
 from sdbatch.config.keys import SECTIONS, STYLES
+from sdbatch.config.model import ModelSettings
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem
+from sdbatch.models.source import Source
 from sdbatch.motion.deforum import Formula
 from sdbatch.motion.fields import dumped
 from sdbatch.motion.schedule import Key
@@ -23,16 +24,21 @@ from sdbatch.motion.settings import Motion
 from sdbatch.motion.waves import Wave
 from sdbatch.plan import sounds
 from sdbatch.plan.axes import Axis
+from sdbatch.plan.model_axis import changed
 from sdbatch.plan.resolve import Resolved
 from sdbatch.plan.styles import Styles
-from sdbatch.samplers import SAMPLERS, table
+from sdbatch.samplers import SAMPLERS, NoiseSchedule, table
 from sdbatch.spec.jobs import Encoding
+
+_TOP = ("models", "negative")  # keys of no section
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """The settings at one position of the sweep's axes."""
 
+    source: Source
+    model: ModelSettings
     negative: str
     sampling: dict[str, Any]
     motion: Motion
@@ -42,23 +48,57 @@ class Setting:
 
 def affects_setting(axis: Axis) -> bool:
     """Whether a Setting depends on ``axis``."""
-    return any("." in key or key == "negative" for key in axis.keys)
+    return any("." in key or key in _TOP for key in axis.keys)
 
 
-def make(experiment: Experiment, axes: Sequence[Axis], digits: Sequence[int]) -> Setting:
+def affects_model(axis: Axis) -> bool:
+    """Whether the model depends on ``axis``."""
+    return any(key == "models" or key.startswith("model.") for key in axis.keys)
+
+
+def make(resolved: Resolved, axes: Sequence[Axis], digits: Sequence[int]) -> Setting:
     """The setting at positions ``digits`` of ``axes``. Raises ConfigError for an invalid combination of motion keys."""
-    swept = {k: v for a, d in zip(axes, digits, strict=True) for k, v in zip(a.keys, a.values[d], strict=True)}
+    swept, experiment = _swept(axes, digits), resolved.experiment
+    model = _model(experiment.model, swept)
     sections = {s: _section(getattr(experiment, s), s, swept) for s in SECTIONS}
     encoding = sections["encoding"].encoding()
     sampling = {k: getattr(sections["sampling"], k) for k in type(sections["sampling"]).model_fields}
-    moved = sounds.on_beat(sections["motion"], encoding.audio)
     negative = swept.get("negative", experiment.negative)
-    return Setting(negative, sampling, moved, encoding, swept.get(STYLES, Styles()))
+    moved = sounds.on_beat(sections["motion"], encoding.audio)
+    styles = swept.get(STYLES, Styles())
+    return Setting(resolved.locate(model), model, negative, sampling, moved, encoding, styles)
+
+
+def _swept(axes: Sequence[Axis], digits: Sequence[int]) -> dict[str, Any]:
+    """The values at positions ``digits`` by key."""
+    return {k: v for a, d in zip(axes, digits, strict=True) for k, v in zip(a.keys, a.values[d], strict=True)}
 
 
 def problems(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
-    """Invalid combinations of motion keys, and of samplers and steps."""
-    return _motions(resolved.experiment, axes) or _samplers(resolved, axes)
+    """Models that do not exist, invalid combinations of motion keys, and of samplers and steps."""
+    return _models(resolved, axes) or _motions(resolved, axes) or _samplers(resolved, axes)
+
+
+def _model(base: ModelSettings, swept: dict[str, Any]) -> ModelSettings:
+    """The model with its swept values."""
+    update = {k.split(".")[1]: v for k, v in swept.items() if k.startswith("model.")}
+    return changed(swept["models"].settings if "models" in swept else base, update)
+
+
+def _models(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
+    """Models that cannot be found. All of a plan have the same renderer."""
+    problems: dict[str, Problem] = {}
+    renderers: dict[str, str] = {}
+    for digits in _combinations(axes, "models", "model."):
+        try:
+            source = resolved.locate(_model(resolved.experiment.model, _swept(axes, digits)))
+            renderers.setdefault(source.renderer, source.kind)
+        except ConfigError as e:
+            problems |= {str(p): p for p in e.problems}
+    if len(renderers) > 1:
+        text = f"{' and '.join(renderers.values())} have different renderers"
+        problems["renderer"] = Problem("models", text, "render them in experiments of their own")
+    return list(problems.values())
 
 
 def _section(base: Any, section: str, swept: dict[str, Any]) -> Any:
@@ -90,12 +130,12 @@ def _combinations(axes: Sequence[Axis], *keys: str) -> Iterator[list[int]]:
         yield digits
 
 
-def _motions(experiment: Experiment, axes: Sequence[Axis]) -> list[Problem]:
+def _motions(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
     problems: dict[str, Problem] = {}
     valid: list[Motion] = []
     for digits in _combinations(axes, "motion.", "encoding.audio", "encoding.codec"):
         try:
-            setting = make(experiment, axes, digits)
+            setting = make(resolved, axes, digits)
             valid.append(setting.motion)
             wrong: Sequence[Problem] = sounds.silent(setting.encoding) if setting.motion.mode != "still" else ()
         except ConfigError as e:
@@ -120,15 +160,17 @@ def _unused(motions: list[Motion]) -> list[Problem]:
 
 def _samplers(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
     """Samplers limit the steps (lcm: 50), so the fewest and the most steps of each sampler are validated."""
-    steps: dict[str, set[int]] = {}
-    for digits in _combinations(axes, "sampling.sampler", "sampling.steps"):
-        sampling = make(resolved.experiment, axes, digits).sampling
-        steps.setdefault(sampling["sampler"], set()).add(sampling["steps"])
-    problems = []
-    for name, counts in steps.items():
+    steps: dict[tuple[NoiseSchedule, str], set[int]] = {}
+    for digits in _combinations(axes, "sampling.sampler", "sampling.steps", "models", "model."):
+        setting = make(resolved, axes, digits)
+        how = (setting.source.model.schedule, setting.sampling["sampler"])
+        steps.setdefault(how, set()).add(setting.sampling["steps"])
+    problems: dict[str, Problem] = {}
+    for (schedule, name), counts in steps.items():
         for count in sorted({min(counts), max(counts)}):
             try:
-                table(SAMPLERS[name], resolved.source.model.schedule, count)
+                table(SAMPLERS[name], schedule, count)
             except ValueError as e:
-                problems.append(Problem("sampling.steps", f"{str(e).removeprefix('steps: ')} for sampler {name}"))
-    return problems
+                problem = Problem("sampling.steps", f"{str(e).removeprefix('steps: ')} for sampler {name}")
+                problems[str(problem)] = problem
+    return list(problems.values())

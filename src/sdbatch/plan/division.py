@@ -1,8 +1,9 @@
 """Divides a plan by predicted cost: into chunks, which processes claim, and into shards. Pure functions of the plan.
 
-A *chunk* is a few jobs that render alike: pictures of one size, number of evaluations and number of rows. A video is a
-chunk of its own, because the shots of a chain cannot be divided. Chunks are numbered in the order in which a process
-renders: largest pictures first, then most evaluations. Their cost falls towards the end (guided self-scheduling,
+A *chunk* is a few jobs that render alike: pictures of one model, one size, number of evaluations and number of rows. A
+video is a chunk of its own, because the shots of a chain cannot be divided. Chunks are numbered in the order in which a
+process renders: model by model, largest pictures first, then most evaluations. Their cost falls towards the end (guided
+self-scheduling,
 Polychronopoulos and Kuck 1987): a chunk has 1/GUIDE of the cost that is left, so that few claims are needed at first,
 and nobody waits long for the last one. The number of processes is not needed, so processes may come and go.
 
@@ -44,13 +45,17 @@ class Jobs(Protocol):
 
 
 class Kind(NamedTuple):
-    """Jobs that cost the same. ``cost`` is that of one job: rows x megapixels, of a video over all its shots."""
+    """Jobs that cost the same. ``cost`` is that of one job: rows x megapixels, of a video over all its shots.
+
+    ``model`` is the number of the model, in the order of the plan.
+    """
 
     width: int
     height: int
     video: bool
     evaluations: int
     cost: float
+    model: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ def _in_order(found: Kinds, places: Numbers) -> tuple[Numbers, list[int]]:
 
     def urgency(k: int) -> tuple[Any, ...]:
         kind = found.kinds[k]
-        return (-kind.width * kind.height, not kind.video, -kind.evaluations, -kind.cost, kind)
+        return (kind.model, -kind.width * kind.height, not kind.video, -kind.evaluations, -kind.cost, kind)
 
     ranked = sorted(range(len(found.kinds)), key=urgency)
     rank = np.empty(len(ranked), np.int64)
@@ -175,7 +180,10 @@ def _kinds(plan: Jobs) -> Kinds:
         looks: dict[Any, int] = {}
         inverse = np.array([looks.setdefault(_looks(plan[i]), i) for i in range(len(plan))], np.int64)
         first, inverse = np.unique(inverse, return_inverse=True)
-    found = [_kind(plan[int(i)]) for i in first]
+    alike = [plan[int(i)] for i in first]
+    keys = dict.fromkeys(alike[n].shot.model.key for n in np.argsort(first))
+    models = {key: n for n, key in enumerate(keys)}
+    found = [_kind(job, models[job.shot.model.key]) for job in alike]
     distinct = {kind: n for n, kind in enumerate(dict.fromkeys(found))}
     return Kinds(tuple(distinct), np.array([distinct[kind] for kind in found], np.int64)[inverse])
 
@@ -184,9 +192,9 @@ def _looks(job: Job) -> tuple[Any, ...]:
     """What decides a job's cost: everything but its seed and the words of its texts."""
     s = job.shot
     how = (s.width, s.height, s.sampler, s.steps, s.guidance, s.guidance_interval, s.start is not None, part_count(s))
-    return (*how, job.video.motion if job.video else None)
+    return (*how, s.model.key, job.video.motion if job.video else None)
 
 
-def _kind(job: Job) -> Kind:
+def _kind(job: Job, model: int) -> Kind:
     total = sum(cost(shot) for shot in motion.shots(job))
-    return Kind(job.shot.width, job.shot.height, job.video is not None, evaluations(job.shot), total)
+    return Kind(job.shot.width, job.shot.height, job.video is not None, evaluations(job.shot), total, model)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain, groupby
 from math import prod
 from typing import Any
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from sdbatch import motion
 from sdbatch.config.keys import STYLES
+from sdbatch.config.model import ModelSettings
 from sdbatch.errors import ConfigError
+from sdbatch.models.source import Source
 from sdbatch.motion.wording import has_step_syntax
 from sdbatch.plan import combination, naming, skip
 from sdbatch.plan.axes import axes, label
@@ -26,7 +28,8 @@ from sdbatch.plan.resolve import Resolved
 from sdbatch.plan.styles import Styles
 from sdbatch.prompts.findings import findings
 from sdbatch.prompts.schedule import PARTS, parts
-from sdbatch.spec.jobs import Job, Shot, Video, ids_by_seed, plan_digest
+from sdbatch.spec.canvas import Size, parse
+from sdbatch.spec.jobs import Job, Model, Shot, Video, ids_by_seed, plan_digest
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.ranges import slug
 
@@ -45,7 +48,7 @@ class Outline:
         places = [prod(self._radix[i + 1 :]) for i in range(len(self._radix))]
         self._places = [(i, places[i]) for i, a in enumerate(self.axes) if combination.affects_setting(a)]
         self._by_seed = self.axes[-1].keys == ("seeds",)
-        self._setting = lru_cache(4096)(lambda digits: combination.make(resolved.experiment, self.axes, digits))
+        self._setting = lru_cache(4096)(lambda digits: combination.make(resolved, self.axes, digits))
         self._first = lru_cache(4096)(lambda outer: self._make(outer * self._radix[-1]))
         problems = combination.problems(resolved, self.axes)
         self._names, wrong = naming.template(resolved.experiment.output.names)
@@ -91,6 +94,18 @@ class Outline:
         _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
         return first, inverse
 
+    @cached_property
+    def models(self) -> dict[Source, ModelSettings]:
+        """The models of the jobs, in the order of their first jobs, and their settings."""
+        places = [(i, place) for i, place in self._places if combination.affects_model(self.axes[i])]
+        digits = np.stack([self.indices // place % self._radix[i] for i, place in places]) if places else None
+        first = [0] if digits is None else sorted(np.unique(digits, axis=1, return_index=True)[1].tolist())
+        settings = (self._setting(self._setting_digits(int(self.indices[n]))) for n in first[: len(self)])
+        by_model: dict[Model, tuple[Source, ModelSettings]] = {}
+        for setting in settings:
+            by_model.setdefault(setting.source.model, (setting.source, setting.model))
+        return dict(by_model.values())
+
     @property
     def notes(self) -> list[tuple[str, str]]:
         """(name of the text, warning about it as written), each warning once."""
@@ -125,10 +140,10 @@ class Outline:
             chain.from_iterable(zip(a.keys, a.values[d], strict=True) for a, d in zip(self.axes, digits, strict=True))
         )
         values = self._setting(self._setting_digits(index))
-        prompt, (_, size) = at["prompts"], at["canvas"]
+        prompt, size = at["prompts"], _size(at["canvas"], values.source, self.resolved.source)
         text = values.styles.prompt(prompt.text)
         negative = values.styles.negative(values.negative if prompt.negative is None else prompt.negative)
-        model = self.resolved.source.model
+        model = values.source.model
         steps = has_step_syntax(text, negative, values.motion)
         shot = Shot(model, text, negative, at["seeds"], size.width, size.height, **values.sampling, step_syntax=steps)
         labels = tuple((key, label(key, value)) for key, value in at.items())
@@ -199,6 +214,12 @@ class Plan(Outline, Sequence[Job]):
                 yield from ids_by_seed(self._first(outer).shot, (seeds[i % count][0] for i in group))
             else:
                 yield from (motion.identify(self._job(i, "", False)) for i in group)
+
+
+def _size(canvas: tuple[str, Size], source: Source, first: Source) -> Size:
+    """The size of a canvas for the native area of ``source``; it was parsed for that of ``first``."""
+    same = (source.native, source.model.scale) == (first.native, first.model.scale)
+    return canvas[1] if same else parse(canvas[0], source.native, source.model.scale)
 
 
 def plan(resolved: Resolved) -> Plan:

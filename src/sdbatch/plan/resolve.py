@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sdbatch.config.experiment import Experiment
+from sdbatch.config.model import ModelSettings
+from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem
-from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
 from sdbatch.plan import sounds
 from sdbatch.plan.drawn_seeds import Draw, draw
+from sdbatch.plan.model_axis import Choice, Locator, choices
 from sdbatch.plan.prompt_files import Text, read_prompts
 from sdbatch.plan.styles import Styles, read_styles
 from sdbatch.spec.canvas import Size
@@ -22,7 +24,8 @@ from sdbatch.spec.ranges import random_seeds
 class Resolved:
     """An experiment with its weights, prompts and sizes.
 
-    Styles are applied to its prompts and negative prompt; ``draw`` is where its random seeds come from.
+    ``source`` are the weights of the first job; ``locate`` finds those of ``models``. Styles are applied to its prompts
+    and negative prompt; ``draw`` is where its random seeds come from.
     """
 
     experiment: Experiment
@@ -31,6 +34,8 @@ class Resolved:
     canvas: tuple[tuple[str, Size], ...]  # (as written, pixels)
     styles: Styles  # axes apply them to the texts that sweeps name
     draw: Draw | None = None
+    models: tuple[Choice, ...] = ()  # of the key models
+    locate: Locator = field(default_factory=Locator)
 
 
 def resolve(experiment: Experiment) -> Resolved:
@@ -52,8 +57,10 @@ def resolve(experiment: Experiment) -> Resolved:
         heard = sounds.read(heard)
     except ConfigError as e:
         problems += e.problems
+    locator = Locator()
     try:
-        source = locate(experiment.model)
+        models = choices(experiment.models, experiment.model, "models", locator)
+        source = locator(models[0].settings if models else _first_swept(experiment, locator))
     except ConfigError as e:
         raise ConfigError([*problems, *e.problems]) from e
     if problems:
@@ -64,7 +71,18 @@ def resolve(experiment: Experiment) -> Resolved:
     if (drawn := draw(experiment)) is not None:
         changes["seeds"] = drawn.seeds(random_seeds(experiment.seeds) or 0)
     sizes = canvas(experiment, source)
-    return Resolved(experiment.model_copy(update=changes), source, prompts, sizes, styles, drawn)
+    whole = experiment.model_copy(update=changes)
+    return Resolved(whole, source, prompts, sizes, styles, drawn, models, locator)
+
+
+def _first_swept(experiment: Experiment, locator: Locator) -> ModelSettings:
+    """The first model of ``sweep``, or ``model``. A mistake in the sweep is reported with its others."""
+    swept = next((entry["models"] for entry in experiment.sweep if "models" in entry), None)
+    try:
+        entries = check(Experiment, {"models": swept[:1]}).models if isinstance(swept, list) else ()
+        return next((c.settings for c in choices(entries, experiment.model, "sweep", locator)), experiment.model)
+    except ConfigError:
+        return experiment.model
 
 
 def canvas(experiment: Experiment, source: Source) -> tuple[tuple[str, Size], ...]:

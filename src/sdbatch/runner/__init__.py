@@ -21,6 +21,6 @@ from __future__ import annotations
 
 from sdbatch.runner.observer import Observer, Observers
 from sdbatch.runner.run import Options, Outcome, run
-from sdbatch.runner.timings import estimate
+from sdbatch.runner.timings import estimate, key_of
 
-__all__ = ["Observer", "Observers", "Options", "Outcome", "estimate", "run"]
+__all__ = ["Observer", "Observers", "Options", "Outcome", "estimate", "key_of", "run"]

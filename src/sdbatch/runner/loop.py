@@ -32,7 +32,7 @@ class Loop:
         self._writers = writers
         self._crashes = 0
         self._cost = self._seconds = 0.0
-        self._weights = ""
+        self._weights: set[str] = set()
 
     def run(self, signals: SignalHandler, progress: Progress, report: Path | None, sharing: int = 1) -> bool:
         """Render everything; False if the renderer changed its profile (out of memory) before the end.
@@ -46,7 +46,7 @@ class Loop:
         finally:
             if report is not None and self._cost:
                 run = timings.Measured(self._seconds, self._cost, sharing)
-                timings.add(report, self._renderer.profile, self._weights, run)
+                timings.add(report, self._renderer.profile, timings.key_of(self._weights), run)
         self._writers.drain()
         if signals.draining:
             raise KeyboardInterrupt
@@ -110,7 +110,7 @@ class Loop:
             return
         i, needed = self._work.arrived(result.shot, result.pixels)
         self._cost += cost(result.shot)
-        self._weights = result.shot.model.weights
+        self._weights.add(result.shot.model.weights)
         self._writers.put(partial(self._write, result, i, needed))
         self._output.rendered(cost(result.shot))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,11 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
+
+
+def key_of(weights: Iterable[str]) -> str:
+    """What timings of a run with these weights are stored under."""
+    return "+".join(sorted(set(weights)))
 
 
 class Measured(NamedTuple):

@@ -90,6 +90,8 @@ def karras(sigma_max: float, sigma_min: float, steps: int) -> Array:
 def training_sigmas(schedule: NoiseSchedule) -> Array:
     """Noise-to-signal ratio of every training step, (train_steps,), ascending."""
     a = alphas_cumprod(schedule)
+    if schedule.zero_snr:  # the last ratio would be infinite; diffusers' choice, in float16 almost the smallest number
+        a = np.append(a[:-1], 2.0**-24)
     return np.sqrt((1.0 - a) / a)
 
 

@@ -35,7 +35,9 @@ CLEAN = Level(1.0, 0.0)
 class NoiseSchedule:
     """What a model's scheduler_config.json defines: a property of the weights, the same for every sampler.
 
-    Raises ValueError for an unknown beta schedule or prediction type.
+    ``zero_snr``: betas are rescaled so that the last training step has no signal (Lin et al., arXiv:2305.08891,
+    algorithm 1). ``guidance_rescale`` is the model's default (their eq. 16; 0: none). Raises ValueError for an unknown
+    beta schedule or prediction type, and for noise predicted where there is no signal.
     """
 
     beta_schedule: str = "scaled_linear"
@@ -45,12 +47,18 @@ class NoiseSchedule:
     prediction: str = "epsilon"
     steps_offset: int = 1
     set_alpha_to_one: bool = False
+    zero_snr: bool = False
+    guidance_rescale: float = 0.0
 
     def __post_init__(self) -> None:
         if self.beta_schedule not in BETA_SCHEDULES:
             raise ValueError(f"beta_schedule: {self.beta_schedule!r} is not one of {', '.join(BETA_SCHEDULES)}")
         if self.prediction not in PREDICTIONS:
             raise ValueError(f"prediction: {self.prediction!r} is not one of {', '.join(PREDICTIONS)}")
+        if self.zero_snr and self.prediction == "epsilon":
+            raise ValueError("rescale_betas_zero_snr: a model that predicts noise cannot begin without signal")
+        if not 0 <= self.guidance_rescale <= 1:
+            raise ValueError(f"guidance_rescale: {self.guidance_rescale} is out of range 0..1")
 
     def level(self, t: int) -> Level:
         """The level of training step t; a negative t follows the last step of a sampler."""
@@ -89,10 +97,20 @@ def alphas_cumprod(schedule: NoiseSchedule) -> Array:
     Rounded to float32, as in diffusers: this changes sigma by 1e-5 near t = 0, which decides how some Karras timesteps
     are rounded.
     """
-    alphas = (1.0 - betas(schedule)).astype(np.float32)
-    product: Array = np.cumprod(alphas, dtype=np.float64).astype(np.float32).astype(np.float64)
-    product.setflags(write=False)
-    return product
+    product = _product((1.0 - betas(schedule)).astype(np.float32))
+    if schedule.zero_snr:
+        root = np.sqrt(product)
+        scaled_root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
+        bar = scaled_root**2
+        rescaled = 1 - np.append(bar[:1], bar[1:] / bar[:-1])  # betas
+        product = _product(1 - rescaled)
+    found: Array = product.astype(np.float64)
+    found.setflags(write=False)
+    return found
+
+
+def _product(alphas: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.cumprod(alphas, dtype=np.float64).astype(np.float32)
 
 
 def scaled(sigma: float) -> Level:

@@ -150,7 +150,8 @@ class Start:
 class Shot:
     """One denoised picture of exactly ``width`` x ``height`` pixels (rendered on the latent grid, then cropped).
 
-    ``guidance`` is the CFG scale; ``guidance_interval`` the part (from, to) of the evaluations, in [0, 1], that use it.
+    ``guidance`` is the CFG scale; ``guidance_interval`` the part (from, to) of the evaluations, in [0, 1], that use it,
+    ``guidance_rescale`` the share in [0, 1] of its rescaling (Lin et al., arXiv:2305.08891, eq. 16; None: the model's).
     ``step_syntax``: the texts change with the step and have parts (``[a:b:0.4]``, ``[a|b]``, ``AND``). Without it these
     are plain text, as in files of versions that did not know them. The ranges validate shots that are read from
     untrusted files.
@@ -169,6 +170,7 @@ class Shot:
     toward: PromptBlend | None = None
     start: Start | None = None
     step_syntax: bool = False
+    guidance_rescale: Annotated[float, Ge(0), Le(1)] | None = None
 
     @property
     def id(self) -> str:

@@ -20,7 +20,7 @@ def path(draft: Draft) -> dict[str, Any]:
     """The values of the camera at every frame of the first film of ``draft``. Raises ConfigError."""
     resolved = resolve(draft.experiment)
     found = axes(resolved)
-    motion = make(resolved.experiment, found, [0] * len(found)).motion
+    motion = make(resolved, found, [0] * len(found)).motion
     seen = camera_motion_of(motion)
     step = math.ceil(seen.count / MAX_POINTS)
     size = resolved.canvas[0][1]

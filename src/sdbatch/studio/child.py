@@ -103,13 +103,13 @@ class KeptRenderer:
         self._renderer: Renderer | None = None
         self._key: Any = None
 
-    def open(self, source: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
-        """The renderer of ``source``. A run that closes it leaves it open."""
-        key = (source, settings, runtime)
+    def open(self, source: Source, settings: ModelSettings, runtime: Runtime, *others: Source) -> Renderer:
+        """The renderer of ``source`` and ``others``. A run that closes it leaves it open."""
+        key = (source, settings, runtime, others)
         if self._renderer is None or (key, self._renderer.profile.rows) != self._key:  # fewer rows: out of memory
             self.close()
             self._send("phase", "loading")
-            self._renderer = open_renderer(source, settings, runtime)
+            self._renderer = open_renderer(source, settings, runtime, *others)
             self._key = (key, self._renderer.profile.rows)
         self._send("model", settings.kind, self._renderer.about)
         return SharedRenderer(self._renderer)

@@ -6,7 +6,7 @@ The jobs are read from the plans stored in the draft's folder, so the experiment
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ LIST_LIMIT = 16 * 2**20  # bytes of a text file with ids
 _ID = re.compile(r"(?<![0-9A-Za-z])j[0-9a-f]{16}(?![0-9A-Za-z])")
 
 
-def final_jobs(settings: FinalSettings, draft: Store, source: Source, names: str | None = None) -> list[Job]:
+def final_jobs(settings: FinalSettings, draft: Store, sources: Sequence[Source], names: str | None = None) -> list[Job]:
     """The selected jobs with the new settings, without duplicates; ``names`` is the template of their file names.
 
     Raises ConfigError with every mistake.
@@ -51,7 +51,7 @@ def final_jobs(settings: FinalSettings, draft: Store, source: Source, names: str
     made: dict[str, Job] = {}
     for i in wanted:
         try:
-            job = changed(found[i], changes, source)
+            job = changed(found[i], changes, _weights(found[i], sources))
             made.setdefault(job.id, job)
         except KeyError:
             continue
@@ -63,6 +63,13 @@ def final_jobs(settings: FinalSettings, draft: Store, source: Source, names: str
         raise ConfigError(dict.fromkeys(problems))
     spread = (replace(job, spread=len(made) > FLAT) for job in made.values())
     return [job if template is None else template.named(job) for job in spread]
+
+
+def _weights(job: Job, sources: Sequence[Source]) -> Source:
+    """The weights to render with: those configured, of several those of the job. Raises ConfigError."""
+    if (own := next((s for s in sources if s.model == job.shot.model), None)) is not None or len(sources) == 1:
+        return own or sources[0]
+    raise ConfigError.one("models", f"none of them are the weights of {job.id}, {job.shot.model.weights}")
 
 
 def chosen(entries: Iterable[str]) -> tuple[list[str], list[Problem]]:

@@ -78,7 +78,7 @@ def _sampler(name: str, schedule: str) -> tuple[str, list[str]]:
 def _limitations(fields: dict[str, Any], model: Model) -> list[str]:
     """Assumptions about values that an infotext does not contain, and features that sdbatch does not have."""
     extras, out = fields["extras"], []
-    if fields.get("model") != model.weights.replace(":", "-"):
+    if fields.get("model") != infotext.model_name(model):
         name = f"{str(fields['model'])[:80]!r} does not identify them" if "model" in fields else "not given"
         out.append(f"weights: {name}, using {model.weights[:80]}")
     if not str(extras.get("Version", "")).startswith(OURS) and extras.get("RNG") != "CPU":

@@ -9,7 +9,7 @@ from sdbatch.config.model import ModelSettings
 from sdbatch.errors import ConfigError, Problem, nearest
 from sdbatch.gallery import Site
 from sdbatch.gallery.several import Stores
-from sdbatch.models.locate import locate
+from sdbatch.plan.model_axis import by_key, located
 from sdbatch.plan.together import experiment as labelled
 from sdbatch.plan.together import together
 from sdbatch.spec.jobs import Job
@@ -42,8 +42,7 @@ def refresh(experiment: Experiment) -> None:
 def _site(experiment: Experiment) -> Site:
     store = Store(experiment.folder)
     plan = kept_plan.shown(experiment, store)
-    known = experiment.prompts or _is_model(experiment.model, plan)
-    return Site(plan, store, experiment.model if known else None, axes(plan))
+    return Site(plan, store, known_models(experiment, plan), axes(plan))
 
 
 def _of_several(experiment: Experiment) -> Site:
@@ -64,8 +63,7 @@ def _of_several(experiment: Experiment) -> Site:
         raise ConfigError(problems)
     every = [[labelled(job, name) for job in _jobs(experiment, store)] for name, store in stores.items()]
     plan = together(every)
-    model = experiment.model if _is_model(experiment.model, plan) else None
-    return Site(plan, Stores(root, names=names), model, plan.axes)
+    return Site(plan, Stores(root, names=names), known_models(experiment, plan), plan.axes)
 
 
 def _jobs(experiment: Experiment, store: Store) -> Sequence[Job]:
@@ -75,9 +73,11 @@ def _jobs(experiment: Experiment, store: Store) -> Sequence[Job]:
     return [plan[i] for i in range(len(plan))]
 
 
-def _is_model(model: ModelSettings, plan: Plan) -> bool:
-    """Whether the first job of a stored plan was made with these weights."""
+def known_models(experiment: Experiment, plan: Plan) -> dict[str, ModelSettings]:
+    """The settings of the models of a plan's jobs, by ``Model.key``, of those that the configuration names."""
     try:
-        return len(plan) > 0 and locate(model).model.weights == plan[0].shot.model.weights
+        found = by_key(located(experiment))
     except ConfigError:
-        return False
+        return {}
+    used = {plan[i].shot.model.key for i in range(len(plan))} if len(found) > 1 else found.keys()
+    return {key: settings for key, settings in found.items() if key in used}

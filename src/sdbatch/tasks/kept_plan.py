@@ -36,10 +36,10 @@ def plan(experiment: Experiment, store: Store) -> Plan | JobList:
     return JobList(list(jobs(store.plan)))
 
 
-def whole(plan: Jobs, store: Store, model: Model | None = None) -> Jobs:
+def whole(plan: Jobs, store: Store, models: Container[Model] | None = None) -> Jobs:
     """``plan``, with the results of the folder's earlier plans behind its own jobs, and axes that tell them apart.
 
-    ``model``: only results of this one. ``plan`` itself if there are none, or too many to compare.
+    ``models``: only results of these. ``plan`` itself if there are none, or too many to compare.
     """
     if len(plan) > MAX_TOGETHER:
         return plan
@@ -49,7 +49,7 @@ def whole(plan: Jobs, store: Store, model: Model | None = None) -> Jobs:
         return plan
     earlier: list[list[Job]] = []
     for path in sorted(plan_files(store), key=lambda p: (p.stat().st_mtime_ns, p.name)):
-        found = [made for made in jobs(path, done) if model is None or made.shot.model == model]
+        found = [made for made in jobs(path, done) if models is None or made.shot.model in models]
         done -= {made.id for made in found}
         earlier.append(found)
     return together([[plan[i] for i in range(len(plan))], *filter(None, earlier)]) if any(earlier) else plan

@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from sdbatch import motion
-from sdbatch.models.source import CLIP, Source
+from sdbatch.models.source import CLIP
 from sdbatch.motion.chains import joined
 from sdbatch.plan import division
 from sdbatch.plan.plan import Outline, Plan
 from sdbatch.prompts.schedule import by_step
 from sdbatch.prompts.syntax import attention, chunks, cuts, unsupported
 from sdbatch.prompts.vocabulary import Vocabulary
-from sdbatch.runner import estimate
+from sdbatch.runner import estimate, key_of
 from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.spec.cost import cost, table_of
 from sdbatch.spec.cost import rows as rows_of
@@ -40,13 +40,14 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
     todo = list(states.where(*TO_RENDER, part=part))
     caches = [ShotCache(store, name, ledger) for name in store.shot_profiles() if store.profile(name) is not None]
     costs = _costs(_distinct((plan[i] for i in todo), caches))
-    seconds = estimate(timings, costs.pop("work"), plan.resolved.source.model.weights)
+    seconds = estimate(timings, costs.pop("work"), key_of(source.model.weights for source in plan.models))
     cards = min(expected_cards(plan.resolved.experiment.runtime), max(1, len(todo)))  # a video is not divided
     counts = {str(k): v for k, v in Counter(states[i] for i in part).items()}
     return {
         "name": plan.resolved.experiment.name,
         "digest": plan.digest,
         "model": plan.resolved.source.model.weights,
+        "models": _models(plan, todo),
         "jobs": len(plan),
         "skipped": plan.skipped,
         "duplicates": plan.duplicates,
@@ -62,6 +63,12 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "folder": str(store.root),
         "writes": [plan[i].path for i in todo[:1000]],
     }
+
+
+def _models(plan: Plan, todo: Sequence[int]) -> dict[str, Any]:
+    """The weights of the plan's models. ``loads``: how many of them a process that renders alone will load."""
+    needed = {plan[i].shot.model for i in todo} if len(plan.models) > 1 else {plan[i].shot.model for i in todo[:1]}
+    return {"weights": [source.model.weights for source in plan.models], "loads": len(needed)}
 
 
 def _missing(job: Job, caches: Sequence[ShotCache]) -> Sequence[Shot]:
@@ -142,25 +149,20 @@ def _shown_texts(plan: Outline) -> dict[str, str]:
 
 def _texts(plan: Outline) -> list[dict[str, Any]]:
     """Texts of several chunks, and where they are split. No part of a text is dropped."""
-    source = plan.resolved.source
-    if not source.reads_text:
-        return []
-    vocabulary = Vocabulary.load(source.vocabulary)
-    long = [(name, t) for t, name in _shown_texts(plan).items() if chunks(t, vocabulary, source.chunk) > 1]
-    return [
-        {"text": n, "chunks": chunks(t, vocabulary, source.chunk), "cuts": list(cuts(t, vocabulary, source.chunk))}
-        for n, t in long
-    ]
+    found = {}
+    for folder, chunk in dict.fromkeys((s.vocabulary, s.chunk) for s in plan.models if s.reads_text):
+        vocabulary = Vocabulary.load(folder)
+        for t, name in _shown_texts(plan).items():
+            if (count := chunks(t, vocabulary, chunk)) > 1:
+                found[t, count] = {"text": name, "chunks": count, "cuts": list(cuts(t, vocabulary, chunk))}
+    return list(found.values())
 
 
 def _unknown(plan: Outline) -> list[str]:
     """Words that a small vocabulary (not CLIP's) does not contain."""
-    source: Source = plan.resolved.source
-    if source.vocabulary == CLIP or not source.reads_text:
-        return []
-    vocabulary = Vocabulary.load(source.vocabulary)
-    runs = (run for text in _shown_texts(plan) for run, _ in attention(text) if run != "BREAK")
-    return sorted({w for run in runs for w in vocabulary.unknown(run)})
+    folders = {s.vocabulary for s in plan.models if s.vocabulary != CLIP and s.reads_text}
+    runs = [run for text in _shown_texts(plan) for run, _ in attention(text) if run != "BREAK"] if folders else []
+    return sorted({w for folder in folders for run in runs for w in Vocabulary.load(folder).unknown(run)})
 
 
 def text_warnings(plan: Outline) -> list[str]:
@@ -197,6 +199,8 @@ def show(report: dict[str, Any], console: Console) -> None:
         time = f"about {duration(seconds)}" if seconds else "no estimate before a first run"
         time = time if todo["shots"] else "all shots are stored, no model is needed"
         console.print(f"to render: {counts}; {time}", highlight=False, soft_wrap=True)
+        if (loads := report["models"]["loads"]) > 1 and todo["shots"]:
+            console.print(f"{loads} models, which every process loads once at most", highlight=False)
     _warnings(report, console)
     for path in report["writes"][:SHOWN]:
         console.print(f"  {path}", highlight=False, markup=False, soft_wrap=True)

@@ -23,6 +23,7 @@ from sdbatch.runner import Observer, Observers, Outcome
 from sdbatch.runner import run as run_plan
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.renderer import Renderer
 from sdbatch.tasks import rendering
 from sdbatch.tasks.plan_report import show_notes
 from sdbatch.tasks.run_summary import code, finished, outcome
@@ -63,20 +64,23 @@ class How:
 def here(work: Workload, progress: Progress, watcher: Observer | None = None, how: How | None = None) -> Outcome:
     """Render in this process. ``watcher`` is notified of every record."""
     how = how or How()
-    experiment, source = work.experiment, _ready(work)
+    experiment, (first, *others) = work.experiment, _ready(work)
     with _watched(work, progress, open_console(stderr=True)) as observer:
         both = Observers(observer, watcher or Observer())
         options = replace(
             rendering.options(experiment, progress), observer=both, signals=how.signals, sharing=how.sharing
         )
-        return run_plan(
-            work.plan, work.store, lambda: how.opened(source, experiment.model, experiment.runtime), options
-        )
+
+        def opened() -> Renderer:
+            return how.opened(first, experiment.model, experiment.runtime, *others)
+
+        return run_plan(work.plan, work.store, opened, options)
 
 
 def _in_workers(work: Workload, slots: Sequence[Slot], progress: Progress) -> int:
     """Render with one worker process per slot; the exit code."""
-    fetch(work.source)  # once, not once per worker
+    for source in work.sources:
+        fetch(source)  # once, not once per worker
     order = {
         "experiment": work.order.model_dump(mode="json", exclude_defaults=True),
         "plan": plan_digest(work.plan.ids),
@@ -99,17 +103,19 @@ def work() -> int:
     return code(here(found, progress, how=How(sharing=order["sharing"])))
 
 
-def _ready(work: Workload) -> Source:
-    """Download the weights and check the device, before anything is written. Raises ConfigError.
+def _ready(work: Workload) -> list[Source]:
+    """Download the weights and check the device, before anything is written; the model to begin with comes first.
 
-    A finished experiment needs neither.
+    Raises ConfigError. A finished experiment needs neither.
     """
-    special = needs_device_check(work.source, work.experiment.runtime)
-    if (not special and not work.source.remote) or not work.pending:
-        return work.source
+    sources = list(work.sources)
+    special = needs_device_check(sources[0], work.experiment.runtime)
+    if not (special or len(sources) > 1 or sources[0].remote) or (first := work.first_pending) is None:
+        return sources
     if special:
         check_runtime(work.experiment.runtime)
-    return fetch(work.source)
+    model = work.plan[first].shot.model
+    return [fetch(source) for source in sorted(sources, key=lambda source: source.model != model)]
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from rich.markup import escape
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError, RenderError, nearest
-from sdbatch.media import metadata, png
-from sdbatch.models.locate import locate
+from sdbatch.media import infotext, metadata, png
 from sdbatch.models.source import Source
 from sdbatch.plan import parse, sounds
+from sdbatch.plan.model_axis import located
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.limits import CLIP_SKIP
 from sdbatch.spec.renderer import Profile
@@ -118,7 +118,7 @@ def reproduce(experiment: Experiment, found: FileSettings, progress: Progress) -
     original = _source(experiment)
     target = _target(experiment, original, found.job)
     assert found.source is not None
-    renderer = rerender.open_as(found.profile, found.source, experiment)
+    renderer = rerender.open_as(found.profile, [found.source], experiment)
     try:
         with rerender.rendered([found.job], renderer, experiment, progress) as made:
             record = made.ledger().get(found.job.id)
@@ -164,13 +164,20 @@ def _from_infotext(fields: dict[str, Any], path: Path, experiment: Experiment) -
     skip = fields.get("clip_skip", 1)
     if skip not in CLIP_SKIP:
         raise ConfigError.one(f"{KEY}.parameters", f"Clip skip {skip} is out of range {CLIP_SKIP}")
-    source = locate(experiment.model.model_copy(update={"clip_skip": skip}))
+    source = _weights(fields, skip, experiment)
     try:
         height, width, _ = png.decode(path).shape
     except ValueError as e:
         raise ConfigError.one(KEY, f"{path.name!r}: {e}") from e
     job, assumed = foreign.job(fields, source.model, (width, height), f"{KEY}.parameters")
     return FileSettings(job, source, None, assumed)
+
+
+def _weights(fields: dict[str, Any], skip: int, experiment: Experiment) -> Source:
+    """The configured model that the infotext names, or the first one. Raises ConfigError."""
+    with_skip = experiment.model_copy(update={"model": experiment.model.model_copy(update={"clip_skip": skip})})
+    models = list(located(with_skip))
+    return next((s for s in models if infotext.model_name(s.model) == fields.get("model")), models[0])
 
 
 def _distance(original: Path, made: Path) -> compare.Distance:

@@ -16,14 +16,16 @@ from sdbatch.config.model import ModelSettings
 from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine.renderers import open_renderer
-from sdbatch.errors import ConfigError, Interrupted
+from sdbatch.errors import ConfigError, Interrupted, Problem
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
+from sdbatch.plan.model_axis import named
 from sdbatch.runner import run
 from sdbatch.spec.file_names import is_spread, naming_of
 from sdbatch.spec.jobs import Job, Model, Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Profile, Renderer
 from sdbatch.store import Record, Store
+from sdbatch.store.plan_file import Plan
 from sdbatch.tasks import rendering
 from sdbatch.terminal.progress import Progress
 
@@ -90,13 +92,14 @@ def runtime_of(profile: Profile, otherwise: Runtime) -> Runtime:
         return otherwise
 
 
-def open_as(recorded: Profile | None, source: Source, experiment: Experiment) -> Renderer:
+def open_as(recorded: Profile | None, sources: Sequence[Source], experiment: Experiment) -> Renderer:
     """A renderer with the recorded profile; on machines that cannot use it, with the experiment's settings."""
-    usual = experiment.runtime
+    usual, (first, *others) = experiment.runtime, sources
     try:
-        return open_renderer(source, experiment.model, runtime_of(recorded, usual) if recorded else usual)
+        runtime = runtime_of(recorded, usual) if recorded else usual
+        return open_renderer(first, experiment.model, runtime, *others)
     except ConfigError:
-        return open_renderer(source, experiment.model, usual)
+        return open_renderer(first, experiment.model, usual, *others)
 
 
 def source_of(model: Model, experiment: Experiment) -> Source:
@@ -104,8 +107,8 @@ def source_of(model: Model, experiment: Experiment) -> Source:
 
     Raises ConfigError if none of them match.
     """
-    given = experiment.model.model_copy(update={"clip_skip": model.clip_skip})
-    tries = [given, *_named(model, given)]
+    given = [m.model_copy(update={"clip_skip": model.clip_skip}) for m in dict.fromkeys(named(experiment))]
+    tries = [*given, *_named(model, given[0])]
     for settings in tries:
         try:
             source = locate(settings)
@@ -119,6 +122,20 @@ def source_of(model: Model, experiment: Experiment) -> Source:
         f"rendered with the weights {model.weights[:120]}{vae}, and model={experiment.model.kind} has others",
         "set model=local model.path=FOLDER" + (" model.vae=FILE" if vae else ""),
     )
+
+
+def sources_of(plan: Plan, experiment: Experiment) -> tuple[Source, ...]:
+    """The weights of the jobs of a stored plan. Raises ConfigError if none are found."""
+    found: list[Source] = []
+    problems: list[Problem] = []
+    for model in dict.fromkeys(plan[i].shot.model for i in range(len(plan))):
+        try:
+            found.append(source_of(model, experiment))
+        except ConfigError as e:
+            problems += e.problems
+    if not found:
+        raise ConfigError(problems)
+    return tuple(found)
 
 
 def _named(model: Model, given: ModelSettings) -> list[ModelSettings]:

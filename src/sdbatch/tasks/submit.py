@@ -16,7 +16,7 @@ from sdbatch.errors import ConfigError
 from sdbatch.files import atomic, store_errors
 from sdbatch.models.locate import fetch
 from sdbatch.plan import division
-from sdbatch.runner import estimate
+from sdbatch.runner import estimate, key_of
 from sdbatch.spec.jobs import plan_digest
 from sdbatch.store import TO_RENDER
 from sdbatch.tasks.plan_report import duration
@@ -39,7 +39,8 @@ def run(experiment: Experiment) -> int | Submission:
     check_writable(work.store.root)
     if not settings.dry:
         slurm.check()
-        fetch(work.source)  # here, because compute nodes often have no network
+        for source in work.sources:
+            fetch(source)  # here, because compute nodes often have no network
     count = settings.workers or _workers(work)
     folder, scripts = _written(experiment, work, count)
     if settings.dry:
@@ -67,7 +68,10 @@ def _workers(work: Workload) -> int:
     todo = list(store.states(work.plan, store.ledger()).where(*TO_RENDER, part=work.part))
     cost = float(division.kinds(work.plan).costs()[todo].sum())
     folders = (experiment.run_folder, work.order.run_folder)  # the rate of a final is that of its draft
-    found = (estimate(folder / "timings.json", cost, work.source.model.weights) for folder in folders)
+    found = (
+        estimate(folder / "timings.json", cost, key_of(source.model.weights for source in work.sources))
+        for folder in folders
+    )
     seconds = next((s for s in found if s is not None), None)
     if seconds is None:
         text = "is needed: no earlier run of this experiment has measured the rate of this model"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sdbatch.config.experiment import Experiment
+from sdbatch.config.model import ModelSettings
 from sdbatch.errors import ConfigError
 from sdbatch.gallery import Site
-from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
 from sdbatch.plan import division, drawn_seeds
 from sdbatch.plan.axes import Axis
+from sdbatch.plan.model_axis import by_key, located
 from sdbatch.plan.plan import Plan as ExperimentPlan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
@@ -25,13 +26,21 @@ from sdbatch.tasks.rerender import JobList
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Render ``plan`` with ``source`` into the folder of ``experiment``. ``order`` is the experiment as configured."""
+    """Render ``plan`` into the folder of ``experiment``. ``order`` is the experiment as configured.
+
+    ``models`` are the models of its jobs, in the order of their first jobs.
+    """
 
     order: Experiment
     experiment: Experiment
     plan: Plan
-    source: Source
+    models: Mapping[Source, ModelSettings]
     axes: Sequence[Axis] = ()
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where the weights are."""
+        return tuple(self.models)
 
     @property
     def store(self) -> Store:
@@ -43,7 +52,7 @@ class Workload:
         experiment = self.experiment
         plan = kept_plan.whole(self.plan, self.store) if experiment.plan.earlier else self.plan
         axes = self.axes if plan is self.plan else kept_plan.axes(plan)
-        return Site(plan, self.store, experiment.model, axes, experiment.task == "watch")
+        return Site(plan, self.store, by_key(self.models), axes, experiment.task == "watch")
 
     @property
     def part(self) -> Sequence[int]:
@@ -53,10 +62,15 @@ class Workload:
     @property
     def pending(self) -> bool:
         """Whether there may be something to render."""
+        return self.first_pending is not None
+
+    @property
+    def first_pending(self) -> int | None:
+        """The position of the first job that may have to be rendered, or None."""
         if self.experiment.retry == "profile":
-            return True
+            return next(iter(self.part), None)
         states = self.store.states(self.plan, self.store.ledger())
-        return any(True for _ in states.where(*TO_RENDER, part=self.part))
+        return next(iter(states.where(*TO_RENDER, part=self.part)), None)
 
 
 def workload(experiment: Experiment) -> Workload:
@@ -75,14 +89,20 @@ def shared(experiment: Experiment) -> Workload:
 
 def _whole(experiment: Experiment) -> Workload:
     experiment, plan = _plan(experiment)
-    return Workload(experiment, experiment, plan, plan.resolved.source, plan.axes)
+    return Workload(experiment, experiment, plan, plan.models, plan.axes)
 
 
 def _final(experiment: Experiment) -> Workload:
-    source = locate(experiment.model)
-    chosen = JobList(final_jobs(experiment.final, Store(experiment.folder), source, experiment.output.names))
+    models = located(experiment)
+    chosen = JobList(final_jobs(experiment.final, Store(experiment.folder), tuple(models), experiment.output.names))
+    used = {chosen[i].shot.model for i in range(len(chosen))}
     name = experiment.final.experiment_name(experiment.name)
-    return Workload(experiment, experiment.model_copy(update={"name": name}), chosen, source)
+    return Workload(
+        experiment,
+        experiment.model_copy(update={"name": name}),
+        chosen,
+        {s: models[s] for s in models if s.model in used},
+    )
 
 
 def _plan(experiment: Experiment) -> tuple[Experiment, ExperimentPlan]:

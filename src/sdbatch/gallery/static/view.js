@@ -91,7 +91,7 @@ function step(a, v) {
 function facts(i) { // all settings of a picture, with the experiment's keys
   const size = setting(i).size.join(" × ");
   return [["prompt", texts(i).prompt], ["negative", texts(i).negative], ["seed", String(seed(i))], ["size", size],
-    ...setting(i).about, ["model", plan.command.map((part) => part.replace(/^model\.?/, "").replace(/^=/, "")).join(" ")]];
+    ...setting(i).about, ...(plan.command.length ? [["model", plan.command.map((part) => part.replace(/^model\.?/, "").replace(/^=/, "")).join(" ")]] : [])];
 }
 
 function settings() {

@@ -30,9 +30,9 @@ def rendered_again(crate: Crate, experiment: Experiment, progress: Callable[[], 
     if not jobs:
         return found
     try:
-        source = rerender.source_of(jobs[0].shot.model, experiment)
+        sources = rerender.sources_of(jobs, experiment)
         checked = experiment.model_copy(update={"verify": VerifySettings(seed=settings.seed)})
-        case = Case(jobs, range(len(jobs)), crate.store, source, checked, pictures=crate.pictures)
+        case = Case(jobs, range(len(jobs)), crate.store, sources, checked, pictures=crate.pictures)
         verified = verify(case, progress)
     except ConfigError as e:
         found.recorded = len(jobs)

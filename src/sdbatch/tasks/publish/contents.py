@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from sdbatch.gallery import Site
 from sdbatch.media import pdf
 from sdbatch.models.provenance import provenance
 from sdbatch.models.source import Source
+from sdbatch.plan.model_axis import by_key
 from sdbatch.plan.plan import Plan
 from sdbatch.spec.file_names import companions
 from sdbatch.spec.jobs import Job
@@ -37,7 +39,7 @@ class Published:
     experiment: Experiment
     plan: Plan | JobList
     store: Store
-    source: Source
+    sources: Sequence[Source]
     found: Verified
 
 
@@ -90,7 +92,7 @@ def _results(published: Published, root: Path) -> Facts:
         results=results,
         axes=axes,
         profiles={digest: store.profile(digest) for digest in sorted(profiles)},
-        weights=provenance(published.source),
+        weights=tuple(dict.fromkeys(w for source in published.sources for w in provenance(source))),
         verified=published.found.asdict()["counts"],
         again=isinstance(plan, Plan),
     )
@@ -148,10 +150,12 @@ def _figure(published: Published, facts: Facts, root: Path) -> None:
 
 def _gallery(published: Published, root: Path) -> None:
     """The page, for the records of the crate alone."""
-    model = published.experiment.model.model_copy(update={"path": None, "vae": None})
     store, plan = Store(root, durable=False), published.plan
-    site = Site(plan, store, model, plan.axes) if isinstance(plan, Plan) else Site(plan, store, None)
-    site.finish()
+    if isinstance(plan, Plan):
+        models = {key: m.model_copy(update={"path": None, "vae": None}) for key, m in by_key(plan.models).items()}
+        Site(plan, store, models, plan.axes).finish()
+    else:
+        Site(plan, store, {}).finish()
 
 
 def _parts(root: Path) -> list[Part]:

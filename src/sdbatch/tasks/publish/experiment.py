@@ -28,6 +28,7 @@ KEYS = (
     "sweep",
     "skip",
     "model",
+    "models",
     "runtime",
 )
 WILDCARDS = f"{INPUTS}/wildcards"
@@ -97,7 +98,8 @@ def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Pro
         data["encoding"]["audio"] = inputs.name(sound)
     data["styles"]["file"] = inputs.name(str(experiment.styles.file)) if experiment.styles.use else None
     data["wildcards"]["folder"] = WILDCARDS
-    data["model"] |= {k: v and Path(v).name for k, v in data["model"].items() if k in ("path", "vae")}
+    data["model"] = _without_folders(data["model"])
+    data["models"] = [_without_folders({k: v for k, v in m.items() if v is not None}) for m in data["models"]]
     runtime = runtime_of(profile, experiment.runtime) if profile else experiment.runtime
     kept = {"dtype", "attention", "rows", "chain_rows", "vae_batch", "threads", "compile", "exact"}
     data["runtime"] = runtime.model_dump(mode="json", include=kept)
@@ -124,7 +126,14 @@ def _swept(key: str, values: Any, inputs: Inputs) -> Any:
     """The values of a swept key, files as they are called in the crate."""
     if key == "prompts":
         return _renamed(values, inputs)
+    if key in ("models", "model.vae"):
+        return [_without_folders(v) if isinstance(v, dict) else v and Path(v).name for v in _list(values)]
     return [inputs.name(v) if isinstance(v, str) else v for v in _list(values)] if key == AUDIO else values
+
+
+def _without_folders(model: dict[str, Any]) -> dict[str, Any]:
+    """A model with its files, but not with their places on this machine."""
+    return {k: Path(v).name if k in ("model", "path", "vae") and v else v for k, v in model.items()}
 
 
 def _renamed(prompts: Any, inputs: Inputs) -> Any:

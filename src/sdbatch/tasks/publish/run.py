@@ -11,7 +11,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.tasks import VerifySettings
 from sdbatch.errors import ConfigError, StoreError
 from sdbatch.files import archive
-from sdbatch.models.locate import locate
+from sdbatch.plan.model_axis import located
 from sdbatch.store import Store
 from sdbatch.tasks import kept_plan, rerender
 from sdbatch.tasks.publish import contents
@@ -52,13 +52,13 @@ def _verified(experiment: Experiment) -> Published:
     """The results, checked and a sample of them rendered again. Raises ConfigError, StoreError, Interrupted."""
     store, console = Store(experiment.folder), open_console(stderr=True)
     plan = kept_plan.plan(experiment, store)
-    source = locate(experiment.model) if experiment.prompts else rerender.source_of(plan[0].shot.model, experiment)
+    sources = tuple(located(experiment)) if experiment.prompts else rerender.sources_of(plan, experiment)
     settings = VerifySettings(sample=experiment.publish.sample)
     checked = experiment.model_copy(update={"verify": settings})
-    found = verify(Case(plan, range(len(plan)), store, source, checked), lambda: open_progress(console))
+    found = verify(Case(plan, range(len(plan)), store, sources, checked), lambda: open_progress(console))
     if not found.recorded:
         raise StoreError(f"nothing of {experiment.name} is rendered yet")
-    return Published(experiment, plan, store, source, found)
+    return Published(experiment, plan, store, sources, found)
 
 
 def _check_target(target: Path) -> None:

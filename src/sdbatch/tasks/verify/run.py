@@ -6,8 +6,8 @@ import json
 import sys
 
 from sdbatch.config.experiment import Experiment
-from sdbatch.models.locate import locate
 from sdbatch.plan import division
+from sdbatch.plan.model_axis import located
 from sdbatch.store import Store
 from sdbatch.store.plan_file import Plan
 from sdbatch.tasks import gallery, kept_plan, rerender
@@ -22,12 +22,12 @@ def run(experiment: Experiment) -> int:
     store, console = Store(experiment.folder), open_console(stderr=True)
     plan: Plan = kept_plan.plan(experiment, store)
     named = experiment.prompts or not len(plan)
-    source = locate(experiment.model) if named else rerender.source_of(plan[0].shot.model, experiment)
+    sources = tuple(located(experiment)) if named else rerender.sources_of(plan, experiment)
     ledger = store.ledger()
     if experiment.plan.earlier and experiment.shard.count == 1 and any(job_id in ledger for job_id in plan.ids):
-        plan = kept_plan.whole(plan, store, source.model)
+        plan = kept_plan.whole(plan, store, {source.model for source in sources})
     part = division.shard(plan, experiment.shard.index, experiment.shard.count)
-    case = Case(plan, part, store, source, experiment)
+    case = Case(plan, part, store, sources, experiment)
     found = verify(case, lambda: open_progress(console))
     data = {"name": experiment.name} | found.asdict()
     if experiment.verify.format == "json":

@@ -25,7 +25,7 @@ CHUNK = 256  # jobs rendered into one temporary store
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What to verify: the jobs ``part`` of ``plan`` in ``store``; ``source`` and ``experiment`` render them.
+    """What to verify: the jobs ``part`` of ``plan`` in ``store``; ``sources`` and ``experiment`` render them.
 
     ``pictures=False``: the store has records without files, so new files are compared with digests.
     """
@@ -33,7 +33,7 @@ class Case:
     plan: Plan
     part: Sequence[int]
     store: Store
-    source: Source
+    sources: Sequence[Source]
     experiment: Experiment
     pictures: bool = True
 
@@ -100,8 +100,9 @@ class _Verifier:
 
     def _by_profile(self, todo: Sequence[int]) -> dict[str, list[int]]:
         out: dict[str, list[int]] = {}
+        known = {source.model for source in self.case.sources}
         for i in todo:
-            if self.case.plan[i].shot.model == self.case.source.model:
+            if self.case.plan[i].shot.model in known:
                 out.setdefault(self._record(i).profile, []).append(i)
             else:
                 self._add(i, Status.WEIGHTS, "rendered with other weights than those of model=")
@@ -110,7 +111,7 @@ class _Verifier:
     def _verify_profile(self, digest: str, recorded: Profile | None, positions: list[int]) -> None:
         """Render again the jobs recorded under one profile, and compare."""
         case = self.case
-        renderer = rerender.open_as(recorded, case.source, case.experiment)
+        renderer = rerender.open_as(recorded, case.sources, case.experiment)
         try:
             for at in range(0, len(positions), CHUNK):
                 part = positions[at : at + CHUNK]
