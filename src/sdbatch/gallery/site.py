@@ -41,8 +41,8 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 class Site:
     """The page of ``plan`` in ``store``. Methods raise StoreError if a file cannot be written.
 
-    ``models`` (settings by ``Model.key``) are needed for the jobs' command lines, ``axes`` for the filters. ``watched``:
-    a page that is open looks for changes also when it is complete.
+    ``models`` (settings by ``Model.key``) are needed for the jobs' command lines, ``axes`` for the filters.
+    ``watched``: a page that is open looks for changes also when it is complete.
     """
 
     def __init__(

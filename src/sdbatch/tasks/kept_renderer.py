@@ -13,18 +13,18 @@ from sdbatch.tasks.rerender import SharedRenderer
 
 
 class KeptRenderer:
-    """Opens a renderer, and keeps it for the next run with the same model and the same settings."""
+    """Opens a renderer, and keeps it for the next run with the same models and the same settings."""
 
     def __init__(self) -> None:
         self._renderer: Renderer | None = None
         self._key: Any = None
 
-    def open(self, source: Source, settings: ModelSettings, runtime: Runtime) -> Renderer:
-        """The renderer of ``source``. A run that closes it leaves it open."""
-        key = (source, settings, runtime)
+    def open(self, source: Source, settings: ModelSettings, runtime: Runtime, *others: Source) -> Renderer:
+        """The renderer of ``source`` and ``others``. A run that closes it leaves it open."""
+        key = (frozenset((source, *others)), settings, runtime)
         if self._renderer is None or (key, self._renderer.profile.rows) != self._key:  # fewer rows: out of memory
             self.close()
-            self._renderer = open_renderer(source, settings, runtime)
+            self._renderer = open_renderer(source, settings, runtime, *others)
             self._key = (key, self._renderer.profile.rows)
         return SharedRenderer(self._renderer)
 
