@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sdbatch.engine import renderers
 from sdbatch.media import metadata
+from sdbatch.models.source import Source
+from sdbatch.spec.renderer import Renderer
 from tests.tasks.conftest import Folder
 
 TWO = {"models": ["fake", {"name": "other", "clip_skip": 2}]}
@@ -78,16 +82,14 @@ def test_the_page_has_the_command_of_each_model(folder: Folder) -> None:
 
 
 def test_work_on_one_model_opens_that_one_first(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sdbatch.tasks import render
-
     assert folder.run(models=["fake"]) == 0
     seen: list[list[int]] = []
-    real = render.open_renderer
+    real = renderers.RENDERERS["fake"]
 
-    def spy(first, settings, runtime, *others):  # type: ignore[no-untyped-def]
-        seen.append([s.model.clip_skip for s in (first, *others)])
-        return real(first, settings, runtime, *others)
+    def spy(sources: Sequence[Source], *more: Any) -> Renderer:
+        seen.append([s.model.clip_skip for s in sources])
+        return real(sources, *more)
 
-    monkeypatch.setattr(render, "open_renderer", spy)
+    monkeypatch.setitem(renderers.RENDERERS, "fake", spy)
     assert folder.run(**TWO) == 0
     assert seen == [[2, 1]]

@@ -188,6 +188,8 @@ def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) ->
 
 def label(key: str, value: Any) -> str:
     """The value of an axis as displayed text."""
+    if key == "model.vae":
+        return vae_label(value)
     if isinstance(value, str):
         return value
     if key == "prompts":
@@ -198,8 +200,6 @@ def label(key: str, value: Any) -> str:
         return PurePath(value.path).stem
     if key == "models":
         return str(value.name)
-    if key == "model.vae":
-        return vae_label(value)
     if isinstance(value, float):
         return f"{value:g}"
     return str(value) if not isinstance(value, Iterable) else _schedule_label(value)
