@@ -79,4 +79,4 @@ def read(path: Path | str, *arguments: str) -> bytes:
 def last_line(log: bytes) -> str:
     """The last line of an ffmpeg log without the address of the part that wrote it."""
     lines = log.decode("utf-8", "replace").strip().splitlines()
-    return re.sub(r"^\[[^\]]*\] ", "", lines[-1])[:300] if lines else "no message"
+    return re.sub(r"^(\[[^\]]*\] )+", "", lines[-1])[:300] if lines else "no message"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sdbatch.config.experiment import schema
 from sdbatch.config.keys import LISTS, SWEEPABLE
+from sdbatch.motion.keys import CURVES
 
 SCHEMA = schema()
 TEXTS = st.one_of(
@@ -51,6 +52,21 @@ KEYFRAMES = st.lists(
 )
 
 
+NUMBERS = st.floats(0.5, 2) | st.sampled_from([1, 0, -1])
+WAVES = st.fixed_dictionaries(
+    {"wave": st.sampled_from(["sin", "cos", "pulse", "noise", "beats"]), "from": NUMBERS, "to": NUMBERS},
+    optional={
+        "period": st.sampled_from(["50%", "1s", 3, 0, "end"]),
+        "phase": NUMBERS,
+        "width": NUMBERS,
+        "seed": st.integers(-1, 3),
+        "fall": st.sampled_from(["0.2s", 2, "50%", "x"]),
+        "times": st.lists(st.floats(0, 3), max_size=3),
+    },
+)
+FORMULAS = st.sampled_from(["0:(1), 2:(1.5)", "0:(1+0.1*sin(t))", "0:(1/t)", "0:(max_f)", "0:(", "0:(x)", "5:(t"])
+NAMES = ["{prompt}", "{sweep}-{seed:4}", "{id}", "{motion.zoom}{encoding.audio}", "{negative:9}", "a/b", "{", "{x}", ""]
+
 OWN = {  # keys whose texts have a form that the schema does not say
     "canvas": st.lists(st.sampled_from(["1:1", "16:9", "64x48", "33x17", " 9:16 "]), min_size=1, max_size=2),
     "seeds": st.sampled_from([0, 7, [3, 1, 3], "0..2", ["0..1", 9]]),
@@ -59,6 +75,10 @@ OWN = {  # keys whose texts have a form that the schema does not say
     "guidance_interval": st.sampled_from([[0, 1], [0.2, 0.8]]),
     "prompts": st.lists(TEXTS | st.builds(dict, text=TEXTS), min_size=1, max_size=2),
     "vae": st.none(),
+    "names": st.none() | st.sampled_from(NAMES),
+    "audio": st.sampled_from([None, None, "beat.wav", "none.wav"]),
+    "use": st.sampled_from(["film", [], ["film", "sky"], "none"]),
+    "file": st.sampled_from([None, "styles.csv", "beat.wav"]),
     "across": st.sampled_from([None, "seeds", "prompts"]),
 }
 
@@ -71,6 +91,8 @@ class Writer:
 
     def key(self, name: str, part: dict[str, Any]) -> st.SearchStrategy[Any]:
         own = OWN.get(name, self.value(part))
+        if name in CURVES:
+            own = st.one_of(own, WAVES, FORMULAS)
         return st.one_of(own, own, own, JUNK) if self.wild else own
 
     def value(self, part: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -144,6 +166,6 @@ class Writer:
         return parts.map(lambda dicts: {k: v for d in dicts for k, v in d.items()})
 
 
-NOT_HERE = {"task", "model", "output", "plan", "defaults", "hydra", "source", "reproduce", "final", "prune", "verify"}
+NOT_HERE = {"task", "model", "cut", "plan", "defaults", "hydra", "source", "reproduce", "final", "prune", "verify"}
 TOP = {k: v for k, v in SCHEMA["properties"].items() if k not in NOT_HERE}
 CONFIGURATIONS = st.one_of(Writer(wild=False).configuration(), Writer(wild=True).configuration())

@@ -22,6 +22,7 @@ from sdbatch import cli
 from sdbatch.errors import ConfigError, StoreError
 from sdbatch.tasks import dispatch
 from tests.fuzz.configurations import CONFIGURATIONS, JUNK, TEXTS
+from tests.sound.clicks import clicks
 
 CASES = int(os.environ.get("SDBATCH_FUZZ", "300"))
 
@@ -35,6 +36,8 @@ def cases(share: float) -> settings:
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SDBATCH_MODEL", "fake")
+    clicks(tmp_path / "beat.wav", seconds=1.0)
+    (tmp_path / "styles.csv").write_text("name;prompt\nfilm;{prompt} AND film\nsky;{~red|blue} sky\n")
     return tmp_path
 
 
@@ -119,7 +122,7 @@ def test_any_file_is_planned_or_refused(here, document):
     assert code in (0, 2), said.getvalue()
     assert "Traceback" not in said.getvalue()
     assert set(here.parent.iterdir()) == before
-    assert {p.name for p in here.iterdir()} <= {"conf", "runs"}
+    assert {p.name for p in here.iterdir()} <= {"conf", "runs", "beat.wav", "styles.csv"}
 
 
 # ---- what is rendered stays in its folder
@@ -154,7 +157,9 @@ def test_all_rendered_files_stay_in_the_folder(here, choice, data):
     global _written  # noqa: PLW0603
     data = {k: v for k, v in data.items() if k not in ("canvas", "shard", "runtime")}
     text = choice.draw(TEXTS)
-    data |= {"prompts": [text], "canvas": ["48x32"], "output": {"folder": "out"}, "task": "render"}
+    names = data["output"].get("names") if isinstance(data.get("output"), dict) else None
+    output = {"folder": "out", "names": names}
+    data |= {"prompts": [text], "canvas": ["48x32"], "output": output, "task": "render"}
     _written = []
     try:
         code = outcome(data)

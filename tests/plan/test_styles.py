@@ -54,7 +54,7 @@ def test_styles_reach_every_negative_and_swept_texts() -> None:
         ({"use": ["film"]}, "styles.file", "is missing"),
         ({"file": "none.csv", "use": ["film"]}, "styles.file", "cannot be read"),
         ({"file": "bad.csv", "use": ["film"]}, "styles.file", "has no columns name and prompt"),
-        ({"file": "long.csv", "use": ["film"]}, "styles.file", "is not CSV: field larger"),
+        ({"file": "long.csv", "use": ["film"]}, "styles.file", "is not CSV: line 2: field larger"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, styles: Any, key: str, message: str) -> None:

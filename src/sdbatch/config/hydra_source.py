@@ -26,8 +26,16 @@ from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
+from sdbatch.config.beside import found_beside
 from sdbatch.config.experiment import GROUPS
-from sdbatch.config.folders import OWN_FOLDER, conf_dir, copy_experiment, groups_in, own_folder, written_name
+from sdbatch.config.folders import (
+    OWN_FOLDER,
+    conf_dir,
+    copy_experiment,
+    groups_in,
+    own_folder,
+    written_name,
+)
 from sdbatch.config.hydra_errors import KEYS, translate
 from sdbatch.config.keys import wrong_shapes
 from sdbatch.config.untrusted import forbidden_keys
@@ -71,12 +79,18 @@ def compose(arguments: list[str], task: Run) -> list[int]:
             # A launcher may run them in other processes, whose results Hydra does not return: each leaves its code.
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="sdbatch-", ignore_cleanup_errors=True)))
             given = _hydra_arguments(arguments, folder, stack)
+            file = next((Path(a) for a in arguments if _is_file(a)), None)
             own = f"--config-dir={OWN_FOLDER}" in given and f"--config-dir={OWN_FOLDER}" not in arguments
 
             def one(cfg: Any) -> None:
                 number, name = _run_name(given)
                 written = _written(arguments)
-                code = task(lambda: Composed(_plain_data(cfg), _given_keys(), _hidden_files(), own, written), name)
+
+                def read() -> Composed:
+                    data = found_beside(_plain_data(cfg), file)
+                    return Composed(data, _given_keys(), _hidden_files(), own, written)
+
+                code = task(read, name)
                 (folder / f"{number}.code").write_text(str(code), "ascii")
 
             stack.enter_context(_read_by_hydra(given))
@@ -119,7 +133,7 @@ def _hydra_arguments(arguments: list[str], temporary: Path, stack: ExitStack) ->
     if not {"-sc", "--shell-completion"}.isdisjoint(flags):  # its arguments look like overrides
         return [*flags, *overrides]
     options = get_args_parser().parse_args(flags)
-    files = [a for a in options.overrides if a.endswith((".yaml", ".yml"))]
+    files = [a for a in options.overrides if _is_file(a)]
     if len(files) > 1:
         raise ConfigError.one("", f"{len(files)} experiment files: {', '.join(map(shown, files))}", "name one")
     own = own_folder(options.config_dir)
@@ -129,6 +143,11 @@ def _hydra_arguments(arguments: list[str], temporary: Path, stack: ExitStack) ->
     own_ones = [a for f in files for a in _file(Path(f), stack)]
     flags = [f for f in flags if f not in files]
     return [*flags, f"hydra.sweep.dir={temporary}", *own_ones, *escaped_ones]
+
+
+def _is_file(argument: str) -> bool:
+    """Whether an argument names an experiment file."""
+    return argument.endswith((".yaml", ".yml")) and "=" not in argument and argument[:1] not in ("-", "+", "~")
 
 
 def _file(path: Path, stack: ExitStack) -> tuple[str, str]:
@@ -168,7 +187,7 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
                 arguments = [*_file(file, stack), *arguments]
             stack.enter_context(_own_hydra())
             stack.enter_context(hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"))
-            data = _plain_data(hydra.compose("config", arguments))
+            data = found_beside(_plain_data(hydra.compose("config", arguments)), file)
         return Composed(data, _keys_of(list(overrides)), (), written=_written(overrides))
     except Exception as error:
         if problems := list(_problems(error)):

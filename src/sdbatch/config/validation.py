@@ -157,7 +157,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
         text = f"{shown(value)} is not allowed; allowed: {', '.join(allowed)}"
         return Problem(key, text, nearest(str(value), allowed))
     if kind == "string_pattern_mismatch":
-        what, how = _PATTERNS[str(loc[-1])]
+        name = next(str(part) for part in reversed(loc) if isinstance(part, str))  # of a list: its key
+        what, how = _PATTERNS.get(name, ("not allowed here", f"the pattern is {ctx['pattern']}"))
         meant = f"{how}; for example {slug(value, 64)}" if key == "name" and re.search(r"\w", value) else how
         return Problem(key, f"{shown(value)} is {what}", meant)
     if kind == "too_short":

@@ -68,7 +68,7 @@ def _beats(wave: Wave, clock: Clock) -> Iterator[float]:
     """1 at the frame of every beat, then falling to 0. A loop begins with the end of its last beat."""
     fall, fps = max(1.0, clock.lasting(wave.fall)), float(clock.fps)
     count = clock.end if clock.closed else clock.frames
-    every = clock.span(wave.period) / fps if wave.period else 0.0
+    every = clock.span(wave.period) / fps if wave.period != "" else 0.0
     repeats = math.ceil(count / fps / every) if every else 1
     placed = (round((t + n * every) * fps) for n in range(repeats) for t in wave.times)
     starts = sorted({frame for frame in placed if 0 <= frame < count})

@@ -78,7 +78,7 @@ def template(text: str | None) -> tuple[Template | None, list[Problem]]:
             parts.append(_field(m["field"]) if m["field"] is not None else _text(m["text"] or m["brace"]))
         except ConfigError as e:
             problems += e.problems
-    return Template(tuple(parts)), problems
+    return Template(tuple(parts)), list(dict.fromkeys(problems))
 
 
 def _text(text: str) -> str:

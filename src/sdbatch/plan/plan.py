@@ -114,7 +114,16 @@ class Outline:
         found = {note: t.id for t in reversed(prompts) for note in reversed(t.notes)}
         found |= {note: str(s) for s in self.styles for style in s.used for note in findings(style.prompt)}
         texts = {note: "negative" for text in negatives for note in findings(text, negative=True)}
-        return [(name, note) for note, name in [*reversed(found.items()), *texts.items()]]
+        return [(name, note) for note, name in [*reversed(found.items()), *texts.items()]] + list(self._repeated())
+
+    def _repeated(self) -> Iterator[tuple[str, str]]:
+        """Prompts that are the same as an earlier one, so that their jobs are left out."""
+        first: dict[tuple[str, str | None], str] = {}
+        for axis in self.axes:
+            for (prompt,) in axis.values if axis.keys == ("prompts",) else ():
+                name = first.setdefault((prompt.text, prompt.negative), prompt.id)
+                if name != prompt.id:
+                    yield prompt.id, f"the same text as {name}, so it is left out"
 
     @property
     def styles(self) -> list[Styles]:

@@ -21,12 +21,14 @@ KEY = "encoding.audio"
 
 def read(sound: Sound | None, key: str = KEY) -> Sound | None:
     """``sound`` with what its file says. Raises ConfigError."""
-    if sound is None or not sound.path:
-        return sound
+    if sound is None:
+        return None
+    if not sound.path:
+        raise ConfigError.one(key, f"{shown(sound.digest)} names no file", "write the name of a sound file")
     try:
         return hear(sound.path)
     except (OSError, ValueError) as e:  # OSError: there is no ffmpeg
-        raise ConfigError.one(key, f"{shown(sound.path)} {e}", "paths are relative to the current folder") from e
+        raise ConfigError.one(key, f"{shown(sound.path)} {e}") from e
 
 
 def on_beat(settings: Motion, sound: Sound | None) -> Motion:

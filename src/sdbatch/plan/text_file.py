@@ -39,8 +39,9 @@ def table(text: str) -> Iterator[tuple[int, list[str]]]:
     said = _SAID.fullmatch(head.strip())
     separator = said[1] if said else max(_SEPARATORS, key=head.count)
     skipped = 1 if said else 0
+    lines = io.StringIO(rest if said else text)
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
     try:
-        reader = csv.reader(io.StringIO(rest if said else text), delimiter=separator, skipinitialspace=True)
         yield from ((reader.line_num + skipped, row) for row in reader if any(row))
     except csv.Error as e:
-        raise ValueError(f"is not CSV: {e}") from e
+        raise ValueError(f"is not CSV: line {reader.line_num + skipped}: {e}") from e

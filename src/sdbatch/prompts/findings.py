@@ -21,6 +21,9 @@ _WEIGHT = re.compile(r":\s*([^\s:]{0,12})\s*$")
 _CHANGE = re.compile(r"[^:]*:(?:[^:]*:)?\s*([^\s:]{1,12})\s*$")
 _AMOUNT = re.compile(r"\{([^{}|]{1,20}?)\$\$")
 _GOOD_AMOUNT = re.compile(r"~?\d*-?\d*|~?\d*-?\d*\$\$.*", re.DOTALL)
+_ALMOST = r"[+-]?(?:nan|inf(?:inity)?|[0-9.]+e[+-]?[0-9]+)"  # numbers of programs, not of prompts
+_NO_WEIGHT = re.compile(rf"(?:\{{~?|\|)\s*({_ALMOST})\s*::", re.IGNORECASE)
+_NO_PART_WEIGHT = re.compile(rf":\s*({_ALMOST})\s*$", re.IGNORECASE)
 _OTHER_DRAWS = re.compile(r"\{[@!](?=[^{}]*\|)|__[@!](?=[\w*/-]+__)")
 _VARIABLES = re.compile(r"\$\{[\w!?=:]")
 _AND = re.compile(r"\bAND\b")
@@ -111,6 +114,8 @@ def _parts(text: str) -> Iterator[Finding]:
     ends = [*(m.start() for m in marks), len(text)]
     for start, end in zip([0, *(m.end() for m in marks)], ends, strict=True):
         part = text[start:end]
+        if marks and (found := _NO_PART_WEIGHT.search(part)):
+            yield start + found.start(1), f"{found[1]!r} is not a weight; for example write cat:1.2 AND dog"
         if marks and not part.strip():
             yield min(start, max(len(text) - 1, 0)), "this part of AND is empty"
         elif marks and any(part.count(a) != part.count(b) for a, b in ("()", "[]")):
@@ -130,6 +135,8 @@ def _patterns(text: str) -> Iterator[Finding]:
     for found in _AMOUNT.finditer(text):
         if not _GOOD_AMOUNT.fullmatch(found[1]):
             yield found.start(), f"{found[1]!r} before $$ is not a number; for example write {{2$$a|b|c}}"
+    for found in _NO_WEIGHT.finditer(text):
+        yield found.start(1), f"{found[1]!r} is not a weight; for example write {{~2::red|green}}"
     for found in _OTHER_DRAWS.finditer(text):
         yield found.start(), "only ~ (a random choice) is known here, not @ and !: these characters are plain text"
     for found in _VARIABLES.finditer(text):

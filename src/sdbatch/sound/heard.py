@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from sdbatch import ffmpeg
-from sdbatch.errors import shown
 from sdbatch.sound.beats import RATE, find
 from sdbatch.spec.sound import Sound
 
 DEMUXERS = "aac,aiff,caf,flac,matroska,mov,mp3,ogg,w64,wav"
+KINDS = "WAV, MP3, FLAC, Ogg, AAC, M4A, AIFF, CAF"
 LONGEST = 3600  # seconds
 SHORTEST = 0.1
 MAX_BYTES = 2**31
@@ -35,7 +35,8 @@ def hear(path: str) -> Sound:
         where = Path(path).expanduser()
         found = where.stat()
     except (OSError, ValueError, RuntimeError) as e:  # RuntimeError: ~ without a home
-        raise ValueError(f"cannot be read: {getattr(e, 'strerror', None) or e}") from None
+        reason = getattr(e, "strerror", None) or e
+        raise ValueError(f"cannot be read: {reason} (paths are relative to the current folder)") from None
     if not where.is_file():
         raise ValueError("is not a file")
     if found.st_size > MAX_BYTES:
@@ -70,7 +71,7 @@ def _heard(path: str, size: int, changed: int) -> tuple[str, float, tuple[float,
 
 
 def _decoded(path: str) -> bytes:
-    command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-xerror", "-cpuflags", "0", *source(path), *_SAMPLES, "-"]
+    command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-cpuflags", "0", *source(path), *_SAMPLES, "-"]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
         try:
             done = subprocess.run(  # noqa: S603  (no shell)
@@ -80,6 +81,6 @@ def _decoded(path: str) -> bytes:
             raise ValueError(f"could not be read within {ffmpeg.TIMEOUT} s") from None
         log.seek(0)
         if done.returncode:
-            raise ValueError(f"is not sound that can be read ({shown(ffmpeg.last_line(log.read(10_000)))})")
+            raise ValueError(f"is not sound that can be read ({KINDS}): {ffmpeg.last_line(log.read(10_000))}")
         out.seek(0)
         return out.read()

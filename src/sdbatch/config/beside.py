@@ -1,0 +1,50 @@
+"""Finds what an experiment file anywhere on disk names: in the working folder, else beside the experiment file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_KEYS = (("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"))
+
+
+def found_beside(data: dict[str, Any], file: Path | None) -> dict[str, Any]:
+    """``data`` of the experiment ``file``, whose paths lead beside it where the working folder has no such file."""
+    if file is None or not (folder := file.parent).parts:
+        return data
+    return _Finder(folder).experiment(data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finder:
+    folder: Path
+
+    def experiment(self, data: dict[str, Any]) -> dict[str, Any]:
+        out = data | {"prompts": self.prompts(data.get("prompts"))}
+        if isinstance(sweep := data.get("sweep"), list):
+            out["sweep"] = [self.entry(keys) if isinstance(keys, dict) else keys for keys in sweep]
+        for section, key in _KEYS:
+            if isinstance(values := data.get(section), dict) and key in values:
+                out[section] = values | {key: self.path(values[key])}
+        return out
+
+    def entry(self, keys: dict[Any, Any]) -> dict[Any, Any]:
+        """An entry of ``sweep``."""
+        found = {"prompts": self.prompts(keys["prompts"])} if "prompts" in keys else {}
+        if isinstance(sounds := keys.get("encoding.audio"), list):
+            found["encoding.audio"] = [self.path(sound) for sound in sounds]
+        return keys | found
+
+    def prompts(self, entries: Any) -> Any:
+        if not isinstance(entries, list):
+            return entries
+        return [e | {"file": self.path(e["file"])} if isinstance(e, dict) and "file" in e else e for e in entries]
+
+    def path(self, path: Any) -> Any:
+        try:
+            if isinstance(path, str) and path and not Path(path).exists() and (self.folder / path).exists():
+                return str(self.folder / path)  # an absolute path stays itself
+        except (OSError, ValueError):  # validation says that it is no path
+            pass
+        return path
