@@ -175,7 +175,7 @@ PROMPTS = [
         "sweep[0].styles.file",
         "cannot be swept because it changes the prompts (use",
     ),
-    ({"studio": {"hosts": [""]}}, "studio.hosts[0]", "'' is not allowed here (the pattern is"),
+    ({"studio": {"hosts": [""]}}, "studio.hosts[0]", "'' is not a name of a machine"),
     ({"sweep": [{"wildcards.seed": [1]}]}, "sweep[0].wildcards.seed", "cannot be swept because it changes the prompts"),
     ({"prompts": ["a"], "styles": {"use": [1]}}, "styles.use[0]", "1 is not text"),
     ({"prompts": ["{" + "a|b" * 5000 + "}" * 3 + "{a|b}" * 9]}, "prompts[0]", "more than 10,000 variants"),
