@@ -30,6 +30,9 @@ class SheetSettings(Section):
     across: Names | None = Field(None, description="axes of the columns; null: chosen automatically")
     down: Names | None = Field(None, description="axes of the rows; null: those that are not columns")
     where: Names = Field((), description="only these values: [sampling.guidance=2|4, prompts=torii]")
+    font: FilePath | None = Field(
+        None, description="font file of the labels; null: the shipped one, or one of the system for other scripts"
+    )
     limit: int = Field(400, ge=1, le=10_000, description="largest number of pictures on a sheet")
 
 

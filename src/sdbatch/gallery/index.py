@@ -12,10 +12,10 @@ from sdbatch.config.experiment import Sampling
 from sdbatch.config.model import ModelSettings
 from sdbatch.gallery import command, table
 from sdbatch.plan.axes import Axis, label
+from sdbatch.plan.prompt_names import told_apart, words
 from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.file_names import PNG
 from sdbatch.spec.jobs import Job, Video, plan_digest
-from sdbatch.spec.ranges import slug
 from sdbatch.store.plan_file import Plan
 from sdbatch.version import __version__
 
@@ -63,7 +63,7 @@ class PlanIndex:
 
     def plan(self, name: str) -> dict[str, Any]:
         single = self._models.get(self._first) if len(self._models) == 1 else None
-        names = {n: words for n, words in self._words.items() if words}
+        names = told_apart({n: found for n, found in self._words.items() if found})
         axes = [
             {"keys": keys, "title": joined(map(title, keys)), "values": list(map(joined, values))}
             | ({"names": names} if keys == ("prompts",) and names else {})
@@ -90,7 +90,7 @@ class PlanIndex:
             parts = tuple(labels.get(key, "") for key in keys)
             out.append(values.setdefault(parts, len(values)))
             if keys == ("prompts",) and out[-1] not in self._words:
-                self._words[out[-1]] = _words(parts[0], job.shot.prompt)
+                self._words[out[-1]] = words(parts[0], job.shot.prompt)
         return out
 
 
@@ -148,13 +148,6 @@ def _video(job: Job, video: Video) -> dict[str, Any]:
     frames, rate = motion.played(job)
     element = CODECS[video.encoding.codec].element
     return {"frames": frames, "seconds": round(float(frames / rate), 2), "element": element, "poster": PNG}
-
-
-def _words(label: str, prompt: str) -> str:
-    """The beginning of a prompt whose label was made of it (and numbered where several are alike); else nothing."""
-    made, line = slug(prompt, 24), " ".join(prompt.split())
-    number = label.removeprefix(made).removeprefix("-")
-    return line[:80] + "…" * (len(line) > 80) if label.startswith(made) and (not number or number.isdigit()) else ""
 
 
 def _labels(plan: Plan) -> list[str]:

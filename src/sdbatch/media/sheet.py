@@ -11,7 +11,8 @@ from itertools import accumulate
 import numpy as np
 from PIL import Image, ImageDraw
 
-from sdbatch.media.text_layout import Font, block, fit, font
+from sdbatch.media.fonts import SHIPPED, Face, Font
+from sdbatch.media.text_layout import block, fit
 from sdbatch.spec.renderer import Pixels
 
 MAX_CELLS = 10_000
@@ -39,6 +40,7 @@ class _Grid:
     rows: list[str]
     side: int
     captions: list[str]
+    face: Face
     usual: Size = field(init=False)  # of a field without a picture
     under: int = field(init=False)  # height of the captions, two lines at most
 
@@ -64,29 +66,32 @@ class _Grid:
 
     @property
     def letters(self) -> Font:
-        return font(15 if self.side >= 128 else 12)
+        return self.face.at(14 if self.side >= 128 else 11)
 
 
-def sheet(cells: Sequence[Cell], columns: Sequence[str], rows: Sequence[str], title: str) -> Pixels:
+def sheet(
+    cells: Sequence[Cell], columns: Sequence[str], rows: Sequence[str], title: str, face: Face = SHIPPED
+) -> Pixels:
     """The cells (row after row) under their column and beside their row labels, as (height, width, 3) uint8.
 
     No labels on one side mean one column or row there. Memory holds one whole picture at a time. ValueError for more
     than 10,000 cells or more cells than fields; a cell whose loading fails with ValueError shows that message.
     """
-    columns, rows = list(columns) or [""], list(rows) or [""]
+    columns, rows = list(map(face.shown, columns)) or [""], list(map(face.shown, rows)) or [""]
     count = len(columns) * len(rows)
     if not len(cells) <= count <= MAX_CELLS:
         raise ValueError(f"{len(cells)} cells in {len(columns)} x {len(rows)} fields; at most {MAX_CELLS:,} fit")
     side = max(64, min(320, 3600 // len(columns), math.isqrt(40_000_000 // count)))
-    grid = _Grid([_thumb(cell, side) for cell in cells], columns, rows, side, [cell.caption for cell in cells])
-    return np.asarray(_draw(grid, title))
+    captions = [face.shown(cell.caption) for cell in cells]
+    grid = _Grid([_thumb(cell, side) for cell in cells], columns, rows, side, captions, face)
+    return np.asarray(_draw(grid, face.shown(title)))
 
 
-def wrapped(cells: Sequence[Cell], labels: Sequence[str], title: str) -> Pixels:
+def wrapped(cells: Sequence[Cell], labels: Sequence[str], title: str, face: Face = SHIPPED) -> Pixels:
     """The cells in as many rows as give a landscape format, each with its label under it; arguments as in ``sheet``."""
     count = math.ceil(math.sqrt(LANDSCAPE * len(cells)))
     captioned = [replace(cell, caption=label) for cell, label in zip(cells, labels, strict=True)]
-    return sheet(captioned, [""] * count, [""] * math.ceil(len(cells) / count), title)
+    return sheet(captioned, [""] * count, [""] * math.ceil(len(cells) / count), title, face)
 
 
 def _thumb(cell: Cell, side: int) -> Image.Image | str:
@@ -101,7 +106,7 @@ def _thumb(cell: Cell, side: int) -> Image.Image | str:
 
 
 def _draw(grid: _Grid, title: str) -> Image.Image:
-    head, small = font(26), grid.letters
+    head, small = grid.face.at(24), grid.letters
     widths, heights = grid.widths(small), grid.heights()
     above = [block(text, small, width, 3) for text, width in zip(grid.columns, widths, strict=True)]
     beside = [block(text, small, 200, max(1, h // 20)) for text, h in zip(grid.rows, heights, strict=True)]
@@ -131,7 +136,7 @@ def _draw(grid: _Grid, title: str) -> Image.Image:
         under = (lefts[column] + widths[column] / 2, tops[row] + room + 6)
         pen.multiline_text(under, caption.text, fill=INK, font=small, anchor="ma", align="center")
         if isinstance(thumb, str):
-            _missing(pen, at, (width, height), thumb)
+            _missing(pen, at, (width, height), grid.face.shown(thumb), grid.face)
         else:
             image.paste(thumb, at)
     return image
@@ -141,7 +146,7 @@ def _starts(first: int, lengths: Iterable[int]) -> list[int]:
     return list(accumulate((length + GAP for length in lengths), initial=first))[:-1]
 
 
-def _missing(pen: ImageDraw.ImageDraw, at: Size, size: Size, reason: str) -> None:
+def _missing(pen: ImageDraw.ImageDraw, at: Size, size: Size, reason: str, face: Face) -> None:
     """Draw an empty cell; with a reason, crossed out with the reason in the middle."""
     (x, y), (width, height) = at, size
     right, bottom = x + width - 1, y + height - 1
@@ -151,7 +156,7 @@ def _missing(pen: ImageDraw.ImageDraw, at: Size, size: Size, reason: str) -> Non
     pen.rectangle((x, y, right, bottom), outline=RED)
     pen.line((x, y, right, bottom), fill=RED)
     pen.line((x, bottom, right, y), fill=RED)
-    letters = font(13 if width >= 128 else 10)
+    letters = face.at(12 if width >= 128 else 10)
     words = block(reason, letters, max(20, width - 24), max(1, (height - 24) // 16))
     middle = (x + width / 2, y + height / 2)
     box = pen.multiline_textbbox(middle, words.text, font=letters, anchor="mm", align="center")

@@ -1,19 +1,10 @@
-"""Text layout: wraps and shortens text to fit a box, with Pillow's built-in font.
-
-That font has ASCII and a few signs. Accents are left out; what else it lacks (桜) is written as its number (\\u685c)
-instead of as an empty box: the same on every machine.
-"""
+"""Text layout: wraps and shortens text to fit a box."""
 
 from __future__ import annotations
 
-import unicodedata
-from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from PIL.ImageFont import FreeTypeFont, load_default
-
-Font = FreeTypeFont
-SIMPLER = str.maketrans({"×": "x", "–": "-", "—": "-", "→": "->", "ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
+from sdbatch.media.fonts import Font
 
 
 class Block(NamedTuple):
@@ -24,33 +15,10 @@ class Block(NamedTuple):
     height: int
 
 
-@lru_cache(maxsize=16)
-def font(size: int) -> Font:
-    """Pillow's own scalable font, ``size`` pixels high."""
-    return cast(FreeTypeFont, load_default(size))
-
-
 def fit(text: str, limit: int) -> str:
     """One line of at most ``limit`` printable characters, with an ellipsis if it is shortened."""
-    line = " ".join("".join(map(_drawn, text[: 4 * limit])).split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
     return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1].rstrip() + "…"
-
-
-@lru_cache(maxsize=4096)
-def _drawn(letter: str) -> str:
-    """``letter`` as the font can write it."""
-    if not letter.isprintable():
-        return " "
-    if letter.isascii() or _has(letter):
-        return letter
-    plain = letter.translate(SIMPLER) if ord(letter) in SIMPLER else unicodedata.normalize("NFKD", letter)
-    bare = "".join(c for c in plain if not unicodedata.combining(c))
-    return bare if bare.isascii() else letter.encode("ascii", "backslashreplace").decode()
-
-
-def _has(letter: str) -> bool:
-    missing, found = (font(20).getmask(c) for c in ("\U0010fffe", letter))
-    return bytes(found) != bytes(missing)
 
 
 def block(text: str, letters: Font, width: int, lines: int) -> Block:

@@ -13,8 +13,10 @@ from sdbatch import files
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.tasks import SheetSettings
 from sdbatch.errors import ConfigError, StoreError, nearest
-from sdbatch.media import pdf, png, video_reader
+from sdbatch.media import fonts, pdf, png, video_reader
+from sdbatch.media.fonts import Face
 from sdbatch.media.sheet import LANDSCAPE, Cell, sheet, wrapped
+from sdbatch.plan.prompt_names import told_apart, words
 from sdbatch.spec.file_names import is_picture
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Pixels
@@ -51,12 +53,32 @@ def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels
     across, down = _sides(settings, axes)
     grid = {(_at(job, down), _at(job, across)): _cell(job, store, ledger) for job in jobs}
     rows, columns = ordered((r for r, _ in grid), down, axes), ordered((c for _, c in grid), across, axes)
-    names, labels = [_named(across, c) for c in columns], [_named(down, r) for r in rows]
+    texts = _words(jobs)
+    names, labels = [_named(across, c, texts) for c in columns], [_named(down, r, texts) for r in rows]
+    face = _face([*names, *labels], settings)
     sides = [f"{', '.join(names)} {where}" for names, where in ((across, "across"), (down, "down")) if names]
     title = f"{name}: {', '.join(sides)}" if sides else name
     if len(rows) == 1 and len(columns) > MAX_ROW and settings.across is None:
-        return wrapped([grid[rows[0], c] for c in columns], names, f"{name}: {', '.join(across)}")
-    return sheet([grid.get((r, c), Cell()) for r in rows for c in columns], names, labels, title)
+        return wrapped([grid[rows[0], c] for c in columns], names, f"{name}: {', '.join(across)}", face)
+    return sheet([grid.get((r, c), Cell()) for r in rows for c in columns], names, labels, title, face)
+
+
+def _words(jobs: Iterable[Job]) -> dict[str, str]:
+    """The words of the prompts whose labels were made of them, by label."""
+    prompts = {dict(job.labels).get("prompts", ""): job.shot.prompt for job in jobs}
+    return told_apart({name: found for name, prompt in prompts.items() if (found := words(name, prompt))})
+
+
+def _face(texts: Sequence[str], settings: SheetSettings) -> Face:
+    """The font of the labels. Says which letters no font has. Raises ConfigError."""
+    try:
+        face = fonts.choose(texts, settings.font and str(Path(settings.font).expanduser()))
+    except OSError as e:
+        text = f"{settings.font!r} cannot be read as a font ({e.strerror or e})"
+        raise ConfigError.one("sheet.font", text, "name a .ttf, .otf or .ttc file") from e
+    if missing := face.lacks(texts):
+        say(f"no font here has {missing[:20]}: they are drawn as boxes; set sheet.font=FILE", stderr=True)
+    return face
 
 
 def ordered(
@@ -72,10 +94,11 @@ def _at(job: Job, axes: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels[axis] for axis in axes)
 
 
-def _named(axes: Sequence[str], values: Sequence[str]) -> str:
+def _named(axes: Sequence[str], values: Sequence[str], words: Mapping[str, str]) -> str:
     """The label of a column or row. With several axes, numbers get their axis's name: guidance 2 · seed 0."""
     short = (TITLES.get(a, a.rpartition(".")[2]) for a in axes)
     several = len(axes) > 1
+    values = [words.get(v, v) if a == "prompts" else v for a, v in zip(axes, values, strict=True)]
     names = [
         f"{s} {v}" if several and NUMBER.fullmatch(v) else v or "(empty)" for s, v in zip(short, values, strict=True)
     ]
