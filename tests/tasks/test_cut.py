@@ -55,6 +55,18 @@ def test_the_videos_of_a_plan_are_rendered_and_joined(folder: Folder) -> None:
     assert sorted(p.name for p in faded.parent.iterdir()) == ["faded.json", "faded.mp4", "little.json", "little.mp4"]
 
 
+def test_scenes_of_a_sweep(folder: Folder) -> None:
+    """Prompts that only the sweep names are the experiment's as well."""
+    scenes = [{"prompts": ["a sea", "a boat"], "motion.phrase": ["{t:.1f}", "at {t:.1f}"]}]
+    more = FILM | {"prompts": [], "sweep": scenes}
+    assert folder.run(**more, task="cut") == 0
+    assert "(2 videos, 12 frames, 1.50 s)" in folder.out
+    assert folder.run(**more, task="verify", verify={"sample": 0}) == 0
+    assert "2 of 2 jobs recorded" in folder.out
+    assert folder.run(**more, task="prune") == 0
+    assert "nothing to remove" in folder.out
+
+
 def _records(folder: Folder) -> list[Any]:
     return list(folder.store.ledger().records())
 

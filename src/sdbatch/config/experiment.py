@@ -217,6 +217,11 @@ class Experiment(Section):
         return Path(self.output.folder).expanduser() / self.name
 
     @property
+    def has_prompts(self) -> bool:
+        """Whether it names prompts, itself or in its sweep; else tasks take the plan that its folder keeps."""
+        return bool(self.prompts) or any("prompts" in entry for entry in self.sweep)
+
+    @property
     def run_folder(self) -> Path:
         """The folder of progress, timings and previews: everything that depends on the time and place of a run."""
         return Path("runs") / self.name

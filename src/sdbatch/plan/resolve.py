@@ -48,7 +48,7 @@ def resolve(experiment: Experiment) -> Resolved:
     except ConfigError as e:
         problems += e.problems
     try:
-        if experiment.prompts or not any("prompts" in entry for entry in experiment.sweep):
+        if experiment.prompts or not experiment.has_prompts:
             prompts = read_prompts(experiment.prompts, "prompts", experiment.wildcards, styles)
     except ConfigError as e:
         problems += e.problems

@@ -99,7 +99,7 @@ class Workspace:
             experiment = checked(merged(base, data))
         except ConfigError as e:
             raise ConfigError([*problems, *e.problems]) from e
-        if not experiment.prompts and not any("prompts" in entry for entry in experiment.sweep):
+        if not experiment.has_prompts:
             problems.append(Problem("prompts", "is empty", "write what the picture shows"))
         if form.kind == "film" and experiment.motion.mode == "still":
             problems.append(Problem("motion.mode", "is still, so there is no film", "choose zoom"))

@@ -49,7 +49,7 @@ class Scene:
 def run(experiment: Experiment) -> int:
     """Render what is missing, then cut; the exit code."""
     encoding = _encoding(experiment)
-    if experiment.prompts:
+    if experiment.has_prompts:
         work = workload(experiment)
         if not experiment.cut.videos and not any(work.plan[i].video for i in range(len(work.plan))):
             raise ConfigError.one(KEY, "the plan has no videos", "give the experiment a motion")

@@ -29,7 +29,7 @@ MAX_TOGETHER = 20_000  # jobs of several plans; making them takes a second
 
 def plan(experiment: Experiment, store: Store) -> Plan | JobList:
     """The experiment's plan; without prompts, the one stored in its folder. Raises ConfigError."""
-    if experiment.prompts:
+    if experiment.has_prompts:
         return make_plan(resolve(experiment))
     if not store.plan.is_file():
         raise ConfigError.one("prompts", "is empty", f"and {store.plan} does not exist")

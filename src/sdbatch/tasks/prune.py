@@ -51,10 +51,10 @@ class Unwanted:
 def run(experiment: Experiment) -> int:
     """List what no stored plan needs; remove it with ``prune.apply``."""
     store, settings = Store(experiment.folder), experiment.prune
-    if not experiment.prompts and not store.root.is_dir():
+    if not experiment.has_prompts and not store.root.is_dir():
         names = [p.name for p in store.root.parent.glob("*/")]
         raise ConfigError.one("name", f"{store.root} does not exist", nearest(experiment.name, names))
-    plan = kept_plan.plan(experiment, store) if experiment.prompts else None
+    plan = kept_plan.plan(experiment, store) if experiment.has_prompts else None
     found = unwanted(store, plan, settings)
     if settings.apply and found:
         remove(store, plan, found, settings)

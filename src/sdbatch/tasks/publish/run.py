@@ -52,7 +52,7 @@ def _verified(experiment: Experiment) -> Published:
     """The results, checked and a sample of them rendered again. Raises ConfigError, StoreError, Interrupted."""
     store, console = Store(experiment.folder), open_console(stderr=True)
     plan = kept_plan.plan(experiment, store)
-    sources = tuple(located(experiment)) if experiment.prompts else rerender.sources_of(plan, experiment)
+    sources = tuple(located(experiment)) if experiment.has_prompts else rerender.sources_of(plan, experiment)
     settings = VerifySettings(sample=experiment.publish.sample)
     checked = experiment.model_copy(update={"verify": settings})
     found = verify(Case(plan, range(len(plan)), store, sources, checked), lambda: open_progress(console))

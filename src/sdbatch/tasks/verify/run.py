@@ -21,7 +21,7 @@ def run(experiment: Experiment) -> int:
     """Verify the experiment, without prompts the plan that is stored in its folder; the exit code."""
     store, console = Store(experiment.folder), open_console(stderr=True)
     plan: Plan = kept_plan.plan(experiment, store)
-    named = experiment.prompts or not len(plan)
+    named = experiment.has_prompts or not len(plan)
     sources = tuple(located(experiment)) if named else rerender.sources_of(plan, experiment)
     ledger = store.ledger()
     if experiment.plan.earlier and experiment.shard.count == 1 and any(job_id in ledger for job_id in plan.ids):
