@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from typing import Any
 
 from sdbatch.config.keys import LISTS, SWEEPABLE
@@ -36,7 +37,7 @@ class _Field:
     def text(self, job: Job) -> str:
         value = _get(self.name)(job)
         number = not isinstance(value, bool) and isinstance(value, int | float)
-        text = _ascii(_shown(self.name, value), number)
+        text = str(value) if isinstance(value, int) else _ascii(_shown(self.name, value), number)
         if self.width:
             text = text.zfill(self.width) if number else text[: self.width].rstrip("-")
         return text[:VALUE]
@@ -99,6 +100,7 @@ def _field(text: str) -> _Field:
     return _Field(name, int(found["width"] or 0))
 
 
+@lru_cache(maxsize=4096)  # neighbouring jobs share most values
 def _ascii(text: str, number: bool) -> str:
     """``text`` in safe characters. The sign of a number is kept."""
     plain = unicodedata.normalize("NFKD", text[:400]).encode("ascii", "ignore").decode()
@@ -129,9 +131,15 @@ def _sweep(job: Job) -> str:
 def _pairs(job: Job) -> Iterator[str]:
     for key, _ in job.labels:
         if key not in LISTS:
-            yield f"{key.rpartition('.')[2]}-{_shown(key, _get(key)(job))}"
+            yield _pair(key, _get(key)(job))
 
 
+@lru_cache(maxsize=4096, typed=True)
+def _pair(key: str, value: Any) -> str:
+    return f"{key.rpartition('.')[2]}-{_shown(key, value)}"
+
+
+@cache
 def _get(name: str) -> Callable[[Job], Any]:
     """What gives the value of a field."""
     if name in _OWN:

@@ -50,7 +50,8 @@ def compared(job: Job, before: Held, again: Held) -> Finding:
         if distance.equal:
             distance = replace(distance, why="its shots differ, or their digest in the manifest was changed")
     status = Status.EQUAL if distance.equal else Status.DIFFERS if new.profile == record.profile else Status.OTHER
-    note = "equal pixels; the metadata differs" if distance.equal else str(distance)
+    other = "metadata or the sound" if job.video and job.video.encoding.audio else "metadata"
+    note = f"equal pixels; the {other} differs" if distance.equal else str(distance)
     return Finding(record.id, record.path, status, record.profile, note, distance)
 
 
