@@ -1,4 +1,4 @@
-"""Finds what an experiment file anywhere on disk names: in the working folder, else beside the experiment file."""
+"""Finds what an experiment names: in the working folder, else beside its file, or with the shipped experiments."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Any
 _KEYS = (("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"))
 
 
-def found_beside(data: dict[str, Any], file: Path | None) -> dict[str, Any]:
-    """``data`` of the experiment ``file``, whose paths lead beside it where the working folder has no such file."""
-    if file is None or not (folder := file.parent).parts:
-        return data
+def found_beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """``data`` of an experiment, whose paths lead into ``folder`` where the working folder has no such file."""
     return _Finder(folder).experiment(data)
 
 

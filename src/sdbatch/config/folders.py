@@ -22,6 +22,11 @@ def conf_dir() -> Path:
     return shipped if (shipped / "config.yaml").is_file() else _PACKAGE.parents[1] / "conf"
 
 
+def folder_of(file: Path | None) -> Path:
+    """Where the files that an experiment names may be: beside its ``file``; None: one of the shipped experiments."""
+    return conf_dir() / "experiment" if file is None else file.parent
+
+
 def own_folder(config_dir: str | None) -> str:
     """The user's ``conf``, if it is in the working folder and --config-dir does not name another; else empty.
 

@@ -32,6 +32,7 @@ from sdbatch.config.folders import (
     OWN_FOLDER,
     conf_dir,
     copy_experiment,
+    folder_of,
     groups_in,
     own_folder,
     written_name,
@@ -87,7 +88,7 @@ def compose(arguments: list[str], task: Run) -> list[int]:
                 written = _written(arguments)
 
                 def read() -> Composed:
-                    data = found_beside(_plain_data(cfg), file)
+                    data = found_beside(_plain_data(cfg), folder_of(file))
                     return Composed(data, _given_keys(), _hidden_files(), own, written)
 
                 code = task(read, name)
@@ -187,7 +188,7 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
                 arguments = [*_file(file, stack), *arguments]
             stack.enter_context(_own_hydra())
             stack.enter_context(hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"))
-            data = found_beside(_plain_data(hydra.compose("config", arguments)), file)
+            data = found_beside(_plain_data(hydra.compose("config", arguments)), folder_of(file))
         return Composed(data, _keys_of(list(overrides)), (), written=_written(overrides))
     except Exception as error:
         if problems := list(_problems(error)):
