@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -46,6 +47,19 @@ def test_every_task_finds_the_sound_in_the_folder(folder: Folder) -> None:
     (folder.store.root / "sounds/0123").write_bytes(b"x")
     assert folder.run(**alone, task="prune", prune={"apply": True}) == 0
     assert list(folder.store.root.glob("sounds/*")) == [kept]
+
+
+def test_a_full_disk_is_named(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    clicks(folder.root / "beat.wav")
+    more: dict[str, Any] = {"motion": ZOOM, "encoding": {"audio": "beat.wav"}, "prompts": ["a sea"], "seeds": [1]}
+    with monkeypatch.context() as patched:
+        patched.setattr("sdbatch.runner.outputs.shutil.copyfile", full)
+        assert folder.run(**more) == 1
+    assert "no space left on the disk" in folder.out
+    assert folder.run(**more) == 0
 
 
 def test_a_sound_that_changes_during_a_run_fails_its_video(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

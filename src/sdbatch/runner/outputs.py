@@ -139,6 +139,8 @@ class Outputs:
                 self._context.worker.publish(part, path)
             except FileNotFoundError:
                 raise RenderError(f"the sound {audio.digest} is missing; set encoding.audio to its file") from None
+            except OSError as e:
+                raise files.store_error(e, path) from e
             finally:
                 files.remove(part)
         return path
