@@ -38,8 +38,11 @@ class Resolved:
     locate: Locator = field(default_factory=Locator)
 
 
-def resolve(experiment: Experiment) -> Resolved:
-    """Read the prompt files and locate the weights. Raises ConfigError with every mistake found."""
+def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Resolved:
+    """Read the prompt files and locate the weights. Raises ConfigError with every mistake found.
+
+    ``texts``: the experiment's prompts, if they have been read already.
+    """
     problems: list[Problem] = []
     prompts: tuple[Text, ...] = ()
     styles = Styles()
@@ -48,7 +51,9 @@ def resolve(experiment: Experiment) -> Resolved:
     except ConfigError as e:
         problems += e.problems
     try:
-        if experiment.prompts or not experiment.has_prompts:
+        if texts is not None:
+            prompts = texts
+        elif experiment.prompts or not experiment.has_prompts:
             prompts = read_prompts(experiment.prompts, "prompts", experiment.wildcards, styles)
     except ConfigError as e:
         problems += e.problems

@@ -14,14 +14,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from sdbatch.errors import StoreError
-from sdbatch.media.metadata import loads
 from sdbatch.studio import files
 from sdbatch.studio.events import TooMany
-from sdbatch.studio.finals import Wanted
-from sdbatch.studio.form import Form
+from sdbatch.studio.form import Form, Opened, Wanted
 from sdbatch.studio.guard import App, Guard, Refused, Rules
 from sdbatch.studio.queue import Conflict
-from sdbatch.studio.studio import Opened, Studio
+from sdbatch.studio.studio import Studio
 
 M = TypeVar("M", bound=BaseModel)
 Endpoint = Callable[[Request], Any]
@@ -148,6 +146,8 @@ def _posting(model: type[M], call: Callable[[M], dict[str, Any]]) -> Endpoint:
 
 async def _json(request: Request) -> dict[str, Any]:
     """The body, which must be a JSON object."""
+    from sdbatch.media.metadata import loads
+
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Refused(415, "send application/json")
     try:

@@ -11,17 +11,19 @@ import numpy as np
 
 from sdbatch import motion
 from sdbatch.config.experiment import Experiment
-from sdbatch.errors import ConfigError, Problem
+from sdbatch.errors import ConfigError
 from sdbatch.plan.plan import Outline, Plan
+from sdbatch.plan.prompt_files import Text
 from sdbatch.plan.resolve import Resolved, resolve
 from sdbatch.runner import estimate
 from sdbatch.spec.cost import cost
 from sdbatch.store import State, Store
-from sdbatch.studio.form import Form, field_of
+from sdbatch.studio.form import Form, problems
 from sdbatch.studio.workspace import Draft, Workspace
 from sdbatch.tasks.plan_report import duration, text_warnings
 
 MAX_TIMINGS = 50  # files of earlier runs that are read
+REMEMBERED = 30.0  # seconds for which the prompts of the latest form are kept
 FRESH = 5.0  # seconds for which the speed of earlier runs is remembered
 
 
@@ -47,10 +49,12 @@ class Checks:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._texts: tuple[float, Any, tuple[Text, ...]] = (0.0, None, ())
         self._speeds: dict[str, tuple[float, float | None]] = {}
 
-    def check(self, form: Form, limits: Limits = TYPING) -> dict[str, Any]:
-        """The answer for the page."""
+    def check(self, form: Form, patient: bool = False) -> dict[str, Any]:
+        """The answer for the page. ``patient``: the user has stopped typing, so it may take seconds."""
+        limits = PATIENT if patient else TYPING
         try:
             draft = self._workspace.draft(form)
             found = self._report(draft, limits)
@@ -60,7 +64,7 @@ class Checks:
 
     def _report(self, draft: Draft, limits: Limits) -> dict[str, Any]:
         try:
-            resolved = resolve(draft.experiment)
+            resolved = self._resolved(draft.experiment)
             outline = Outline(resolved)
         except ConfigError as e:
             raise ConfigError(map(draft.settings.shown, e.problems)) from e
@@ -82,6 +86,15 @@ class Checks:
             "warnings": text_warnings(outline) if len(resolved.prompts) <= limits.texts else [],
         } | (states or {})
 
+    def _resolved(self, experiment: Experiment) -> Resolved:
+        """Thousands of prompts are not read again at every key; rendering reads them in any case."""
+        key, (at, before, texts) = (experiment.prompts, experiment.wildcards, experiment.styles), self._texts
+        if texts and before == key and time.monotonic() - at < REMEMBERED:
+            return resolve(experiment, texts)
+        resolved = resolve(experiment)
+        self._texts = time.monotonic(), key, resolved.prompts
+        return resolved
+
     def _seconds(self, outline: Outline, todo: int, sample: int, resolved: Resolved) -> float | None:
         speed = self._speed(resolved.source.model.weights)
         if speed is None or not todo:
@@ -98,18 +111,6 @@ class Checks:
             speed = next((s for s in found if s is not None), None)
             self._speeds[weights] = (time.monotonic(), speed)
         return speed
-
-
-def problems(error: ConfigError) -> list[dict[str, str]]:
-    """The mistakes as the page shows them, beside their fields."""
-    return [{"key": field_of(p.key), "text": _beside(p), "full": str(p)} for p in error.problems]
-
-
-def _beside(problem: Problem) -> str:
-    """The message beside its field; the part of the field that it is about is named."""
-    field = field_of(problem.key)
-    inner = problem.key.removeprefix(field).lstrip(".")
-    return str(Problem(inner if field else problem.key, problem.message, problem.hint))
 
 
 def _nothing(form: Form) -> dict[str, Any]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sdbatch.config.experiment import Experiment, schema
 from sdbatch.config.folders import conf_dir
 from sdbatch.config.keys import SWEEPABLE
+from sdbatch.config.model import ModelSettings
 from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.config.yaml_reader import load
 from sdbatch.motion import MODES
@@ -184,12 +186,36 @@ def models() -> list[dict[str, Any]]:
     return sorted(found, key=lambda m: list(MODEL_KINDS).index(m["kind"]))
 
 
+@cache
+def _model_data() -> dict[str, dict[str, Any]]:
+    usual = ModelSettings().model_dump(mode="json")
+    return {about["name"]: usual | data for about, data in _group("model")}
+
+
+def model_named(wanted: Mapping[str, Any]) -> str:
+    """The file of conf/model that says ``wanted``, else one of its kind."""
+    names = [str(m["name"]) for m in models()]
+    exact = [n for n in names if _model_data()[n] == wanted]
+    return (exact + [n for n in names if _model_data()[n]["kind"] == wanted.get("kind")] + names)[0]
+
+
+def model_value(model: str, key: str) -> Any:
+    """What a file of conf/model says for a key; None if it says nothing."""
+    section, _, name = key.partition(".")
+    return _model_data()[model].get(name) if section == "model" else None
+
+
 def _presets(group: str) -> list[dict[str, Any]]:
-    return [{**about, "fields": _dotted(data)} for about, data in _group(group)]
+    return [{**about, "fields": dotted(data)} for about, data in _group(group)]
 
 
-def _dotted(data: dict[str, Any]) -> dict[str, Any]:
-    return {f"{section}.{key}": value for section, keys in data.items() for key, value in keys.items()}
+def dotted(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested keys as dotted ones, down to those that are fields."""
+    out: dict[str, Any] = {}
+    for key, value in data.items():
+        inner = isinstance(value, Mapping) and key not in fields()
+        out |= {f"{key}.{k}": v for k, v in value.items()} if inner else {key: value}
+    return out
 
 
 def _group(group: str) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
@@ -197,6 +223,14 @@ def _group(group: str) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
     for path in sorted((conf_dir() / group).glob("*.yaml")):
         text = path.read_text("utf-8")
         yield {"name": path.stem, "about": comment(text)}, load(text) or {}
+
+
+def about(path: Path) -> str:
+    """The first comment of a YAML file; empty if it cannot be read."""
+    try:
+        return comment(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return ""
 
 
 def comment(text: str) -> str:

@@ -13,10 +13,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdbatch.studio.queue import MAX_FAILURES, Entry, Queue
-from sdbatch.workers.process import Process
+
+if TYPE_CHECKING:
+    from sdbatch.workers.process import Process
 
 COMMAND = (sys.executable, "-m", "sdbatch", "--studio-renderer")
 GRACE = 15.0  # seconds for the picture in flight after a cancel or at the end; then the process is killed
@@ -36,6 +38,8 @@ class Dispatcher:
         self._lines: deque[str] = deque(maxlen=LINES)
         self._deadline: float | None = None
         self._stopping = False
+        self._orders = 0
+        self._order = ""
         self.progress: dict[str, Any] | None = None
         self.renderer: dict[str, str] = {"state": "off", "model": "", "about": "", "message": ""}
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
@@ -53,7 +57,7 @@ class Dispatcher:
             if entry.state == "waiting":
                 self._queue.set(entry, "cancelled")
             elif entry is self._entry and self._process is not None and self._deadline is None:
-                self._process.order({"cancel": entry.id})
+                self._process.order({"cancel": self._order})
                 self._deadline = time.monotonic() + GRACE
 
     def stop(self) -> None:
@@ -84,7 +88,11 @@ class Dispatcher:
             self._deadline = time.monotonic() + GRACE
 
     def _begin(self, entry: Entry) -> None:
-        order = {"render": entry.file, "id": entry.id}
+        from sdbatch.workers.process import Process  # here: the form needs none of it
+
+        self._orders += 1
+        self._order = f"{entry.id}-{self._orders}"  # an entry can be rendered several times
+        order = {"render": entry.file, "id": self._order}
         if self._process is None:
             self._lines.clear()
             self._set("starting")
@@ -141,9 +149,9 @@ class Dispatcher:
                 entry.failures.append({"id": job_id, "error": error[:500]})
         self._notify()
 
-    def _on_ended(self, entry_id: str, error: str, counts: dict[str, Any]) -> None:
+    def _on_ended(self, order: str, error: str, counts: dict[str, Any]) -> None:
         entry = self._entry
-        if entry is None or entry.id != entry_id:
+        if entry is None or order != self._order:
             return
         if counts:
             entry.jobs, entry.done, entry.failed = counts["jobs"], counts["done"], counts["failed"]

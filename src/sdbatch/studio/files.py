@@ -12,11 +12,8 @@ from pathlib import Path
 
 from starlette.responses import FileResponse, Response
 
-from sdbatch.gallery import page
-from sdbatch.media.metadata import loads
-
 STATIC = Path(__file__).parent / "static"
-SHARED = {name: Path(page.__file__).parent / "static" / name for name in ("gallery.css", "shared.js")}
+SHARED = {name: Path(__file__).parents[1] / "gallery" / "static" / name for name in ("gallery.css", "shared.js")}
 STATIC_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -57,6 +54,8 @@ def gallery(outputs: Path, name: str, path: str, download: bool) -> Response:
     if not _NAME.fullmatch(name) or not all(map(_PART.fullmatch, parts)):
         return missing()
     if path == "index.html":
+        from sdbatch.gallery import page  # here, as in ``studio``: the form is there sooner
+
         return Response(page.html(name), media_type="text/html") if (outputs / name).is_dir() else missing()
     root = (outputs / name).resolve()
     file = (root / path).resolve()  # links are followed, and must stay inside
@@ -77,6 +76,8 @@ def _data_script(file: Path) -> Response:
     m = _SCRIPT.fullmatch(file.read_bytes())
     if m is None:
         return missing()
+    from sdbatch.media.metadata import loads
+
     try:
         data = json.dumps(loads(m[2]), separators=(",", ":"))
     except ValueError:

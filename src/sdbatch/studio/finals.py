@@ -6,32 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.tasks import FinalSettings
 from sdbatch.errors import ConfigError
 from sdbatch.files import atomic, store_errors
 from sdbatch.studio import yaml_text
 from sdbatch.studio.describe import fields
-from sdbatch.studio.form import read
+from sdbatch.studio.form import Wanted, read
 from sdbatch.studio.imports import Imports
 from sdbatch.studio.workspace import Workspace, command, is_free
 from sdbatch.tasks.dispatch import checked, merged
 from sdbatch.tasks.workload import workload
 
 MAX_NUMBER = 1000  # of finals of one experiment
-
-
-class Wanted(BaseModel):
-    """Which jobs of which experiment, and the changed keys."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
-    jobs: list[str] = Field(max_length=10_000)
-    set: dict[str, Any] = {}
-    final: str = Field("", max_length=64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +69,7 @@ def _value(key: str, value: Any) -> Any:
     if about is None:
         return value
     try:
-        return read(about, value)
+        found = read(about, value)
+        return found[0] if key == "canvas" and isinstance(found, list) and len(found) == 1 else found
     except ValueError as e:
         raise ConfigError.one(f"final.set.{key}", str(e)) from e

@@ -1,4 +1,4 @@
-"""What the form holds, as keys of an experiment: typed texts become numbers, lists and sweeps. Pure."""
+"""What the page sends, and what the form holds as keys of an experiment: typed texts become numbers, lists. Pure."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sdbatch.errors import ConfigError, Problem
 from sdbatch.spec.ranges import is_range, slug
 from sdbatch.studio.describe import FormField, fields
 
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # of an experiment
 _NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
 _WORDS = {"true": True, "false": False, "null": None}
 _SCALARS = ("integer", "number", "choice", "boolean")
@@ -30,6 +31,26 @@ class Form(BaseModel):
     fields: dict[str, Any] = {}
     replace: bool = False  # write into the file of that name, if it exists
     n: int = 0
+
+
+class Opened(BaseModel):
+    """Which experiment to open: one of the user's, or a shipped one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, pattern=NAME)
+    shipped: str | None = Field(None, pattern=NAME)
+
+
+class Wanted(BaseModel):
+    """A final: which jobs of which experiment, and the changed keys."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=NAME)
+    jobs: list[str] = Field(max_length=10_000)
+    set: dict[str, Any] = {}
+    final: str = Field("", max_length=64)
 
 
 @dataclass(slots=True)
@@ -75,6 +96,18 @@ def field_of(key: str) -> str:
     while key and key not in fields() and key not in ("name", "model"):
         key = re.sub(r"(\.[^.\[]+|\[[^\]]*\]|^[^.\[]+)$", "", key)
     return key
+
+
+def problems(error: ConfigError) -> list[dict[str, str]]:
+    """The mistakes as the page shows them, beside their fields."""
+    return [{"key": field_of(p.key), "text": _beside(p), "full": str(p)} for p in error.problems]
+
+
+def _beside(problem: Problem) -> str:
+    """The message beside its field; the part of the field that it is about is named."""
+    field = field_of(problem.key)
+    inner = problem.key.removeprefix(field).lstrip(".")
+    return str(Problem(inner if field else problem.key, problem.message, problem.hint))
 
 
 def _empty(value: Any) -> bool:

@@ -21,12 +21,12 @@ from sdbatch.plan.plan import Plan
 from sdbatch.plan.resolve import resolve
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Store
-from sdbatch.studio.describe import comment, fields, models
+from sdbatch.studio import describe
+from sdbatch.studio.describe import dotted, fields, models
 from sdbatch.studio.form import Form
 from sdbatch.studio.workspace import Workspace
 from sdbatch.studio.yaml_text import different
 from sdbatch.tasks import kept_plan, reproduce, rerender
-from sdbatch.tasks.dispatch import merged
 
 SUFFIXES = (".png", ".mp4", ".webm", ".json", ".yaml", ".yml")
 MAX_JOBS = 5000  # of a plan without its YAML: its values are collected
@@ -100,7 +100,7 @@ class Imports:
         return name, {f"model.{k}": v for k, v in own.items() if v is not None and v != base[k]}, ()
 
     def _job(self, job: Job, model: str, notes: tuple[str, ...]) -> Imported:
-        return replace(self._form(job_settings(job), model, notes), id=job.id)
+        return replace(self._form(_readable(job), model, notes), id=job.id)
 
     def _compared(self, made: Imported, job: Job) -> Imported:
         """``made``, with a note if the form does not give the file's job."""
@@ -133,29 +133,18 @@ class Imports:
         """An experiment of conf/. Raises ConfigError."""
         return self.settings(self._workspace.composed([f"+experiment={name}"]).data)
 
-    def started_with(self) -> Imported:
-        """What the studio was started with."""
-        own = self._experiment.model_dump(mode="json", exclude_defaults=True, exclude={"studio", "task"})
-        return self.settings(merged(Experiment().model_dump(mode="json", include={"model"}), own))
-
     def settings(self, data: Mapping[str, Any]) -> Imported:
         """Composed data, as a form: what differs from the defaults of its model."""
-        model = self._named_model(data.get("model", {}))
+        model = describe.model_named(data.get("model", {}))
         own = different(dict(data), self._workspace.base(model))
         name = str(own.pop("name", ""))
         return replace(self._form(own, model, ()), name=name)
-
-    def _named_model(self, wanted: Mapping[str, Any]) -> str:
-        names = [str(m["name"]) for m in models()]
-        exact = (n for n in names if self._workspace.base(n)["model"] == wanted)
-        same_kind = (n for n in names if self._workspace.base(n)["model"]["kind"] == wanted.get("kind"))
-        return next(exact, None) or next(same_kind, None) or names[0]
 
     def _form(self, own: dict[str, Any], model: str, notes: tuple[str, ...]) -> Imported:
         """The nested keys ``own`` as fields; those without a field are named."""
         known, left = fields(), list(notes)
         found: dict[str, Any] = {}
-        for key, value in _dotted(own).items():
+        for key, value in dotted(own).items():
             if key in known:
                 found[key] = value
             elif key not in ("task", "output.folder"):
@@ -182,13 +171,11 @@ class Imports:
         return replace(_with_axes(replace(made, fields=made.fields | more), jobs), id=None, name=name)
 
 
-def _dotted(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested keys as dotted ones, down to those that are fields."""
-    out: dict[str, Any] = {}
-    for key, value in data.items():
-        inner = isinstance(value, Mapping) and key not in fields()
-        out |= {f"{key}.{k}": v for k, v in value.items()} if inner else {key: value}
-    return out
+def _readable(job: Job) -> dict[str, Any]:
+    """The keys of ``job``; a prompt that is only a text as a text."""
+    found = job_settings(job)
+    prompts = [p["text"] if len(p) == 1 else p for p in found["prompts"]]
+    return found | {"prompts": prompts}
 
 
 def _unfold_sweep(found: dict[str, Any]) -> None:
@@ -216,7 +203,7 @@ def _typed(value: Any) -> str:
 
 def _with_axes(first: Imported, jobs: list[Job]) -> Imported:
     """The first job's form with the values of all jobs, if they are exactly all combinations."""
-    flat = [_dotted(job_settings(job)) for job in jobs[:MAX_JOBS]]
+    flat = [dotted(_readable(job)) for job in jobs[:MAX_JOBS]]
     values: dict[str, list[Any]] = {}
     for row in flat:
         for key in row.keys() | first.fields.keys():
@@ -244,11 +231,3 @@ def _with_axes(first: Imported, jobs: list[Job]) -> Imported:
         found["sweep"] = sweep
         _unfold_sweep(found)
     return replace(first, fields=found)
-
-
-def about(path: Path) -> str:
-    """The first comment of an experiment file."""
-    try:
-        return comment(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return ""

@@ -1,45 +1,39 @@
-"""What the routes call: plain data in, plain data out. Knows nothing of HTTP."""
+"""What the routes call: plain data in, plain data out. Knows nothing of HTTP.
+
+What the first answer does not need is imported later: plans, galleries, readers.
+"""
 
 from __future__ import annotations
 
 import json
 import secrets
+import threading
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import TYPE_CHECKING, Any, Literal
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.folders import conf_dir
 from sdbatch.errors import ConfigError
-from sdbatch.gallery.thumbs import ThumbFolder
 from sdbatch.spec.limits import FLAT
-from sdbatch.store import Store
-from sdbatch.studio import camera, describe, finals, imports
-from sdbatch.studio.check import PATIENT, TYPING, Checks, problems
+from sdbatch.studio import describe
 from sdbatch.studio.dispatcher import Dispatcher
 from sdbatch.studio.events import Events
-from sdbatch.studio.form import Form
+from sdbatch.studio.form import Form, Opened, Wanted, problems
 from sdbatch.studio.guard import UPLOAD_LIMIT
 from sdbatch.studio.queue import Entry, Queue, new_id
 from sdbatch.studio.workspace import Workspace
 from sdbatch.version import __version__
 
+if TYPE_CHECKING:
+    from sdbatch.studio.check import Checks
+    from sdbatch.studio.imports import Imports
+
 MAX_LISTED = 500  # experiments
-
-_Move = Literal["up", "down", "first"]
-NAME = Field(None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
-
-
-class Opened(BaseModel):
-    """Which experiment to open: one of the user's, or a shipped one."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str | None = NAME
-    shipped: str | None = NAME
+FILM = {"motion.mode": "zoom", "motion.seconds": 6, "motion.zoom": [[0, 1.0], ["end", 4.0, "in_out_sine"]]}
+PICTURE = {"canvas": ["1:1"], "seeds": "0"}
 
 
 class Studio:
@@ -50,8 +44,6 @@ class Studio:
         self._experiment = experiment
         self.workspace = Workspace(settings.folder, experiment.output.folder, anywhere)
         self._server = secrets.token_hex(6)
-        self._checks = Checks(self.workspace)
-        self._imports = imports.Imports(self.workspace, experiment)
         self.events = Events(self.snapshot, self.progress)
         self._queue = Queue(Path("runs") / "studio" / "queue.json", self._changed)
         self._dispatcher = Dispatcher(self._queue, self.events.notify)
@@ -70,32 +62,52 @@ class Studio:
         self.events.notify()
         self._dispatcher.wake()
 
+    @cached_property
+    def _checks(self) -> Checks:
+        from sdbatch.studio.check import Checks
+
+        return Checks(self.workspace)
+
+    @cached_property
+    def _imports(self) -> Imports:
+        from sdbatch.studio.imports import Imports
+
+        return Imports(self.workspace, self._experiment)
+
+    def _prepare(self, form: Form) -> None:
+        """Load what the first check needs, while the user looks at the form."""
+        self.check(form)
+
     # The form
 
     def form(self) -> dict[str, Any]:
         """Everything that the page needs to draw the form."""
-        return describe.form(self._start(), __version__, UPLOAD_LIMIT)
+        start = self._start()
+        first = Form(model=start["model"], fields={"prompts": "a"})
+        threading.Thread(target=self._prepare, args=(first,), name="prepare", daemon=True).start()
+        return describe.form(start, __version__, UPLOAD_LIMIT)
 
     def _start(self) -> dict[str, Any]:
-        """What the form shows at first."""
-        made = self._imports.started_with()
-        film = {"motion.mode": "zoom", "motion.seconds": 6, "motion.zoom": [[0, 1.0], ["end", 4.0, "in_out_sine"]]}
-        return {
-            "kind": made.kind,
-            "model": made.model,
-            "name": "" if made.name == Experiment().name else made.name,
-            "fields": (film if made.kind == "picture" else {}) | {"canvas": ["1:1"], "seeds": "0"} | made.fields,
-        }
+        """What the form shows at first: what the studio was started with."""
+        own = self._experiment.model_dump(mode="json", exclude_defaults=True, exclude={"studio", "task", "output"})
+        name, given = own.pop("name", ""), describe.dotted(own)
+        model = describe.model_named(self._experiment.model.model_dump(mode="json"))
+        found = {k: v for k, v in given.items() if k in describe.fields() and v != describe.model_value(model, k)}
+        film = self._experiment.motion.mode != "still"
+        fields = PICTURE | ({} if film else FILM) | found
+        return {"kind": "film" if film else "picture", "model": model, "name": name, "fields": fields}
 
     def check(self, form: Form) -> dict[str, Any]:
-        return self._checks.check(form, TYPING)
+        return self._checks.check(form)
 
     def estimate(self, form: Form) -> dict[str, Any]:
-        return self._checks.check(form, PATIENT)
+        return self._checks.check(form, patient=True)
 
     def camera(self, form: Form) -> dict[str, Any]:
         """The path of the camera; a form that has no prompt yet has one as well."""
         film = form.model_copy(update={"kind": "film", "fields": form.fields | {"prompts": "a prompt"}})
+        from sdbatch.studio import camera
+
         try:
             return {"problems": [], **camera.path(self.workspace.draft(film))}
         except ConfigError as e:
@@ -103,7 +115,7 @@ class Studio:
 
     def render(self, form: Form) -> dict[str, Any]:
         """Write the experiment and put it into the queue."""
-        if found := self._checks.check(form, TYPING)["problems"]:
+        if found := self._checks.check(form)["problems"]:
             return _refused(found)
         try:
             draft = self.workspace.write(form)
@@ -113,8 +125,10 @@ class Studio:
         entry = Entry(new_id(), draft.experiment.name, str(draft.file), kind, draft.title, form.model, draft.command)
         return self._queued(entry, draft.yaml)
 
-    def final(self, wanted: finals.Wanted) -> dict[str, Any]:
+    def final(self, wanted: Wanted) -> dict[str, Any]:
         """Write the experiment of a final and put it into the queue."""
+        from sdbatch.studio import finals
+
         try:
             made = finals.write(self.workspace, self._imports, wanted)
         except ConfigError as e:
@@ -153,6 +167,8 @@ class Studio:
         return {"version": self._queue.version, "server": self._server, **{k: shown[k] for k in keys}}
 
     def _shown(self, entry: Entry) -> dict[str, Any]:
+        from sdbatch.gallery.thumbs import ThumbFolder
+
         progress = self._dispatcher.progress if entry.state == "running" else None
         root = f"/gallery/{entry.name}"
         thumbs = ThumbFolder(Path(), entry.jobs > FLAT)
@@ -164,7 +180,7 @@ class Studio:
     def again(self, entry_id: str) -> None:
         self._queue.again(entry_id)
 
-    def move(self, entry_id: str, how: _Move) -> None:
+    def move(self, entry_id: str, how: Literal["up", "down", "first"]) -> None:
         self._queue.move(entry_id, how)
 
     def remove(self, entry_id: str) -> None:
@@ -210,22 +226,22 @@ class Studio:
         """The user's experiments, by name, and the shipped ones."""
         names: dict[str, dict[str, Any]] = {}
         for file in sorted(self.workspace.folder.glob("*.yaml"))[:MAX_LISTED]:
-            names[file.stem] = {"name": file.stem, "file": str(file), "about": imports.about(file)}
+            names[file.stem] = {"name": file.stem, "file": str(file), "about": describe.about(file)}
         for plan in sorted(self.workspace.output.glob("*/plan.jsonl"))[:MAX_LISTED]:
             names.setdefault(plan.parent.name, {"name": plan.parent.name, "file": None, "about": ""})
         return {
             "experiments": [each | self._folder(each["name"]) for each in names.values()],
             "shipped": [
-                {"name": f.stem, "about": imports.about(f)} for f in sorted((conf_dir() / "experiment").glob("*.yaml"))
+                {"name": f.stem, "about": describe.about(f)} for f in sorted((conf_dir() / "experiment").glob("*.yaml"))
             ],
         }
 
     def _folder(self, name: str) -> dict[str, Any]:
-        store = Store(self.workspace.output / name)
+        root = self.workspace.output / name
         counts: dict[str, Any] = {}
         with suppress(OSError, ValueError, RecursionError):
-            counts = json.loads(store.summary.read_bytes())
-        there = store.root.is_dir()
+            counts = json.loads((root / "summary.json").read_bytes())
+        there = root.is_dir()
         return {
             "folder": there,
             "jobs": counts.get("jobs") if isinstance(counts, dict) else None,

@@ -60,6 +60,7 @@ class Workspace:
         self.outputs = outputs
         self._anywhere = anywhere
         self._bases: dict[str, dict[str, Any]] = {}
+        self._latest: tuple[Any, Experiment | None] = (None, None)  # the file that was read last
         self._hydra = threading.Lock()  # it has global state
         self._writing = threading.Lock()
 
@@ -110,7 +111,9 @@ class Workspace:
     def _named(self, form: Form, made: Settings, own: dict[str, Any], experiment: Experiment) -> Draft:
         """The draft under the first name that is free, or that holds the same settings."""
         model = form.model if self.base(form.model) != self.base_of_environment() else ""
-        wished = experiment.name
+        wished, first = experiment.name, self.folder / f"{experiment.name}.yaml"
+        if self._read(first) == experiment:  # perhaps written by hand
+            return Draft(form, made, experiment, first.read_text("utf-8"), first, False)
         for n in range(1, MAX_NUMBER):
             name = wished if n == 1 else f"{wished[: 63 - len(str(n))]}-{n}"
             file = self.folder / f"{name}.yaml"
@@ -122,6 +125,18 @@ class Workspace:
         found = experiment if name == wished else experiment.model_copy(update={"name": name})
         return Draft(form, made, found, text, file, name != wished)
 
+    def _read(self, file: Path) -> Experiment | None:
+        """The experiment in ``file``, or None; read again only if the file has changed."""
+        try:
+            stat = file.stat()
+            key = (file, stat.st_mtime_ns, stat.st_size)
+            if self._latest[0] != key:
+                self._latest = (key, None)
+                self._latest = (key, checked(self.composed([], file).data))
+        except (OSError, ConfigError):
+            return None
+        return self._latest[1]
+
     def base_of_environment(self) -> dict[str, Any]:
         """The defaults as a file without a model gets them: SDBATCH_MODEL can name another one."""
         if "" not in self._bases:
@@ -132,10 +147,10 @@ class Workspace:
         """Write the file of ``form``, and make sure that it says what the form says. Raises ConfigError, StoreError."""
         with self._writing:
             draft = self.draft(form)
-            with store_errors(draft.file):
-                atomic.write(draft.file, [draft.yaml.encode()], durable=True)
-            read = checked(self.composed([], draft.file).data)
-            if read != draft.experiment:
+            if not is_free(draft.file, draft.yaml) or not draft.file.exists():
+                with store_errors(draft.file):
+                    atomic.write(draft.file, [draft.yaml.encode()], durable=True)
+            if self._read(draft.file) != draft.experiment:
                 text = f"{draft.file} was written, but is not read as the form says; please report this with the file"
                 raise ConfigError.one("", text)
             return draft

@@ -13,16 +13,19 @@ FIRST = ("name", "task", "prompts", "negative", "canvas", "seeds", "sampling", "
 WIDTH = 110  # characters of a line
 
 
-class _Dumper(yaml.SafeDumper):
+_Fast: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_Fast):  # type: ignore[misc]
     """Lists and mappings without inner ones in one line, as people write them."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
         return super().represent_sequence(tag, sequence, flow_style=not any(map(_nested, sequence)))
 
-    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> Any:
         return super().represent_mapping(tag, mapping, flow_style=False)
 
 

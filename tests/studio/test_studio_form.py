@@ -1,0 +1,192 @@
+"""What the form holds becomes keys of an experiment, and the file that is written says exactly that."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sdbatch
+from sdbatch.config.yaml_reader import load
+from sdbatch.errors import ConfigError, Problem
+from sdbatch.plan.plan import Plan
+from sdbatch.plan.resolve import resolve
+from sdbatch.studio import describe, yaml_text
+from sdbatch.studio.check import Checks
+from sdbatch.studio.form import Form, field_of, problems, settings
+from sdbatch.studio.workspace import Workspace
+from tests.studio.sessions import form
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SDBATCH_MODEL", raising=False)
+    return Workspace("experiments", "outputs")
+
+
+def keys(**fields):
+    return settings(Form(**form(**fields))).data
+
+
+@pytest.mark.parametrize(
+    ("fields", "data"),
+    [
+        ({"sampling__steps": "30"}, {"sampling": {"steps": 30}}),
+        ({"sampling__steps": 30}, {"sampling": {"steps": 30}}),
+        ({"sampling__steps": " "}, {}),
+        ({"sampling__steps": None}, {}),
+        ({"sampling__guidance": "7.5"}, {"sampling": {"guidance": 7.5}}),
+        ({"sampling__guidance": "5, 7.5"}, {"sweep": [{"sampling.guidance": [5, 7.5]}]}),
+        ({"sampling__guidance": "5,"}, {"sampling": {"guidance": 5}}),
+        ({"sampling__steps": "10..50..10"}, {"sweep": [{"sampling.steps": "10..50..10"}]}),
+        ({"sampling__sampler": ["ddim", "heun"]}, {"sweep": [{"sampling.sampler": ["ddim", "heun"]}]}),
+        ({"sampling__guidance_interval": "0.25, 0.75"}, {"sampling": {"guidance_interval": [0.25, 0.75]}}),
+        ({"seeds": "7"}, {"seeds": 7}),
+        ({"seeds": "1, 5"}, {"seeds": [1, 5]}),
+        ({"seeds": "0..3"}, {"seeds": "0..3"}),
+        ({"seeds": "random*4"}, {"seeds": "random*4"}),
+        ({"canvas": "16:9, 640x360"}, {"canvas": ["16:9", "640x360"]}),
+        ({"negative": "a, b"}, {"negative": "a, b"}),
+        ({"negative": ["a, b", "c"]}, {"sweep": [{"negative": ["a, b", "c"]}]}),
+        ({"runtime__exact": "false"}, {"runtime": {"exact": False}}),
+        ({"styles__use": "one, two"}, {"styles": {"use": ["one", "two"]}}),
+        (
+            {"sampling__steps": "5, 6", "sweep": "[{sampling.guidance: [2, 3]}]"},
+            {"sweep": [{"sampling.steps": [5, 6]}, {"sampling.guidance": [2, 3]}]},
+        ),
+        ({"motion__seconds": "3"}, {}),  # of a picture
+    ],
+)
+def test_typed_texts_become_keys(fields, data):
+    assert keys(prompts="x", **fields) == {"prompts": ["x"], "name": "x", **data}
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("1.5", 1.5),
+        ("[[0, 1], [end, 4, ramp]]", [[0, 1], ["end", 4, "ramp"]]),
+        ("{wave: sin, period: 2s}", {"wave": "sin", "period": "2s"}),
+        ("0:(1), 30:(2)", "0:(1), 30:(2)"),
+        ([[0, 1], ["end", 2]], [[0, 1], ["end", 2]]),
+    ],
+)
+def test_schedules_are_typed_as_in_yaml(typed, value):
+    assert keys(kind="film", prompts="x", motion__zoom=typed)["motion"] == {"zoom": value}
+
+
+def test_prompts_can_be_texts_and_mappings():
+    entries = ["a", "", {"text": " "}, {"id": "b", "text": "b, c"}, {"file": "prompts.csv"}]
+    assert keys(prompts=entries)["prompts"] == ["a", {"id": "b", "text": "b, c"}, {"file": "prompts.csv"}]
+
+
+def test_unknown_fields_and_unreadable_texts_are_reported_at_once():
+    with pytest.raises(ConfigError) as e:
+        keys(prompts="x", task="submit", output__folder="/", sweep="[")
+    assert [p.key for p in e.value.problems] == ["task", "output.folder", "sweep"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "text"),
+    [
+        ({"sampling__steps": "0"}, "sampling.steps", "0 is out of range 1"),
+        ({"sampling__steps": "10, 0"}, "sampling.steps", "0 is out of range"),
+        ({"sampling__sampler": "euler_b"}, "sampling.sampler", "did you mean 'euler_a'"),
+        ({"canvas": "16:9, 5"}, "canvas", "[1]: "),
+        ({"seeds": "x"}, "seeds", "is not a seed"),
+        ({"sweep": "[{sampling.step: [1, 2]}]"}, "sweep", "[0].sampling.step: "),
+        ({"sampling__steps": "10, 20", "sweep": "[{sampling.step: [1, 2]}]"}, "sweep", "[0].sampling.step: "),
+        ({"prompts": ""}, "prompts", "is empty"),
+        ({"prompts": {"file": "/etc/passwd"}}, "prompts", "is outside the working folder"),
+        ({"wildcards__folder": ".."}, "wildcards.folder", "is outside the working folder"),
+        ({"kind": "film"}, "motion.mode", "is still"),
+        ({"kind": "film", "motion__mode": "zoom"}, "motion", ""),
+        ({"model": "none"}, "model", "allowed: tiny"),
+        ({"name": "A b"}, "name", "for example a-b"),
+    ],
+)
+def test_a_mistake_is_shown_beside_its_field(workspace, fields, field, text):
+    found = Checks(workspace).check(Form(**form(**{"prompts": "x", **fields})))["problems"][0]
+    assert found["key"].startswith(field)
+    assert text in found["text"]
+
+
+def test_problems_have_the_key_of_the_nearest_field():
+    assert field_of("sampling.guidance[1]") == "sampling.guidance"
+    assert field_of("prompts[0].text") == "prompts"
+    assert field_of("motion.zoom[1][0]") == "motion.zoom"
+    assert field_of("nothing.here") == ""
+    shown = problems(ConfigError([Problem("canvas[1]", "is wrong", "write 1:1")]))
+    assert shown == [{"key": "canvas", "text": "[1]: is wrong (write 1:1)", "full": "canvas[1]: is wrong (write 1:1)"}]
+
+
+FORMS = [
+    form(prompts="a sea, {red|blue} ship", seeds="0..3", sampling__guidance="5, 7", canvas=["16:9", "1:1"]),
+    form(prompts=["${a} ??? # x: y", "- [", "'quoted\"", "two\nlines ", "\u2028é ☃ \U0001f600"], sampling__steps=12),
+    form(prompts="x", model="tiny", sampling__guidance_interval="0.25, 0.75", retry="profile"),
+    form(prompts="x", model="random_sd15", canvas="640x360", model__clip_skip="2"),
+    form(prompts={"id": "n", "text": "a", "negative": "b"}, negative=["c, d", "e"], runtime__rows="8"),
+    form("film", prompts="x", motion__mode="zoom", motion__frames="9", motion__zoom="[[0, 1], [end, 4, ramp]]"),
+    form("film", prompts="x", motion__mode="feedback", motion__seconds="0.5", motion__loop="pingpong", motion__fps="12",
+         motion__x="{wave: sin, period: 2s, from: -0.1, to: 0.1}", encoding__codec="webp", motion__cadence="2, 3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sent", FORMS, ids=range(len(FORMS)))
+def test_the_file_plans_what_the_form_says(workspace, sent):
+    draft = workspace.write(Form(**sent))
+    expected = Plan(resolve(draft.experiment))
+    plan = sdbatch.load(draft.file).plan()
+    assert plan.ids == list(expected.ids)
+    assert [plan[i].path for i in range(len(plan))] == [job.path for job in expected]
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+@given(texts=st.lists(TEXTS, min_size=1, max_size=3), command=st.text("abc/-_", min_size=1))
+def test_any_text_is_read_back_as_it_was_typed(texts, command):
+    data = {"name": "x", "prompts": texts, "negative": texts[0], "sweep": [{"negative": texts}]}
+    assert load(yaml_text.text(data, "sd15", command)) == {"defaults": [{"override /model": "sd15"}], **data}
+
+
+def test_only_what_differs_from_the_defaults_is_written(workspace):
+    sent = form(model="tiny", prompts="a", sampling__steps="24", seeds="0", canvas=["1:1"], sampling__sampler="ddim")
+    draft = workspace.write(Form(**sent))
+    command = "python -m sdbatch experiments/a.yaml"
+    expected = {"name": "a", "prompts": ["a"], "sampling": {"sampler": "ddim"}}
+    assert yaml.safe_load(draft.yaml) == expected
+    assert draft.yaml.startswith(f"# {command}\n")
+    assert draft.command == command
+
+
+def test_the_file_names_the_model_where_the_environment_chooses_another(workspace, monkeypatch):
+    monkeypatch.setenv("SDBATCH_MODEL", "fake")
+    assert "override /model: tiny" in workspace.write(Form(**form(model="tiny", prompts="a"))).yaml
+    assert "defaults" not in workspace.write(Form(**form(model="fake", prompts="b"))).yaml
+
+
+def test_a_taken_name_gets_a_number_and_the_same_settings_the_same_file(workspace):
+    def name(**more):
+        return workspace.write(Form(**form(prompts="a sea"), **more)).file.name
+
+    assert [name(), name()] == ["a-sea.yaml", "a-sea.yaml"]
+    other = form(prompts="a sea", sampling__steps="9")
+    assert workspace.draft(Form(**other)).file.name == "a-sea-2.yaml"
+    assert workspace.draft(Form(**other)).taken
+    replaced = workspace.write(Form(**other, replace=True))
+    assert (replaced.file.name, replaced.experiment.sampling.steps) == ("a-sea.yaml", 9)
+
+
+def test_every_field_has_a_type_a_description_and_its_default():
+    fields = describe.fields()
+    kinds = {"text", "long_text", "integer", "number", "choice", "boolean", "schedule", "json", "prompts", "canvas"}
+    assert {f.type for f in fields.values()} <= kinds | {"seeds", "list"}
+    assert all(f.about for f in fields.values())
+    assert (fields["sampling.steps"].min, fields["sampling.steps"].max) == (1, 1000)
+    assert not {"task", "output.folder", "model.kind", "runtime.gpus"} & fields.keys()
+    unchanged = {"kind": "picture", "model": "tiny", "fields": {k: f.default for k, f in fields.items() if not f.film}}
+    made = settings(Form(**unchanged | {"fields": unchanged["fields"] | {"prompts": "a"}})).data  # type: ignore[operator]
+    assert Workspace("e", "outputs").draft(Form(model="tiny", fields={"prompts": "a"})).experiment.name == made["name"]

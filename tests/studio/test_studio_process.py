@@ -1,0 +1,135 @@
+"""The studio as a program: it renders, stops, goes on and ends in order, beside real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from importlib import util
+from pathlib import Path
+
+import pytest
+
+import sdbatch
+from sdbatch.config.tasks import StudioSettings
+from sdbatch.errors import ConfigError
+from sdbatch.studio import task
+from tests.patience import runs, until
+from tests.studio.sessions import form, made, running
+
+SLOW = {"delay": 0.3}  # seconds per picture
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SDBATCH_MODEL", raising=False)
+    return tmp_path
+
+
+def small(name, seeds="0..1", **fields):
+    return form(name=name, prompts="a sea", seeds=seeds, canvas="64x64", **fields)
+
+
+def test_what_is_rendered_is_what_the_command_line_renders(folder):
+    film = form("film", name="film", prompts="a sea", canvas="64x64", motion__mode="zoom", motion__frames="4")
+    half = form(name="half", prompts=["good", "bad"], canvas="64x64", model__fake={"fail": ["bad"]})
+    with running(folder, "model=fake") as studio:
+        studio.send("api/render", small("one"))
+        studio.wait_for(one="done")
+        (first,) = studio.renderers()
+        studio.send("api/queue/pause", {"paused": True})
+        for sent in (film, half, small("changed")):
+            assert studio.send("api/render", sent)["problems"] == []
+        Path("experiments/changed.yaml").write_text("prompts: [a]\nseedz: 3\n")
+        studio.send("api/queue/pause", {"paused": False})
+        studio.wait_for(film="done", half="failed", changed="failed")
+        assert studio.renderers() == [first]
+        found = {e["name"]: e for e in studio.entries()}
+        assert (found["one"]["jobs"], found["one"]["done"], found["one"]["failed"]) == (2, 2, 0)
+        assert found["one"]["gallery"] == "/gallery/one/index.html"
+        assert (found["half"]["done"], found["half"]["failed"]) == (1, 1)
+        assert found["half"]["failures"][0]["error"] == "simulated failure"
+        assert "did you mean 'seeds'" in found["changed"]["error"]
+        assert studio.get("api/queue")["renderer"]["state"] == "ready"
+        assert studio.end() == 130
+        assert not runs(first)
+    for name in ("one", "film"):
+        again = list(sdbatch.load(f"experiments/{name}.yaml").plan().render())
+        assert again
+        assert not any(result.new for result in again)
+
+
+def test_an_entry_is_cancelled_after_its_picture_and_resumes_and_a_killed_renderer_is_shown(folder):
+    with running(folder, "model=fake") as studio:
+        studio.send("api/render", small("slow", "0..99", model__fake=SLOW))
+        studio.send("api/render", small("next"))
+        until(lambda: studio.entries()[0]["done"] > 1)
+        entry = studio.entries()[0]
+        assert (entry["name"], entry["progress"]["total"]) == ("slow", 100)
+        studio.send(f"api/queue/{entry['id']}/cancel")
+        studio.wait_for(slow="cancelled", next="done")
+        slow = next(e for e in studio.entries() if e["name"] == "slow")
+        assert 1 < slow["done"] < 100
+        assert len(list(Path("outputs/slow/images").glob("*.png"))) == slow["done"]
+
+        studio.send(f"api/queue/{slow['id']}/again")
+        studio.send("api/render", small("third"))
+        until(lambda: studio.entries()[0]["done"] > slow["done"])
+        (first,) = studio.renderers()
+        os.kill(first, signal.SIGKILL)
+        studio.wait_for(slow="failed", third="done")
+        assert "SIGKILL" in next(e for e in studio.entries() if e["name"] == "slow")["error"]
+        assert studio.renderers() != [first]
+
+
+def test_a_full_queue_survives_the_end_of_the_studio_and_a_kill(folder):
+    with running(folder, "model=fake") as studio:
+        studio.send("api/render", small("slow", "0..9", model__fake=SLOW))
+        studio.send("api/render", small("next"))
+        until(lambda: studio.entries()[0]["done"] > 1)
+        assert studio.end(signal.SIGTERM) == 130
+    with running(folder, "model=fake") as studio:
+        until(studio.renderers)
+        (renderer,) = studio.renderers()
+        second = another(folder, "studio.port=0")
+        assert (second.returncode, "another studio works in this folder" in second.stderr) == (2, True)
+        studio.process.kill()
+        until(lambda: not runs(renderer))  # it does not outlive the studio
+    with running(folder, "model=fake") as studio:
+        studio.wait_for(slow="done", next="done")
+        assert {e["name"]: e["done"] for e in studio.entries()} == {"slow": 10, "next": 2}
+
+
+def another(folder, *arguments):
+    command = [sys.executable, "-m", "sdbatch", "task=studio", "studio.browser=false", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_port_in_use_is_an_error_of_its_key(folder):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = {"browser": False, "port": taken.getsockname()[1]}
+        with pytest.raises(ConfigError, match=r"studio.port: .*in use .*\(studio.port=0"):
+            task.run(made(studio=settings)._experiment)
+
+
+def test_other_addresses_get_a_token_and_the_address_contains_it():
+    settings = StudioSettings(host="0.0.0.0")
+    token = task._token(settings, local=False)
+    assert len(token) >= 32
+    assert task._address(settings, 8765, token).endswith(f":8765/?token={token}")
+    assert task._token(StudioSettings(), local=True) == ""
+    assert task._token(StudioSettings(token="mine-1234"), local=True) == "mine-1234"
+    assert len(task._token(StudioSettings(token="auto"), local=True)) >= 32
+    assert task._address(StudioSettings(host="::1"), 80, "") == "http://[::1]:80/"
+
+
+def test_without_the_extra_the_message_says_how_to_get_it(monkeypatch, folder):
+    monkeypatch.setattr(task, "find_spec", lambda name: None if name == "uvicorn" else util.find_spec(name))
+    with pytest.raises(ConfigError, match=r"studio needs uvicorn \(python -m pip install 'sdbatch\[studio\]'\)"):
+        task.run(made()._experiment)
+    assert list(folder.iterdir()) == []
