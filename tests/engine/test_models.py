@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
+import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine import weights
+from sdbatch.engine import load, sizes, weights
+from sdbatch.engine.denoise import guide
 from sdbatch.models.source import Source
+from sdbatch.samplers import NoiseSchedule
 from sdbatch.spec.jobs import Model, Shot
 from sdbatch.spec.renderer import Failure, Picture
 from tests.engine.models import render, save, shot, source
@@ -96,3 +102,74 @@ def test_one_model_of_several_is_rendered_as_alone(sources: list[Source]) -> Non
     (alone,) = render(engine.open(sources[2], CPU), [shot(model=sources[2].model)]).values()
     assert np.array_equal(only.pixels, alone.pixels)
     assert found.profile == engine.open(sources[2], CPU).profile
+
+
+def test_what_has_left_the_memory_is_not_held(sources: list[Source]) -> None:
+    found = engine.open(sources[0], ONE, *sources[1:3])
+    first = weakref.ref(found.main.denoiser._call.__self__)
+    render(found, shots(sources[1:3]))
+    gc.collect()
+    assert first() is None
+    assert list(found._weights.in_memory) != [sources[0].model.key]
+    again = render(found, shots(sources[:1]))  # another call: its profile stands
+    assert pixels(again) == pixels(render(engine.open(sources[0], CPU), shots(sources[:1])))
+
+
+def test_the_budget_counts_what_models_share(sources: list[Source]) -> None:
+    found = engine.open(sources[0], CPU, sources[3])._weights
+    whole = sum(entry.bytes for entry in found._entries.values())
+    assert found.fits(sources[3].model.key, {sources[0].model.key})
+    found._budget = whole  # no room for one VAE more
+    assert not found.fits(sources[3].model.key, {sources[0].model.key})
+    assert found.fits(sources[3].model.key, set())
+    assert found.make_room(sources[3].model.key, set()) == {sources[0].model.key}
+    assert {part.name for part in found._entries} == {"text_encoder", "unet"}
+
+
+def test_the_next_model_is_read_while_the_first_one_renders(
+    sources: list[Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, real = [], weights.load_part
+    monkeypatch.setattr(weights, "load_part", lambda *args: threads.append(threading.current_thread()) or real(*args))
+    found = engine.open(sources[0], CPU, *sources[1:3])
+    key = sources[1].model.key
+    assert found._weights.read_ahead([sources[0].model.key, key], {sources[0].model.key}) == set()
+    found._weights._reading[key].result()
+    read = len(threads)
+    found._weights.get(key)
+    assert len(threads) == read == 6
+    assert threading.main_thread() not in threads
+
+
+@pytest.mark.parametrize("name", load.PARTS)
+def test_sizes_are_those_of_the_networks(sources: list[Source], tmp_path: Path, name: str) -> None:
+    from tests.engine import ldm
+
+    single = source(file=ldm.write(tmp_path / "m.safetensors", ldm.made()))
+    for one in (sources[0], single):
+        module = load.load_part(name, one, torch.device("cpu"), torch.float32)
+        counted = sum(p.numel() for p in module.parameters())
+        assert counted <= sizes.parameters(name, one) <= counted * 1.01  # a file also has position ids
+
+
+@torch.inference_mode()
+def test_guidance_rescale_is_that_of_diffusers() -> None:
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
+
+    uncond, cond = torch.randn(2, 4, 8, 8)
+    plain = guide([uncond, cond], (1.0,), 7.5)
+    theirs = rescale_noise_cfg(plain[None], cond[None], 0.7)[0]
+    torch.testing.assert_close(guide([uncond, cond], (1.0,), 7.5, 0.7), theirs)
+    assert torch.equal(guide([uncond, cond], (1.0,), 7.5, 0.0), plain)
+    assert torch.equal(guide([cond], (1.0,), 7.5, 0.7), cond)
+
+
+def test_guidance_rescale_is_the_models_or_the_shots(opened: Any) -> None:
+    own, none = (Model("b2:test", NoiseSchedule(guidance_rescale=r)) for r in (0.7, 0.0))
+    wanted = [
+        shot(model=own), shot(model=none, guidance_rescale=0.7), shot(model=own, guidance_rescale=0.0), shot(model=none)
+    ]  # fmt: skip
+    a, b, c, d = (next(iter(render(opened, [one]).values())).pixels for one in wanted)
+    assert np.array_equal(a, b)
+    assert np.array_equal(c, d)
+    assert not np.array_equal(a, c)

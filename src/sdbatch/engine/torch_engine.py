@@ -64,17 +64,18 @@ class Engine:
         cuda = device.type == "cuda"
         self._order = order_for(device.type, torch.cuda.get_device_capability(device.where) if cuda else (0, 0))
         chain_rows = policy.CHAIN_ROWS.get(device.type, 0) if runtime.chain_rows is None else runtime.chain_rows
-        each_size = runtime.exact and device.type in EACH_SIZE
+        each_size = self._each_size = runtime.exact and device.type in EACH_SIZE
         settings = Settings(device, self.stats, self._order, runtime.compile, chain_rows, each_size)
         budget = usual_budget(device.where) if runtime.weights is None else int(runtime.weights * 2**30)
         self._weights = Weights(sources, settings, budget)
         with self.stats.clock("start: weights"):
-            self.main = self._first_model(sources)
+            self._main = self._first_model(sources)
         self._calls = Calls(device.workers, device.threads, self._guard)
         self.stats.workers = device.workers
         self._hint = (
             cpu.hint(str(device.dtype).removeprefix("torch."), runtime.dtype, cpuinfo()) if device.type == "cpu" else ""
         )
+        self._small, self._tested = self.main.small, 0  # rows of the last self-test
         self.profile: Profile = self._profile_of(runtime, settings)
         with self.stats.clock("start: self-test"):
             try:
@@ -85,12 +86,17 @@ class Engine:
                 raise
         self.stats.reset_counts()
 
-    def _first_model(self, sources: Sequence[Source]) -> Loaded:
-        """The first of ``sources`` that can be loaded; the shots of others will fail. Raises ConfigError."""
+    @property
+    def main(self) -> Loaded:
+        """The model whose verdict is the profile's; loaded again if it has left the memory."""
+        return self._weights.get(self._main)
+
+    def _first_model(self, sources: Sequence[Source]) -> str:
+        """The key of the first of ``sources`` that can be loaded; the shots of others will fail. Raises ConfigError."""
         wrong: list[ConfigError] = []
         for source in sources:
             try:
-                return self._weights.get(source.model.key)
+                return self._weights.get(source.model.key).source.model.key
             except ConfigError as e:
                 wrong.append(e)
         raise wrong[0]
@@ -119,9 +125,9 @@ class Engine:
         if self.profile.exact == NOT_REQUESTED:
             exact = "not exact (runtime.exact=false)"
         else:
-            size = self.main.small
+            size = self._small
             verdict = self.profile.exact if self.profile.exact == "exact" else f"not exact ({self.profile.exact})"
-            others = "tested at first use" if self.main.settings.each_size else "unverified"
+            others = "tested at first use" if self._each_size else "unverified"
             exact = f"{verdict} at {size.height}x{size.width} latents, other sizes {others}"
         return "\n".join(filter(None, (f"{self.profile.line()}, {exact}", self._device.note, self._hint)))
 
@@ -182,7 +188,6 @@ class Engine:
         """Release the memory."""
         self._calls.close()
         self._weights.close()
-        del self.main
         gc.collect()  # modules have reference cycles
         if self._device.type == "cuda":
             with suppress(torch.AcceleratorError):  # the GPU is lost
@@ -229,7 +234,7 @@ class Engine:
 
     def _inexact(self, loaded: Loaded) -> tuple[str, ...]:
         """A warning if the self-test of this model has another verdict than the profile, which is that of ``main``."""
-        found = self.profile.exact if loaded is self.main else loaded.verdict(self.profile.rows)
+        found = loaded.verdict(self.profile.rows)
         return () if found == self.profile.exact else (f"not exact with these weights: the denoiser's {found}",)
 
     def _fewer_rows(self, reason: str) -> None:
@@ -245,9 +250,12 @@ class Engine:
     @torch.inference_mode()
     def _self_test(self) -> None:
         """Set the profile's verdict, from a test at a small size. Repeated after the rows per call are halved."""
+        if self._tested == self.profile.rows and self._main not in self._weights.in_memory:
+            return
         found = self._verdict()
         if self.profile.exact != NOT_REQUESTED:
             self.profile = replace(self.profile, exact=found)
+        self._tested = self.profile.rows
 
     def _verdict(self) -> str:
         """The self-test's verdict; if cuDNN's attention fails, that of the next kernel."""

@@ -81,9 +81,10 @@ class WorkQueue:
             lane = self._lanes[bucket] = _BucketQueue()
         return lane
 
-    def sort(self) -> None:
-        """Sort buckets and units; call it once all units are added."""
-        turn = {weights: n for n, weights in enumerate(dict.fromkeys(b.weights for b in self._lanes))}
+    def sort(self, shift: int = 0) -> None:
+        """Sort buckets and units; call it once all units are added. ``shift``: which model is the first."""
+        models = list(dict.fromkeys(b.weights for b in self._lanes))
+        turn = {weights: (n - shift) % len(models) for n, weights in enumerate(models)}
         order = sorted(self._lanes, key=lambda b: (turn[b.weights], -b.area, b))
         self._lanes = {bucket: self._lanes[bucket] for bucket in order}
         for lane in self._lanes.values():

@@ -39,7 +39,8 @@ class Share:
         self._poll = poll
         self._chunks = chunks
         self._orphans: set[str] = set()  # chunks of dead processes, which are claimed job by job
-        self._ranks = chunks.ranks(None if claims.first else crc32(claims.token.encode()))
+        self.shift = 0 if claims.first else crc32(claims.token.encode())  # processes begin with different models
+        self._ranks = chunks.ranks(None if claims.first else self.shift)
         self._refreshed = time.monotonic()
         self._pause = 0.0
 

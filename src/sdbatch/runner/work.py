@@ -70,7 +70,7 @@ class Work:
                 self._add(i << _BITS, job.shot, length(job.shot), self._share.rank(i))
                 plain.append(i)
         self._dependencies.share((self._plan.ids[i], i) for i in plain)
-        self._queue.sort()
+        self._queue.sort(self._share.shift)
 
     def take(self, bucket: Bucket | None = None, but: Container[Bucket] = ()) -> Shot | None:
         with self._signals.uninterruptible(), self._lock:
