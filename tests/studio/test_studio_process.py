@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 from importlib import util
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import sdbatch
 from sdbatch.config.tasks import StudioSettings
 from sdbatch.errors import ConfigError
 from sdbatch.studio import task
+from sdbatch.studio.queue import Queue
 from tests.patience import runs, until
 from tests.studio.sessions import form, made, running
 
@@ -85,27 +84,23 @@ def test_an_entry_is_cancelled_after_its_picture_and_resumes_and_a_killed_render
         assert studio.renderers() != [first]
 
 
-def test_a_full_queue_survives_the_end_of_the_studio_and_a_kill(folder):
+def test_a_full_queue_survives_a_kill_and_the_end_of_the_studio(folder):
     with running(folder, "model=fake") as studio:
-        studio.send("api/render", small("slow", "0..9", model__fake=SLOW))
+        studio.send("api/render", small("slow", "0..29", model__fake=SLOW))
         studio.send("api/render", small("next"))
         until(lambda: studio.entries()[0]["done"] > 1)
-        assert studio.end(signal.SIGTERM) == 130
-    with running(folder, "model=fake") as studio:
-        until(studio.renderers)
         (renderer,) = studio.renderers()
-        second = another(folder, "studio.port=0")
-        assert (second.returncode, "another studio works in this folder" in second.stderr) == (2, True)
+        with pytest.raises(ConfigError, match="another studio works in this folder"):
+            task.run(made(studio={"port": 0, "browser": False})._experiment)
         studio.process.kill()
         until(lambda: not runs(renderer))  # it does not outlive the studio
     with running(folder, "model=fake") as studio:
-        studio.wait_for(slow="done", next="done")
-        assert {e["name"]: e["done"] for e in studio.entries()} == {"slow": 10, "next": 2}
-
-
-def another(folder, *arguments):
-    command = [sys.executable, "-m", "sdbatch", "task=studio", "studio.browser=false", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+        until(lambda: studio.entries()[0]["done"] > 4)
+        assert studio.states() == {"slow": "running", "next": "waiting"}
+        assert studio.end(signal.SIGTERM) == 130
+    kept = Queue(Path("runs/studio/queue.json")).entries()
+    assert [(e.name, e.state) for e in kept] == [("slow", "waiting"), ("next", "waiting")]
+    assert 4 < kept[0].done < 30
 
 
 def test_a_port_in_use_is_an_error_of_its_key(folder):

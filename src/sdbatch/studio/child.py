@@ -83,12 +83,15 @@ class Orders:
 
     def receive(self) -> None:
         """Read the input until its end, which cancels everything."""
+        cancelled: set[str] = set()
         for line in sys.stdin.buffer:
             data = json.loads(line)
             if "cancel" not in data:
                 self._last = Order(data["id"], data["render"])
                 self._waiting.put(self._last)
-            elif self._last is not None and self._last.entry == data["cancel"]:
+            else:  # it may come before its order: two threads write
+                cancelled.add(data["cancel"])
+            if self._last is not None and self._last.entry in cancelled:
                 self._last.stopped = True
         if self._last is not None:
             self._last.stopped = True

@@ -17,8 +17,10 @@ from sdbatch.config.model import ModelSettings
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, shown
 from sdbatch.gallery.command import job_settings
+from sdbatch.models.locate import locate
 from sdbatch.plan.plan import Plan
 from sdbatch.plan.resolve import resolve
+from sdbatch.spec.canvas import RATIOS, Size, parse
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Store
 from sdbatch.studio import describe
@@ -79,7 +81,7 @@ class Imports:
         wanted = self._experiment.model_copy(update={"source": str(path), "task": "reproduce", "model": settings})
         found = reproduce.read_job(wanted)
         name, more, notes = (model, {}, ()) if found.source else self._weights(found.job, wanted)
-        made = self._job(found.job, name, (*found.assumed, *notes))
+        made = self._with_ratio(self._job(found.job, name, (*found.assumed, *notes)), found.job)
         return self._compared(replace(made, fields=made.fields | more), found.job)
 
     def _weights(self, job: Job, wanted: Experiment) -> tuple[str, dict[str, Any], tuple[str, ...]]:
@@ -101,6 +103,16 @@ class Imports:
 
     def _job(self, job: Job, model: str, notes: tuple[str, ...]) -> Imported:
         return replace(self._form(_readable(job), model, notes), id=job.id)
+
+    def _with_ratio(self, made: Imported, job: Job) -> Imported:
+        """``made`` with the ratio that gives its size, if there is one."""
+        try:
+            source = locate(check(ModelSettings, self._workspace.base(made.model)["model"], "model"))
+        except ConfigError:  # it needs a path
+            return made
+        size = Size(job.shot.width, job.shot.height)
+        same = [r for r in RATIOS if parse(r, source.native, source.model.scale) == size]
+        return replace(made, fields=made.fields | {"canvas": same}) if same else made
 
     def _compared(self, made: Imported, job: Job) -> Imported:
         """``made``, with a note if the form does not give the file's job."""
