@@ -4,6 +4,7 @@
 # make verify is every shipped experiment bit-equal when rendered again?
 # make audit  known vulnerabilities of pinned versions       make schema  write conf/schema.json
 # make lock   write requirements*.lock                   make image-check  run the Dockerfile's steps without a daemon
+# make study  the study of docs/research.md, with its crate
 # make test-cluster   the tests of tests/cluster/ beside a SLURM of their own (root, Debian's packages)
 # make gpu    on a GPU: its tests, then its benchmark in stages
 PYTHON ?= python3
@@ -19,7 +20,7 @@ TORCH_WHEELS ?= wheels
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-cluster lint faults fuzz verify audit bench gpu lock image-check schema clean
+.PHONY: demo test test-cluster lint faults fuzz verify audit bench gpu lock image-check study schema clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -72,6 +73,10 @@ bench: $(INSTALLED)
 gpu: $(INSTALLED)
 	code=0; $(BIN)/python -m pytest -n 0 tests/engine/test_cuda.py || code=$$?; \
 	$(BIN)/python -m benchmarks gpu $(STAGES) || code=$$?; exit $$code
+
+# The study of docs/research.md: rendered, measured, its figures and its crate (publish/guidance_study.zip).
+study: $(INSTALLED)
+	$(BIN)/python scripts/study.py
 
 # The lock files: exactly the versions of constraints.txt, with the hash of every file. TORCH_WHEELS: torch's wheels for CPUs
 # (a page or a folder). Needs network.

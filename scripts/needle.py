@@ -182,8 +182,35 @@ TABLE
   work. More than one result means that the comparison finds what it is made to find. Where all sizes are equal, this
   device and dtype would not need calls of a fixed size.
 
-`make verify` runs this test and fails if a needle differs or if no control does. Beside it, it renders every shipped
-experiment twice. GPUs: [cuda.md](cuda.md) says which tests ran on which card.
+## Processors of other kinds
+
+Libraries choose kernels by the processor's instruction set, which the profile names (`cpu AVX512`). Pictures of another
+kind of processor are therefore of another profile. Measured with the libraries' environment switches, which imitate a
+processor with less (AMD EPYC with AVX-512; the embedded model, 4 pictures of 96 × 96, 8 steps, float32):
+
+| limited | switch | against all of AVX-512 |
+|---|---|---|
+| ATen to AVX2, as on such a processor | `ATEN_CPU_CAPABILITY=avx2` | 84.8 – 86.5 dB, largest difference 1 of 255 |
+| ATen to no AVX | `ATEN_CPU_CAPABILITY=default` | 86.5 – 87.8 dB, 1 of 255 |
+| MKL to its compatible kernels | `MKL_CBWR=COMPATIBLE` | 82.5 – 87.8 dB, 1 of 255 |
+| oneDNN to AVX2 | `ONEDNN_MAX_CPU_ISA=AVX2` | bit-equal |
+| oneDNN to SSE4.1 (beside the two before) | `ONEDNN_MAX_CPU_ISA=SSE41` | 82.1 – 89.5 dB, 1 of 255 |
+
+`runtime.portable=true` fixes all three (ATen without AVX, MKL compatible, oneDNN at AVX2) before torch is imported.
+Then the same limits, and those of numpy (`NPY_DISABLE_CPU_FEATURES`) and of the C library (`GLIBC_TUNABLES`), change no
+bit; `tests/engine/test_portable.py` renders both. Rendering takes 1.7 times as long (24 pictures, float32: 7.4 instead
+of 4.4 seconds of CPU).
+
+What it cannot promise: it was tried on one processor, with switches. Intel documents that MKL's compatible mode is the
+same on Intel's and AMD's processors. For oneDNN, whose blocks may depend on the size of caches, nobody does. Arm and
+GPUs have other kernels.
+
+Environment variables that change the bits of a CPU (`MKL_*`, `ONEDNN_*`, `DNNL_*`) are in the profile if they are set.
+
+## In the tests
+
+`make verify` runs the needle test and fails if a needle differs or if no control does. Beside it, it renders every
+shipped experiment twice. GPUs: [cuda.md](cuda.md) says which tests ran on which card.
 """
 
 

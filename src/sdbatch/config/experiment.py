@@ -19,6 +19,7 @@ from sdbatch.config.registry import TASKS
 from sdbatch.config.runtime import Runtime
 from sdbatch.config.tasks import (
     CheckSettings,
+    CsvSettings,
     CutSettings,
     FinalSettings,
     GallerySettings,
@@ -182,6 +183,7 @@ class Experiment(Section):
     )
     plan: PlanSettings = Field(PlanSettings(), description="the dry run")
     sheet: SheetSettings = Field(SheetSettings(), description="the contact sheet")
+    csv: CsvSettings = Field(CsvSettings(), description="the records as CSV")
     gallery: GallerySettings = Field(GallerySettings(), description="the page of all pictures")
     verify: VerifySettings = Field(VerifySettings(), description="rendering again and comparing")
     source: FilePath | None = Field(

@@ -91,6 +91,9 @@ class Runtime(BaseModel):
     )
     compile: bool = Field(False, description="torch.compile the blocks of denoiser and VAE (CUDA)")
     exact: bool = Field(True, description="false trades exact bits for speed; records then have a warning")
+    portable: bool = Field(
+        False, description="CPU: kernels that all x86-64 processors with AVX2 have, for the same bits on each; slower"
+    )
     writers: int = Field(2, ge=1, le=64, description="threads that write pictures and videos")
 
     @model_validator(mode="after")

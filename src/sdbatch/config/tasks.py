@@ -36,6 +36,14 @@ class SheetSettings(Section):
     limit: int = Field(400, ge=1, le=10_000, description="largest number of pictures on a sheet")
 
 
+class CsvSettings(Section):
+    """The records as CSV (task=csv)."""
+
+    measures: bool = Field(
+        False, description="add colour, contrast, sharpness, edges, and diversity: the distance to other seeds"
+    )
+
+
 class VerifySettings(Section):
     """Rendering again and comparing (task=verify)."""
 

@@ -15,7 +15,7 @@ import torch
 from platformdirs import user_cache_path
 
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine import attention, norms
+from sdbatch.engine import attention, norms, portable
 from sdbatch.engine.unused_gpu import unused_gpu
 from sdbatch.errors import ConfigError, RenderError
 from sdbatch.ffmpeg import encoder_build
@@ -165,6 +165,7 @@ def versions(device: Device, compiled: bool = False) -> tuple[tuple[str, str], .
     found = [("python", platform.python_version()), *((name, _version(name)) for name in PACKAGES)]
     cpu = torch.backends.cpu.get_cpu_capability()
     found += [("sdbatch", __version__), ("ffmpeg", encoder_build()), ("cpu", cpu)]
+    found += portable.switches() if device.type == "cpu" else []
     found += [norms.VERSION] * norms.applies(device.where, device.dtype)
     return (*found, *(_cuda_versions(device, compiled) if device.type == "cuda" else ()))
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.runtime import Runtime
+from sdbatch.engine import portable
 from sdbatch.models.locate import fetch
 from sdbatch.models.source import Source
 from sdbatch.spec.renderer import Renderer
@@ -26,6 +27,7 @@ def needs_device_check(source: Source, runtime: Runtime) -> bool:
 
 def check(runtime: Runtime) -> None:
     """Raise ConfigError for settings of ``runtime`` that this machine does not support."""
+    portable.apply(runtime.portable)
     from sdbatch import engine
 
     engine.check(runtime)
@@ -47,6 +49,7 @@ def open_renderer(source: Source, settings: ModelSettings, runtime: Runtime, *ot
 
 
 def _torch(sources: Sequence[Source], _: ModelSettings, runtime: Runtime) -> Renderer:
+    portable.apply(runtime.portable)
     from sdbatch import engine
 
     first, *others = map(fetch, sources)

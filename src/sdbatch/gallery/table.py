@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sdbatch.gallery import command
@@ -41,15 +41,18 @@ def record_cells(record: Record) -> list[str | int]:
     return [" · ".join(record.warnings) if key == "warnings" else getattr(record, key) for key in RECORD]
 
 
-def csv_text(plan: Plan, store: Store) -> str:
-    """A header and a line for every job; jobs without a record are ``new``."""
+def csv_text(plan: Plan, store: Store, more: Mapping[str, Mapping[str, str]] | None = None) -> str:
+    """A header and a line for every job; jobs without a record are ``new``. ``more``: further columns by job."""
     ledger = store.ledger()
     jobs = [plan[i] for i in range(len(plan))]
     labels = dict.fromkeys(key for job in jobs for key, _ in job.labels)
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns(labels), restval="", lineterminator="\r\n")
+    further = dict.fromkeys(column for row in (more or {}).values() for column in row)
+    writer = csv.DictWriter(out, [*columns(labels), *further], restval="", lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows(_row(job, ledger.get(job.id), store.path_of(job, ledger)) for job in jobs)
+    for job in jobs:
+        row = _row(job, ledger.get(job.id), store.path_of(job, ledger))
+        writer.writerow(row | dict((more or {}).get(job.id, {})))
     return out.getvalue()
 
 

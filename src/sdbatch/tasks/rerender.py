@@ -15,6 +15,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.config.runtime import Runtime
+from sdbatch.engine import portable
 from sdbatch.engine.renderers import open_renderer
 from sdbatch.errors import ConfigError, Interrupted, Problem
 from sdbatch.models.locate import locate
@@ -85,6 +86,7 @@ def as_recorded(job: Job, record: Record) -> Job:
 def runtime_of(profile: Profile, otherwise: Runtime) -> Runtime:
     """The runtime settings that give ``profile``; ``otherwise`` if they are not valid in this version."""
     wanted = {k: getattr(profile, k) for k in Runtime.model_fields if hasattr(profile, k)}
+    wanted |= {"portable": portable.is_of(profile)}
     wanted |= {"exact": profile.exact != "not asked for", "writers": otherwise.writers}
     try:
         return Runtime(**wanted)

@@ -169,10 +169,10 @@ def _cell(job: Job, store: Store, ledger: Ledger) -> Cell:
         return Cell(None, "not rendered")
     if not record.done:
         return Cell(None, record.error or "failed")
-    return Cell(_loader(store.file(record)))
+    return Cell(loader(store.file(record)))
 
 
-def _loader(path: Path) -> Callable[[], Pixels]:
+def loader(path: Path) -> Callable[[], Pixels]:
     return partial(png.decode, path) if is_picture(path) else partial(_first_frame, path)
 
 

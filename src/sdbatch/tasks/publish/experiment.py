@@ -101,7 +101,7 @@ def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Pro
     data["model"] = _without_folders(data["model"])
     data["models"] = [_without_folders({k: v for k, v in m.items() if v is not None}) for m in data["models"]]
     runtime = runtime_of(profile, experiment.runtime) if profile else experiment.runtime
-    kept = {"dtype", "attention", "rows", "chain_rows", "vae_batch", "threads", "compile", "exact"}
+    kept = {"dtype", "attention", "rows", "chain_rows", "vae_batch", "threads", "compile", "exact", "portable"}
     data["runtime"] = runtime.model_dump(mode="json", include=kept)
     ordered = {key: data[key] for key in KEYS}
     return (_HEAD + yaml.safe_dump(ordered, allow_unicode=True, sort_keys=False, width=120)).encode()
