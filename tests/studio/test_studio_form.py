@@ -101,6 +101,8 @@ def test_unknown_fields_and_unreadable_texts_are_reported_at_once():
         ({"prompts": ""}, "prompts", "is empty"),
         ({"prompts": {"file": "/etc/passwd"}}, "prompts", "is outside the working folder"),
         ({"wildcards__folder": ".."}, "wildcards.folder", "is outside the working folder"),
+        ({"kind": "film", "encoding__audio": "/etc/hosts"}, "encoding.audio", "is outside the working folder"),
+        ({"sweep": "[{prompts: [{file: ../x.csv}]}]", "prompts": ""}, "sweep", "is outside the working folder"),
         ({"kind": "film"}, "motion.mode", "is still"),
         ({"kind": "film", "motion__mode": "zoom"}, "motion", ""),
         ({"model": "none"}, "model", "allowed: tiny"),
@@ -150,6 +152,15 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 def test_any_text_is_read_back_as_it_was_typed(texts, command):
     data = {"name": "x", "prompts": texts, "negative": texts[0], "sweep": [{"negative": texts}]}
     assert load(yaml_text.text(data, "sd15", command)) == {"defaults": [{"override /model": "sd15"}], **data}
+
+
+def test_files_beside_the_file_count_for_the_form_too(workspace):
+    workspace.folder.mkdir()
+    (workspace.folder / "p.csv").write_text("id,text\na,a sea\nb,a ship\n")
+    (workspace.folder / "wildcards").mkdir()
+    draft = workspace.write(Form(**form(prompts={"file": "p.csv"})))
+    assert len(Plan(resolve(draft.experiment))) == 2
+    assert "file: p.csv" in draft.yaml
 
 
 def test_only_what_differs_from_the_defaults_is_written(workspace):

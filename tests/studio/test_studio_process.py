@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import queue
 import signal
 import socket
 from importlib import util
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import sdbatch
+from sdbatch import cli
 from sdbatch.config.tasks import StudioSettings
 from sdbatch.errors import ConfigError
-from sdbatch.studio import task
+from sdbatch.studio import child, task
+from sdbatch.studio.form import Form
 from sdbatch.studio.queue import Queue
+from sdbatch.studio.workspace import Workspace
 from tests.patience import runs, until
 from tests.studio.sessions import form, made, running
 
@@ -128,3 +135,74 @@ def test_without_the_extra_the_message_says_how_to_get_it(monkeypatch, folder):
     with pytest.raises(ConfigError, match=r"studio needs uvicorn \(python -m pip install 'sdbatch\[studio\]'\)"):
         task.run(made()._experiment)
     assert list(folder.iterdir()) == []
+
+
+def test_the_renderer_keeps_the_model_until_another_one_is_asked_for(folder):
+    told: list[Any] = []
+    kept = child.KeptRenderer(lambda *event: told.append(event))
+    workspace = Workspace("experiments", "outputs")
+
+    def render(stopped=False, **sent):
+        told.clear()
+        order = child.Order("e1", str(workspace.write(Form(**small(**sent))).file))
+        order.stopped = stopped
+        child._render(order, kept, lambda *event: told.append(event))
+        return [event[0] for event in told]
+
+    assert {"started", "phase", "model", "job", "progress", "ended"} <= set(render(name="a"))
+    first = kept._renderer
+    assert told[-1] == ("ended", "e1", "", {"jobs": 2, "done": 2, "failed": 0, "failures": []})
+    assert "phase" not in render(name="b")
+    assert kept._renderer is first
+    assert "phase" in render(name="c", model__fake={"fail": ["sea"]})
+    assert kept._renderer is not first
+    assert (told[-1][3]["failed"], told[-1][3]["failures"][0]["error"]) == (2, "simulated failure")
+    render(name="d", stopped=True)
+    assert told[-1][2] == "cancelled"
+    Path("experiments/a.yaml").write_text("seedz: 3")
+    child._render(child.Order("e2", "experiments/a.yaml"), kept, lambda *event: told.append(event))
+    assert "did you mean 'seeds'" in told[-1][2]
+    kept.close()
+    assert kept._renderer is None
+
+
+def test_orders_are_received_and_the_end_of_the_input_stops_everything(monkeypatch):
+    lines = [{"cancel": "b"}, {"render": "a.yaml", "id": "a"}, {"render": "b.yaml", "id": "b"}]
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO("".join(f"{json.dumps(x)}\n" for x in lines).encode())))
+    orders = child.Orders()
+    orders.receive()
+    a, b = orders.next(), orders.next()
+    assert (a.file, a.stopped, b.file, b.stopped) == ("a.yaml", False, "b.yaml", True)
+    assert orders.next() is None
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server_in_order(folder, monkeypatch, how):
+    before = signal.getsignal(how)
+    addresses = []
+
+    def announced(address, browser):
+        addresses.append((address, browser))
+        os.kill(os.getpid(), how)
+
+    monkeypatch.setattr(task, "_announce", announced)
+    assert task.run(made(studio={"port": 0, "browser": False})._experiment) == 130
+    assert addresses[0][0].startswith("http://127.0.0.1:")
+    assert signal.getsignal(how) is before
+
+
+def test_the_address_is_printed_and_opened(monkeypatch, capsys):
+    opened: queue.Queue[str] = queue.Queue()
+    monkeypatch.setattr("webbrowser.open", opened.put)
+    task._announce("http://127.0.0.1:1/", browser=True)
+    assert capsys.readouterr().out == "sdbatch studio: http://127.0.0.1:1/\n"
+    assert opened.get(timeout=60) == "http://127.0.0.1:1/"
+
+
+def test_the_second_name_of_the_command_is_the_task(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["sdbatch-studio", "studio.port=0"])
+    monkeypatch.setattr(cli, "run", lambda arguments: 7 if arguments == ["task=studio", "studio.port=0"] else 1)
+    monkeypatch.setattr(cli.streams, "install", lambda: None)
+    with pytest.raises(SystemExit) as e:
+        cli.studio()
+    assert e.value.code == 7

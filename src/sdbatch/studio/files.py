@@ -34,7 +34,7 @@ MEDIA_TYPES = {  # of files in galleries; everything else is not sent
 SCRIPT_LIMIT = 64 * 2**20  # bytes of a data script
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _STATIC = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.[a-z0-9]{2,5}")
-_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}")
+_PART = re.compile(r"[^\x00-\x1f/\\:.~][^\x00-\x1f/\\:]{0,254}")
 _SCRIPT = re.compile(rb'(?://[^\n]{0,200}\n)?sdbatch\("([a-z]{1,20})",(\{.*\})\);\n?', re.DOTALL)
 _SCRIPT_NAME = re.compile(r"[a-z]{1,20}(-[0-9]{1,9})?\.js")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdbatch.config.beside import found_beside
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.hydra_source import Composed, compose_data
 from sdbatch.errors import ConfigError, Problem, nearest, shown
@@ -20,7 +21,8 @@ from sdbatch.studio.form import Form, Settings, settings
 from sdbatch.tasks.dispatch import checked, merged
 
 MAX_NUMBER = 10_000  # of experiments of one name
-_FILES = ("prompts", "sweep", "styles", "wildcards")  # keys that name files of texts
+_SECTIONS = ("prompts", "sweep", "styles", "wildcards", "encoding")  # keys that name files
+_NAMES = re.compile(r"file|folder|(encoding\.)?audio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Workspace:
         data = merged(made.data, {"output": {**made.data.get("output", {}), "folder": self.outputs}})
         problems = list(self._outside(data))
         try:
-            experiment = checked(merged(base, data))
+            experiment = checked(found_beside(merged(base, data), self.folder))  # as its file will be read
         except ConfigError as e:
             raise ConfigError([*problems, *e.problems]) from e
         if not experiment.has_prompts:
@@ -157,7 +159,7 @@ class Workspace:
 
     def _outside(self, data: Mapping[str, Any]) -> Iterator[Problem]:
         """Files that the form names outside of the working folder."""
-        for at, path in (named for key in _FILES for named in _named_files(data.get(key), key)):
+        for at, path in (named for key in _SECTIONS for named in _named_files(data.get(key), key)):
             if not inside(path, Path()):
                 yield Problem(at, f"{shown(path)} is outside the working folder", "copy it here")
         model = data.get("model", {})
@@ -199,7 +201,9 @@ def _named_files(value: Any, key: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, Mapping):
         for name, each in value.items():
             at = f"{key}.{name}"
-            if re.fullmatch(r"file|folder", str(name)) and isinstance(each, str):
-                yield at, each
+            if _NAMES.fullmatch(str(name)):
+                yield from (
+                    (at, path) for path in (each if isinstance(each, list) else [each]) if isinstance(path, str)
+                )
             else:
                 yield from _named_files(each, at)
