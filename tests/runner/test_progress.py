@@ -87,7 +87,7 @@ def test_a_bar_shows_pictures_rate_and_failures(clock) -> None:
     p.shot(1.0)
     p.close()
     p.abort()
-    assert "2/2 pictures, 1.00/s, 0:00 left, 1 failed" in told(out)
+    assert "2/2 pictures, 1.00/s, 1 failed" in told(out)
     assert "failed j0: [red]bad" in told(out)
 
 
@@ -115,3 +115,55 @@ def test_a_quiet_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     p.job(False, "j", "x")
     p.close()
     assert capsys.readouterr() == ("", "")
+
+
+def test_no_time_is_estimated_from_the_first_pictures(clock) -> None:
+    """They come late, because all rows of a call begin together."""
+    p = Progress()
+    p.start(100, 100, 100.0)
+    clock(20)
+    p.shot(1.0)
+    assert p.left is None
+    assert p.line() == "1/100 pictures, 0.05/s"
+    for _ in range(9):
+        clock(1)
+        p.shot(1.0)
+    assert p.left is not None
+    assert p.line().endswith(" left")
+
+
+def test_no_time_is_left_while_videos_are_written(clock) -> None:
+    out = console(False)
+    p = Lines(out)
+    p.start(jobs=2, shots=2, cost=2.0)
+    p.expect_videos(2)
+    for _ in range(2):
+        clock(6)
+        p.shot(1.0)
+    for _ in range(2):
+        clock(6)
+        p.video()
+    lines = told(out).splitlines()
+    assert lines[-2:] == ["2/2 pictures, 0.11/s, video 1/2", "2/2 pictures, 0.08/s, video 2/2"]
+    assert "0:00 left" not in told(out)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_videos_whose_pictures_are_all_there(clock, terminal) -> None:
+    out = console(terminal)
+    p = open_progress(out)
+    p.expect_videos(4)
+    for _ in range(2):
+        clock(6)
+        p.video()
+    p.close()
+    assert "video 2/4" in told(out)
+    assert "0/0" not in told(out)
+
+
+def test_videos_after_a_change_of_profile_are_counted_on(clock) -> None:
+    p = Progress()
+    p.expect_videos(4)
+    p.video()
+    p.expect_videos(3)
+    assert p.line() == "video 1/4"

@@ -159,6 +159,6 @@ def test_the_embedded_model_gives_the_same_bits(command, tmp_path: Path) -> None
 def test_a_multirun_on_this_machine(command, tmp_path: Path, reference: dict[str, bytes]) -> None:
     one = command("-m", *ONE[1:], "name=x,y", "+cluster=local", "runtime.processes=2")
     assert one.wait() == 0, one.said
-    assert "x: 40 rendered" in one.said
-    assert "y: 40 rendered" in one.said
+    assert "x, run 1 (name=x): 40 rendered" in one.said
+    assert "y, run 2 (name=y): 40 rendered" in one.said
     assert tree(tmp_path / "one/outputs/x") == {k.removeprefix("x/"): v for k, v in reference.items()}

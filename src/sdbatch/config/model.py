@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -40,6 +41,12 @@ class ModelSettings(Section):
     kind: Annotated[str, one_of(MODEL_KINDS, "model kind")] = Field(
         "tiny", description="where the weights come from", json_schema_extra=_kinds
     )
+
+    @property
+    def title(self) -> str:
+        """The model in a word or two: the name of its file, folder or repository, else its kind."""
+        return PurePath(self.path).stem if self.path else (self.repo or self.kind).rpartition("/")[2]
+
     path: str | None = Field(
         None, max_length=4096, description="local: a diffusers folder or a single .safetensors file"
     )

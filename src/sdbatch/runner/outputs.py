@@ -75,6 +75,7 @@ class Outputs:
 
     def write_video(self, i: int) -> None:
         """Assemble video job ``i`` and record it. An interrupted video is left for the next run."""
+        self._context.results.progress.video()
         job = self._context.plan[i]
         path = self._context.store.root / job.path
         text = metadata.dumps(metadata.describe(job, self._profile)) if self._context.metadata else None

@@ -192,6 +192,7 @@ class _Run:
                 rest.append(i)
             else:
                 ready.append((found, i))
+        self.options.progress.expect_videos(sum(self.plan[i].video is not None for _, i in ready))
         ready = self._write(ready)
         while (
             ready and not rest and not self.signals.draining
@@ -257,6 +258,7 @@ class _Run:
         with self.signals.interruptible():
             work.scan(pending, renderer)
         self.options.progress.start(len(pending), work.shots, work.cost)
+        self.options.progress.expect_videos(work.videos)
         loop = Loop(renderer, work, output, self.writers)
         return loop.run(self.signals, self.options.progress, self.options.timings, self.options.sharing)
 

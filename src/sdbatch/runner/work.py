@@ -54,6 +54,7 @@ class Work:
         self._shots = lru_cache(maxsize=8)(lambda i: motion.shots(plan[i]))
         self.shots = 0
         self.cost = 0.0
+        self.videos = 0
 
     def scan(self, positions: Iterable[int], renderer: Renderer) -> None:
         """Add the jobs at ``positions``, with the buckets of ``renderer``."""
@@ -62,6 +63,7 @@ class Work:
         for i in positions:
             job = self._plan[i]
             if job.video is not None:
+                self.videos += 1
                 if not self._add_video(i):
                     self._complete.append(i)
             elif self._cache.had(job.id):

@@ -26,7 +26,7 @@ from sdbatch.spec.jobs import plan_digest
 from sdbatch.spec.renderer import Renderer
 from sdbatch.tasks import rendering
 from sdbatch.tasks.plan_report import show_notes
-from sdbatch.tasks.run_summary import code, finished, outcome
+from sdbatch.tasks.run_summary import begun, code, finished, outcome
 from sdbatch.tasks.workload import Workload, workload
 from sdbatch.terminal.console import open_console
 from sdbatch.terminal.progress import Progress, open_progress
@@ -46,7 +46,10 @@ def render(work: Workload) -> int:
     runtime = work.experiment.runtime
     check_writable(work.store.root)
     progress = open_progress(open_console(stderr=True), status=work.experiment.run_folder / "progress.json")
-    if (runtime.gpus is None and runtime.processes is None) or not work.pending:
+    pending = work.pending
+    if pending:
+        progress.say(begun(work))
+    if (runtime.gpus is None and runtime.processes is None) or not pending:
         return finished(here(work, progress), work.experiment, work.plan, open_console(), progress.elapsed)
     return _in_workers(work, assign(runtime, cards), progress)
 

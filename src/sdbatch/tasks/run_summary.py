@@ -14,10 +14,12 @@ from sdbatch.plan import division
 from sdbatch.runner import Outcome
 from sdbatch.store import State, Store
 from sdbatch.store.plan_file import Plan as Jobs
-from sdbatch.tasks.plan_report import SHOWN, plain
+from sdbatch.tasks.plan_report import SHOWN, duration, plain
 from sdbatch.tasks.workload import Workload
 from sdbatch.terminal.console import heading
 from sdbatch.terminal.progress import clock
+
+WORTH = 5.0  # seconds that are worth an estimate
 
 
 def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str, Path]]:
@@ -39,6 +41,16 @@ def _without_frames(plan: Jobs, store: Store) -> int:
         (store.root / store.path_of(job, ledger)).exists() and not (store.root / "frames" / job.id).is_dir()
         for job in videos
     )
+
+
+def begun(work: Workload) -> str:
+    """The first line of a run: ``x: 48 jobs, 40 new, about 2 min; loading tiny``. The device's line follows."""
+    todo = work.todo
+    seconds = work.seconds(todo)
+    jobs = f"{len(work.part):,} job{'' if len(work.part) == 1 else 's'}, {len(todo):,} new"
+    time = f", about {duration(seconds)}" if seconds is not None and seconds >= WORTH else ""
+    models = ", ".join(dict.fromkeys(settings.title for settings in work.models.values()))
+    return f"{heading(work.experiment.name)}: {jobs}{time}; loading {models}"
 
 
 def finished(

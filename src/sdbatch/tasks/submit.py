@@ -15,10 +15,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError
 from sdbatch.files import atomic, store_errors
 from sdbatch.models.locate import fetch
-from sdbatch.plan import division
-from sdbatch.runner import estimate, key_of
 from sdbatch.spec.jobs import plan_digest
-from sdbatch.store import TO_RENDER
 from sdbatch.tasks.plan_report import duration
 from sdbatch.tasks.render import check_writable
 from sdbatch.tasks.submission import Submission
@@ -64,15 +61,8 @@ def _arrays(experiment: Experiment, count: int) -> list[str]:
 
 def _workers(work: Workload) -> int:
     """As many as finish the plan in the wished time, at the rate of earlier runs. Raises ConfigError without one."""
-    experiment, store = work.experiment, work.store
-    todo = list(store.states(work.plan, store.ledger()).where(*TO_RENDER, part=work.part))
-    cost = float(division.kinds(work.plan).costs()[todo].sum())
-    folders = (experiment.run_folder, work.order.run_folder)  # the rate of a final is that of its draft
-    found = (
-        estimate(folder / "timings.json", cost, key_of(source.model.weights for source in work.sources))
-        for folder in folders
-    )
-    seconds = next((s for s in found if s is not None), None)
+    experiment, todo = work.experiment, work.todo
+    seconds = work.seconds(todo)
     if seconds is None:
         text = "is needed: no earlier run of this experiment has measured the rate of this model"
         raise ConfigError.one("submit.workers", text, "for an estimate render some of its pictures first")

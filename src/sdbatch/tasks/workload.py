@@ -16,6 +16,8 @@ from sdbatch.plan.model_axis import by_key, located
 from sdbatch.plan.plan import Plan as ExperimentPlan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
+from sdbatch.runner import estimate
+from sdbatch.runner.timings import key_of
 from sdbatch.spec.jobs import plan_digest
 from sdbatch.store import TO_RENDER, Store
 from sdbatch.store.plan_file import Plan
@@ -58,6 +60,19 @@ class Workload:
     def part(self) -> Sequence[int]:
         """The positions of the jobs that are to be rendered, done or not."""
         return division.shard(self.plan, self.experiment.shard.index, self.experiment.shard.count)
+
+    @property
+    def todo(self) -> list[int]:
+        """The positions of the jobs that are not done, of the part."""
+        return list(self.store.states(self.plan, self.store.ledger()).where(*TO_RENDER, part=self.part))
+
+    def seconds(self, todo: Sequence[int]) -> float | None:
+        """The time of one process for ``todo``, at the rate of an earlier run; a final has that of its draft."""
+        cost = float(division.kinds(self.plan).costs()[list(todo)].sum())
+        weights = key_of(source.model.weights for source in self.sources)
+        folders = (self.experiment.run_folder, self.order.run_folder)
+        found = (estimate(folder / "timings.json", cost, weights) for folder in folders)
+        return next((seconds for seconds in found if seconds is not None), None)
 
     @property
     def pending(self) -> bool:

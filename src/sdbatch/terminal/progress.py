@@ -21,6 +21,7 @@ from sdbatch.files import atomic
 LINE_INTERVAL = 5.0  # seconds between lines in a log
 STATUS_INTERVAL = 1.0  # seconds between writes of the status file
 MAX_FAILURES = 20  # that are displayed individually
+WORTH = 0.05  # of the work must be done before the time left is estimated: the first pictures come late
 
 
 class Progress:
@@ -32,6 +33,7 @@ class Progress:
     def __init__(self, status: Path | None = None) -> None:
         self.jobs = self.shots = 0  # in total
         self.done = self.failed = self.rendered = 0
+        self.videos = self.begun = 0  # videos that are to be written, and those whose writing has begun
         self._cost = self._finished_cost = 0.0
         self._status = status
         self._temporary_status = False  # whether the status file is removed at the end
@@ -54,6 +56,17 @@ class Progress:
         with self._lock:
             self.rendered += 1
             self._finished_cost += cost
+            self._update()
+
+    def expect_videos(self, count: int) -> None:
+        """``count`` more videos are to be written."""
+        with self._lock:
+            self.videos = self.begun + count
+
+    def video(self) -> None:
+        """The writing of one more video begins."""
+        with self._lock:
+            self.begun += 1
             self._update()
 
     def not_needed(self, shots: int, cost: float) -> None:
@@ -106,16 +119,18 @@ class Progress:
 
     @property
     def left(self) -> float | None:
-        """Estimated seconds left, from the costs of pictures; None before the first one."""
-        if not self._finished_cost:
+        """Estimated seconds left, from the costs of pictures; None while too few are done, or all."""
+        if not self._finished_cost or not WORTH <= self._finished_cost / max(self._cost, 1e-9) < 1:
             return None
         return (time.monotonic() - self._started) * max(0.0, self._cost - self._finished_cost) / self._finished_cost
 
     def line(self) -> str:
-        """``12/48 pictures, 1.3/s, 0:28 left, 2 failed``"""
-        parts = [f"{self.rendered}/{self.shots} pictures", f"{self.rate:.2f}/s"]
+        """``12/48 pictures, 1.3/s, 0:28 left, video 2/4, 2 failed``"""
+        parts = [f"{self.rendered}/{self.shots} pictures", f"{self.rate:.2f}/s"] if self.shots else []
         if self.left is not None:
             parts.append(f"{clock(self.left)} left")
+        if self.begun:
+            parts.append(f"video {self.begun}/{max(self.videos, self.begun)}")
         if self.failed:
             parts.append(f"{self.failed} failed")
         return ", ".join(parts)
@@ -158,7 +173,7 @@ class Lines(Progress):
         self._say(f"rendering {_count(self.shots, 'picture')} for {_count(self.jobs, 'job')}")
 
     def _show(self) -> None:
-        if time.monotonic() - self._shown >= LINE_INTERVAL:
+        if self.line() and time.monotonic() - self._shown >= LINE_INTERVAL:
             self._shown = time.monotonic()
             self._say(self.line())
 
@@ -167,7 +182,7 @@ class Lines(Progress):
 
     def _on_close(self) -> None:
         if self.shots:
-            self._say(self.line().replace(", 0:00 left", ""))
+            self._say(self.line())
 
 
 class Bar(Progress):
@@ -188,6 +203,10 @@ class Bar(Progress):
         self._bar.start()
 
     def _show(self) -> None:
+        if self.begun and not self.shots:  # videos whose pictures were all there
+            self._bar.update(self._task, total=self.videos, completed=self.begun, visible=True, text=self.line())
+            self._bar.start()
+            return
         self._bar.update(self._task, completed=self.rendered, text=self.line())
 
     def _say(self, text: str) -> None:

@@ -50,6 +50,14 @@ class Reporter(Progress):
         super().job(done, job_id, error)
         self._send("job", done, job_id, error)
 
+    def expect_videos(self, count: int) -> None:
+        super().expect_videos(count)
+        self._send("videos", count)
+
+    def video(self) -> None:
+        super().video()
+        self._send("video")
+
     def _send(self, *event: Any) -> None:
         with self._lock, suppress(OSError):  # nobody listens: the input ends too
             self._out.write(json.dumps(event).encode() + b"\n")

@@ -99,6 +99,10 @@ class Supervisor:
             kind == "start" and not self._progress.jobs
         ):  # each worker reports all remaining jobs; the first report has the most
             self._progress.start(*values)
+        elif kind == "videos" and not self._progress.videos:
+            self._progress.expect_videos(*values)
+        elif kind == "video":
+            self._progress.video()
         elif kind == "shot":
             self._progress.shot(*values)
         elif kind == "job":
