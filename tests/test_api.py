@@ -53,10 +53,10 @@ def test_importing_it_costs_nothing() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_page_shows_the_plan_that_was_rendered_last(file: Path, tmp_path: Path) -> None:
+def test_the_page_shows_all_that_was_rendered(file: Path, tmp_path: Path) -> None:
     for seeds in ("0", "0..1", "0"):
         list(sdbatch.load(file, ["model=fake", f"seeds={seeds}"]).plan().render())
-    assert '"jobs":2,' in (tmp_path / "outputs/small/gallery/plan.js").read_text("utf-8")
+    assert '"jobs":4,' in (tmp_path / "outputs/small/gallery/plan.js").read_text("utf-8")
 
 
 def test_it_renders_what_the_command_line_renders(file: Path, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_sides_of_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen: list[list[str]] = []
     monkeypatch.setattr("sdbatch.tasks.sheet.sheet", lambda cells, *labels: seen.append([*labels[0][:2], labels[1][0]]))
     make(plan, store, SheetSettings(across=("sampling.guidance", "seeds")), "x")
-    assert seen == [["guidance 2 · seed 0", "guidance 2 · seed 1", "a-sea"]]
+    assert seen == [["guidance 2 · seed 0", "guidance 2 · seed 1", "a sea"]]
     monkeypatch.undo()
     assert pdf.encode(make(plan, store, SheetSettings(), "x"), "x") == pdf.encode(
         make(plan, store, SheetSettings(), "x"), "x"
