@@ -207,7 +207,7 @@ def test_an_experiment_file_anywhere(sdbatch, tmp_path):
 
 
 def test_still_on_the_command_line_is_a_choice(sdbatch):
-    said = sdbatch("+experiment=anime_zoom", "motion.mode=still", "model=fake", "task=plan")
+    said = sdbatch("+experiment=vertical_story", "motion.mode=still", "model=fake", "task=plan")
     assert (said.code, "videos/" in said.out) == (0, False), said.err
 
 
