@@ -12,6 +12,7 @@ import yaml
 from sdbatch.config.registry import TASKS
 from sdbatch.errors import nearest
 from sdbatch.media import infotext
+from sdbatch.models.adapters import Adapters
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.jobs import Model
 from sdbatch.tasks import foreign
@@ -91,7 +92,7 @@ def test_the_assumptions_about_a_picture_of_another_tool_are_as_printed():
         "Denoising strength: 0.5, Hires upscale: 2, Hires steps: 10"
     )
     fields = infotext.parse(f"a castle <lora:x:1>\n{settings}")
-    _, assumed = foreign.job(fields, Model("b2:0f41…"), (1024, 1536), "source")
+    _, assumed = foreign.job(fields, Model("b2:0f41…"), (1024, 1536), "source", Adapters(["loras"], []))
     printed = re.findall(r"^  assumed (.*)$", (ROOT / "docs" / "reliability.md").read_text("utf-8"), re.M)
     assert list(assumed) == printed
 

@@ -24,11 +24,11 @@ def test_what_others_would_read_is_named(text, marks):
 
 
 def test_the_dry_run_says_what_is_only_words(sdbatch):
-    said = sdbatch("model=fake", 'prompts=["a <lora:x:1> [cat:dog:0.5]"]', "task=plan")
+    said = sdbatch("model=fake", 'prompts=["a <hypernet:x:1> [cat:dog:0.5]"]', "task=plan")
     assert said.code == 0
-    assert "syntax of other tools, treated as plain words: <lora:x:1>\n" in said.out
-    shown = sdbatch("model=fake", 'prompts=["a <lora:x:1>"]', "task=plan", "plan.format=json")
-    assert json.loads(shown.out)["plain_words"] == ["<lora:x:1>"]
+    assert "syntax of other tools, treated as plain words: <hypernet:x:1>\n" in said.out
+    shown = sdbatch("model=fake", 'prompts=["a <hypernet:x:1>"]', "task=plan", "plan.format=json")
+    assert json.loads(shown.out)["plain_words"] == ["<hypernet:x:1>"]
 
 
 def test_texts_of_people_become_no_pictures(sdbatch):

@@ -142,8 +142,9 @@ def test_every_size_is_proved_and_nothing_is_noted(usual: Any) -> None:
     ]
     assert "other sizes tested at first use" in usual.about
     assert [p.warnings for p in render(usual, shots).values()] == [()] * 5  # type: ignore[union-attr]
-    assert len(usual._exactness._denoiser) >= 5
-    assert set(usual._exactness._denoiser.values()) | set(usual._exactness._vae.values()) == {"exact"}
+    tested = usual.main.exactness.tested
+    assert len(tested.denoiser) >= 5
+    assert set(tested.denoiser.values()) | set(tested.vae.values()) == {"exact"}
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -393,11 +394,11 @@ def test_graphs_of_small_calls_and_of_texts_are_used_and_change_no_bits(
         video = chain(3, prompt="a (red:1.3) boat")
         graphed = digests(found, video)
         assert "CUDA graph" not in caplog.text
-    assert all(graph is not None for graph in found._denoiser._graphs._graphs.values())
+    assert all(graph is not None for graph in found.main.denoiser._graphs._graphs.values())
     assert all(graph is not None for graph in found._texts._call._graphs.values())
-    assert len(found._denoiser._graphs._graphs) == 1
+    assert len(found.main.denoiser._graphs._graphs) == 1
     plain = opened(folder, dtype=dtype)
-    monkeypatch.setattr(plain._denoiser, "_graphs", None)
+    monkeypatch.setattr(plain.main.denoiser, "_graphs", None)
     monkeypatch.setattr(plain._texts, "_call", plain._texts._call._call)
     assert digests(plain, video) == graphed
 

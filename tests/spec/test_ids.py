@@ -66,6 +66,7 @@ LITERAL = {  # every default that an id leaves out: another one would make old f
         8,
         1,
         "",
+        (),
     ),
     Start: ("j0", 0.5, Camera(1.0, 0.0, 0.0, 0.0), False, "", None),
     PromptBlend: ("a sea", "", 8, 0.25, None),

@@ -148,7 +148,7 @@ def test_another_tools_picture(folder: Folder) -> None:
     assert (fields["width"], fields["negative"]) == (64, "clouds")
     for assumption in (
         "weights: 'dream' does not identify them",
-        "<lora:…>",
+        "LoRA blue: not in lora_folders (loras), left out",
         "not used: Hires steps",
         "noise: generated on",
     ):
@@ -198,7 +198,7 @@ def test_samplers_and_schedules_of_another_tool(sampler: str, schedule: str, tak
     ("text", "says"),
     [
         ("a [cat:dog:0.5]", "prompt: [from:to:when] and [a|b] change the text at the step; A1111 does so one"),
-        ("a <hypernet:x:1>", "prompt: <lora:…> and <hypernet:…> are treated as text"),
+        ("a <hypernet:x:1>", "prompt: <hypernet:…> is treated as text"),
     ],
 )
 def test_prompts_of_another_tool(text: str, says: str) -> None:

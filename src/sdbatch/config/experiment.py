@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from sdbatch.config.cluster import SubmitSettings
-from sdbatch.config.fields import SLUG, Audio, CanvasEntry, FilePath, PromptEntry, Section, Seeds, one_of
+from sdbatch.config.fields import SLUG, Audio, CanvasEntry, FilePath, Folders, Section, Seeds, one_of
+from sdbatch.config.loras import LoraEntries
 from sdbatch.config.model import Models, ModelSettings
-from sdbatch.config.prompts import StyleSettings, WildcardSettings
+from sdbatch.config.prompts import PromptEntry, StyleSettings, WildcardSettings
 from sdbatch.config.registry import TASKS
 from sdbatch.config.runtime import Runtime
 from sdbatch.config.tasks import (
@@ -38,7 +39,7 @@ from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.codecs import CODECS, Preset
 from sdbatch.spec.jobs import ALWAYS, Encoding
-from sdbatch.spec.limits import GUIDANCE, STEPS
+from sdbatch.spec.limits import GUIDANCE, LORA_WEIGHT, STEPS
 
 GROUPS = (
     "experiment",
@@ -161,6 +162,18 @@ class Experiment(Section):
     task: Annotated[str, one_of(TASKS, "task")] = Field("render", json_schema_extra=_tasks, description="what to do")
     prompts: tuple[PromptEntry, ...] = Field((), description="texts, {id, text, negative} or {file}")
     negative: str = Field("", max_length=100_000, description="what should not be in the picture")
+    loras: LoraEntries = Field(
+        (), description="LoRAs of all prompts: names or {path, weight, text}, in the order of merging"
+    )
+    lora_weight: float = Field(
+        1.0, ge=LORA_WEIGHT.low, le=LORA_WEIGHT.high, description="multiplies the weights of all LoRAs"
+    )
+    lora_folders: Folders = Field(
+        ("loras",), description="folders of LoRAs, relative to the working folder: <lora:name:0.8> is a file in them"
+    )
+    embedding_folders: Folders = Field(
+        ("embeddings",), description="folders of textual inversions; a file's name in a prompt stands for its vectors"
+    )
     wildcards: WildcardSettings = Field(WildcardSettings(), description="files of values for __name__ in prompts")
     styles: StyleSettings = Field(StyleSettings(), description="texts that are added to every prompt")
     seeds: Seeds = Field((0,), description="7, [1, 5, 9], 0..3 (both ends included), or random*4: drawn once")

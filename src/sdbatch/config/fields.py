@@ -1,4 +1,4 @@
-"""Types that several sections of the configuration share: names from a registry, paths, prompts, seeds, canvases."""
+"""Types that several sections of the configuration share: names from a registry, paths, seeds, canvases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
-    model_validator,
 )
 
 from sdbatch.errors import nearest, shown
@@ -88,39 +87,7 @@ def names(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(names, json_schema_input_type=str | list[str])]
-
-
-class Prompt(Section):
-    """A prompt with its own negative, or a file of prompts (.yaml, .txt: one a line, .csv: id,text,negative)."""
-
-    id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="short name, used in labels")
-    text: str | None = Field(None, max_length=100_000, description="the prompt; {a|b} and __name__ make variants")
-    negative: str | None = Field(None, max_length=100_000, description="instead of the experiment's negative")
-    file: str | None = Field(None, max_length=4096, description="a file of prompts, relative to the working folder")
-    draws: int = Field(1, ge=1, le=10_000, description="how often {~a|b} and __~name__ are drawn")
-
-    @model_validator(mode="after")
-    def _text_or_file(self) -> Prompt:
-        if (self.text is None) == (self.file is None):
-            raise ValueError("give text or file, one of them")
-        return self
-
-
-def _prompt(value: Any) -> Any:
-    if isinstance(value, bool | int | float):
-        raise ValueError(f"{shown(value)} is not text; quote the prompt")
-    if not isinstance(value, str | dict):
-        raise ValueError(f"{shown(value)} is not a prompt; write a text or {{id, text, negative}}")
-    return {"text": value} if isinstance(value, str) else value
-
-
-PromptEntry = Annotated[Prompt, BeforeValidator(_prompt, json_schema_input_type=str | Prompt)]
-
-
-class Prompts(Section):
-    """A file of prompts."""
-
-    prompts: tuple[PromptEntry, ...]
+Folders = Annotated[tuple[FilePath, ...], BeforeValidator(names, json_schema_input_type=str | list[str])]
 
 
 def _seeds(value: Any) -> tuple[int | str, ...]:

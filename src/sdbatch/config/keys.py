@@ -15,9 +15,11 @@ SECTIONS: dict[str, type[BaseModel]] = {"sampling": Sampling, "motion": Motion, 
 LISTS = ("prompts", "canvas", "models", "seeds")
 OF_MODEL = ("model.vae", "model.clip_skip")  # keys of the section model that can be swept
 STYLES = "styles.use"
-FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, "negative"))
-SWEEPABLE = (*LISTS, *OF_MODEL, "negative", STYLES, *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
+TOP = ("negative", "loras", "lora_weight")
+FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, *TOP))
+SWEEPABLE = (*LISTS, *OF_MODEL, *TOP, STYLES, *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
 _EXAMPLES = {
+    "loras": "[{path: ink, weight: 0.8}]",
     "models": "[tiny, {path: a.safetensors}]",
     "prompts": "[{file: prompts.csv}]",
     "sweep": "[{sampling.steps: [10, 20]}]",

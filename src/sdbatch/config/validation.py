@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sdbatch.config.experiment import GROUPS, Experiment
-from sdbatch.config.fields import Prompt
+from sdbatch.config.prompts import Prompt
 from sdbatch.errors import ConfigError, Problem, closest, nearest, shown
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.ranges import is_range, parse_range, slug

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from sdbatch.engine import architecture, randomised
 from sdbatch.engine.build import build
+from sdbatch.engine.merge import with_loras
 from sdbatch.errors import ConfigError
 from sdbatch.models import ldm
 from sdbatch.models.source import Source
@@ -46,8 +47,9 @@ def load(source: Source, device: torch.device, dtype: torch.dtype, own: bool = T
 
 
 def load_part(name: str, source: Source, device: torch.device, dtype: torch.dtype, own: bool = True) -> Any:
-    """One component of ``source``, a name in ``PARTS``. Raises ConfigError."""
-    module = build(name, _part(name, source, device, dtype), device, dtype, own)
+    """One component of ``source``, a name in ``PARTS``, with its LoRAs. Raises ConfigError."""
+    config, state = _part(name, source, device, dtype)
+    module = build(name, (config, with_loras(name, state, source)), device, dtype, own)
     if name == "text_encoder":
         _skip_layers(module, source)
     else:

@@ -62,6 +62,7 @@ class Settings:
 
     def texts(self, module: Any, source: Source) -> Texts:
         made = Texts(module, vocabulary(source.vocabulary), source.chunk, self.device.where, self.stats)
+        made.files = source.adapters
         if self.cuda:
             made.graph(CudaRecorder())
         return made
@@ -86,7 +87,6 @@ class Loaded:
     exactness: Exactness = field(init=False)
     uncounted: Callable[..., list[torch.Tensor]] = field(init=False)
     _full_rows: int = 0
-    _tails: dict[tuple[Bucket, int], tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         device = self.settings.device
@@ -127,9 +127,10 @@ class Loaded:
         smaller = tuple(n for n in policy.TAILS if n < rows)
         if not (self.fast_calls and smaller):
             return ()
-        if (bucket, rows) not in self._tails:
-            self._tails[bucket, rows] = same_bits(self.uncounted, self.probe_row(bucket), rows, smaller)
-        return self._tails[bucket, rows]
+        found, key = self.exactness.tested.tails, (bucket._replace(weights=""), rows)
+        if key not in found:
+            found[key] = same_bits(self.uncounted, self.probe_row(bucket), rows, smaller)
+        return found[key]
 
     def probe_row(self, bucket: Bucket) -> Row:
         """A row in the shape of ``bucket``, as a representative of all others."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,6 +29,16 @@ Decode = Callable[[list[torch.Tensor], int], Sequence[Any]]  # of sdbatch.engine
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What tests of one architecture found, by bucket and call size: with LoRAs it runs the same kernels."""
+
+    denoiser: dict[tuple[Bucket, int], str] = field(default_factory=dict)
+    vae: dict[tuple[Bucket, int], str] = field(default_factory=dict)
+    tails: dict[tuple[Bucket, int], tuple[int, ...]] = field(default_factory=dict)
+    noted: set[str] = field(default_factory=set)
+
+
 class Exactness:
     """Verdicts by bucket and call size: ``exact``, or the cause of different bits.
 
@@ -42,43 +53,44 @@ class Exactness:
         self._row = row
         self._dtype = dtype
         self.each_size = each_size
-        self._denoiser: dict[tuple[Bucket, int], str] = {}
-        self._vae: dict[tuple[Bucket, int], str] = {}
-        self._noted: set[str] = set()
+        self.tested = Tested()
 
     def denoiser(self, bucket: Bucket, rows: int) -> str:
         """The denoiser's verdict. Raises RenderError if its prediction is not finite."""
-        if (bucket, rows) not in self._denoiser:
+        key = (bucket._replace(weights=""), rows)
+        if key not in self.tested.denoiser:
             found = probe(self._denoise, self._row(bucket), rows)
             if not found:
                 kind = str(self._dtype).removeprefix("torch.")
                 where = f"at {bucket.height}x{bucket.width} latents in {kind}"
                 raise RenderError(f"the denoiser's prediction is not finite {where}: {NOT_FINITE[self._dtype]}")
-            self._denoiser[bucket, rows] = found
-        return self._denoiser[bucket, rows]
+            self.tested.denoiser[key] = found
+        return self.tested.denoiser[key]
 
     def forget(self) -> None:
         """Discard all verdicts, because the networks use other kernels from now on."""
-        self._denoiser.clear()
-        self._vae.clear()
+        self.tested.denoiser.clear()
+        self.tested.vae.clear()
 
     def vae(self, bucket: Bucket, batch: int) -> str:
         """The VAE's verdict."""
-        if (bucket, batch) not in self._vae:
-            self._vae[bucket, batch] = probe_vae(self._decode, self._row(bucket).latent, batch)
-        return self._vae[bucket, batch]
+        key = (bucket._replace(weights=""), batch)
+        if key not in self.tested.vae:
+            self.tested.vae[key] = probe_vae(self._decode, self._row(bucket).latent, batch)
+        return self.tested.vae[key]
 
     def notes(self, bucket: Bucket, rows: int, batch: int) -> tuple[str, ...]:
         """The warnings for pictures of ``bucket``: why bits are not equal, or that this was not tested."""
         if not self.each_size:
-            return () if (bucket, rows) in self._denoiser and batch == 1 else (_unverified(bucket),)
+            known = (bucket._replace(weights=""), rows) in self.tested.denoiser
+            return () if known and batch == 1 else (_unverified(bucket),)
         found = (("denoiser", self.denoiser(bucket, rows)), ("VAE", self.vae(bucket, batch)))
         size = f"{bucket.height}x{bucket.width} latents"
         notes = tuple(f"not exact at {size}: the {net}'s {text}" for net, text in found if text != "exact")
         for note in notes:
-            if note not in self._noted:
+            if note not in self.tested.noted:
                 log.warning(note)
-            self._noted.add(note)
+            self.tested.noted.add(note)
         return notes
 
 

@@ -159,7 +159,7 @@ class Engine:
     def _render(self, feed: Feed) -> Iterator[Picture | Failure]:
         again = RetryFeed(feed, self.bucket)
         while True:
-            room = self._weights if len(self._weights.sources) > 1 else None
+            room = self._weights if self._weights.several else None
             server = Server(self._calls, self.bucket, self._lane, room)
             try:
                 self._self_test()

@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +21,8 @@ import torch
 from sdbatch.engine.gpu_errors import is_out_of_memory, reason
 from sdbatch.engine.load import load_part
 from sdbatch.engine.loaded import Loaded, Settings
+from sdbatch.engine.merge import check_loras, merged_into
+from sdbatch.engine.selftest import Tested
 from sdbatch.engine.sizes import parameters
 from sdbatch.errors import ConfigError, RenderError, SdbatchError
 from sdbatch.models.source import Source
@@ -34,11 +38,12 @@ class Part(NamedTuple):
     of: tuple[Any, ...]
 
 
-def parts_of(model: Model) -> tuple[Part, Part, Part]:
-    """Text encoder, denoiser and VAE of ``model``."""
+def parts_of(source: Source) -> tuple[Part, Part, Part]:
+    """Text encoder, denoiser and VAE of ``source``. Raises ConfigError for a LoRA that cannot be read."""
+    model = source.model
     return (
-        Part("text_encoder", (model.weights, model.clip_skip)),
-        Part("unet", (model.weights,)),
+        Part("text_encoder", (model.weights, model.clip_skip, *merged_into("text_encoder", source))),
+        Part("unet", (model.weights, *merged_into("unet", source))),
         Part("vae", (model.vae or model.weights,)),
     )
 
@@ -60,29 +65,43 @@ class _Entry(NamedTuple):
 class Weights:
     """The models ``sources`` (by ``Model.key``), of which those in use are in memory, in at most ``budget`` bytes.
 
+    With LoRAs a model is another one; these are added to ``sources`` when a shot needs them.
+
     Models of shots in flight are *busy*; they never leave. A single model is loaded whatever its size.
     """
 
     def __init__(self, sources: Sequence[Source], settings: Settings, budget: int) -> None:
         self.sources = {source.model.key: source for source in reversed(sources)}  # of equal ones the first
+        self._single = len(self.sources) == 1
+        self._parts = lru_cache(maxsize=None)(lambda key: parts_of(self.sources[key]))
         self._settings = settings
         self._budget = budget
         self._bytes: int = settings.device.dtype.itemsize  # of a parameter
         self._entries: OrderedDict[Part, _Entry] = OrderedDict()  # least recently used first
         self._models: dict[str, Loaded] = {}
         self._failed: dict[str, SdbatchError] = {}
+        self._tested: dict[str, Tested] = {}  # by the key of the model without LoRAs
         self._sizes: dict[Part, int] = {}
         self._reading: dict[str, Future[dict[Part, Any]]] = {}  # at most one model ahead
         self._thread = ThreadPoolExecutor(1, "weights", lambda: torch.set_num_threads(settings.device.threads))
 
     def source_of(self, model: Model) -> Source:
-        """Where the weights of ``model`` are; an engine of one model renders all shots with it. Raises RenderError."""
-        found = self.sources.get(model.key)
-        if found is None and len(self.sources) == 1:
-            return next(iter(self.sources.values()))
-        if found is None:
+        """Where the weights of ``model`` are; an engine of one model renders all shots with it.
+
+        Raises RenderError, and ConfigError for a LoRA that does not fit.
+        """
+        if (found := self.sources.get(model.key)) is not None:
+            return found
+        plain = self.sources.get(model.plain.key)
+        if plain is None and self._single:
+            plain = next(iter(self.sources.values()))
+        if plain is None:
             raise RenderError("its weights are not among those of this run")
-        return found
+        if not model.loras:
+            return plain
+        made = replace(plain, model=replace(plain.model, loras=model.loras))
+        check_loras(made)
+        return self.sources.setdefault(made.model.key, made)
 
     def get(self, key: str) -> Loaded:
         """The model ``key``, loaded if it is not in memory. Raises SdbatchError; the same one each time."""
@@ -95,9 +114,14 @@ class Weights:
                 wrong = e if isinstance(e, SdbatchError) else ConfigError.one("model", f"cannot be loaded: {e}")
                 self._failed[key] = wrong
                 raise wrong from e
-        for part in parts_of(self.sources[key].model):
+        for part in self._parts(key):
             self._entries.move_to_end(part)
         return self._models[key]
+
+    @property
+    def several(self) -> bool:
+        """Whether shots may need different weights."""
+        return not self._single or any(source.adapters for source in self.sources.values())
 
     @property
     def in_memory(self) -> Mapping[str, Loaded]:
@@ -108,24 +132,24 @@ class Weights:
         """The number of parameters of the largest denoiser, of which ``loaded`` is one."""
         if len(self.sources) == 1:
             return loaded.size
-        sizes = (self._size(part) for s in self.sources.values() for part in parts_of(s.model) if part.name == "unet")
+        sizes = (self._size(part) for key in self.sources for part in self._parts(key) if part.name == "unet")
         return max(sizes) // self._bytes
 
     def fits(self, key: str, busy: Collection[str]) -> bool:
         """Whether ``key`` can be loaded beside the models ``busy``."""
-        needed = {part for each in (key, *busy) for part in parts_of(self.sources[each].model)}
+        needed = {part for each in (key, *busy) for part in self._parts(each)}
         return not busy or key in self._failed or sum(map(self._size, needed)) <= self._budget
 
     def make_room(self, key: str, busy: Collection[str]) -> set[str]:
         """Let parts go until ``key`` can be loaded; returns the models that are not in memory any more."""
-        needed = {part for each in (key, *busy) for part in parts_of(self.sources[each].model)}
+        needed = {part for each in (key, *busy) for part in self._parts(each)}
         missing = sum(self._size(part) for part in needed if part not in self._entries)
         used = sum(entry.bytes for entry in self._entries.values())
         for part in [part for part in self._entries if part not in needed]:
             if used + missing <= self._budget:
                 break
             used -= self._entries.pop(part).bytes
-        gone = {k for k in self._models if not all(p in self._entries for p in parts_of(self.sources[k].model))}
+        gone = {k for k in self._models if not all(p in self._entries for p in self._parts(k))}
         for each in gone:
             del self._models[each]
         return gone
@@ -164,16 +188,19 @@ class Weights:
                 if not is_out_of_memory(e) or not self._models:
                     raise
                 raise RenderError(f"out of memory while the model was loaded: {reason(e)}") from e
-            self._settings.stats.loads += 1
-            return Loaded(source, self._settings, *(self._entries[p].wrapped for p in parts_of(source.model)))
+            self._settings.stats.loads += not source.model.loras
+            made = Loaded(source, self._settings, *(self._entries[p].wrapped for p in self._parts(source.model.key)))
+            made.exactness.tested = self._tested.setdefault(source.model.plain.key, made.exactness.tested)
+            return made
 
     def _missing(self, source: Source) -> list[Part]:
-        return [part for part in parts_of(source.model) if part not in self._entries]
+        return [part for part in self._parts(source.model.key) if part not in self._entries]
 
     def _read(self, source: Source, parts: Sequence[Part]) -> dict[Part, Any]:
         """The modules of ``parts`` in the memory of the host, or of the device if that is not a GPU."""
         device = torch.device("cpu") if self._settings.cuda and self._models else self._settings.device.where
-        return {part: load_part(part.name, source, device, self._settings.device.dtype) for part in parts}
+        with self._settings.stats.clock("merge" if source.model.loras else "load"):
+            return {part: load_part(part.name, source, device, self._settings.device.dtype) for part in parts}
 
     def _wrapped(self, part: Part, module: Any, source: Source) -> _Entry:
         settings = self._settings
@@ -187,7 +214,7 @@ class Weights:
     def _size(self, part: Part) -> int:
         """The bytes of a part: of one that was never loaded as its file says."""
         if part not in self._sizes:
-            source = next(s for s in self.sources.values() if part in parts_of(s.model))
+            source = next(s for key, s in self.sources.items() if part in self._parts(key))
             self._sizes[part] = 0
             with suppress(ConfigError):  # loading it will say why
                 self._sizes[part] = parameters(part.name, source) * self._bytes

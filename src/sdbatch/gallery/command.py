@@ -57,10 +57,19 @@ def prompt_settings(job: Job) -> dict[str, Any]:
 
 
 def settings_overrides(job: Job) -> list[str]:
-    """Overrides of canvas, sampling, motion and encoding."""
+    """Overrides of canvas, LoRAs, sampling, motion and encoding."""
     out = [f"canvas=[{job.shot.width}x{job.shot.height}]"]
+    out += [f"loras={formatted(loras)}"] if (loras := lora_settings(job.shot)) else []
     out += [f"sampling.{key}={formatted(value)}" for key, value in sampling_settings(job.shot).items()]
     return out + list(video_overrides(job.video) if job.video else ())
+
+
+def lora_settings(shot: Shot) -> list[dict[str, Any]]:
+    """The LoRAs by name, as ``loras`` lists them."""
+    found = shot.model.loras
+    return [
+        {"path": lora.name, "weight": lora.unet} | ({} if lora.text is None else {"text": lora.text}) for lora in found
+    ]
 
 
 def sampling_settings(shot: Shot) -> dict[str, Any]:
@@ -75,6 +84,8 @@ def job_settings(job: Job) -> dict[str, Any]:
     shot = job.shot
     out = prompt_settings(job) | {"canvas": [f"{shot.width}x{shot.height}"], "seeds": shot.seed}
     out["sampling"] = sampling_settings(shot)
+    if loras := lora_settings(shot):
+        out["loras"] = loras
     if shot.model.clip_skip != 1:
         out["model"] = {"clip_skip": shot.model.clip_skip}
     if job.video is not None:

@@ -23,7 +23,7 @@ CHUNK = 2500  # jobs in one file
 LISTED = 20_000  # values of an axis that are put in the axis' own order; beyond that the order of the plan
 SAFE = 2**53  # larger whole numbers are text in JavaScript
 TITLES = {"prompts": "prompt", "models": "model", "seeds": "seed"}
-_HOW = attrgetter("width", "height", *Sampling.model_fields)  # of a shot: its setting
+_HOW = attrgetter("width", "height", "model.loras", *Sampling.model_fields)  # of a shot: its setting
 Parts = tuple[str, ...]  # one value of an axis: a label for each of its keys
 
 
@@ -46,7 +46,7 @@ class PlanIndex:
         self.path = path
         self._keys = [axis.keys for axis in axes] or [(key,) for key in _labels(plan)]
         self._values: list[dict[Parts, int]] = [_listed(axis) for axis in axes] or [{} for _ in self._keys]
-        self._first = plan[0].shot.model.key if len(plan) else ""
+        self._first = plan[0].shot.model.plain.key if len(plan) else ""
         self._words: dict[int, str] = {}  # of prompts without an id of the user, by their digit
 
     def chunks(self) -> Iterator[dict[str, Any]]:

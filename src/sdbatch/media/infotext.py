@@ -14,22 +14,26 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from sdbatch.prompts import networks
 from sdbatch.samplers import SAMPLERS
+from sdbatch.spec.adapters import Embedding, Lora
 from sdbatch.spec.jobs import Model, Shot
 from sdbatch.version import __version__
 
 _NEGATIVE = "Negative prompt:"
 _LINES = "Prompt lines"
 SCHEDULE = "Schedule type"
+LORAS, EMBEDDINGS = "Lora hashes", "TI hashes"
 _KEY = re.compile(r"\w[\w \-/]*$")
 _QUOTED = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*(?:,|$)', re.DOTALL)
 
 
 def write(shot: Shot) -> str:
     """The infotext of a shot."""
+    prompt = " ".join(filter(None, (shot.prompt, *map(_tag, shot.model.loras))))
     fields = {
         "Steps": shot.steps,
         "Sampler": SAMPLERS[shot.sampler].infotext or shot.sampler,
@@ -39,12 +43,29 @@ def write(shot: Shot) -> str:
         "Model": model_name(shot.model),
         "Clip skip": shot.model.clip_skip if shot.model.clip_skip > 1 else None,
         "VAE": shot.model.vae.replace(":", "-") or None,
-        _LINES: shot.prompt.count("\n") + 1 if _ambiguous(shot.prompt) else None,
+        LORAS: _hashes(shot.model.loras),
+        EMBEDDINGS: _hashes(shot.embeddings),
+        _LINES: prompt.count("\n") + 1 if _ambiguous(prompt) else None,
         "Version": f"sdbatch {__version__}",
     }
     last = ", ".join(f"{key}: {_quote(str(value))}" for key, value in fields.items() if value is not None)
     negative = f"{_NEGATIVE} {shot.negative}" if shot.negative else None
-    return "\n".join(part for part in (shot.prompt or None, negative, last) if part is not None)
+    return "\n".join(part for part in (prompt or None, negative, last) if part is not None)
+
+
+def _tag(lora: Lora) -> str:
+    return networks.write(networks.Tag(lora.name or lora.file, lora.unet, lora.in_text))
+
+
+def _hashes(used: Iterable[Lora | Embedding]) -> str | None:
+    """``name: hash`` of LoRAs or textual inversions."""
+    return ", ".join(dict.fromkeys(f"{one.name}: {one.hash}" for one in used if one.hash)) or None
+
+
+def hashes(text: str) -> dict[str, str]:
+    """The inverse: hashes by name, of ``extras[LORAS]`` or ``extras[EMBEDDINGS]``."""
+    pairs = (part.rpartition(":") for part in text.split(","))
+    return {name.strip(): digest.strip() for name, _, digest in pairs if name.strip()}
 
 
 def model_name(model: Model) -> str:

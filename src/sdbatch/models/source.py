@@ -6,7 +6,8 @@ A digest covers every file that determines pictures: weights, configurations, vo
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Source:
     file: Path | None = None  # single .safetensors checkpoint
     vae: Path | None = None  # another VAE: diffusers folder or single file
     safety_checker: bool = False
+    adapters: Mapping[str, Path] = field(default_factory=dict, compare=False)  # LoRAs, textual inversions: by digest
 
     @property
     def remote(self) -> bool:

@@ -75,12 +75,20 @@ def played(job: Job) -> tuple[int, Fraction]:
 def job_spec(job: Job) -> dict[str, Any]:
     """Everything that decides the job's file, as JSON data. ``plan.parse.job`` is the inverse."""
     if job.video is None:
-        return {"shot": job.shot.spec()}
+        return {"shot": job.shot.spec()} | _adapters(job.shot)
     return {
         "shot": job.shot.spec(),
+        **_adapters(job.shot),
         "motion": job.video.motion.model_dump(mode="json", exclude_defaults=True),
         "encoding": spec(job.video.encoding),
     }
+
+
+def _adapters(shot: Shot) -> dict[str, Any]:
+    """Names and hashes of LoRAs and textual inversions, which decide no pixels: by digest."""
+    found = {lora.file: {"name": lora.name, "hash": lora.hash} for lora in shot.model.loras}
+    found |= {e.file: {"name": e.name, "hash": e.hash} for e in shot.embeddings}
+    return {"adapters": found} if found else {}
 
 
 def _video_spec(base: Shot, video: Video) -> dict[str, Any]:

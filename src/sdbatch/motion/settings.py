@@ -151,6 +151,10 @@ class Motion(BaseModel):
         values = [{"t": i / (n - 1), "frame": i, **{k: c[i] for k, c in curves.items()}} for i in range(n)]
         return [_formatted(self.phrase, v) for v in values]
 
+    def words(self) -> tuple[str, ...]:
+        """Every text that a video adds to its prompt, as written."""
+        return tuple(text for text in (self.phrase, *(key.value for key in self.prompts)) if text)
+
     def phrase_at(self, zoom: float) -> str:
         """The motion phrase at a depth, of a phrase that has no other variable than ``{zoom}``."""
         return _formatted(self.phrase, {"zoom": zoom})

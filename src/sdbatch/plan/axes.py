@@ -17,8 +17,9 @@ from sdbatch.config.validation import OTHER_NAMES, check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.motion import MODES
 from sdbatch.plan import sounds
+from sdbatch.plan.lora_axis import swept as swept_loras
 from sdbatch.plan.model_axis import choices, vae_label
-from sdbatch.plan.prompt_files import read_prompts
+from sdbatch.plan.prompt_files import Reader, read_prompts
 from sdbatch.plan.resolve import Resolved, canvas
 from sdbatch.plan.styles import swept as swept_styles
 from sdbatch.spec.ranges import is_range, parse_range, parse_seeds, random_seeds
@@ -72,15 +73,17 @@ def axes(resolved: Resolved) -> tuple[Axis, ...]:
     seeds = parse_seeds(experiment.seeds)
     base = [("prompts", resolved.prompts), ("canvas", resolved.canvas), ("seeds", seeds)]
     base += [("models", resolved.models)] if resolved.models else []
+    base += [("loras", resolved.loras)] if len(resolved.loras) > 1 else []
     fixed = {key: Axis((key,), _SingleValues(values)) for key, values in base if key not in taken}
-    outer = (fixed.get(key) for key in ("prompts", "canvas", "models"))
-    return tuple(a for a in (*outer, *swept, fixed.get("seeds")) if a)
+    outer, inner = ((fixed.get(key) for key in keys) for keys in (("prompts", "canvas", "models"), ("loras", "seeds")))
+    return tuple(a for a in (*outer, *swept, *inner) if a)
 
 
 def _duplicate_axes(swept: list[Axis], resolved: Resolved) -> list[Problem]:
     seen: set[str] = set()
     problems = []
-    lengths = {"prompts": len(resolved.prompts), "canvas": len(resolved.canvas), "models": len(resolved.models)}
+    lengths = {"prompts": len(resolved.prompts), "canvas": len(resolved.canvas)}
+    lengths |= {"models": len(resolved.models), "loras": len(resolved.loras)}
     lengths["seeds"] = len(parse_seeds(resolved.experiment.seeds))
     for i, axis in enumerate(swept):
         for key in axis.keys:
@@ -123,6 +126,8 @@ def _key_problem(key: str, at: str) -> Problem | None:
     if section == "model":
         hint = f"write sweep: [{{models: […]}}]; {' and '.join(OF_MODEL)} can be swept"
         return Problem(f"{at}.{key}", "cannot be swept because it selects the weights", hint)
+    if section in ("lora_folders", "embedding_folders"):
+        return Problem(f"{at}.{key}", "cannot be swept: it says where files are", "sweep loras or prompts")
     if section in ("wildcards", "styles"):
         return Problem(f"{at}.{key}", "cannot be swept because it changes the prompts", f"use -m {key}=a,b")
     if section in FIXED:
@@ -143,7 +148,9 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
     if key in LISTS:  # validated like the experiment's own key
         own = check(Experiment, {key: values}, at.removesuffix(f".{key}"))
         if key == "prompts":
-            return read_prompts(own.prompts, at, resolved.experiment.wildcards, resolved.styles)
+            return read_prompts(
+                own.prompts, at, Reader(resolved.experiment.wildcards, resolved.styles, resolved.adapters)
+            )
         if key == "models":
             return choices(own.models, resolved.experiment.model, at, resolved.locate)
         if random_seeds(own.seeds) is not None:
@@ -152,9 +159,11 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
     if key == STYLES:
         own_styles = resolved.experiment.styles
         return [swept_styles(v, own_styles, resolved.experiment.wildcards, at) for v in values]
-    if key == "negative":
-        checked = (check(Experiment, {key: v}, at.removesuffix(f".{key}")).negative for v in values)
-        return [resolved.styles.negative(text) for text in checked]
+    if key == "loras":
+        return swept_loras(values, at, resolved.adapters)
+    if key in ("negative", "lora_weight"):
+        checked = [getattr(check(Experiment, {key: v}, at.removesuffix(f".{key}")), key) for v in values]
+        return [resolved.styles.negative(text) for text in checked] if key == "negative" else checked
     return _section_values(key, values, at, resolved)
 
 
@@ -196,6 +205,8 @@ def label(key: str, value: Any) -> str:
         return str(value.id)
     if key == "canvas":
         return str(value[0])
+    if key == "loras":
+        return " + ".join(map(str, value)) or "none"
     if isinstance(value, Sound):
         return PurePath(value.path).stem
     if key == "models":

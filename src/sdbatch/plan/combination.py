@@ -1,4 +1,4 @@
-"""The settings that axes select besides prompt, canvas and seed: model, negative, sampling, motion, encoding.
+"""The settings that axes select besides prompt, canvas and seed: model, negative, LoRAs, and the sections.
 
 Every combination of keys that depend on each other is validated here, before any job is made.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sdbatch import motion
-from sdbatch.config.keys import SECTIONS, STYLES
+from sdbatch.config.keys import SECTIONS, STYLES, TOP
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem
@@ -24,13 +24,12 @@ from sdbatch.motion.settings import Motion
 from sdbatch.motion.waves import Wave
 from sdbatch.plan import sounds
 from sdbatch.plan.axes import Axis
+from sdbatch.plan.lora_axis import LoraChoice
 from sdbatch.plan.model_axis import changed
 from sdbatch.plan.resolve import Resolved
 from sdbatch.plan.styles import Styles
 from sdbatch.samplers import SAMPLERS, NoiseSchedule, table
 from sdbatch.spec.jobs import Encoding
-
-_TOP = ("models", "negative")  # keys of no section
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,13 @@ class Setting:
     motion: Motion
     encoding: Encoding
     styles: Styles  # swept ones; others are applied before
+    loras: LoraChoice
+    lora_weight: float  # of all LoRAs
 
 
 def affects_setting(axis: Axis) -> bool:
     """Whether a Setting depends on ``axis``."""
-    return any("." in key or key in _TOP for key in axis.keys)
+    return any("." in key or key in ("models", *TOP) for key in axis.keys)
 
 
 def affects_model(axis: Axis) -> bool:
@@ -65,8 +66,9 @@ def make(resolved: Resolved, axes: Sequence[Axis], digits: Sequence[int]) -> Set
     sampling = {k: getattr(sections["sampling"], k) for k in type(sections["sampling"]).model_fields}
     negative = swept.get("negative", experiment.negative)
     moved = sounds.on_beat(sections["motion"], encoding.audio)
-    styles = swept.get(STYLES, Styles())
-    return Setting(resolved.locate(model), model, negative, sampling, moved, encoding, styles)
+    loras, weight = swept.get("loras", resolved.loras[0]), swept.get("lora_weight", experiment.lora_weight)
+    more = {"styles": swept.get(STYLES, Styles()), "loras": loras, "lora_weight": weight}
+    return Setting(resolved.locate(model), model, negative, sampling, moved, encoding, **more)
 
 
 def _swept(axes: Sequence[Axis], digits: Sequence[int]) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def _models(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
     if len(renderers) > 1:
         text = f"{' and '.join(renderers.values())} have different renderers"
         problems["renderer"] = Problem("models", text, "render them in experiments of their own")
-    return list(problems.values())
+    return list(problems.values()) or resolved.adapters.misfits(resolved.locate.found)
 
 
 def _section(base: Any, section: str, swept: dict[str, Any]) -> Any:

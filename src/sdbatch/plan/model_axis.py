@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path, PurePath
 from typing import Any
@@ -36,15 +36,21 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Locator:
-    """Finds the weights of settings, each once."""
+    """Finds the weights of settings, each once. ``adapters``: the files of LoRAs and textual inversions."""
 
+    adapters: Mapping[str, Path] = field(default_factory=dict)
     _known: dict[ModelSettings, Source] = field(default_factory=dict)
 
     def __call__(self, settings: ModelSettings) -> Source:
         """Where the weights are. Raises ConfigError."""
         if settings not in self._known:
-            self._known[settings] = locate(settings)
+            self._known[settings] = replace(locate(settings), adapters=self.adapters)
         return self._known[settings]
+
+    @property
+    def found(self) -> tuple[Source, ...]:
+        """All weights that were found."""
+        return tuple(self._known.values())
 
 
 def choices(entries: Sequence[ModelEntry], base: ModelSettings, at: str, find: Locator) -> tuple[Choice, ...]:

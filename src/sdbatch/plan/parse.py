@@ -5,7 +5,8 @@ The input is untrusted: every value is validated, and a job whose id does not ma
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+import re
+from dataclasses import MISSING, fields, replace
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
@@ -19,6 +20,7 @@ from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import SIDE
 from sdbatch.spec.jobs import Job, Shot, sampler_spec
+from sdbatch.spec.limits import LORA_WEIGHT, VECTORS
 from sdbatch.spec.ranges import SEED_RANGE, slug
 from sdbatch.spec.renderer import Profile
 
@@ -90,7 +92,7 @@ def job(data: Any, key: str = "job", name: str = "") -> Job:
     """
     if not isinstance(data, dict):
         raise ConfigError.one(key, "is not a mapping")
-    base = shot(data.get("shot"), f"{key}.shot")
+    base = _with_names(shot(data.get("shot"), f"{key}.shot"), data.get("adapters", {}), f"{key}.adapters")
     settings, encoding = Motion(), EncodingSettings()
     if "motion" in data:
         settings = _checked(Motion, data["motion"], f"{key}.motion")
@@ -104,6 +106,48 @@ def job(data: Any, key: str = "job", name: str = "") -> Job:
         text = f"{shown(data.get('id'))} does not match the settings, which give {made.id}"
         raise ConfigError.one(f"{key}.id", text, "was the file changed?")
     return made
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError(f"{shown(value)} is not a name")
+    return value
+
+
+def _short_hash(value: str) -> str:
+    if value and not re.fullmatch("[0-9a-f]{12}", value):
+        raise ValueError(f"{shown(value)} is not 12 hex digits")
+    return value
+
+
+class _Adapter(_Strict):
+    """What people and other programs call a LoRA or a textual inversion; no part of ids."""
+
+    name: Annotated[str, Field(max_length=256), AfterValidator(_one_line)]
+    hash: Annotated[str, AfterValidator(_short_hash)]
+
+
+def _with_names(found: Shot, data: Any, key: str) -> Shot:
+    """``found`` with the names and hashes of its LoRAs and textual inversions, which its spec leaves out."""
+    if not (found.model.loras or found.embeddings):
+        return found
+    weights = [weight for lora in found.model.loras for weight in (lora.unet, lora.in_text)]
+    if wrong := [w for w in weights if w not in LORA_WEIGHT] + [
+        e.vectors for e in found.embeddings if e.vectors not in VECTORS
+    ]:
+        raise ConfigError.one(key, f"{wrong[0]} is out of range", f"weights are {LORA_WEIGHT}, vectors {VECTORS}")
+    if not isinstance(data, dict):
+        raise ConfigError.one(key, "is not a mapping")
+    wanted = {lora.file for lora in found.model.loras} | {e.file for e in found.embeddings}
+    known = {file: _checked(_Adapter, data[file], f"{key}.{file[:32]}") for file in wanted & data.keys()}
+    loras = tuple(
+        replace(one, name=known[one.file].name, hash=known[one.file].hash) if one.file in known else one
+        for one in found.model.loras
+    )
+    embeddings = tuple(
+        replace(one, hash=known[one.file].hash) if one.file in known else one for one in found.embeddings
+    )
+    return replace(found, model=replace(found.model, loras=loras), embeddings=embeddings)
 
 
 def profile(data: Any, key: str = "profile") -> Profile:

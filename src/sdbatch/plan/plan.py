@@ -24,10 +24,13 @@ from sdbatch.models.source import Source
 from sdbatch.motion.wording import has_step_syntax
 from sdbatch.plan import combination, naming, skip
 from sdbatch.plan.axes import axes, label
+from sdbatch.plan.lora_axis import with_loras
 from sdbatch.plan.resolve import Resolved
 from sdbatch.plan.styles import Styles
 from sdbatch.prompts.findings import findings
+from sdbatch.prompts.networks import extract
 from sdbatch.prompts.schedule import PARTS, parts
+from sdbatch.spec.adapters import Lora
 from sdbatch.spec.canvas import Size, parse
 from sdbatch.spec.jobs import Job, Model, Shot, Video, ids_by_seed, plan_digest
 from sdbatch.spec.limits import FLAT
@@ -77,8 +80,8 @@ class Outline:
         return self._make(int(self.indices[i]))
 
     def alike(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(first, group): jobs of one group differ only in the seed and in texts of as many parts; ``first`` are the
-        groups' first positions.
+        """(first, group): jobs of one group differ only in the seed and in texts of as many parts with the same LoRAs;
+        ``first`` are the groups' first positions.
 
         ``group[i]`` is the group of job i. No job is made.
         """
@@ -91,6 +94,8 @@ class Outline:
                 column = axis.keys.index("prompts")
                 counts = np.array([len(parts(value[column].text)) for value in axis.values])
                 group = group * (PARTS + 1) + counts[digits]
+                sets = {loras: n for n, loras in enumerate(dict.fromkeys(v[column].loras for v in axis.values))}
+                group = group * len(sets) + np.array([sets[value[column].loras] for value in axis.values])[digits]
         _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
         return first, inverse
 
@@ -118,10 +123,10 @@ class Outline:
 
     def _repeated(self) -> Iterator[tuple[str, str]]:
         """Prompts that are the same as an earlier one, so that their jobs are left out."""
-        first: dict[tuple[str, str | None], str] = {}
+        first: dict[Any, str] = {}
         for axis in self.axes:
             for (prompt,) in axis.values if axis.keys == ("prompts",) else ():
-                name = first.setdefault((prompt.text, prompt.negative), prompt.id)
+                name = first.setdefault((prompt.text, prompt.negative, prompt.loras), prompt.id)
                 if name != prompt.id:
                     yield prompt.id, f"the same text as {name}, so it is left out"
 
@@ -150,14 +155,26 @@ class Outline:
         )
         values = self._setting(self._setting_digits(index))
         prompt, size = at["prompts"], _size(at["canvas"], values.source, self.resolved.source)
-        text = values.styles.prompt(prompt.text)
+        text, tags = self._tags(values.styles.prompt(prompt.text))
         negative = values.styles.negative(values.negative if prompt.negative is None else prompt.negative)
-        model = values.source.model
-        steps = has_step_syntax(text, negative, values.motion)
-        shot = Shot(model, text, negative, at["seeds"], size.width, size.height, **values.sampling, step_syntax=steps)
+        model = with_loras(values.source.model, (*values.loras, *prompt.loras, *tags), values.lora_weight)
+        words = (text, negative, *values.motion.words())
+        more: dict[str, Any] = {
+            "step_syntax": has_step_syntax(text, negative, values.motion),
+            "embeddings": self.resolved.adapters.in_texts(words),
+        }
+        shot = Shot(model, text, negative, at["seeds"], size.width, size.height, **values.sampling, **more)
         labels = tuple((key, label(key, value)) for key, value in at.items())
         video = None if values.motion.mode == "still" else Video(values.motion, values.encoding)
         return Job("", shot, video, slug(prompt.id), labels)
+
+    def _tags(self, text: str) -> tuple[str, tuple[Lora, ...]]:
+        """``text`` without the LoRAs that swept styles add to it, and these."""
+        try:
+            text, tags = extract(text)
+        except ValueError as e:
+            raise ConfigError.one(STYLES, str(e)) from e
+        return text, self.resolved.adapters.tagged(tags, STYLES)
 
     def _setting_digits(self, index: int) -> tuple[int, ...]:
         """The positions on the axes that a Setting depends on (0 on other axes)."""

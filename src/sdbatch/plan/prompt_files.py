@@ -8,17 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sdbatch.config.fields import Prompt, Prompts
-from sdbatch.config.prompts import WildcardSettings
+from sdbatch.config.prompts import Prompt, Prompts, WildcardSettings
 from sdbatch.config.validation import check
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.models.adapters import Adapters
+from sdbatch.plan.lora_axis import one_choice
 from sdbatch.plan.styles import Styles
 from sdbatch.plan.text_file import read_file, table
 from sdbatch.plan.wildcards import WildcardFolder
 from sdbatch.prompts.combine import LIMIT
 from sdbatch.prompts.expansion import variants
 from sdbatch.prompts.findings import findings
+from sdbatch.prompts.networks import Tag, extract
+from sdbatch.spec.adapters import Lora
 from sdbatch.spec.ranges import slug
 
 COLUMNS = ("id", "text", "negative")  # of a CSV file
@@ -29,23 +32,33 @@ _OTHER_COLUMNS = {"prompt": "text", "negative_prompt": "negative", "name": "id"}
 class Text:
     """One prompt with its variants expanded. ``negative`` None: the experiment's negative prompt applies.
 
-    ``notes`` are warnings about the text as written.
+    ``loras`` are those of the prompt alone; ``notes`` are warnings about the text as written.
     """
 
     id: str
     text: str
     negative: str | None = None
     notes: tuple[str, ...] = ()
+    loras: tuple[Lora, ...] = ()
 
 
-def read_prompts(entries: Iterable[Prompt], key: str, wildcards: WildcardSettings, styles: Styles) -> tuple[Text, ...]:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What the prompts of one experiment refer to."""
+
+    wildcards: WildcardSettings
+    styles: Styles
+    adapters: Adapters
+
+
+def read_prompts(entries: Iterable[Prompt], key: str, reader: Reader) -> tuple[Text, ...]:
     """Prompts with files read, styles applied, variants expanded and unique ids.
 
     Raises ConfigError, also if there is no prompt.
     """
     problems: list[Problem] = []
     texts: list[Text] = []
-    expand = _Expander(wildcards, styles)
+    expand = _Expander(reader)
     for i, entry in enumerate(entries):
         try:
             texts += [text for e in _entries(entry, f"{key}[{i}]") for text in expand(e, f"{key}[{i}]")]
@@ -59,12 +72,13 @@ def read_prompts(entries: Iterable[Prompt], key: str, wildcards: WildcardSetting
 
 
 class _Expander:
-    """Expands prompts with the wildcards and styles of one experiment."""
+    """Expands prompts with the wildcards, styles and LoRAs of one experiment."""
 
-    def __init__(self, settings: WildcardSettings, styles: Styles) -> None:
-        self._wildcards = WildcardFolder(settings.folder)
-        self._seed = settings.seed
-        self._styles = styles
+    def __init__(self, reader: Reader) -> None:
+        self._wildcards = WildcardFolder(reader.wildcards.folder)
+        self._seed = reader.wildcards.seed
+        self._styles = reader.styles
+        self._adapters = reader.adapters
 
     def __call__(self, entry: Prompt, key: str) -> Iterator[Text]:
         written = self._styles.prompt(entry.text or "")
@@ -74,11 +88,21 @@ class _Expander:
             raise ConfigError.one(key, str(e)) from e
         notes = findings(written)
         negative = None if entry.negative is None else self._styles.negative(entry.negative)
+        own = one_choice(entry.loras, f"{key}.loras", self._adapters)
         for n, text in enumerate(texts, 1):
             if not text.strip():
                 raise ConfigError.one(key, f"{shown(entry.text)} expands to an empty prompt")
-            name = entry.id or slug(text, 24)
-            yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, text, negative, notes)
+            plain, tags = self._tags(text, key)
+            loras = own + self._adapters.tagged(tags, key)
+            name = entry.id or slug(plain, 24)
+            yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, plain, negative, notes, loras)
+
+    @staticmethod
+    def _tags(text: str, key: str) -> tuple[str, tuple[Tag, ...]]:
+        try:
+            return extract(text)
+        except ValueError as e:
+            raise ConfigError.one(key, str(e)) from e
 
     def _texts(self, entry: Prompt, written: str) -> list[str]:
         """The distinct texts of ``written``. Draws depend on it and on the id, not on the entries beside it."""

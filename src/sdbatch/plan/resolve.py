@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem
+from sdbatch.models.adapters import Adapters
 from sdbatch.models.source import Source
 from sdbatch.plan import sounds
 from sdbatch.plan.drawn_seeds import Draw, draw
+from sdbatch.plan.lora_axis import LoraChoice
+from sdbatch.plan.lora_axis import choices as lora_choices
 from sdbatch.plan.model_axis import Choice, Locator, choices
-from sdbatch.plan.prompt_files import Text, read_prompts
+from sdbatch.plan.prompt_files import Reader, Text, read_prompts
 from sdbatch.plan.styles import Styles, read_styles
 from sdbatch.spec.canvas import Size
 from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.ranges import random_seeds
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class Resolved:
     prompts: tuple[Text, ...]
     canvas: tuple[tuple[str, Size], ...]  # (as written, pixels)
     styles: Styles  # axes apply them to the texts that sweeps name
+    adapters: Adapters  # LoRAs and textual inversions
+    loras: tuple[LoraChoice, ...] = ((),)  # of the experiment: one value, or several, which are an axis
     draw: Draw | None = None
     models: tuple[Choice, ...] = ()  # of the key models
     locate: Locator = field(default_factory=Locator)
@@ -44,40 +52,41 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
     ``texts``: the experiment's prompts, if they have been read already.
     """
     problems: list[Problem] = []
+    adapters = Adapters(experiment.lora_folders, experiment.embedding_folders)
+    locator = Locator(adapters.files)
+    styles = _read(problems, lambda: read_styles(experiment.styles), Styles())
+    reader = Reader(experiment.wildcards, styles, adapters)
     prompts: tuple[Text, ...] = ()
-    styles = Styles()
-    try:
-        styles = read_styles(experiment.styles)
-    except ConfigError as e:
-        problems += e.problems
-    try:
-        if texts is not None:
-            prompts = texts
-        elif experiment.prompts or not experiment.has_prompts:
-            prompts = read_prompts(experiment.prompts, "prompts", experiment.wildcards, styles)
-    except ConfigError as e:
-        problems += e.problems
-    heard = experiment.encoding.audio
-    try:
-        heard = sounds.read(heard)
-    except ConfigError as e:
-        problems += e.problems
-    locator = Locator()
-    try:
-        models = choices(experiment.models, experiment.model, "models", locator)
-        source = locator(models[0].settings if models else _first_swept(experiment, locator))
-    except ConfigError as e:
-        raise ConfigError([*problems, *e.problems]) from e
-    if problems:
+    if texts is not None:
+        prompts = texts
+    elif experiment.prompts or not experiment.has_prompts:
+        prompts = _read(problems, lambda: read_prompts(experiment.prompts, "prompts", reader), ())
+    plain: tuple[LoraChoice, ...] = ((),)
+    loras = _read(problems, lambda: lora_choices(experiment.loras, "loras", adapters), plain)
+    heard = _read(problems, lambda: sounds.read(experiment.encoding.audio), None)
+    models: tuple[Choice, ...] = ()
+    models = _read(problems, lambda: choices(experiment.models, experiment.model, "models", locator), models)
+    first = models[0].settings if models else _first_swept(experiment, locator)
+    source = None if problems and experiment.models else _read(problems, lambda: locator(first), None)
+    if problems or source is None:
         raise ConfigError(problems)
     changes: dict[str, Any] = {"negative": styles.negative(experiment.negative)} if styles.used else {}
     if heard is not None:
         changes["encoding"] = experiment.encoding.model_copy(update={"audio": heard})
     if (drawn := draw(experiment)) is not None:
         changes["seeds"] = drawn.seeds(random_seeds(experiment.seeds) or 0)
-    sizes = canvas(experiment, source)
     whole = experiment.model_copy(update=changes)
-    return Resolved(whole, source, prompts, sizes, styles, drawn, models, locator)
+    sizes = canvas(experiment, source)
+    return Resolved(whole, source, prompts, sizes, styles, adapters, loras, drawn, models, locator)
+
+
+def _read(problems: list[Problem], read: Callable[[], T], otherwise: T) -> T:
+    """What ``read`` returns; ``otherwise`` if it raises ConfigError, whose problems are added to ``problems``."""
+    try:
+        return read()
+    except ConfigError as e:
+        problems += e.problems
+        return otherwise
 
 
 def _first_swept(experiment: Experiment, locator: Locator) -> ModelSettings:

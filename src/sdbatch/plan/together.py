@@ -11,7 +11,7 @@ from typing import Any
 from sdbatch.config.experiment import EncodingSettings, Sampling
 from sdbatch.motion.settings import Motion
 from sdbatch.plan.axes import Axis, label
-from sdbatch.spec.jobs import Job
+from sdbatch.spec.jobs import Job, Shot
 
 FIRST, LAST = ("experiment", "model", "prompts", "canvas"), ("seeds",)  # of all axes, if there are any
 _NO_VIDEO = {"motion.mode": "still"}
@@ -64,11 +64,16 @@ def _differing(jobs: Iterable[Job]) -> Iterator[str]:
     """The keys of settings with several values. Jobs of one setting count once."""
     how = attrgetter("model", "negative", *Sampling.model_fields)
     settings = {(how(job.shot), job.video): job for job in jobs}.values()
-    for key in ("model", "negative", *_KEYS):
+    for key in (*_OF_SHOT, *_KEYS):
         if len({_value(job, key) for job in settings}) > 1:
             yield key
 
 
+_OF_SHOT: dict[str, Callable[[Shot], Any]] = {
+    "model": lambda shot: shot.model.plain,
+    "loras": lambda shot: shot.model.loras,
+    "negative": lambda shot: shot.negative,
+}
 _KEYS = {
     f"{section}.{name}": (section, name)
     for section, model in (("sampling", Sampling), ("motion", Motion), ("encoding", EncodingSettings))
@@ -77,10 +82,10 @@ _KEYS = {
 
 
 def _value(job: Job, key: str) -> Any:
-    if key == "model":
-        return job.shot.model
-    if key == "negative":
-        return job.shot.negative
+    if key in _OF_SHOT:
+        return _OF_SHOT[key](job.shot)
+    if key not in _KEYS:  # of another plan, and no setting of a job
+        return ""
     section, name = _KEYS[key]
     if section == "sampling":
         return getattr(job.shot, name)

@@ -8,8 +8,10 @@ closing bracket is literal. Nothing is truncated: a text longer than a chunk bec
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from sdbatch.prompts.vocabulary import Vocabulary
 
 MAX_WEIGHT = 100.0  # larger weights only damage the picture (and thousands of brackets would overflow)
 _MARKS = re.compile(r"\\[()\[\]\\]|\\|[()\[\]]|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|[^\\()\[\]:]+|:")
-_UNSUPPORTED = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")
+_UNSUPPORTED = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")  # LoRAs: in negative prompts
 _BREAK = re.compile(r"\s*\bBREAK\b\s*")
 
 
@@ -66,8 +68,16 @@ def _joined(runs: list[str], spans: list[tuple[int, int, float]]) -> list[tuple[
 
 
 def unsupported(text: str) -> list[str]:
-    """LoRAs in ``text``, which are treated as plain text here."""
+    """Networks that are named in ``text`` and treated as plain text there."""
     return _UNSUPPORTED.findall(text)
+
+
+class Insert(NamedTuple):
+    """A textual inversion: where a text says ``name``, the tokens ``first`` to ``first + vectors - 1`` stand."""
+
+    name: str
+    vectors: int
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +99,11 @@ class Chunks:
 
 
 @lru_cache(maxsize=4096)
-def condition(text: str, vocabulary: Vocabulary, chunk: int) -> Chunks:
-    """``text`` as chunks of at most ``chunk`` weighted tokens. An empty text is one empty chunk. Results are cached."""
+def condition(text: str, vocabulary: Vocabulary, chunk: int, inserts: tuple[Insert, ...] = ()) -> Chunks:
+    """``text`` as chunks of at most ``chunk`` weighted tokens. An empty text is one empty chunk. Results are cached.
+
+    The tokens of one of ``inserts`` are in one chunk.
+    """
     parts: list[list[tuple[int, float]]] = [[]]
     cuts: list[str] = []
     count = 0
@@ -98,21 +111,46 @@ def condition(text: str, vocabulary: Vocabulary, chunk: int) -> Chunks:
         if (run, weight) == ("BREAK", -1.0):
             parts.append([])
             continue
-        for token in vocabulary.encode(run):
-            if len(parts[-1]) == chunk:
+        for tokens in _units(run, vocabulary, inserts):
+            if len(parts[-1]) + len(tokens) > chunk:
                 parts.append([])
                 cuts.append("")
-            parts[-1].append((token, weight))
-            count += 1
-            if cuts and not cuts[-1] and len(parts[-1]) == min(6, chunk):
+            parts[-1] += [(token, weight) for token in tokens]
+            count += len(tokens)
+            if cuts and not cuts[-1] and len(parts[-1]) >= min(6, chunk):
                 cuts[-1] = _cut(parts, vocabulary)
     if cuts and not cuts[-1]:
         cuts[-1] = _cut(parts, vocabulary)
     return _padded(parts, vocabulary, chunk, count, tuple(cuts))
 
 
+def _units(run: str, vocabulary: Vocabulary, inserts: tuple[Insert, ...]) -> Iterator[tuple[int, ...]]:
+    """The tokens of ``run``, one by one, and those of each insert together."""
+    at = 0
+    for start, end, insert in named(run, inserts):
+        yield from ((token,) for token in vocabulary.encode(run[at:start]))
+        yield tuple(range(insert.first, insert.first + insert.vectors))
+        at = end
+    yield from ((token,) for token in vocabulary.encode(run[at:]))
+
+
+def named(text: str, inserts: tuple[Insert, ...]) -> Iterator[tuple[int, int, Insert]]:
+    """(start, end, insert) where ``text`` has the name of one of ``inserts`` as a word; of several the longest name."""
+    if not inserts:
+        return
+    known = {insert.name.casefold(): insert for insert in inserts}
+    for found in _names(tuple(known)).finditer(text):
+        yield found.start(), found.end(), known[found[0].casefold()]
+
+
+@lru_cache(maxsize=64)
+def _names(names: tuple[str, ...]) -> re.Pattern[str]:
+    longest = sorted(names, key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)", re.IGNORECASE)
+
+
 def _cut(parts: list[list[tuple[int, float]]], vocabulary: Vocabulary) -> str:
-    before, after = ([token for token, _ in part] for part in parts[-2:])
+    before, after = ([token for token, _ in part if token < vocabulary.size] for part in parts[-2:])
     return f"…{vocabulary.decode(before[-6:])} | {vocabulary.decode(after[:6])}…"
 
 
@@ -127,11 +165,11 @@ def _padded(
     return Chunks(tuple(ids), tuple(weights), count, cuts)
 
 
-def chunks(text: str, vocabulary: Vocabulary, chunk: int) -> int:
+def chunks(text: str, vocabulary: Vocabulary, chunk: int, inserts: tuple[Insert, ...] = ()) -> int:
     """The number of chunks of ``text``, at least 1."""
-    return len(condition(text, vocabulary, chunk))
+    return len(condition(text, vocabulary, chunk, inserts))
 
 
-def cuts(text: str, vocabulary: Vocabulary, chunk: int) -> tuple[str, ...]:
+def cuts(text: str, vocabulary: Vocabulary, chunk: int, inserts: tuple[Insert, ...] = ()) -> tuple[str, ...]:
     """Where the length of ``text`` started a new chunk, as ``…words before | words after…``."""
-    return condition(text, vocabulary, chunk).cuts
+    return condition(text, vocabulary, chunk, inserts).cuts

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from sdbatch.prompts.schedule import by_step
-from sdbatch.prompts.syntax import chunks
+from sdbatch.prompts.syntax import Insert, chunks
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.samplers import SAMPLERS, Table, table
+from sdbatch.spec.adapters import Embedding
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.wording import part_count, texts_of
 
@@ -68,4 +71,11 @@ def texts(shot: Shot) -> list[str]:
 
 def chunks_of(shot: Shot, vocabulary: Vocabulary, chunk: int) -> int:
     """The number of text chunks in the shot's bucket: those of its longest text; shorter texts are padded."""
-    return max(chunks(text, vocabulary, chunk) for text in texts(shot))
+    inserts = inserts_of(shot.embeddings, vocabulary.size)
+    return max(chunks(text, vocabulary, chunk, inserts) for text in texts(shot))
+
+
+def inserts_of(embeddings: tuple[Embedding, ...], first: int) -> tuple[Insert, ...]:
+    """The textual inversions as tokens, from ``first`` on."""
+    starts = accumulate((e.vectors for e in embeddings), initial=first)
+    return tuple(Insert(e.name, e.vectors, start) for e, start in zip(embeddings, starts, strict=False))

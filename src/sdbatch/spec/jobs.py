@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import cache, lru_cache
 from hashlib import blake2b
 from operator import attrgetter
@@ -22,6 +22,7 @@ from typing import Annotated, Any, get_type_hints
 from annotated_types import Ge, Le
 
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
+from sdbatch.spec.adapters import Embedding, Lora
 from sdbatch.spec.codecs import Preset
 from sdbatch.spec.file_names import job_file, usual_stem
 from sdbatch.spec.limits import GUIDANCE, STEPS
@@ -65,7 +66,7 @@ def _plain(value: Any, name: str) -> Any:
     if is_dataclass(v):
         return spec(v)
     if isinstance(v, tuple):
-        return [float(one) for one in v]
+        return [spec(one) if is_dataclass(one) else float(one) for one in v]
     return float(v) if name in _floats(type(value)) else v  # type: ignore[arg-type]
 
 
@@ -81,7 +82,7 @@ class Model:
 
     ``weights`` is ``b2:<digest of the files>`` or ``<repo>@<revision>``, and so is ``vae`` if another VAE is used.
     ``channels`` and ``scale`` are the latent's channels and pixels per cell. ``clip_skip`` counts text encoder layers
-    from the end, as A1111 does (1: the last layer).
+    from the end, as A1111 does (1: the last layer). ``loras`` are merged into the weights in this order.
     """
 
     weights: str
@@ -90,6 +91,12 @@ class Model:
     scale: int = 8
     clip_skip: int = 1
     vae: str = ""
+    loras: tuple[Lora, ...] = ()
+
+    @property
+    def plain(self) -> Model:
+        """Without LoRAs."""
+        return replace(self, loras=()) if self.loras else self
 
     @property
     def key(self) -> str:
@@ -153,8 +160,8 @@ class Shot:
     ``guidance`` is the CFG scale; ``guidance_interval`` the part (from, to) of the evaluations, in [0, 1], that use it,
     ``guidance_rescale`` the share in [0, 1] of its rescaling (Lin et al., arXiv:2305.08891, eq. 16; None: the model's).
     ``step_syntax``: the texts change with the step and have parts (``[a:b:0.4]``, ``[a|b]``, ``AND``). Without it these
-    are plain text, as in files of versions that did not know them. The ranges validate shots that are read from
-    untrusted files.
+    are plain text, as in files of versions that did not know them. ``embeddings`` are those that the texts name. The
+    ranges validate shots that are read from untrusted files.
     """
 
     model: Model
@@ -171,6 +178,7 @@ class Shot:
     start: Start | None = None
     step_syntax: bool = False
     guidance_rescale: Annotated[float, Ge(0), Le(1)] | None = None
+    embeddings: tuple[Embedding, ...] = ()
 
     @property
     def id(self) -> str:

@@ -120,7 +120,8 @@ def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
     steps = job.shot.step_syntax
     if {"negative", "motion.phrase", "motion.prompts"} & changes.keys():
         steps = steps or has_step_syntax(job.shot.prompt, negative, parts["motion"])
-    shot = replace(job.shot, model=source.model, negative=negative, step_syntax=steps, **sampling)
+    model = replace(source.model, loras=job.shot.model.loras)
+    shot = replace(job.shot, model=model, negative=negative, step_syntax=steps, **sampling)
     try:
         if "canvas" in changes:
             size = parse_canvas(changes["canvas"], source.native, source.model.scale)

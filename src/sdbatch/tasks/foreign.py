@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from sdbatch import motion
 from sdbatch.config.experiment import Sampling
 from sdbatch.media import infotext
+from sdbatch.models.adapters import Adapters
 from sdbatch.motion.settings import Motion
 from sdbatch.plan import parse
+from sdbatch.plan.lora_axis import with_loras
+from sdbatch.prompts.networks import extract
 from sdbatch.prompts.schedule import changes
 from sdbatch.samplers import SAMPLERS
+from sdbatch.spec.adapters import Lora
 from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Job, Model, model_spec, sampler_spec
 from sdbatch.spec.ranges import slug
 from sdbatch.spec.wording import has_step_syntax
 
-IGNORED = ("Version", "Model hash", "VAE hash", "RNG", infotext.SCHEDULE)
+IGNORED = ("Version", "Model hash", "VAE hash", "RNG", infotext.SCHEDULE, infotext.LORAS, infotext.EMBEDDINGS)
 OURS = "sdbatch "
 SYNTAX = {  # of prompts in other tools that sdbatch does not have
-    "<lora:…> and <hypernet:…> are treated as text": re.compile("<(?:lora|hypernet):"),
+    "<hypernet:…> is treated as text": re.compile("<hypernet:"),
 }
 LATER = "prompt: [from:to:when] and [a|b] change the text at the step; A1111 does so one evaluation later"
 
 
-def job(fields: dict[str, Any], model: Model, size: tuple[int, int], key: str) -> tuple[Job, tuple[str, ...]]:
+def job(
+    fields: dict[str, Any], model: Model, size: tuple[int, int], key: str, adapters: Adapters | None = None
+) -> tuple[Job, tuple[str, ...]]:
     """(picture job, assumptions) of ``fields``, the result of ``infotext.parse``. Raises ConfigError.
 
-    ``size`` is (width, height) of the picture; ``key`` is the dotted key for error messages.
+    ``size`` is (width, height) of the picture; ``key`` is the dotted key for error messages; ``adapters`` has the LoRAs
+    and textual inversions that can be used.
     """
     usual, assumed = Sampling(), []
+    text, loras, lost = adapters_of(fields, adapters or Adapters((), ()), key)
+    model = with_loras(model, loras, 1.0)
 
     def value(name: str, default: Any) -> Any:
         if name in fields:
@@ -44,18 +54,42 @@ def job(fields: dict[str, Any], model: Model, size: tuple[int, int], key: str) -
     data = {
         "v": SPEC_VERSION,
         "model": model_spec(model),
-        "prompt": fields["prompt"],
+        "prompt": text,
         "negative": fields["negative"],
         "seed": value("seed", 0),
         "size": [fields.get("width", size[0]), fields.get("height", size[1])],
         "sampler": sampler_spec(sampler),
         "steps": value("steps", usual.steps),
         "guidance": value("guidance", usual.guidance),
-        "step_syntax": has_step_syntax(fields["prompt"], fields["negative"]),
+        "step_syntax": has_step_syntax(text, fields["negative"]),
     }
-    shot = parse.shot(data, key)
+    shot = replace(parse.shot(data, key), model=model)
+    if adapters is not None:
+        shot = replace(shot, embeddings=adapters.in_texts((shot.prompt, shot.negative)))
     made = motion.make(shot, Motion(), Encoding(), slug(shot.prompt))
-    return made, (*assumed, *_limitations(fields, model))
+    return made, (*assumed, *lost, *_limitations(fields, model))
+
+
+def adapters_of(fields: dict[str, Any], adapters: Adapters, key: str) -> tuple[str, tuple[Lora, ...], list[str]]:
+    """(prompt without LoRAs, the LoRAs found by hash, else by name; assumptions about the others)."""
+    known = infotext.hashes(fields["extras"].get(infotext.LORAS, ""))
+    try:
+        text, tags = extract(fields["prompt"])
+    except ValueError as e:
+        return fields["prompt"], (), [f"prompt: {e}; treated as text"]
+    loras: list[Lora] = []
+    assumed: list[str] = []
+    for tag in tags:
+        path = adapters.lora_file(tag.name, known.get(tag.name, ""))
+        if path is None:
+            assumed.append(f"LoRA {tag.name[:60]}: not in {adapters.loras.said}, left out")
+            continue
+        found = adapters.lora(str(path), tag.unet, tag.text, key)
+        if found.hash != known.get(tag.name):
+            why = "its hash is another" if tag.name in known else "no hash is given"
+            assumed.append(f"LoRA {tag.name[:60]}: found by its name; {why}")
+        loras.append(found)
+    return text, tuple(loras), assumed
 
 
 def _sampler(name: str, schedule: str) -> tuple[str, list[str]]:

@@ -49,7 +49,7 @@ def whole(plan: Jobs, store: Store, models: Container[Model] | None = None) -> J
         return plan
     earlier: list[list[Job]] = []
     for path in sorted(plan_files(store), key=lambda p: (p.stat().st_mtime_ns, p.name)):
-        found = [made for made in jobs(path, done) if models is None or made.shot.model in models]
+        found = [made for made in jobs(path, done) if models is None or made.shot.model.plain in models]
         done -= {made.id for made in found}
         earlier.append(found)
     return together([[plan[i] for i in range(len(plan))], *filter(None, earlier)]) if any(earlier) else plan

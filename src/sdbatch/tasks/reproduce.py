@@ -16,6 +16,7 @@ from rich.markup import escape
 from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError, RenderError, nearest
 from sdbatch.media import infotext, metadata, png
+from sdbatch.models.adapters import Adapters
 from sdbatch.models.source import Source
 from sdbatch.plan import parse, sounds
 from sdbatch.plan.model_axis import located
@@ -76,7 +77,11 @@ def read_settings(experiment: Experiment) -> FileSettings:
     """Read the metadata of the file ``experiment.source``. Raises ConfigError; renders and writes nothing."""
     found = read_job(experiment)
     found = replace(found, job=_heard(found.job, _source(experiment), experiment))
-    return found if found.source else replace(found, source=rerender.source_of(found.job.shot.model, experiment))
+    if found.source:
+        return found
+    source = rerender.source_of(found.job.shot.model, experiment)
+    (source,) = rerender.with_adapters([source], [found.job], experiment)
+    return replace(found, source=source)
 
 
 def read_job(experiment: Experiment) -> FileSettings:
@@ -169,8 +174,9 @@ def _from_infotext(fields: dict[str, Any], path: Path, experiment: Experiment) -
         height, width, _ = png.decode(path).shape
     except ValueError as e:
         raise ConfigError.one(KEY, f"{path.name!r}: {e}") from e
-    job, assumed = foreign.job(fields, source.model, (width, height), f"{KEY}.parameters")
-    return FileSettings(job, source, None, assumed)
+    adapters = Adapters(experiment.lora_folders, experiment.embedding_folders)
+    job, assumed = foreign.job(fields, source.model, (width, height), f"{KEY}.parameters", adapters)
+    return FileSettings(job, replace(source, adapters=adapters.files), None, assumed)
 
 
 def _weights(fields: dict[str, Any], skip: int, experiment: Experiment) -> Source:

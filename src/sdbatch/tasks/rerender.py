@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from sdbatch.config.runtime import Runtime
 from sdbatch.engine import portable
 from sdbatch.engine.renderers import open_renderer
 from sdbatch.errors import ConfigError, Interrupted, Problem
+from sdbatch.models.adapters import Adapters
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
 from sdbatch.plan.model_axis import named
@@ -104,11 +105,22 @@ def open_as(recorded: Profile | None, sources: Sequence[Source], experiment: Exp
         return open_renderer(first, experiment.model, usual, *others)
 
 
+def with_adapters(sources: Iterable[Source], jobs: Iterable[Job], experiment: Experiment) -> list[Source]:
+    """``sources`` with the files of the LoRAs and textual inversions of ``jobs``, found by digest in the folders of
+    ``experiment``. Raises ConfigError for those that are in none of them."""
+    adapters = Adapters(experiment.lora_folders, experiment.embedding_folders)
+    shots = [job.shot for job in jobs]
+    loras = dict.fromkeys(lora for shot in shots for lora in shot.model.loras)
+    adapters.bind(loras, dict.fromkeys(e for shot in shots for e in shot.embeddings))
+    return [replace(source, adapters=adapters.files) for source in sources]
+
+
 def source_of(model: Model, experiment: Experiment) -> Source:
-    """The location of the weights of ``model``: the configured ones, or built-in or hub weights that it names.
+    """The location of the weights of ``model`` without its LoRAs: the configured ones, or built-in or hub weights.
 
     Raises ConfigError if none of them match.
     """
+    model = model.plain
     given = [m.model_copy(update={"clip_skip": model.clip_skip}) for m in dict.fromkeys(named(experiment))]
     tries = [*given, *_named(model, given[0])]
     for settings in tries:
@@ -130,7 +142,7 @@ def sources_of(plan: Plan, experiment: Experiment) -> tuple[Source, ...]:
     """The weights of the jobs of a stored plan. Raises ConfigError if none are found."""
     found: list[Source] = []
     problems: list[Problem] = []
-    for model in dict.fromkeys(plan[i].shot.model for i in range(len(plan))):
+    for model in dict.fromkeys(plan[i].shot.model.plain for i in range(len(plan))):
         try:
             found.append(source_of(model, experiment))
         except ConfigError as e:

@@ -15,9 +15,9 @@ from types import FrameType
 from typing import Any
 
 from sdbatch.config.experiment import Experiment
-from sdbatch.config.fields import Prompt
 from sdbatch.config.folders import OWN_FOLDER, conf_dir
 from sdbatch.config.hydra_source import Composed, compose
+from sdbatch.config.prompts import Prompt
 from sdbatch.errors import ConfigError
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.tasks import dispatch

@@ -23,7 +23,7 @@ from sdbatch.store import TO_RENDER, Store
 from sdbatch.store.plan_file import Plan
 from sdbatch.tasks import kept_plan
 from sdbatch.tasks.final_jobs import final_jobs
-from sdbatch.tasks.rerender import JobList
+from sdbatch.tasks.rerender import JobList, with_adapters
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +110,10 @@ def _whole(experiment: Experiment) -> Workload:
 def _final(experiment: Experiment) -> Workload:
     models = located(experiment)
     chosen = JobList(final_jobs(experiment.final, Store(experiment.folder), tuple(models), experiment.output.names))
-    used = {chosen[i].shot.model for i in range(len(chosen))}
+    used = {chosen[i].shot.model.plain for i in range(len(chosen))}
     name = experiment.final.experiment_name(experiment.name)
-    return Workload(
-        experiment,
-        experiment.model_copy(update={"name": name}),
-        chosen,
-        {s: models[s] for s in models if s.model in used},
-    )
+    found = with_adapters([s for s in models if s.model in used], chosen, experiment)
+    return Workload(experiment, experiment.model_copy(update={"name": name}), chosen, {s: models[s] for s in found})
 
 
 def _plan(experiment: Experiment) -> tuple[Experiment, ExperimentPlan]:

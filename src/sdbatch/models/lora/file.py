@@ -15,9 +15,10 @@ from sdbatch.errors import ConfigError, Problem
 from sdbatch.models.lora import layers
 from sdbatch.models.lora.keys import parse
 from sdbatch.models.lora.layers import Layer
-from sdbatch.models.lora.modules import Modules
+from sdbatch.models.lora.modules import TEXT, Modules
 from sdbatch.models.tensors import Array, arrays, header
 
+_OF_TEXT = re.compile(r"lora_te\d?_|text_encoder|text_model\.|encoder\.layers\.")
 SHOWN = 3  # names in a message
 _PEFT = "adapter_config.json"  # beside a file of peft
 _DIFFUSERS = "lora_adapter_metadata"  # in the header of a file of diffusers
@@ -30,12 +31,17 @@ _OTHERS = {  # what names say about the architecture that a file is for
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LoraFile:
     """The layers of a file, by the names that it has for the modules."""
 
     name: str  # of the file, for messages
     layers: Mapping[str, Layer]
+
+    def only(self, part: str) -> LoraFile:
+        """The layers of the denoiser or of the text encoder."""
+        chosen = {name: layer for name, layer in self.layers.items() if bool(_OF_TEXT.match(name)) == (part == TEXT)}
+        return LoraFile(self.name, chosen)
 
 
 @dataclass(frozen=True, slots=True)

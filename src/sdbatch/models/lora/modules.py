@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 from sdbatch.models import ldm
+from sdbatch.models.source import Source, shapes
 
 Shape = tuple[int, ...]
 UNET, TEXT = "unet", "text_encoder"
 _FIXED = ("token_embedding", "position_embedding")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Modules:
     """The shapes of the weights of a model: by module, of the denoiser (diffusers' names) and of the text encoder."""
 
@@ -25,6 +27,11 @@ class Modules:
     def of(cls, unet: Mapping[str, Shape], text: Mapping[str, Shape]) -> Modules:
         """From the shapes of all tensors of both, by name."""
         return cls(_weights(unet), _weights(text))
+
+    @property
+    def text_width(self) -> int | None:
+        """The width of the text encoder's token vectors."""
+        return next((s[1] for path, s in self.text.items() if path.endswith("q_proj")), None)
 
     def shape(self, target: tuple[str, str]) -> Shape:
         part, path = target
@@ -37,6 +44,24 @@ class Modules:
         layers = [int(m[1]) for path in self.unet if (m := re.match(r"down_blocks\.0\.resnets\.(\d+)\.", path))]
         per = max(layers, default=1) + 2  # blocks per level in the original count
         return found | {name: (UNET, path) for path in self.unet for name in _unet_names(path, per)}
+
+
+@lru_cache(maxsize=64)
+def modules_of(source: Source) -> Modules | None:
+    """The modules of a model on disk; None if its weights are made or fetched later. Raises ConfigError."""
+    if source.file is not None:
+        found = shapes(source.file, "model.path")
+        unet, text = ldm.inside(found, ldm.UNET), ldm.inside(found, *ldm.TEXT)
+        return Modules.of(ldm.unet(unet, 2), text)
+    if source.folder is not None:
+        return Modules.of(*(_of_folder(source.folder / part) for part in (UNET, TEXT)))
+    return None
+
+
+def _of_folder(folder: Path) -> dict[str, Shape]:
+    files = sorted(folder.glob("*.safetensors"), key=lambda f: (".fp16" in f.name, ".non_ema" in f.name, f.name))
+    shards = [f for f in files if "-of-" in f.name]
+    return {name: shape for file in shards or files[:1] for name, shape in shapes(file, "model.path").items()}
 
 
 def _weights(shapes: Mapping[str, Shape]) -> dict[str, Shape]:

@@ -102,7 +102,7 @@ class _Verifier:
         out: dict[str, list[int]] = {}
         known = {source.model for source in self.case.sources}
         for i in todo:
-            if self.case.plan[i].shot.model in known:
+            if self.case.plan[i].shot.model.plain in known:
                 out.setdefault(self._record(i).profile, []).append(i)
             else:
                 self._add(i, Status.WEIGHTS, "rendered with other weights than those of model=")

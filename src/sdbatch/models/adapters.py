@@ -1,0 +1,154 @@
+"""The LoRAs and textual inversions that an experiment names: found, read, checked against its models, and digested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from sdbatch.errors import ConfigError, Problem
+from sdbatch.models import embedding
+from sdbatch.models.folders import Folders, digest_of
+from sdbatch.models.lora import file as lora_file
+from sdbatch.models.lora.file import LoraFile
+from sdbatch.models.lora.modules import Modules, modules_of
+from sdbatch.models.source import PICKLES, SHIPPED, Source
+from sdbatch.models.tensors import header, short_hash
+from sdbatch.prompts.networks import Tag
+from sdbatch.prompts.syntax import Insert, named
+from sdbatch.spec.adapters import Embedding, Lora, lora
+
+LORAS, EMBEDDINGS = "lora_folders", "embedding_folders"
+
+
+class Adapters:
+    """Every file is read once, when it is first named. ``files`` are those that were named, by digest.
+
+    Files that are named after ``misfits`` was asked are compared with its models at once.
+    """
+
+    def __init__(self, loras: Sequence[str], embeddings: Sequence[str]) -> None:
+        self.loras = Folders(_paths(loras), LORAS, SHIPPED / "loras")
+        self.embeddings = Folders(_paths(embeddings), EMBEDDINGS, SHIPPED / "embeddings")
+        self.files: dict[str, Path] = {}
+        self._models: tuple[Modules, ...] = ()
+        self._loras: dict[Path, Lora] = {}
+        self._read_files: list[tuple[LoraFile, str]] = []  # and the keys that named them
+        self._found: dict[str, Embedding] = {}
+
+    def lora(self, name: str, unet: float, text: float | None, at: str) -> Lora:
+        """The LoRA that ``name`` (in the folders) or a path names. Raises ConfigError with the key ``at``."""
+        path = Path(name).expanduser()
+        if path.suffix.lower() not in (".safetensors", *PICKLES) or not path.is_file():
+            path = self.loras.find(name.removesuffix(".safetensors"), at)
+        return lora(self._read(path, at), unet, text)
+
+    def lora_file(self, name: str, digest: str) -> Path | None:
+        """The LoRA with the hash ``digest`` (A1111's), else the one called ``name``; None if there is neither."""
+        same = self.loras.where(lambda path: _hash(path) == digest, name) if digest else None
+        return same or self.loras.where(lambda path: path in self.loras.by_name.get(name, ()), name)
+
+    def bind(self, loras: Iterable[Lora], embeddings: Iterable[Embedding]) -> None:
+        """Find the files of ``loras`` and ``embeddings`` by digest. Raises ConfigError for those that are not here."""
+        wanted = {lora.file: (lora.name, self.loras) for lora in loras}
+        wanted |= {e.file: (e.name, self.embeddings) for e in embeddings}
+        problems = []
+        for digest, (name, folders) in wanted.items():
+            path = self.files.get(digest) or folders.with_digest(digest, name)
+            if path is None:
+                said = f"{name or 'a file'} ({digest}), which was used, is not in {folders.said}"
+                problems.append(Problem(folders.key, said, "name the folder that it is in"))
+            else:
+                self.files[digest] = path.resolve()
+        if problems:
+            raise ConfigError(problems)
+
+    def tagged(self, tags: Sequence[Tag], at: str) -> tuple[Lora, ...]:
+        """The LoRAs that a prompt names."""
+        return tuple(self.lora(tag.name, tag.unet, tag.text, at) for tag in tags)
+
+    def in_texts(self, texts: Sequence[str]) -> tuple[Embedding, ...]:
+        """The textual inversions that ``texts`` name, by name. Raises ConfigError for those that do not fit."""
+        if not self._names:
+            return ()
+        found = {insert.name for text in texts for _, _, insert in named(text, self._names)}
+        return tuple(self._embedding(name) for name in sorted(found))
+
+    def misfits(self, sources: Iterable[Source]) -> list[Problem]:
+        """What is wrong with LoRAs that do not fit one of ``sources``. Models that are fetched later are not known."""
+        self._models = tuple(m for m in dict.fromkeys(map(modules_of, sources)) if m is not None)
+        problems: list[Problem] = []
+        for found, at in self._read_files:
+            for modules in self._models:
+                try:
+                    lora_file.matched(found, modules, at)
+                except ConfigError as e:
+                    problems += e.problems
+        return list(dict.fromkeys(problems))
+
+    def _read(self, path: Path, at: str) -> Lora:
+        path = path.resolve()
+        if path not in self._loras:
+            found = lora_file.read(path, at)
+            for modules in self._models:
+                lora_file.matched(found, modules, at)
+            self._read_files.append((found, at))
+            digest = digest_of(path)
+            name = path.parent.name if path.stem == "adapter_model" else path.stem
+            self._loras[path] = Lora(digest, 1.0, None, _plain(name), short_hash(header(path, at)))
+            self.files[digest] = path
+        return self._loras[path]
+
+    @cached_property
+    def _names(self) -> tuple[Insert, ...]:
+        """The names of all textual inversions: of files, and those that files of diffusers state."""
+        found = dict(self._paths)
+        return tuple(Insert(name, 1) for name in sorted(found))
+
+    @cached_property
+    def _paths(self) -> dict[str, Path]:
+        stated = {}
+        for paths in self.embeddings.by_name.values():
+            for path in paths:
+                if path.suffix.lower() == ".safetensors" and (name := _stated(path)):
+                    stated[name] = path
+        names = (name for name in self.embeddings.by_name if "/" not in name)
+        return stated | {name: self.embeddings.by_name[name][0] for name in names}
+
+    def _embedding(self, name: str) -> Embedding:
+        if name not in self._found:
+            at = EMBEDDINGS
+            by_name = self.embeddings.by_name
+            path = (self.embeddings.find(name, at) if name in by_name else self._paths[name]).resolve()
+            vectors = embedding.read(path, at)
+            for width in {modules.text_width for modules in self._models}:
+                if width not in (None, vectors.shape[1]):
+                    message = f"{path.name!r} has vectors of {vectors.shape[1]} numbers, and the model's have {width}"
+                    raise ConfigError.one(at, message, "it was made for another model")
+            digest = digest_of(path)
+            self._found[name] = Embedding(name, digest, len(vectors), embedding.short_hash(path))
+            self.files[digest] = path
+        return self._found[name]
+
+
+def _paths(folders: Sequence[str]) -> list[Path]:
+    return [Path(folder).expanduser() for folder in folders]
+
+
+def _hash(path: Path) -> str:
+    try:
+        return short_hash(header(path, LORAS))
+    except ConfigError:
+        return ""
+
+
+def _plain(name: str) -> str:
+    """A name without the characters that separate names in prompts and infotexts."""
+    return "".join("_" if c in '<>:,"\n' else c for c in name)[:128]
+
+
+def _stated(path: Path) -> str:
+    try:
+        return embedding.trigger(header(path, EMBEDDINGS))
+    except ConfigError:
+        return ""
