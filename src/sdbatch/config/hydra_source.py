@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -243,7 +244,7 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
         path = Path(self.path) / self._normalize_file_name(config_path)
         try:
             text = path.read_text("utf-8-sig")
-            data = load(text, get_yaml_loader())  # OmegaConf's own, a SafeLoader
+            data = _loaded(text)
         except ValueError as e:
             reason = "not UTF-8 text" if isinstance(e, UnicodeError) else str(e)
             raise ConfigError.one("", f"{path.name} cannot be read: {reason}") from e
@@ -262,6 +263,12 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
         if name := written_name(config_path):
             self.read[name] = text
         return ConfigResult(f"file://{self.path}", self.provider, OmegaConf.create(escaped(data or {})), header)
+
+
+@lru_cache(maxsize=16)
+def _loaded(text: str) -> Any:
+    """The data in a YAML text. Hydra composes twice, first to learn its mode."""
+    return load(text, get_yaml_loader())  # OmegaConf's own, a SafeLoader
 
 
 def _plain_data(cfg: Any) -> dict[str, Any]:

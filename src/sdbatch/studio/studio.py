@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sdbatch.studio.check import Checks
     from sdbatch.studio.imports import Imports
 
+PAUSE = 0.2  # seconds until the page is drawn; then the first check is prepared
 MAX_LISTED = 500  # experiments
 FILM = {"motion.mode": "zoom", "motion.seconds": 6, "motion.zoom": [[0, 1.0], ["end", 4.0, "in_out_sine"]]}
 PICTURE = {"canvas": ["1:1"], "seeds": "0"}
@@ -84,7 +85,9 @@ class Studio:
         """Everything that the page needs to draw the form."""
         start = self._start()
         first = Form(model=start["model"], fields={"prompts": "a"})
-        threading.Thread(target=self._prepare, args=(first,), name="prepare", daemon=True).start()
+        later = threading.Timer(PAUSE, self._prepare, (first,))
+        later.daemon = True
+        later.start()
         return describe.form(start, __version__, UPLOAD_LIMIT)
 
     def _start(self) -> dict[str, Any]:
