@@ -394,6 +394,15 @@ def test_missing_weights_are_reported_before_anything_is_written(tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
+def test_without_network_there_is_one_message_and_no_waiting(tmp_path):
+    hub, cache = "http://127.0.0.1:9", str(tmp_path / "hub")
+    done = new_process("model=sd15", "prompts=[a sea]", cwd=tmp_path, HF_ENDPOINT=hub, HF_HOME=cache)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot be downloaded (127.0.0.1 cannot be reached: Connection refused)" in done.stderr
+    assert "Retrying" not in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_a_new_process_says_the_same(tmp_path):
     """Exit code, no traceback, nothing on standard output: through a real shell's eyes."""
     done = new_process("model=fake", "prompts=[]", "foo=1", cwd=tmp_path)

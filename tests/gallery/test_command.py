@@ -108,3 +108,12 @@ def test_models_are_named_without_the_folders_that_they_are_in():
     assert command.model_overrides(local) == ["model=local", "model.path=dream.safetensors", "model.clip_skip=2"]
     hub = ModelSettings(kind="hub", repo="a/b", revision="0" * 40)
     assert command.model_overrides(hub) == ["model=sd15", "model.repo=a/b", f'model.revision="{"0" * 40}"']
+
+
+def test_the_full_view_has_the_defaults_too() -> None:
+    motion = {"mode": "zoom", "frames": 3, "zoom": [[0, 1.0], ["end", 2.0]]}
+    plans = planned("x", prompts=["a sea"]), planned("x", prompts=["a sea"], motion=motion)
+    still, video = (dict(pair.split("=", 1) for pair in command.all_settings(plan[0])) for plan in plans)
+    assert still["sampling.guidance_interval"] == "[0,1]"
+    assert "motion.fps" not in still
+    assert (video["motion.fps"], video["encoding.codec"], video["motion.mode"]) == ("24", "h264", "zoom")

@@ -13,7 +13,7 @@ from sdbatch import motion
 from sdbatch.imaging.warp import warp
 from sdbatch.media import png, video_reader
 from sdbatch.motion.settings import Motion
-from sdbatch.preview.camera import camera_preview, captions
+from sdbatch.preview.camera import camera_preview, captioned, captions
 from sdbatch.preview.plot import curves
 from sdbatch.preview.test_card import card
 from sdbatch.preview.videos import write_previews
@@ -79,3 +79,13 @@ def test_the_card_is_the_same_scene_at_every_zoom() -> None:
     seen = warp(far, Camera(2, 0.05, -0.02, 20), (192, 128))
     assert np.corrcoef(seen.ravel(), near.ravel())[0, 1] > 0.85
     assert near.std() > 25
+
+
+def test_the_caption_of_a_tall_picture_is_not_cut_off() -> None:
+    """9:16: a font as high as that of a landscape picture would be wider than the picture."""
+    for height, width in ((512, 288), (288, 512)):
+        black = np.zeros((height, width, 3), np.uint8)
+        changed = captioned(black, "12.50 s  zoom 1.25  x -0.125  roll 12.5").any(axis=-1)
+        columns = np.flatnonzero(changed.any(axis=0))
+        assert columns[0] > 0
+        assert columns[-1] < width - 3

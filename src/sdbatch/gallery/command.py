@@ -94,6 +94,18 @@ def job_settings(job: Job) -> dict[str, Any]:
     return out
 
 
+def all_settings(job: Job) -> Iterator[str]:
+    """Sampling, motion and encoding as in ``settings_overrides``, with the defaults that everybody looks for."""
+    shot, video = job.shot, job.video
+    yield from (f"sampling.{key}={formatted(getattr(shot, key))}" for key in Sampling.model_fields)
+    if video is None:
+        return
+    given = [*video_overrides(video)]
+    usual = {"motion.fps": video.motion.fps, "encoding.codec": video.encoding.codec}
+    keys = {pair.partition("=")[0] for pair in given}
+    yield from [*given, *(f"{key}={formatted(value)}" for key, value in usual.items() if key not in keys)]
+
+
 def video_overrides(video: Video) -> Iterator[str]:
     """Overrides of motion and encoding."""
     for key, value in video.motion.model_dump(mode="json", exclude_defaults=True).items():

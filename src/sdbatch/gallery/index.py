@@ -133,7 +133,7 @@ class _Chunk:
 def _setting_data(job: Job, model: list[str]) -> dict[str, Any]:
     """The data of a setting: everything about its jobs except texts and seeds."""
     overrides = [*model, *command.settings_overrides(job)]
-    about = [pair.partition("=")[::2] for pair in overrides]
+    about = [pair.partition("=")[::2] for pair in (*model, *command.all_settings(job))]
     out: dict[str, Any] = {
         "size": [job.shot.width, job.shot.height],
         "about": [[key, value.strip('"')] for key, value in about if key != "canvas"],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.registry import MODEL_KINDS
@@ -11,6 +14,8 @@ from sdbatch.errors import ConfigError, shown
 from sdbatch.models.source import NO_WEIGHTS_NEEDED, PARTS, Source
 
 __all__ = ["Source", "fetch", "locate"]
+
+PATIENCE = 5.0  # seconds for a connection to the hub
 
 
 def locate(settings: ModelSettings) -> Source:
@@ -35,21 +40,38 @@ def fetch(source: Source) -> Source:
     repo, revision = source.model.weights.split("@")
     patterns = ["*/*.json", "*.json", "tokenizer/*", *(f"{p}/*.safetensors" for p in (*PARTS, "safety_checker"))]
     patterns_off = ["*/*.fp16.*", "*/*.non_ema.*"]
+    unreachable = _unreachable()  # asked first: the client would try for half a minute, and say so each time
     try:
-        folder = snapshot_download(repo, revision=revision, allow_patterns=patterns, ignore_patterns=patterns_off)
+        folder = snapshot_download(
+            repo,
+            revision=revision,
+            allow_patterns=patterns,
+            ignore_patterns=patterns_off,
+            local_files_only=bool(unreachable),
+        )
     except Exception as e:  # the hub client's errors have no common base class
-        raise ConfigError.one("model", _missing(repo, revision, e), NO_WEIGHTS_NEEDED) from e
+        why = unreachable or " ".join(str(e).split())[:300] or type(e).__name__
+        raise ConfigError.one("model", _missing(repo, revision, why), NO_WEIGHTS_NEEDED) from e
     return replace(source, folder=Path(folder))
 
 
-def _offline() -> bool:
-    from huggingface_hub.constants import HF_HUB_OFFLINE
+def _unreachable() -> str:
+    """Why the hub cannot be reached, or empty. Behind a proxy only the client can tell."""
+    from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 
-    return bool(HF_HUB_OFFLINE)
+    if HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    if getproxies().keys() - {"no"}:
+        return ""
+    hub = urlsplit(ENDPOINT)
+    try:
+        socket.create_connection((hub.hostname or "", hub.port or 443), PATIENCE).close()
+    except OSError as e:
+        return f"{hub.hostname} cannot be reached: {e.strerror or e}"
+    return ""
 
 
-def _missing(repo: str, revision: str, error: Exception) -> str:
-    why = "HF_HUB_OFFLINE is set" if _offline() else " ".join(str(error).split())[:300] or type(error).__name__
+def _missing(repo: str, revision: str, why: str) -> str:
     return (
         f"the weights of {repo} at {revision[:8]} are not on this machine and cannot be downloaded ({why}); "
         f"on a machine with network run `hf download {repo} --revision {revision}` and copy its cache here, "

@@ -58,6 +58,9 @@ def camera_motion_of(motion: Motion) -> Motion:
     return Motion(mode="zoom", **length, **keys)
 
 
+MARGIN = 6  # pixels beside a caption
+
+
 def captions(job: Job) -> list[str]:
     """A caption for every frame: its time and its camera, such as ``1.50 s  zoom 1.2``."""
     motion = camera_motion(job)
@@ -74,7 +77,12 @@ def _caption(seconds: float, values: dict[str, float]) -> str:
 def captioned(pixels: Pixels, text: str) -> Pixels:
     """``pixels`` (height, width, 3) with ``text`` at the bottom left."""
     image = Image.fromarray(pixels)
-    font = ImageFont.load_default(max(10, pixels.shape[0] // 16))
-    position = (6, pixels.shape[0] - 5)
+    height, width = pixels.shape[:2]
+    size = max(10, height // 16)
+    length = ImageFont.load_default(size).getlength(text)
+    font = ImageFont.load_default(
+        max(6, min(size, int(size * (width - 2 * MARGIN) / length)))
+    )  # of a tall picture, the width decides
+    position = (MARGIN, height - 5)
     ImageDraw.Draw(image).text(position, text, "white", font, "ld", stroke_width=2, stroke_fill="black")
     return np.asarray(image)
