@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -120,8 +121,8 @@ class Following:
                 return shot
         return None
 
-    def upcoming(self) -> list[str]:
-        return [self._bucket(shot).weights for shot in self._waiting]
+    def waiting(self) -> dict[Bucket, int]:
+        return Counter(map(self._bucket, self._waiting))
 
     def picture(self, shot_id: str) -> Pixels:
         return self.pictures[shot_id]

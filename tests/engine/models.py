@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,20 +114,20 @@ class ListFeed:
     """Hands out shots whose parents are done, first of the bucket asked for; keeps pictures by shot id."""
 
     def __init__(self, shots: Iterable[Shot], bucket: Callable[[Shot], Bucket]) -> None:
-        self.waiting = list(shots)
+        self.left = list(shots)
         self.pictures: dict[str, Pixels] = {}
         self._bucket = bucket
 
     def take(self, bucket: Bucket | None = None, but: Container[Bucket] = ()) -> Shot | None:
-        for i, shot in enumerate(self.waiting):
+        for i, shot in enumerate(self.left):
             ready = all(p in self.pictures for p in shot.parents)
             own = self._bucket(shot)
             if ready and (own == bucket or (bucket is None and own not in but)):
-                return self.waiting.pop(i)
+                return self.left.pop(i)
         return None
 
-    def upcoming(self) -> list[str]:
-        return [self._bucket(shot).weights for shot in self.waiting]
+    def waiting(self) -> dict[Bucket, int]:
+        return Counter(map(self._bucket, self.left))
 
     def picture(self, shot_id: str) -> Pixels:
         return self.pictures[shot_id]

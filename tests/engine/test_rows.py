@@ -184,7 +184,7 @@ def test_a_broken_shot_fails_alone(opened: Any, monkeypatch: pytest.MonkeyPatch)
 def test_a_missing_parent_fails_alone(opened: Any) -> None:
     orphan, good = shot(start=Start("jmissing", 0.5)), shot()
     feed = ListFeed([orphan, good], opened.bucket)
-    feed.take = lambda bucket=None, but=(): feed.waiting.pop(0) if feed.waiting else None  # type: ignore[method-assign]
+    feed.take = lambda bucket=None, but=(): feed.left.pop(0) if feed.left else None  # type: ignore[method-assign]
     found = list(opened.render(feed))
     assert {type(r) for r in found} == {Picture, Failure}
     assert "jmissing" in next(r.error for r in found if isinstance(r, Failure))

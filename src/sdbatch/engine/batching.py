@@ -15,10 +15,9 @@ shots wait for them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
-from typing import Protocol
 
 import torch
 
@@ -26,35 +25,12 @@ from sdbatch.engine.calls import Calls
 from sdbatch.engine.decode import AGAIN, FLAT, Decoded, Vae
 from sdbatch.engine.denoise import Row
 from sdbatch.engine.lane import Lane, QueuedRow, Request
+from sdbatch.engine.room import Refused, Room
 from sdbatch.errors import SdbatchError
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture
 
 MAX_DECODING = 8  # decoded pictures whose transfer to the host may be pending
-
-
-class Room(Protocol):
-    """The memory for weights; models are given by ``Bucket.weights``. Those of lanes with requests are *busy*."""
-
-    def fits(self, key: str, busy: Collection[str]) -> bool:
-        """Whether ``key`` can be in memory beside the models ``busy``."""
-
-    def make_room(self, key: str, busy: Collection[str]) -> Collection[str]:
-        """Make room for ``key``; returns the models that have left the memory."""
-
-    def read_ahead(self, upcoming: Iterable[str], busy: Collection[str]) -> Collection[str]:
-        """Begin to read the next of ``upcoming`` that is not in memory, if there is room; as ``make_room``."""
-
-
-class _Refused(Container[Bucket]):
-    """The buckets that the feed is not asked for: ``called``, and those of weights that are not ``allowed``."""
-
-    def __init__(self, called: Container[Bucket], allowed: Callable[[str], bool]) -> None:
-        self._called = called
-        self._allowed = allowed
-
-    def __contains__(self, bucket: object) -> bool:
-        return bucket in self._called or not (isinstance(bucket, Bucket) and self._allowed(bucket.weights))
 
 
 class Server:
@@ -87,7 +63,7 @@ class Server:
         while True:
             full = self._launch(feed, prepare)
             if self._room is not None:
-                self._forget(self._room.read_ahead(feed.upcoming(), self._busy()))
+                self._forget(self._room.read_ahead((b.weights for b in feed.waiting()), self._busy()))
             failed, self._failed = self._failed, []
             yield from failed
             self._decode(whole=full)
@@ -149,34 +125,31 @@ class Server:
         turns = {weights: n for n, weights in enumerate(dict.fromkeys(b.weights for b in self._lanes))}
         idle = self._lanes.keys() - called.keys()
         for bucket in sorted(idle, key=lambda b: (turns[b.weights], -b.area, b)):
-            if self._fill(bucket, feed, prepare):
+            if self._fill(bucket, feed, prepare) or self._is_last(bucket, feed):
                 return self._lanes[bucket]
         busy = self._busy()
-        in_use = _Refused(called, lambda weights: self._room is None or weights in busy)
+        in_use = Refused(called, lambda weights: self._room is None or weights in busy)
         if (found := self._new(in_use, feed, prepare)) is not None:
             return found
         for bucket in sorted(called, key=lambda b: (turns[b.weights], called[b], -b.area, b)):
             if self._fill(bucket, feed, prepare):
                 return self._lanes[bucket]
-        return self._next_model(feed, prepare)
+        if (room := self._room) is None:
+            return None
+        return self._new(Refused((), lambda weights: room.fits(weights, self._busy())), feed, prepare)
 
     def _new(self, but: Container[Bucket], feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
         """A lane that can fill a call, after taking shots of any bucket not in ``but``."""
         while (shot := feed.take(None, but)) is not None:
             started = self._start(shot, feed, prepare)
-            if started is not None and self._fill(started, feed, prepare):
+            if started and (self._fill(started, feed, prepare) or self._is_last(started, feed)):
                 return self._lanes[started]
         return None
 
-    def _next_model(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
-        """The same for models that are not in use: after the last rows of those that the feed has no more shots of."""
-        if (room := self._room) is None:
-            return None
-        upcoming = set(feed.upcoming())
-        last = (lane for b, lane in self._lanes.items() if b.weights not in upcoming and lane.queue and not lane.calls)
-        if (lane := next(last, None)) is not None:
-            return lane
-        return self._new(_Refused((), lambda weights: room.fits(weights, self._busy())), feed, prepare)
+    def _is_last(self, bucket: Bucket, feed: Feed) -> bool:
+        """Whether the queued rows of ``bucket`` are its last: they are computed before another model is begun."""
+        lane = self._lanes[bucket]
+        return self._room is not None and bool(lane.queue) and not lane.calls and bucket not in feed.waiting()
 
     def _busy(self) -> set[str]:
         return {bucket.weights for bucket, lane in self._lanes.items() if lane.active}
@@ -198,13 +171,17 @@ class Server:
         return None
 
     def _fill(self, bucket: Bucket, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> bool:
-        """Take shots of ``bucket`` until its lane can fill a call; whether it can."""
-        lane = self._lanes[bucket]
-        while len(lane.queue) < lane.rows:
+        """Take shots of ``bucket`` until its lane can fill a call; whether it can.
+
+        The last shots of a model, too few for a call, are taken with those before them, so that they end together.
+        """
+        lane, few = self._lanes[bucket], False
+        while few or len(lane.queue) < lane.rows:
             shot = feed.take(bucket)
             if shot is None:
-                return lane.chain and bool(lane.queue)
+                return len(lane.queue) >= lane.rows or (lane.chain and bool(lane.queue))
             self._start(shot, feed, prepare)
+            few = self._room is not None and 2 * feed.waiting().get(bucket, 0) <= lane.rows
         return True
 
     @torch.inference_mode()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Feed, Pixels
@@ -27,9 +27,10 @@ class RetryFeed:
                 return shot
         return self._feed.take(bucket, but)
 
-    def upcoming(self) -> Iterator[str]:
-        yield from (self._bucket(shot).weights for shot in self._shots)
-        yield from self._feed.upcoming()
+    def waiting(self) -> Mapping[Bucket, int]:
+        if not self._shots:
+            return self._feed.waiting()
+        return Counter(map(self._bucket, self._shots)) + Counter(self._feed.waiting())
 
     def picture(self, shot_id: str) -> Pixels:
         return self._feed.picture(shot_id)

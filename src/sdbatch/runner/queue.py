@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Container, Iterator
+from collections.abc import Container
 
 import numpy as np
 
@@ -103,9 +103,10 @@ class WorkQueue:
         """Return a popped unit to the front of the queue of ``bucket``."""
         self._lanes[bucket].wake(unit)
 
-    def upcoming(self) -> Iterator[str]:
-        """The weights of the buckets with units that were not popped, in order."""
-        return (bucket.weights for bucket, lane in self._lanes.items() if len(lane) or self._waiting[bucket])
+    def waiting(self) -> dict[Bucket, int]:
+        """The number of units of each bucket that were not popped, in order."""
+        counts = ((bucket, len(lane) + self._waiting[bucket]) for bucket, lane in self._lanes.items())
+        return {bucket: count for bucket, count in counts if count}
 
     def pop(self, bucket: Bucket | None, but: Container[Bucket] = ()) -> int | None:
         """The next ready unit of ``bucket``, or with None of any bucket not in ``but``; None if none is ready."""

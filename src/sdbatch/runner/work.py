@@ -90,9 +90,9 @@ class Work:
                     return self._start(unit)
             return None
 
-    def upcoming(self) -> list[str]:
+    def waiting(self) -> dict[Bucket, int]:
         with self._lock:
-            return list(self._queue.upcoming())
+            return self._queue.waiting()
 
     def picture(self, shot_id: str) -> Pixels:
         return self._cache.load(shot_id)

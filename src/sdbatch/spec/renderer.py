@@ -5,7 +5,7 @@ The torch engine and the fake renderer implement :class:`Renderer`. The runner k
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, NamedTuple, Protocol
 
@@ -120,8 +120,8 @@ class Feed(Protocol):
     def take(self, bucket: Bucket | None = None, but: Container[Bucket] = ()) -> Shot | None:
         """The next ready shot of ``bucket``, or with None of any bucket not in ``but``; None if none is ready now."""
 
-    def upcoming(self) -> Iterable[str]:
-        """``Bucket.weights`` of the shots that were not taken yet, ready or not, in the order of their turn."""
+    def waiting(self) -> Mapping[Bucket, int]:
+        """The number of shots that were not taken yet, ready or not, of each bucket, in the order of their turn."""
 
     def picture(self, shot_id: str) -> Pixels:
         """The picture (height, width, 3) of an earlier shot, equal to the stored one. Raises RenderError."""
