@@ -80,6 +80,28 @@ def change(path: Path, **values) -> None:
 # ---- what is found
 
 
+def test_what_the_scheduler_says_of_the_weights_is_honoured(folder):
+    plain = local(folder).model
+    more = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "guidance_rescale": 0.7}
+    change(folder / "scheduler" / "scheduler_config.json", **more)
+    found = local(folder).model.schedule
+    assert (found.prediction, found.zero_snr, found.guidance_rescale) == ("v_prediction", True, 0.7)
+    assert (plain.schedule.zero_snr, plain.schedule.guidance_rescale) == (False, 0.0)
+    assert plain.key != local(folder).model.key
+    change(folder / "scheduler" / "scheduler_config.json", prediction_type="epsilon")
+    assert "a model that predicts noise cannot begin without signal" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("names", "prediction", "zero_snr"),
+    [((), "epsilon", False), (("v_pred",), "v_prediction", False), (("v_pred", "ztsnr"), "v_prediction", True)],
+)
+def test_a_single_file_says_it_by_empty_tensors(tmp_path, names, prediction, zero_snr):
+    write(tmp_path / "m.safetensors", **LDM, **{name: np.zeros(0, np.float32) for name in names})
+    found = local(tmp_path / "m.safetensors").model.schedule
+    assert (found.prediction, found.zero_snr) == (prediction, zero_snr)
+
+
 def test_a_folder_says_how_it_was_trained(folder):
     source = local(folder)
     assert (source.native, source.chunk, source.model.scale, source.model.channels) == (128, 75, 8, 4)
