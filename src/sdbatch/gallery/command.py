@@ -101,7 +101,7 @@ def all_settings(job: Job) -> Iterator[str]:
     if video is None:
         return
     given = [*video_overrides(video)]
-    usual = {"motion.fps": video.motion.fps, "encoding.codec": video.encoding.codec}
+    usual = {"motion.fps": float(video.motion.fps), "encoding.codec": video.encoding.codec}
     keys = {pair.partition("=")[0] for pair in given}
     yield from [*given, *(f"{key}={formatted(value)}" for key, value in usual.items() if key not in keys)]
 
