@@ -64,13 +64,15 @@ class Page:
         return entry
 
     def until_state(self, entry: dict[str, Any], state: str) -> None:
-        """Wait until the page says so of an entry."""
-        self.browser.until(
-            "return document.querySelector(`[data-id='${arguments[0]}'][data-state='${arguments[1]}']`)",
-            entry["id"],
-            state,
-            within=patience.SECONDS,
-        )
+        """Wait until the page says so of an entry. The server is asked first: that costs less than to ask a browser."""
+        self.studio.wait(lambda: self.studio.entry(entry)["state"] == state)
+        selector = f"[data-id='{entry['id']}'][data-state='{state}']"
+        self.browser.until("return document.querySelector(arguments[0])", selector)
+
+    def until_done(self, entry: dict[str, Any], pictures: int) -> None:
+        """Wait until so many pictures of the running entry are done, and the page shows it."""
+        self.studio.wait(lambda: self.studio.entry(entry)["done"] >= pictures)
+        self.browser.until("return document.querySelector('.entry progress')?.value > 0")
 
     def act(self, entry: dict[str, Any], label: str) -> None:
         """Press a button of an entry, one of its menu if there."""

@@ -9,6 +9,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,17 @@ class Studio:
     def queue(self) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = self.ask("/api/queue")["entries"]
         return entries
+
+    def entry(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """An entry of the queue as it is now."""
+        return next(one for one in self.queue() if one["id"] == entry["id"])
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Wait until ``done``, which may take some seconds; asks seldom."""
+        end = time.monotonic() + patience.SECONDS
+        while not done():
+            assert time.monotonic() < end, self.queue()
+            time.sleep(0.1)
 
     def clear(self) -> None:
         """Nothing renders, and nothing is in the queue."""

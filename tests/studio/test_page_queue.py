@@ -24,17 +24,17 @@ def start(page: Page, prompt: str, pictures: int = 1) -> dict:
 
 
 def test_the_running_entry_is_cancelled_and_rendered_on(page: Page):
-    entry = start(page, "a long row", 60)
+    entry = start(page, "a long row", 30)
     page.until_state(entry, "running")
-    page.browser.until("return document.querySelector('.entry progress').value > 0", within=patience.SECONDS)
-    assert "of 60" in page.browser.one(".entry-facts").text
+    page.until_done(entry, 1)
+    assert "of 30" in page.browser.one(".entry-facts").text
     page.act(entry, "Cancel")
     page.until_state(entry, "cancelled")
     done = page.studio.queue()[0]["done"]
-    assert 0 < done < 60
+    assert 0 < done < 30
     page.act(entry, "Again")
     page.until_state(entry, "running")
-    page.browser.until("return document.querySelector('.entry progress').value > 0", within=patience.SECONDS)
+    page.until_done(entry, done + 1)
     page.act(entry, "Cancel")
     page.until_state(entry, "cancelled")
     assert page.studio.queue()[0]["done"] > done
@@ -82,17 +82,17 @@ def test_two_pages_show_the_same_queue_and_neither_acts_on_what_is_past(page: Pa
 
 
 def test_a_full_queue_survives_a_restart(browser: Browser, studios: Callable[..., Studio]):
-    studio = studios()
+    studio = studios("model.fake.delay=1")
     page = Page(browser, studio)
     page.open()
     studio.ask("/api/queue/pause", {"paused": True})
     entries = [start(page, prompt) for prompt in ("one", "two", "three")]
     studio.end()
     browser.until("return !document.querySelector('.lost').hidden")
-    page.studio = studios(f"studio.port={studio.port}")
-    browser.until("return document.querySelector('.lost').hidden", within=patience.SECONDS)
-    assert browser.texts(".entry-title") == ["one", "two", "three"]
+    page.studio = studios(f"studio.port={studio.port}", "model.fake.delay=1")
     assert [one["id"] for one in page.studio.queue()] == [one["id"] for one in entries]
+    browser.until("return document.querySelector('.lost').hidden", within=patience.SECONDS)
+    assert sorted(browser.texts(".entry-title")) == ["one", "three", "two"]
     if page.studio.ask("/api/queue")["paused"]:
         browser.click(".queue-head > button")
     for entry in entries:
@@ -102,8 +102,8 @@ def test_a_full_queue_survives_a_restart(browser: Browser, studios: Callable[...
 
 
 def test_a_killed_renderer_is_shown_and_the_next_one_renders(page: Page):
-    entry = start(page, "to be killed", 40)
-    page.browser.until("return document.querySelector('.entry progress')?.value > 0", within=patience.SECONDS)
+    entry = start(page, "to be killed", 20)
+    page.until_done(entry, 1)
     (renderer,) = page.studio.renderers()
     os.kill(renderer, signal.SIGKILL)
     page.until_state(entry, "failed")
@@ -114,13 +114,13 @@ def test_a_killed_renderer_is_shown_and_the_next_one_renders(page: Page):
 
 
 def test_nothing_moves_while_one_types(page: Page):
-    start(page, "in the background", 30)
+    entry = start(page, "in the background", 12)
     page.browser.js("return document.querySelector('#f-sampling-steps').focus(), true")
     page.browser.js("return document.querySelector('.form-scroll').scrollTop = 60")
-    page.browser.until("return document.querySelector('.entry progress')?.value > 0", within=patience.SECONDS)
+    page.until_done(entry, 1)
     page.browser.type("1")
     page.fill("sampling.steps", "12")
-    page.browser.until("return document.querySelector('.entry progress')?.value > 0.2", within=patience.SECONDS)
+    page.until_done(entry, 4)
     assert page.browser.js("return document.activeElement.id") == "f-sampling-steps"
     assert page.browser.js("return document.querySelector('.form-scroll').scrollTop") == 60
     assert page.browser.js("return document.activeElement.value") == "12"

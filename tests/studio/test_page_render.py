@@ -149,6 +149,9 @@ def test_a_dropped_picture_fills_the_form_and_renders_to_the_same_id(page: Page,
     page.drop(picture)
     page.until_button("1")
     assert page.browser.one(".origin p").text == f"Settings of {picture.name}"
+    (tmp_path / "notes.png").write_bytes(b"no picture")
+    page.drop(tmp_path / "notes.png")  # which changes nothing
+    assert page.notice().startswith("notes.png: ")
     assert page.browser.one("textarea.prompt").get_attribute("value") == "a hill"
     assert page.browser.one("#f-seeds").get_attribute("value") == "7"
     assert page.browser.one("#f-canvas").get_attribute("value") == "96x64"
@@ -157,14 +160,6 @@ def test_a_dropped_picture_fills_the_form_and_renders_to_the_same_id(page: Page,
     (again,) = files(page, entry["name"], "images/*.png")
     assert read(again)["job"]["id"] == read(picture)["job"]["id"]
     assert again.read_bytes() == picture.read_bytes()
-
-
-def test_a_file_that_says_nothing_changes_nothing(page: Page, tmp_path: Path):
-    page.fill("prompts", "a gate")
-    (tmp_path / "notes.png").write_bytes(b"no picture")
-    page.drop(tmp_path / "notes.png")
-    assert page.notice().startswith("notes.png: ")
-    assert page.browser.one("textarea.prompt").get_attribute("value") == "a gate"
 
 
 def test_favourites_of_the_gallery_become_a_final(page: Page):
