@@ -95,6 +95,9 @@ class PublishSettings(Section):
     sample: int | None = Field(
         1, ge=0, le=10_000_000, description="jobs rendered again for the report of verify; null: all"
     )
+    sign: FilePath | None = Field(
+        None, description="PEM file with certificates and private key: adds signed copies (C2PA; sdbatch[sign])"
+    )
 
 
 class CheckSettings(Section):

@@ -11,13 +11,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
+from sdbatch.errors import ConfigError
 from sdbatch.files import archive
 from sdbatch.files.archive import Container
+from sdbatch.media import credentials
 from sdbatch.store import Record
-from sdbatch.tasks.publish.layout import COLUMNS, DIGESTS, METADATA, SUMS
+from sdbatch.tasks.publish.layout import COLUMNS, DIGESTS, METADATA, SIGNED, SUMS
 from sdbatch.tasks.verify.findings import Finding, Status
 
 TEXT_LIMIT = 1 << 30  # bytes of one file that is read as a whole
@@ -108,6 +111,24 @@ def _compared(name: str, digests: Digests) -> Finding | None:
 
 def changed(name: str, note: str) -> Finding:
     return Finding("", name, Status.CHANGED, note=note)
+
+
+def signatures(crate: Container) -> tuple[dict[str, int], list[Finding]]:
+    """(how many signed copies are in which state, the invalid ones); without C2PA the state is ``not checked``."""
+    counts, found = dict[str, int](), list[Finding]()
+    for name in crate.sizes:
+        suffix = PurePosixPath(name).suffix
+        if not name.startswith(f"{SIGNED}/") or suffix not in credentials.FORMATS:
+            continue
+        try:
+            state = credentials.state(io.BytesIO(archive.read(crate, name, TEXT_LIMIT)), suffix)
+        except ConfigError:
+            state = "not checked"
+        except ValueError:  # reported as damaged
+            continue
+        counts[state] = counts.get(state, 0) + 1
+        found += [changed(name, "its signature does not fit")] if state == "invalid" else []
+    return counts, found
 
 
 def records(crate: Container, known: Mapping[str, Record], ids: list[str], pictures: bool) -> list[Finding]:

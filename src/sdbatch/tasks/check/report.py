@@ -29,6 +29,7 @@ class Checked:
     findings: list[Finding] = field(default_factory=list)
     again: Verified = field(default_factory=lambda: Verified(0))
     weights: list[dict[str, Any]] = field(default_factory=list)
+    signatures: dict[str, int] = field(default_factory=dict)  # signed copies by state
 
     @property
     def code(self) -> int:
@@ -52,6 +53,7 @@ class Checked:
             "recorded": self.recorded,
             "failed": self.failed,
             "pictures": self.pictures,
+            "signatures": self.signatures,
             "findings": [f.asdict() for f in self.findings],
             "again": {
                 "counts": {str(s): n for s in Status if (n := self.again.count(s))},
@@ -76,6 +78,8 @@ def show(checked: Checked, console: Console) -> None:
     left = f", {checked.failed:,} failed" if checked.failed else ""
     only = "" if checked.pictures else "; of pictures only digests"
     say(f"  jobs: {checked.recorded:,} of {checked.jobs:,} rendered{left}{only}")
+    if checked.signatures:
+        say(f"  signatures: {', '.join(f'{n:,} {state}' for state, n in sorted(checked.signatures.items()))}")
     counts = [f"{n:,} {TEXTS[s]}" for s in Status if (n := checked.again.count(s))]
     say(f"  rendered again: {', '.join(counts) or 'nothing'}")
     for finding in checked.findings[:SHOWN]:

@@ -41,6 +41,8 @@ def check(experiment: Experiment, path: Path) -> Checked:
             checked.sha256 = "" if path.is_dir() else archive.listed(path).sha256
             checked.files = len(crate.sizes)
             checked.findings = integrity.findings(crate)
+            checked.signatures, unfit = integrity.signatures(crate)
+            checked.findings += unfit
             with store_errors(Path(folder)):
                 held = unpacked(crate, Path(folder) / "crate")
                 if not checked.findings:

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from sdbatch.config.experiment import Experiment
+from sdbatch.errors import StoreError
 from sdbatch.files import archive, store_errors
 from sdbatch.gallery import Site
 from sdbatch.media import pdf
+from sdbatch.media.credentials import FORMATS, Signer
 from sdbatch.models.provenance import provenance
 from sdbatch.models.source import Source
 from sdbatch.plan.model_axis import by_key
@@ -49,6 +51,8 @@ def write(published: Published, root: Path) -> list[Part]:
         facts = _results(published, root)
         _experiment(published, facts, root)
         _figure(published, facts, root)
+        if facts.settings.sign is not None:
+            _sign(Signer(Path(facts.settings.sign).expanduser()), facts, root)
         if facts.settings.pictures == "all":
             _gallery(published, root)
         _put(root, layout.CITATION, documents.citation(facts))
@@ -146,6 +150,18 @@ def _figure(published: Published, facts: Facts, root: Path) -> None:
     pixels = sheet.make(published.plan, published.store, published.experiment.sheet, facts.name)
     _put(root, layout.FIGURE, pdf.figure(pixels, facts.title, text))
     _put(root, layout.CAPTION, text + "\n")
+
+
+def _sign(signer: Signer, facts: Facts, root: Path) -> None:
+    """Write signed copies of the results, as far as their formats can hold a signature."""
+    for result in facts.results:
+        source, to = root / result.path, root / layout.SIGNED / result.path
+        if source.suffix in FORMATS:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                signer.sign(source, to)
+            except ValueError as e:
+                raise StoreError(f"{result.path}: {e}") from e
 
 
 def _gallery(published: Published, root: Path) -> None:

@@ -22,6 +22,7 @@ REPORT = "verify.json"
 FIGURE = "figure.pdf"
 CAPTION = "figure.txt"
 GALLERY = "index.html"
+SIGNED = "signed"  # the folder of signed copies
 
 ABOUT = {
     README: "what this is, and how to check it",
@@ -43,6 +44,7 @@ FOLDERS = {
     PROFILES: "how pictures were rendered: device, dtype, rows per call, threads, versions",
     SOUNDS: "the sound of videos, named by its digest",
     "gallery": "data of the page index.html",
+    SIGNED: "a copy with content credentials (C2PA); not the same bytes each time",
     "images": "a picture, with its settings in its metadata",
     "videos": "a video, or its first frame or its metadata",
 }

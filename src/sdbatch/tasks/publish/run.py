@@ -8,9 +8,10 @@ from pathlib import Path
 
 from sdbatch import files
 from sdbatch.config.experiment import Experiment
-from sdbatch.config.tasks import VerifySettings
+from sdbatch.config.tasks import PublishSettings, VerifySettings
 from sdbatch.errors import ConfigError, StoreError
 from sdbatch.files import archive
+from sdbatch.media.credentials import Signer
 from sdbatch.plan.model_axis import located
 from sdbatch.store import Store
 from sdbatch.tasks import kept_plan, rerender
@@ -31,6 +32,7 @@ def run(experiment: Experiment) -> int:
     """
     target = Path(experiment.publish.folder).expanduser() / experiment.name
     _check_target(target)
+    _check_signer(experiment.publish)
     found = _verified(experiment)
     if found.found.code == 3:
         show_verify(found.found, experiment.name, open_console(stderr=True))
@@ -65,6 +67,15 @@ def _check_target(target: Path) -> None:
     """Raises ConfigError if ``target`` is something else than an earlier research object."""
     if target.exists() and not (target / METADATA).is_file():
         raise ConfigError.one("publish.folder", f"{str(target)!r} exists, and task=publish has not written it")
+
+
+def _check_signer(settings: PublishSettings) -> None:
+    """Raises ConfigError if results cannot be signed as configured."""
+    if settings.sign is None:
+        return
+    if settings.pictures != "all":
+        raise ConfigError.one("publish.sign", "needs the pictures themselves", "set publish.pictures=all")
+    Signer(Path(settings.sign).expanduser())
 
 
 def _write(published: Published, target: Path) -> str:
