@@ -163,6 +163,26 @@ def test_files_beside_the_file_count_for_the_form_too(workspace):
     assert "file: p.csv" in draft.yaml
 
 
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"model__vae": "/weights/vae.safetensors"}, "model.vae"),
+        ({"loras": [{"path": "/weights/x.safetensors"}]}, "loras"),
+        ({"lora_folders": "/weights, loras"}, "lora_folders"),
+        ({"prompts": {"text": "a", "loras": ["/weights/x"]}}, "prompts"),
+        ({"sweep": "[{model.vae: [/weights/a, /weights/b]}]"}, "sweep"),
+    ],
+)
+def test_weights_elsewhere_may_be_named_by_the_user_of_this_machine_only(workspace, fields, field):
+    def outside(anywhere):
+        checks = Checks(Workspace("experiments", "outputs", anywhere))
+        found = checks.check(Form(**form(**{"prompts": "a", **fields})))["problems"]
+        return [p["key"] for p in found if "outside" in p["text"]]
+
+    assert outside(True) == []
+    assert set(outside(False)) == {field}
+
+
 def test_only_what_differs_from_the_defaults_is_written(workspace):
     sent = form(model="tiny", prompts="a", sampling__steps="24", seeds="0", canvas=["1:1"], sampling__sampler="ddim")
     draft = workspace.write(Form(**sent))

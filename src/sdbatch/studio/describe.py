@@ -34,9 +34,10 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (  # id, title, keys: "
     ("variants", "Variants and styles", ("sweep", "skip", "styles.", "wildcards.")),
     ("motion", "Motion", ("motion.",)),
     ("encoding", "Video file", ("encoding.",)),
-    ("model", "Model", ("model.",)),
+    ("model", "Model", ("model.", "models")),
+    ("loras", "LoRAs and embeddings", ("loras", "lora_weight", "lora_folders", "embedding_folders")),
     ("runtime", "Device and speed", ("runtime.",)),
-    ("output", "Output", ("output.metadata", "output.frames", "retry", "new_seeds")),
+    ("output", "Output", ("output.names", "output.metadata", "output.frames", "retry", "new_seeds")),
 )
 # The studio renders in one process; its server chose the folder; the model is chosen by name.
 LEFT_OUT = ("model.kind", "runtime.gpus", "runtime.processes")

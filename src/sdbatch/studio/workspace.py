@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from sdbatch.studio.form import Form, Settings, settings
 from sdbatch.tasks.dispatch import checked, merged
 
 MAX_NUMBER = 10_000  # of experiments of one name
-_SECTIONS = ("prompts", "sweep", "styles", "wildcards", "encoding")  # keys that name files
-_NAMES = re.compile(r"file|folder|(encoding\.)?audio")
+TEXTS = ("file", "folder", "audio")  # keys that name files of texts and sounds, at any depth
+WEIGHTS = ("path", "vae", "loras", "lora_folders", "embedding_folders")  # … of weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +159,11 @@ class Workspace:
 
     def _outside(self, data: Mapping[str, Any]) -> Iterator[Problem]:
         """Files that the form names outside of the working folder."""
-        for at, path in (named for key in _SECTIONS for named in _named_files(data.get(key), key)):
+        keys = TEXTS if self._anywhere else (*TEXTS, *WEIGHTS)
+        named = ((at, path) for key, value in data.items() if key != "output" for at, path in _named(value, key, keys))
+        for at, path in named:
             if not inside(path, Path()):
-                yield Problem(at, f"{shown(path)} is outside the working folder", "copy it here")
-        model = data.get("model", {})
-        for name in ("path", "vae"):
-            weights = model.get(name) if isinstance(model, dict) else None
-            if isinstance(weights, str) and not self._anywhere and not inside(weights, Path()):
-                text = f"{shown(weights)} is outside the working folder"
-                yield Problem(f"model.{name}", text, "copy or link it here")
+                yield Problem(at, f"{shown(path)} is outside the working folder", "copy or link it here")
 
 
 def different_from(data: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
@@ -193,17 +189,13 @@ def is_free(file: Path, text: str) -> bool:
         return False
 
 
-def _named_files(value: Any, key: str) -> Iterator[tuple[str, str]]:
-    """(key, path) of every file of texts in ``value``."""
-    if isinstance(value, list):
-        for i, each in enumerate(value):
-            yield from _named_files(each, f"{key}[{i}]")
-    elif isinstance(value, Mapping):
+def _named(value: Any, at: str, keys: Collection[str]) -> Iterator[tuple[str, str]]:
+    """(key, path) of every path in ``value`` whose key is one of ``keys``, also ``encoding.audio`` of a sweep."""
+    if isinstance(value, Mapping):
         for name, each in value.items():
-            at = f"{key}.{name}"
-            if _NAMES.fullmatch(str(name)):
-                yield from (
-                    (at, path) for path in (each if isinstance(each, list) else [each]) if isinstance(path, str)
-                )
-            else:
-                yield from _named_files(each, at)
+            yield from _named(each, f"{at}.{name}", keys)
+    elif isinstance(value, list):
+        for i, each in enumerate(value):
+            yield from _named(each, f"{at}[{i}]", keys)
+    elif isinstance(value, str) and re.sub(r"\[\d+\]$", "", at).rpartition(".")[2] in keys:
+        yield at, value
