@@ -165,3 +165,17 @@ def test_needs_count_shots_and_fail_videos() -> None:
     assert needs.waiting() == [2]
     assert needs.failed("c") == [2]
     assert needs.waiting() == []
+
+
+@pytest.mark.parametrize(("shift", "order"), [(0, [1, 0, 3, 2]), (1, [3, 2, 1, 0]), (2, [1, 0, 3, 2])])
+def test_models_follow_each_other_and_processes_begin_with_different_ones(shift: int, order: list[int]) -> None:
+    """In the order of the plan; of each model the larger pictures first, and all of it before the next one."""
+    lanes = WorkQueue()
+    small, large = (b._replace(weights="w") for b in (SMALL, LARGE))
+    for unit, bucket in enumerate((small, large, SMALL, LARGE)):
+        lanes.add(bucket, unit)
+    lanes.add(SMALL, 4, parents=("jparent",))
+    lanes.sort(shift)
+    assert lanes.waiting() == {small: 1, large: 1, SMALL: 2, LARGE: 1}
+    assert [lanes.pop(None) for _ in range(5)] == [*order, None]
+    assert lanes.waiting() == {SMALL: 1}
