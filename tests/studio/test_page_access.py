@@ -137,9 +137,10 @@ def test_a_reload_keeps_the_form_and_the_empty_form_forgets_it(page: Page):
 @pytest.mark.browser
 def test_an_example_fills_the_form(page: Page):
     page.browser.click(".open-menu summary")
-    found = "[...document.querySelectorAll('.open-menu .drop button')].find((b) => b.textContent === 'vertical_story')"
+    found = "[...document.querySelectorAll('.open-menu .drop button')].find((b) => b.textContent === 'anime_zoom')"
     page.browser.until(f"return {found}")
     page.browser.js(f"return {found}.click(), true")
-    page.until_button("3", "film")
+    page.until_button("36")  # its pictures, and with its films: those of one seed
+    page.until_button("45", "film")
     assert len(page.browser.all("textarea.prompt")) == 3
-    assert [box.get_attribute("value") for box in page.browser.all(".shape input:checked")] == ["9:16"]
+    assert len(page.browser.all(".shape input:checked")) == 3

@@ -148,6 +148,7 @@ def test_a_dropped_picture_fills_the_form_and_renders_to_the_same_id(page: Page,
     (picture,) = (store.root / "images").glob("*.png")
     page.drop(picture)
     page.until_button("1")
+    page.until_button("1", "film")
     assert page.browser.one(".origin p").text == f"Settings of {picture.name}"
     (tmp_path / "notes.png").write_bytes(b"no picture")
     page.drop(tmp_path / "notes.png")  # which changes nothing

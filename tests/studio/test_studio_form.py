@@ -77,6 +77,15 @@ def test_schedules_are_typed_as_in_yaml(typed, value):
     assert keys(kind="film", prompts="x", motion__zoom=typed)["motion"] == {"zoom": value}
 
 
+def test_pictures_are_neither_swept_over_nor_skipped_by_keys_of_films():
+    sweep = [{"motion.mode": ["still", "zoom"]}, {"motion.fps": [8, 9], "sampling.steps": [4, 5]}]
+    fields = {"sweep": sweep, "skip": [{"motion.mode": "zoom", "seeds": "1..3"}, {"seeds": 2}]}
+    pictures, films = (settings(Form(kind=kind, fields=fields)).data for kind in ("picture", "film"))
+    assert pictures["sweep"] == [{"sampling.steps": [4, 5]}]
+    assert pictures["skip"] == [{"seeds": 2}]
+    assert (films["sweep"], films["skip"]) == (sweep, fields["skip"])
+
+
 def test_prompts_can_be_texts_and_mappings():
     entries = ["a", "", {"text": " "}, {"id": "b", "text": "b, c"}, {"file": "prompts.csv"}]
     assert keys(prompts=entries)["prompts"] == ["a", {"id": "b", "text": "b, c"}, {"file": "prompts.csv"}]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.spec.ranges import is_range, slug
-from sdbatch.studio.describe import FormField, fields
+from sdbatch.studio.describe import FILM, FormField, fields
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # of an experiment
 _NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
@@ -84,11 +84,26 @@ def settings(form: Form) -> Settings:
                 problems.append(Problem(key, str(e)))
     if problems:
         raise ConfigError(problems)
+    if form.kind == "picture":
+        _without_films(out.data)
     if sweeps or "sweep" in out.data:
         further = out.data.get("sweep", [])
         out.data["sweep"] = [*sweeps, *further] if isinstance(further, list) else further
     out.data["name"] = form.name.strip() or slug(_first_text(out.data))
     return out
+
+
+def _without_films(data: dict[str, Any]) -> None:
+    """Pictures are not swept over a film's keys, and a rule that names one skips no picture."""
+    if isinstance(entries := data.get("sweep"), list):
+        kept = [{k: v for k, v in e.items() if not _of_films(k)} if isinstance(e, dict) else e for e in entries]
+        data["sweep"] = [e for e in kept if e]
+    if isinstance(rules := data.get("skip"), list):
+        data["skip"] = [r for r in rules if not (isinstance(r, dict) and any(map(_of_films, r)))]
+
+
+def _of_films(key: Any) -> bool:
+    return str(key).partition(".")[0] in FILM
 
 
 def field_of(key: str) -> str:

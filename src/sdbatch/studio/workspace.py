@@ -104,7 +104,8 @@ class Workspace:
             raise ConfigError([*problems, *e.problems]) from e
         if not experiment.has_prompts:
             problems.append(Problem("prompts", "is empty", "write what the picture shows"))
-        if form.kind == "film" and experiment.motion.mode == "still":
+        moves = experiment.motion.mode != "still" or any("motion.mode" in entry for entry in experiment.sweep)
+        if form.kind == "film" and not moves:
             problems.append(Problem("motion.mode", "is still, so there is no film", "choose zoom"))
         if problems:
             raise ConfigError(problems)

@@ -2,16 +2,17 @@
 
 import { h, say } from "/static/shared.js";
 import { get, post, upload } from "./api.js";
-import { about, form, load } from "./form.js";
+import { about, form, load, spec } from "./form.js";
 import { came } from "./settings.js";
 
 const TYPES = ".png,.mp4,.webm,.json,.yaml,.yml";
+const film = Object.fromEntries(Object.entries(about.start.fields).filter(([key]) => spec.get(key)?.film)); // of a form that has none
 let after = () => {};
 export const onLoad = (act) => { after = act; };
 
 function fill(found, from) {
   if (found.error) return say(found.error);
-  load(found);
+  load(found.kind === "picture" ? { ...found, fields: { ...film, ...found.fields } } : found);
   came(from, found.notes ?? []);
   after();
   return undefined;
