@@ -405,3 +405,12 @@ def test_accessible(browser: Browser, land: Path, state: str):
         f"{v['id']}: {n['html'][:150]}" for v in found if v["impact"] in ("serious", "critical") for n in v["nodes"]
     ]
     assert grave == []
+
+
+@pytest.mark.parametrize("height", [620, 700, 800])
+def test_what_fits_has_no_scroll_bar(browser: Browser, videos: Path, height: int) -> None:
+    browser.size(1280, height)
+    browser.open(videos)
+    browser.pictures()
+    excess = "const s = document.querySelector('.scroller'); return s.scrollHeight - s.clientHeight"
+    assert browser.js(excess) == 0

@@ -80,9 +80,8 @@ def captioned(pixels: Pixels, text: str) -> Pixels:
     height, width = pixels.shape[:2]
     size = max(10, height // 16)
     length = ImageFont.load_default(size).getlength(text)
-    font = ImageFont.load_default(
-        max(6, min(size, int(size * (width - 2 * MARGIN) / length)))
-    )  # of a tall picture, the width decides
+    fitting = int(size * (width - 2 * MARGIN) / length)  # smaller in tall pictures
+    font = ImageFont.load_default(max(6, min(size, fitting)))
     position = (MARGIN, height - 5)
     ImageDraw.Draw(image).text(position, text, "white", font, "ld", stroke_width=2, stroke_fill="black")
     return np.asarray(image)

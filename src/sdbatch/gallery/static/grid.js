@@ -38,7 +38,8 @@ function layTable(found, width, narrow) {
   const fitting = Math.floor((width - grid.left - EDGE - GAP * (n - 1)) / n);
   grid.head = found.across.length * 20 + 16;
   const tallest = found.rows.reduce((most, row) => Math.max(most, ratio(row.of)), 0.3);
-  const room = (scroller.clientHeight - grid.head) / Math.max(1, found.rows.length) / tallest - GAP; // a few rows may be larger
+  const rows = Math.max(1, found.rows.length);
+  const room = (scroller.clientHeight - grid.head - 6 - EDGE - rows * (GAP + 1)) / rows / tallest; // a few rows may be larger
   const least = narrow ? 84 : fitting < 68 ? 112 : 68; // if not all fit, they need not be tiny
   grid.size = view.size || Math.floor(Math.max(least, Math.min(fitting, Math.max(236, Math.min(room, LARGE)))));
   let y = 6;
