@@ -17,6 +17,7 @@ from sdbatch.models.source import CLIP
 from sdbatch.plan import parse
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.spec.cost import chunks_of
+from sdbatch.tasks import plan_report
 from tests.config.building import planned, problems
 from tests.models.lora_files import write
 
@@ -264,3 +265,10 @@ def test_pickles_and_damaged_files_are_named():
 def test_all_mistakes_are_reported_at_once():
     found = problems({"loras": ["inc", "pixl"], "prompts": ["a <lora:nothing:1>"]})
     assert [p.key for p in found] == ["prompts[0]", "loras[0].path", "loras[1].path"]
+
+
+def test_the_dry_run_counts_the_places_of_vectors():
+    long = planned(prompts=["sea " * 73 + "dusk"], model={"kind": "random_sd15"})
+    (text,) = plan_report._texts(long)
+    assert text["chunks"] == 2
+    assert not plan_report._texts(planned(prompts=["sea " * 73], model={"kind": "random_sd15"}))

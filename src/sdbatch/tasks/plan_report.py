@@ -16,12 +16,13 @@ from sdbatch.models.source import CLIP
 from sdbatch.motion.chains import joined
 from sdbatch.plan import division
 from sdbatch.plan.plan import Outline, Plan
+from sdbatch.prompts.networks import extract
 from sdbatch.prompts.schedule import by_step
 from sdbatch.prompts.syntax import attention, chunks, cuts, unsupported
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.runner import estimate, key_of
 from sdbatch.runner.shot_cache import ShotCache
-from sdbatch.spec.cost import cost, table_of
+from sdbatch.spec.cost import cost, inserts_of, table_of
 from sdbatch.spec.cost import rows as rows_of
 from sdbatch.spec.jobs import Job, Shot
 from sdbatch.spec.wording import texts_of
@@ -135,7 +136,7 @@ def _all_texts(plan: Outline) -> dict[_Text, str]:
                 elif key == "negative":
                     negatives[v] = "negative"
     negatives |= {experiment.negative: "negative"}
-    out = {_Text(style.prompt(text)): name for style in plan.styles for text, name in prompts.items()}
+    out = {_Text(extract(style.prompt(text))[0]): name for style in plan.styles for text, name in prompts.items()}
     styled = {_Text(style.negative(text), True): name for style in plan.styles for text, name in negatives.items()}
     return out | {text: name for text, name in styled.items() if text.text}
 
@@ -153,16 +154,19 @@ def _texts(plan: Outline) -> list[dict[str, Any]]:
     for folder, chunk in dict.fromkeys((s.vocabulary, s.chunk) for s in plan.models if s.reads_text):
         vocabulary = Vocabulary.load(folder)
         for t, name in _shown_texts(plan).items():
-            if (count := chunks(t, vocabulary, chunk)) > 1:
-                found[t, count] = {"text": name, "chunks": count, "cuts": list(cuts(t, vocabulary, chunk))}
+            inserts = inserts_of(plan.resolved.adapters.in_texts((t,)), vocabulary.size)
+            if (count := chunks(t, vocabulary, chunk, inserts)) > 1:
+                found[t, count] = {"text": name, "chunks": count, "cuts": list(cuts(t, vocabulary, chunk, inserts))}
     return list(found.values())
 
 
 def _unknown(plan: Outline) -> list[str]:
-    """Words that a small vocabulary (not CLIP's) does not contain."""
+    """Words that a small vocabulary (not CLIP's) does not contain, and that are no textual inversions."""
     folders = {s.vocabulary for s in plan.models if s.vocabulary != CLIP and s.reads_text}
     runs = [run for text in _shown_texts(plan) for run, _ in attention(text) if run != "BREAK"] if folders else []
-    return sorted({w for folder in folders for run in runs for w in Vocabulary.load(folder).unknown(run)})
+    names = {e.name.casefold() for e in plan.resolved.adapters.in_texts(runs)}
+    found = {w for folder in folders for run in runs for w in Vocabulary.load(folder).unknown(run)}
+    return sorted(w for w in found if w.casefold() not in names)
 
 
 def text_warnings(plan: Outline) -> list[str]:

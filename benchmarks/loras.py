@@ -1,0 +1,114 @@
+"""Models × LoRA weights × prompts with the embedded model: how often models are loaded, and what merging costs.
+
+    python -m benchmarks.loras [--models 4] [--weights 5] [--prompts 50] [--steps 20]
+
+Models are the embedded one with a little noise; the LoRA (rank 8) changes all attention layers, also those of the text
+encoder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from sdbatch import engine
+from sdbatch.config.model import ModelSettings
+from sdbatch.config.runtime import Runtime
+from sdbatch.config.validation import validate
+from sdbatch.models.lora.modules import modules_of
+from sdbatch.models.source import SHIPPED, Source
+from sdbatch.plan.plan import Plan, plan
+from sdbatch.plan.resolve import resolve
+from sdbatch.runner.queue import WorkQueue
+from sdbatch.spec.cost import table_of
+from sdbatch.spec.jobs import Shot
+from sdbatch.spec.renderer import Bucket, Failure, Pixels
+
+RANK = 8
+
+
+def variants(folder: Path, count: int) -> list[Path]:
+    """Models that differ from the embedded one by noise."""
+    out = []
+    for n in range(count):
+        made = shutil.copytree(SHIPPED / "tiny", folder / f"model{n}")
+        for path in made.glob("unet/*.safetensors"):
+            rng = np.random.default_rng(n)
+            state = {k: v + rng.normal(0, 1e-4, v.shape).astype(v.dtype) for k, v in load_file(path).items()}
+            save_file(state, path)
+        out.append(made)
+    return out
+
+
+def lora(path: Path, source: Source) -> None:
+    """A LoRA of every attention layer."""
+    rng, tensors = np.random.default_rng(0), {}
+    modules = modules_of(source)
+    assert modules is not None
+    for prefix, shapes in (("lora_unet_", modules.unet), ("lora_te_text_model_", modules.text)):
+        for name, shape in shapes.items():
+            if "attn" in name and len(shape) == 2:
+                flat = prefix + name.replace(".", "_")
+                tensors[f"{flat}.lora_down.weight"] = rng.normal(0, 0.02, (RANK, shape[1])).astype(np.float32)
+                tensors[f"{flat}.lora_up.weight"] = rng.normal(0, 0.02, (shape[0], RANK)).astype(np.float32)
+    save_file(tensors, path)
+
+
+class Feed:
+    """The runner's queue, without a store."""
+
+    def __init__(self, shots: list[Shot], opened: engine.Engine) -> None:
+        self._shots, self._queue = shots, WorkQueue()
+        for n, shot in enumerate(shots):
+            self._queue.add(opened.bucket(shot), n, (), float(table_of(shot).evaluations))
+        self._queue.sort()
+
+    def take(self, bucket: Bucket | None = None, but: object = ()) -> Shot | None:
+        found = self._queue.pop(bucket, but)  # type: ignore[arg-type]
+        return None if found is None else self._shots[found]
+
+    def upcoming(self) -> list[str]:
+        return list(self._queue.upcoming())
+
+    def picture(self, shot_id: str) -> Pixels:
+        raise KeyError(shot_id)
+
+
+def experiment(folder: Path, arguments: argparse.Namespace) -> Plan:
+    models = variants(folder, arguments.models)
+    lora(folder / "all.safetensors", resolve(validate({"prompts": ["a"], "model": {"kind": "tiny"}})).source)
+    data = {
+        "models": [{"path": str(path)} for path in models],
+        "loras": [{"path": str(folder / "all.safetensors"), "weight": f"0.2..{0.2 * arguments.weights:.1f}..0.2"}],
+        "prompts": [f"anime scene, sea, {n} torii gates" for n in range(arguments.prompts)],
+        "sampling": {"steps": arguments.steps},
+        "model": ModelSettings(kind="tiny").model_dump(mode="json"),
+    }
+    return plan(resolve(validate(data)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, value in (("models", 4), ("weights", 5), ("prompts", 50), ("steps", 20)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    with tempfile.TemporaryDirectory() as name:
+        jobs = experiment(Path(name), parser.parse_args())
+        opened = engine.open(next(iter(jobs.models)), Runtime(device="cpu"), *list(jobs.models)[1:])
+        start = perf_counter()
+        results = list(opened.render(Feed([job.shot for job in jobs], opened)))
+        seconds, stats = perf_counter() - start, opened.stats.finish()
+    failed = [result for result in results if isinstance(result, Failure)]
+    merge = stats.seconds.get("merge", 0.0)
+    print(f"{len(results)} pictures, {len(failed)} failed, {seconds:.1f} s; {stats.loads} loads after the first")
+    print(f"rows used of paid {stats.rows_used / stats.rows_paid:.3f}")
+    print(f"merging {merge:.2f} s in a thread beside the calls: {100 * merge / seconds:.2f} % of the time")
+
+
+if __name__ == "__main__":
+    main()
