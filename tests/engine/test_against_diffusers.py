@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,17 @@ import pytest
 import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from sdbatch import engine
+from sdbatch.config.runtime import Runtime
+from sdbatch.models.folders import digest_of
 from sdbatch.prompts.syntax import condition
 from sdbatch.prompts.vocabulary import Vocabulary, _merges, derive
 from sdbatch.samplers import SAMPLERS
+from sdbatch.spec.adapters import Lora
+from sdbatch.spec.jobs import Model
 from sdbatch.spec.renderer import Pixels
-from tests.engine.models import CLIP, psnr, render, shot
+from tests.engine.models import CLIP, psnr, render, shot, source
+from tests.models.lora_files import LINEAR, write
 from tests.samplers.reference import SCHEDULERS, SD15
 
 # diffusers' own schedulers call np.array(tensor), which numpy 2.4 deprecates; warnings of sdbatch are not silenced.
@@ -123,3 +130,22 @@ def test_image_to_image_equals_the_pipeline(opened: Any, pipe: Any) -> None:
         generator=torch.Generator().manual_seed(child.seed),
     ).images[0]
     assert psnr(ours[child.id].pixels, theirs) >= SAME
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
+def test_a_picture_with_a_lora_equals_the_pipelines(pipe: Any, folder: Path, tmp_path: Path) -> None:
+    """``load_lora_weights`` and ``fuse_lora``, for the denoiser and the text encoder."""
+    file = tmp_path / "a.safetensors"
+    write(file, "diffusers", modules=LINEAR)
+    theirs = copy.deepcopy(pipe)
+    theirs.load_lora_weights(str(file))
+    theirs.fuse_lora(lora_scale=0.7)
+    theirs.unload_lora_weights()
+    digest = digest_of(file)
+    opened = engine.open(source(folder, adapters={digest: file}), Runtime(device="cpu", threads=1, rows=4))
+    one = shot(model=Model("b2:test", loras=(Lora(digest, 0.7),)), sampler="euler", steps=6, negative="fog")
+    call = {"prompt": one.prompt, "negative_prompt": one.negative, "num_inference_steps": 6, "guidance_scale": 6.0}
+    size = {"width": 64, "height": 64, "seed": one.seed}
+    (found,) = render(opened, [one]).values()
+    assert psnr(found.pixels, reference(theirs, "euler", **call, **size)) >= 55
+    assert psnr(found.pixels, reference(pipe, "euler", **call, **size)) < 30
