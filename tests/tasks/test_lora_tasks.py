@@ -11,8 +11,11 @@ import pytest
 from PIL import Image, PngImagePlugin
 from safetensors.numpy import save_file
 
+from sdbatch.config.model import ModelSettings
+from sdbatch.config.runtime import Runtime
 from sdbatch.gallery import command
 from sdbatch.media import infotext, png
+from sdbatch.tasks.kept_renderer import KeptRenderer
 from tests.config.building import planned
 from tests.models.lora_files import write
 from tests.tasks.conftest import Folder
@@ -102,3 +105,14 @@ def test_the_page_and_the_sheet_show_short_names(rendered: Folder) -> None:
     assert rendered.run(prompts=["a sea"], sweep=sweep, task="csv") == 0
     assert "ink 1 + pixel 1" in (rendered.store.root / "records.csv").read_text("utf-8")
     assert rendered.run(prompts=["a sea"], sweep=sweep, task="sheet") == 0
+
+
+def test_a_kept_renderer_is_opened_again_for_other_loras(rendered: Folder) -> None:
+    opened = KeptRenderer()
+    first, same, other = (
+        opened.open(source, ModelSettings(kind="fake"), Runtime())._renderer
+        for loras in (["ink"], ["ink"], ["ink", "pixel"])
+        for source in (planned(prompts=["a sea"], loras=loras).resolved.source,)
+    )
+    assert first is same
+    assert first is not other

@@ -108,7 +108,8 @@ class KeptRenderer:
 
     def open(self, source: Source, settings: ModelSettings, runtime: Runtime, *others: Source) -> Renderer:
         """The renderer of ``source`` and ``others``. A run that closes it leaves it open."""
-        key = (frozenset((source, *others)), settings, runtime)
+        files = frozenset(item for each in (source, *others) for item in each.adapters.items())
+        key = (frozenset((source, *others)), files, settings, runtime)
         if self._renderer is None or (key, self._renderer.profile.rows) != self._key:  # fewer rows: out of memory
             self.close()
             self._send("phase", "loading")

@@ -13,7 +13,7 @@ from sdbatch.tasks.rerender import SharedRenderer
 
 
 class KeptRenderer:
-    """Opens a renderer, and keeps it for the next run with the same models and the same settings."""
+    """Opens a renderer, and keeps it for the next run with the same models, LoRAs and settings."""
 
     def __init__(self) -> None:
         self._renderer: Renderer | None = None
@@ -21,7 +21,8 @@ class KeptRenderer:
 
     def open(self, source: Source, settings: ModelSettings, runtime: Runtime, *others: Source) -> Renderer:
         """The renderer of ``source`` and ``others``. A run that closes it leaves it open."""
-        key = (frozenset((source, *others)), settings, runtime)
+        files = frozenset(item for each in (source, *others) for item in each.adapters.items())
+        key = (frozenset((source, *others)), files, settings, runtime)
         if self._renderer is None or (key, self._renderer.profile.rows) != self._key:  # fewer rows: out of memory
             self.close()
             self._renderer = open_renderer(source, settings, runtime, *others)
