@@ -1,4 +1,4 @@
-"""Models × LoRA weights × prompts with the embedded model: how often models are loaded, and what merging costs.
+"""Models × LoRA weights × prompts with the embedded model: what merging costs, and how full calls are.
 
     python -m benchmarks.loras [--models 4] [--weights 5] [--prompts 50] [--steps 20]
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 
@@ -73,8 +74,8 @@ class Feed:
         found = self._queue.pop(bucket, but)  # type: ignore[arg-type]
         return None if found is None else self._shots[found]
 
-    def upcoming(self) -> list[str]:
-        return list(self._queue.upcoming())
+    def waiting(self) -> Mapping[Bucket, int]:
+        return self._queue.waiting()
 
     def picture(self, shot_id: str) -> Pixels:
         raise KeyError(shot_id)
@@ -105,7 +106,7 @@ def main() -> None:
         seconds, stats = perf_counter() - start, opened.stats.finish()
     failed = [result for result in results if isinstance(result, Failure)]
     merge = stats.seconds.get("merge", 0.0)
-    print(f"{len(results)} pictures, {len(failed)} failed, {seconds:.1f} s; {stats.loads} loads after the first")
+    print(f"{len(results)} pictures, {len(failed)} failed, {seconds:.1f} s")
     print(f"rows used of paid {stats.rows_used / stats.rows_paid:.3f}")
     print(f"merging {merge:.2f} s in a thread beside the calls: {100 * merge / seconds:.2f} % of the time")
 
