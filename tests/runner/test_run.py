@@ -18,8 +18,9 @@ from sdbatch.errors import DeviceLost, RenderError, StoreError
 from sdbatch.media import metadata, png, video_reader
 from sdbatch.motion.settings import Motion
 from sdbatch.runner import Options, estimate, run
+from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.cost import cost
-from sdbatch.spec.jobs import Encoding, plan_digest
+from sdbatch.spec.jobs import Encoding
 from sdbatch.spec.renderer import Failure, Feed, Picture
 from sdbatch.store import Record, State, Store, Worker
 from sdbatch.terminal.progress import Lines

@@ -18,8 +18,9 @@ from sdbatch.errors import ConfigError
 from sdbatch.motion.settings import Motion
 from sdbatch.plan import division
 from sdbatch.runner import Options, Outcome, outputs, run, share, timings
+from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.cost import cost
-from sdbatch.spec.jobs import Encoding, plan_digest
+from sdbatch.spec.jobs import Encoding
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import Claim, Claims, Liveness, Record, Report, Run, Store
 from sdbatch.store.plan_file import Plan

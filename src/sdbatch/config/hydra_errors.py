@@ -5,8 +5,9 @@ Depends on their wording (Hydra 1.3, OmegaConf 2.3), not on their code. Unknown 
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.keys import LISTS, SWEEPABLE
@@ -111,3 +112,25 @@ RULES: tuple[tuple[str, Callable[[re.Match[str], Sequence[str]], Problem]], ...]
         ),
     ),
 )
+
+
+def chain_of(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def inside_hydra(error: BaseException) -> bool:
+    """Whether the error was raised inside Hydra, OmegaConf or their parsers."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    file = tb.tb_frame.f_code.co_filename if tb else ""
+    return any(f"{os.sep}{name}{os.sep}" in file for name in ("hydra", "omegaconf", "antlr4", "yaml"))
+
+
+def first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:300] if text else type(error).__name__

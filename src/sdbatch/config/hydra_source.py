@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +24,7 @@ from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
+from sdbatch.config.arguments import dotted, force_added, is_file, read_by_hydra
 from sdbatch.config.beside import found_beside
 from sdbatch.config.experiment import GROUPS
 from sdbatch.config.folders import (
@@ -38,15 +36,13 @@ from sdbatch.config.folders import (
     own_folder,
     written_name,
 )
-from sdbatch.config.hydra_errors import KEYS, translate
+from sdbatch.config.hydra_errors import chain_of, first_line, inside_hydra, translate
 from sdbatch.config.keys import wrong_shapes
 from sdbatch.config.untrusted import forbidden_keys
 from sdbatch.config.user_text import LITERAL, escaped, escaped_argument, unescaped
 from sdbatch.config.written import AS_DATA, Written
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, shown
-
-_SECTIONS = frozenset(key.rpartition(".")[0] for key in KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,7 @@ def compose(arguments: list[str], task: Run) -> list[int]:
             # A launcher may run them in other processes, whose results Hydra does not return: each leaves its code.
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="sdbatch-", ignore_cleanup_errors=True)))
             given = _hydra_arguments(arguments, folder, stack)
-            file = next((Path(a) for a in arguments if _is_file(a)), None)
+            file = next((Path(a) for a in arguments if is_file(a)), None)
             own = f"--config-dir={OWN_FOLDER}" in given and f"--config-dir={OWN_FOLDER}" not in arguments
 
             def one(cfg: Any) -> None:
@@ -95,7 +91,7 @@ def compose(arguments: list[str], task: Run) -> list[int]:
                 code = task(read, name)
                 (folder / f"{number}.code").write_text(str(code), "ascii")
 
-            stack.enter_context(_read_by_hydra(given))
+            stack.enter_context(read_by_hydra(given))
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(one)()
             return [int(path.read_text("ascii")) for path in folder.glob("*.code")]
     except Exception as error:
@@ -135,44 +131,22 @@ def _hydra_arguments(arguments: list[str], temporary: Path, stack: ExitStack) ->
     if not {"-sc", "--shell-completion"}.isdisjoint(flags):  # its arguments look like overrides
         return [*flags, *overrides]
     options = get_args_parser().parse_args(flags)
-    files = [a for a in options.overrides if _is_file(a)]
+    files = [a for a in options.overrides if is_file(a)]
     if len(files) > 1:
         raise ConfigError.one("", f"{len(files)} experiment files: {', '.join(map(shown, files))}", "name one")
     own = own_folder(options.config_dir)
     groups = {*GROUPS, *groups_in(options.config_dir or own)}
     flags += [f"--config-dir={own}"] if own else []
-    escaped_ones = [escaped_argument(_force_added(a, groups)) for a in overrides]
+    escaped_ones = [escaped_argument(force_added(a, groups)) for a in overrides]
     own_ones = [a for f in files for a in _file(Path(f), stack)]
     flags = [f for f in flags if f not in files]
     return [*flags, f"hydra.sweep.dir={temporary}", *own_ones, *escaped_ones]
-
-
-def _is_file(argument: str) -> bool:
-    """Whether an argument names an experiment file."""
-    return argument.endswith((".yaml", ".yml")) and "=" not in argument and argument[:1] not in ("-", "+", "~")
 
 
 def _file(path: Path, stack: ExitStack) -> tuple[str, str]:
     """The overrides that make an experiment file known to Hydra and choose it. Raises ConfigError."""
     folder = stack.enter_context(TemporaryDirectory(prefix="sdbatch-"))
     return f"hydra.searchpath=[file://{folder}]", f"+experiment={copy_experiment(path, Path(folder))}"
-
-
-@contextmanager
-def _read_by_hydra(arguments: list[str]) -> Iterator[None]:
-    """Set what ``hydra.main`` reads: ``sys.argv``, and a variable that makes it raise errors instead of printing them.
-
-    The compose API takes arguments, but has no -m, --help, --cfg, --info, completion, run folder or logging.
-    """
-    argv, variable = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv, os.environ["HYDRA_FULL_ERROR"] = [*argv[:1], *arguments], "1"
-    try:
-        yield
-    finally:
-        sys.argv = argv
-        os.environ.pop("HYDRA_FULL_ERROR")
-        if variable is not None:
-            os.environ["HYDRA_FULL_ERROR"] = variable
 
 
 def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed:
@@ -182,7 +156,7 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
     """
     SourcesRegistry.instance().register(FileConfigSource)
     FileConfigSource.read.clear()
-    arguments = [escaped_argument(_force_added(a, GROUPS)) for a in overrides]
+    arguments = [escaped_argument(force_added(a, GROUPS)) for a in overrides]
     try:
         with ExitStack() as stack:
             if file is not None:
@@ -223,13 +197,6 @@ def _check_flags(flags: list[str]) -> None:
             Problem(f, "unknown flag", f"write {f.lstrip('-').partition('=')[0]}=…; for an experiment +experiment=…")
             for f in unknown
         )
-
-
-def _force_added(argument: str, groups: Collection[str]) -> str:
-    """``argument``, with ++ if its key is unknown: Hydra would stop at the first one, ``validate`` reports all."""
-    key = argument.partition("=")[0]
-    known = key in KEYS or key in groups or key.split(".")[0] == "hydra" or key.rpartition(".")[0] not in _SECTIONS
-    return argument if known or not re.fullmatch(r"[A-Za-z_][\w.]*", key) else f"++{argument}"
 
 
 class FileConfigSource(file_config_source.FileConfigSource):  # registered under this name before Hydra's own
@@ -287,7 +254,7 @@ def _plain_data(cfg: Any) -> dict[str, Any]:
             found = OmegaConf.select(cfg, key, throw_on_missing=True)
             return OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
         except OmegaConfBaseException as e:
-            problems.append(Problem(key, f"{value!r} cannot be resolved: {_first_line(e)}"))
+            problems.append(Problem(key, f"{value!r} cannot be resolved: {first_line(e)}"))
             return None
 
     data = resolved(raw, "")
@@ -305,13 +272,7 @@ def _given_keys() -> frozenset[str]:
 def _keys_of(overrides: list[str]) -> frozenset[str]:
     """Dotted keys that ``overrides`` set, including those in ``sampling={steps: 3}``."""
     parsed = OverridesParser.create().parse_overrides(overrides)
-    return frozenset(key for o in parsed for key in _dotted(o.key_or_group, o.value()))
-
-
-def _dotted(key: str, value: Any) -> Iterator[str]:
-    yield key
-    for k, v in value.items() if isinstance(value, Mapping) else ():
-        yield from _dotted(f"{key}.{k}", v)
+    return frozenset(key for o in parsed for key in dotted(o.key_or_group, o.value()))
 
 
 def _hidden_files() -> tuple[str, ...]:
@@ -322,37 +283,15 @@ def _hidden_files() -> tuple[str, ...]:
 
 
 def _problems(error: BaseException) -> Iterator[Problem]:
-    chain = list(_chain(error))
+    chain = list(chain_of(error))
     if any(isinstance(e, ConfigError) for e in chain):
         yield from next(e for e in chain if isinstance(e, ConfigError)).problems
     elif found := [e for e in chain if isinstance(e, HydraException | OmegaConfBaseException) and str(e).strip()]:
         override = getattr(found[0], "override", None)
         yield translate([unescaped(str(e)) for e in found], override and unescaped(override).removeprefix("++"))
     elif isinstance(error, OSError | UnicodeError):
-        yield Problem("", f"the configuration cannot be read: {_first_line(error)}")
-    elif _inside_hydra(error):
-        known = translate([_first_line(error)])
+        yield Problem("", f"the configuration cannot be read: {first_line(error)}")
+    elif inside_hydra(error):
+        known = translate([first_line(error)])
         hint = "check the structure of your YAML files"
         yield known if known.hint else Problem("", f"cannot compose the configuration: {known.message}", hint)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _inside_hydra(error: BaseException) -> bool:
-    """Whether the error was raised inside Hydra, OmegaConf or their parsers."""
-    tb = error.__traceback__
-    while tb is not None and tb.tb_next is not None:
-        tb = tb.tb_next
-    file = tb.tb_frame.f_code.co_filename if tb else ""
-    return any(f"{os.sep}{name}{os.sep}" in file for name in ("hydra", "omegaconf", "antlr4", "yaml"))
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:300] if text else type(error).__name__

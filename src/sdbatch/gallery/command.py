@@ -12,7 +12,8 @@ from sdbatch.config.experiment import Sampling
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.prompts.expansion import escaped
-from sdbatch.spec.jobs import Encoding, Job, Shot, Video, spec
+from sdbatch.spec.canonical import spec
+from sdbatch.spec.jobs import Encoding, Job, Shot, Video
 
 _REQUIRED = frozenset(f.name for f in fields(Shot) if f.default is MISSING)  # always written out
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

@@ -13,9 +13,10 @@ from sdbatch.config.model import ModelSettings
 from sdbatch.gallery import command, table
 from sdbatch.plan.axes import Axis, label
 from sdbatch.plan.prompt_names import told_apart, words
+from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.file_names import PNG
-from sdbatch.spec.jobs import Job, Video, plan_digest
+from sdbatch.spec.jobs import Job, Video
 from sdbatch.store.plan_file import Plan
 from sdbatch.version import __version__
 

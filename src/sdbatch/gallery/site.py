@@ -29,7 +29,7 @@ from sdbatch.gallery.index import CHUNK, PlanIndex
 from sdbatch.gallery.status import StatusTable
 from sdbatch.gallery.table import record_cells
 from sdbatch.plan.axes import Axis
-from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Ledger, Record, Store

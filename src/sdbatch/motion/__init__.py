@@ -14,7 +14,8 @@ from sdbatch.motion import feedback, prompt, still, walk, zoom
 from sdbatch.motion.mode import MODES, Mode
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.timeline import looped, timeline
-from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Frame, Job, Shot, Video, digest, spec
+from sdbatch.spec.canonical import digest, spec
+from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Frame, Job, Shot, Video
 
 __all__ = ["MODES", "Mode", "count", "frames", "identify", "job_spec", "looped", "make", "played", "shot_ids", "shots"]
 

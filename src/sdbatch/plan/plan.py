@@ -31,8 +31,9 @@ from sdbatch.prompts.findings import findings
 from sdbatch.prompts.networks import extract
 from sdbatch.prompts.schedule import PARTS, parts
 from sdbatch.spec.adapters import Lora
+from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.canvas import Size, parse
-from sdbatch.spec.jobs import Job, Model, Shot, Video, ids_by_seed, plan_digest
+from sdbatch.spec.jobs import Job, Model, Shot, Video, ids_by_seed
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.ranges import slug
 

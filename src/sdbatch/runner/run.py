@@ -21,7 +21,7 @@ from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.work import Work
 from sdbatch.runner.writers import Writers
-from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.renderer import Profile, Renderer
 from sdbatch.store import TO_RENDER, Ledger, OtherWorkers, Record, Run, State, Store, claims

@@ -4,25 +4,24 @@ A *job* is one picture or one video. A *shot* is one denoised picture: a still n
 ``Shot.id`` hashes everything that decides the shot's pixels. A still's job id is its shot's id. A video's job id hashes
 its shots, its frames and its encoding, so a new fps only encodes again.
 
-Ids are BLAKE2b digests of canonical JSON. A field with its default value is left out, so a new field does not change
-existing ids. Numbers are normalised (6 is 6.0). Samplers and models enter with their literal parameters, never with
-computed floats.
+Ids are digests (``spec/canonical.py``). Samplers and models enter with their literal parameters, never with computed
+floats.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache, lru_cache
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
 from sdbatch.spec.adapters import Embedding, Lora
+from sdbatch.spec.canonical import canonical, digest, plain_field, spec
 from sdbatch.spec.codecs import Preset
 from sdbatch.spec.file_names import job_file, usual_stem
 from sdbatch.spec.limits import GUIDANCE, STEPS
@@ -30,50 +29,6 @@ from sdbatch.spec.sound import Sound
 
 SPEC_VERSION = 1
 ALWAYS = (0.0, 1.0)  # guidance in every evaluation
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-
-
-def digest(value: Any, prefix: str = "j") -> str:
-    """The id of JSON data: ``prefix`` and 16 hex digits (without a letter, YAML parses ``123e4567`` as a number)."""
-    return prefix + blake2b(_canonical(value).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-def plan_digest(ids: Sequence[str]) -> str:
-    """A plan's name: ``d`` + 16 hex digits over its jobs and their order."""
-    return "d" + blake2b("\n".join(ids).encode(), digest_size=8).hexdigest()
-
-
-def spec(value: Any) -> dict[str, Any]:
-    """A frozen dataclass as a dict without the fields that are at their defaults, or that are not compared."""
-    out: dict[str, Any] = {}
-    for f in fields(value):
-        if not f.compare:
-            continue
-        v = getattr(value, f.name)
-        default = (
-            f.default
-            if f.default is not MISSING
-            else (f.default_factory() if f.default_factory is not MISSING else MISSING)
-        )
-        if default is MISSING or v != default:
-            out[f.name] = _plain(value, f.name)
-    return out
-
-
-def _plain(value: Any, name: str) -> Any:
-    """The field ``name`` of a dataclass as canonical JSON data."""
-    v = getattr(value, name)
-    if is_dataclass(v):
-        return spec(v)
-    if isinstance(v, tuple):
-        return [spec(one) if is_dataclass(one) else float(one) for one in v]
-    return float(v) if name in _floats(type(value)) else v  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=64)
-def _floats(kind: type) -> frozenset[str]:
-    """The fields of a dataclass of type float or float | None: integers in them enter ids as floats."""
-    return frozenset(name for name, hint in get_type_hints(kind).items() if hint in (float, float | None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +153,9 @@ class Shot:
             "steps": self.steps,
             "guidance": float(self.guidance),
         }
-        return required | {name: _plain(self, name) for name, default in _optional() if getattr(self, name) != default}
+        return required | {
+            name: plain_field(self, name) for name, default in _optional() if getattr(self, name) != default
+        }
 
     def with_seed(self, seed: int) -> Shot:
         """The same shot with another seed; as ``dataclasses.replace``, which a plan of a million jobs waits for."""
@@ -222,7 +179,7 @@ _SEED = '"seed":"?"'  # texts cannot contain it: quotes inside are escaped
 
 def ids_by_seed(shot: Shot, seeds: Iterable[int]) -> Iterator[str]:
     """The ids of ``shot`` with each of ``seeds``: the rest of their JSON is the same, and encoded once."""
-    before, _, after = _canonical(shot.spec() | {"seed": "?"}).partition(_SEED)
+    before, _, after = canonical(shot.spec() | {"seed": "?"}).partition(_SEED)
     base = blake2b(f'{before}"seed":'.encode("utf-8", "surrogatepass"), digest_size=8)
     end = after.encode("utf-8", "surrogatepass")
     for seed in seeds:

@@ -13,7 +13,8 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from sdbatch.spec.jobs import Shot, digest
+from sdbatch.spec.canonical import digest
+from sdbatch.spec.jobs import Shot
 from sdbatch.spec.limits import ROWS, VAE_BATCH
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB

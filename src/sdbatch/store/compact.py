@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from sdbatch import files
-from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.canonical import plan_digest
 from sdbatch.store.ledger import Ledger
 from sdbatch.store.record import Record
 from sdbatch.store.worker import Worker, token_of

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from sdbatch import files
 from sdbatch.spec import file_names
-from sdbatch.spec.jobs import Job, plan_digest
+from sdbatch.spec.canonical import plan_digest
+from sdbatch.spec.jobs import Job
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import claims, compact, plan_file

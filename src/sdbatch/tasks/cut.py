@@ -24,8 +24,9 @@ from sdbatch.media import cutting, metadata, png, video_reader
 from sdbatch.media.video_reader import Facts
 from sdbatch.media.video_writer import VideoWriter
 from sdbatch.plan import parse, sounds
+from sdbatch.spec.canonical import spec
 from sdbatch.spec.codecs import CODECS
-from sdbatch.spec.jobs import Encoding, spec
+from sdbatch.spec.jobs import Encoding
 from sdbatch.store import Store
 from sdbatch.tasks import kept_plan, render
 from sdbatch.tasks.final_jobs import chosen

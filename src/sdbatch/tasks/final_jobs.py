@@ -21,8 +21,9 @@ from sdbatch.motion.settings import Motion
 from sdbatch.motion.wording import has_step_syntax
 from sdbatch.plan import naming, sounds
 from sdbatch.samplers import SAMPLERS, table
+from sdbatch.spec.canonical import spec
 from sdbatch.spec.canvas import parse as parse_canvas
-from sdbatch.spec.jobs import Encoding, Job, spec
+from sdbatch.spec.jobs import Encoding, Job
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.ranges import slug
 from sdbatch.store import Store

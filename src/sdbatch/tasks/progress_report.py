@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sdbatch.plan import division
-from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.canonical import plan_digest
 from sdbatch.store import TO_RENDER, Ledger, Liveness, Store, WorkerState
 from sdbatch.store.plan_file import Plan
 from sdbatch.tasks.plan_report import SHOWN, duration

@@ -22,7 +22,7 @@ from sdbatch.plan.plan import Plan
 from sdbatch.runner import Observer, Observers, Outcome
 from sdbatch.runner import run as run_plan
 from sdbatch.runner.signals import SignalHandler
-from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.renderer import Renderer
 from sdbatch.tasks import rendering
 from sdbatch.tasks.plan_report import show_notes

@@ -15,7 +15,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError
 from sdbatch.files import atomic, store_errors
 from sdbatch.models.locate import fetch
-from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.canonical import plan_digest
 from sdbatch.tasks.plan_report import duration
 from sdbatch.tasks.render import check_writable
 from sdbatch.tasks.submission import Submission

@@ -18,7 +18,7 @@ from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
 from sdbatch.runner import estimate
 from sdbatch.runner.timings import key_of
-from sdbatch.spec.jobs import plan_digest
+from sdbatch.spec.canonical import plan_digest
 from sdbatch.store import TO_RENDER, Store
 from sdbatch.store.plan_file import Plan
 from sdbatch.tasks import kept_plan
