@@ -139,7 +139,7 @@ def test_without_the_extra_the_message_says_how_to_get_it(monkeypatch, folder):
 
 def test_the_renderer_keeps_the_model_until_another_one_is_asked_for(folder):
     told: list[Any] = []
-    kept = child.KeptRenderer(lambda *event: told.append(event))
+    kept = child.ReportingRenderer(lambda *event: told.append(event))
     workspace = Workspace("experiments", "outputs")
 
     def render(stopped=False, **sent):

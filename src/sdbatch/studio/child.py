@@ -21,7 +21,6 @@ from typing import Any
 from sdbatch.config.hydra_source import compose_data
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.runtime import Runtime
-from sdbatch.engine.renderers import open_renderer
 from sdbatch.errors import ConfigError, SdbatchError
 from sdbatch.models.source import Source
 from sdbatch.runner import Observer
@@ -29,8 +28,8 @@ from sdbatch.runner.signals import SignalHandler
 from sdbatch.spec.renderer import Pixels, Renderer
 from sdbatch.store import Record
 from sdbatch.tasks.dispatch import checked
+from sdbatch.tasks.kept_renderer import KeptRenderer
 from sdbatch.tasks.render import How, check_writable, here
-from sdbatch.tasks.rerender import SharedRenderer
 from sdbatch.tasks.run_summary import outcome
 from sdbatch.tasks.workload import Workload, workload
 from sdbatch.terminal.progress import Progress
@@ -51,7 +50,7 @@ def run() -> int:
 
     orders = Orders()
     threading.Thread(target=orders.receive, name="orders", daemon=True).start()
-    kept = KeptRenderer(send)
+    kept = ReportingRenderer(send)
     send("ready")
     try:
         while (order := orders.next()) is not None:
@@ -98,31 +97,17 @@ class Orders:
         self._waiting.put(None)
 
 
-class KeptRenderer:
-    """Opens a renderer, and keeps it for the next run with the same model and the same settings."""
+class ReportingRenderer(KeptRenderer):
+    """Tells what it loads, and which model is open."""
 
     def __init__(self, send: Send) -> None:
+        super().__init__(lambda: send("phase", "loading"))
         self._send = send
-        self._renderer: Renderer | None = None
-        self._key: Any = None
 
     def open(self, source: Source, settings: ModelSettings, runtime: Runtime, *others: Source) -> Renderer:
-        """The renderer of ``source`` and ``others``. A run that closes it leaves it open."""
-        files = frozenset(item for each in (source, *others) for item in each.adapters.items())
-        key = (frozenset((source, *others)), files, settings, runtime)
-        if self._renderer is None or (key, self._renderer.profile.rows) != self._key:  # fewer rows: out of memory
-            self.close()
-            self._send("phase", "loading")
-            self._renderer = open_renderer(source, settings, runtime, *others)
-            self._key = (key, self._renderer.profile.rows)
-        self._send("model", settings.kind, self._renderer.about)
-        return SharedRenderer(self._renderer)
-
-    def close(self) -> None:
-        """Release the model."""
-        if self._renderer is not None:
-            self._renderer.close()
-        self._renderer = self._key = None
+        renderer = super().open(source, settings, runtime, *others)
+        self._send("model", settings.kind, renderer.about)
+        return renderer
 
 
 def _render(order: Order, kept: KeptRenderer, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sdbatch.config.model import ModelSettings
@@ -15,7 +16,9 @@ from sdbatch.tasks.rerender import SharedRenderer
 class KeptRenderer:
     """Opens a renderer, and keeps it for the next run with the same models, LoRAs and settings."""
 
-    def __init__(self) -> None:
+    def __init__(self, loading: Callable[[], None] = lambda: None) -> None:
+        """``loading`` is called before a renderer is opened."""
+        self._loading = loading
         self._renderer: Renderer | None = None
         self._key: Any = None
 
@@ -25,6 +28,7 @@ class KeptRenderer:
         key = (frozenset((source, *others)), files, settings, runtime)
         if self._renderer is None or (key, self._renderer.profile.rows) != self._key:  # fewer rows: out of memory
             self.close()
+            self._loading()
             self._renderer = open_renderer(source, settings, runtime, *others)
             self._key = (key, self._renderer.profile.rows)
         return SharedRenderer(self._renderer)
