@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from pypdf import PdfReader
 
+import sdbatch
 from sdbatch.config.hydra_source import compose_data
 from sdbatch.config.model import ModelSettings
 from sdbatch.errors import ConfigError, StoreError
@@ -98,6 +100,31 @@ def test_the_resolved_experiment_renders_the_same_files(project: Path, crate: Pa
     assert (made / "plan.jsonl").read_bytes() == (first / "plan.jsonl").read_bytes()
     assert (made / "manifest.jsonl").read_bytes() == (first / "manifest.jsonl").read_bytes()
     assert (crate / "written/experiment/little.yaml").read_text().endswith(FILES["little.yaml"])
+
+
+def test_swept_inputs_are_in_the_crate(tmp_path: Path, monkeypatch) -> None:
+    """Styles, sounds and prompt files that only a sweep names: the crate alone plans the same jobs."""
+    monkeypatch.chdir(tmp_path)
+    clicks(tmp_path / "beat.wav")
+    (tmp_path / "more.txt").write_text("a lighthouse\n")
+    (tmp_path / "styles.csv").write_text("name,prompt,negative_prompt\nfilm,grain,\nnight,__dark__ night,day\n")
+    (tmp_path / "wildcards").mkdir()
+    (tmp_path / "wildcards/dark.txt").write_text("moonless\n")
+    data: dict[str, Any] = {"name": "swept", "canvas": ["48x32"], "model": {"kind": "fake"}, "sampling": {"steps": 1}}
+    data |= {"motion": {"mode": "zoom", "frames": 2, "zoom": [[0, 1], ["end", 1.2]]}, "styles": {"file": "styles.csv"}}
+    styles = {"styles.use": [["film"], ["film", "night"], "night", None]}
+    data["sweep"] = [styles, {"prompts": ["a sea", {"file": "more.txt"}]}, {"encoding.audio": ["beat.wav", None]}]
+    assert dispatch.run(data) == 0
+    assert dispatch.run(data | {"task": "publish"}) == 0
+    with zipfile.ZipFile("publish/swept.zip") as packed:
+        packed.extractall(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    planned = sdbatch.load("experiment.yaml").plan()
+    assert [job.id for job in planned] == [
+        json.loads(line)["id"] for line in Path("plan.jsonl").read_text().splitlines()
+    ]
+    assert len(planned) == 16
+    assert names(Path("inputs")) == {"beat.wav", "more.txt", "styles.csv", "wildcards/dark.txt"}
 
 
 def test_who_what_and_when(project: Path) -> None:

@@ -33,6 +33,7 @@ KEYS = (
 )
 WILDCARDS = f"{INPUTS}/wildcards"
 AUDIO = "encoding.audio"
+STYLES = "styles.use"
 _PRIVATE = ("model.path", "model.vae", "wildcards.folder", "styles.file", AUDIO)
 _HEAD = "# Every key with its value. In the folder of this file:  python -m sdbatch experiment.yaml\n"
 
@@ -96,7 +97,7 @@ def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Pro
     data["sweep"] = [{k: _swept(k, v, inputs) for k, v in e.items()} for e in data["sweep"]]
     if isinstance(sound := data["encoding"]["audio"], str):
         data["encoding"]["audio"] = inputs.name(sound)
-    data["styles"]["file"] = inputs.name(str(experiment.styles.file)) if experiment.styles.use else None
+    data["styles"]["file"] = inputs.name(styles) if (styles := _styles_file(experiment)) else None
     data["wildcards"]["folder"] = WILDCARDS
     data["model"] = _without_folders(data["model"])
     data["models"] = [_without_folders({k: v for k, v in m.items() if v is not None}) for m in data["models"]]
@@ -112,8 +113,14 @@ def _named_files(experiment: Experiment) -> Iterator[str]:
     for prompt in (*(p.model_dump() for p in experiment.prompts), *swept):
         if isinstance(prompt, Mapping) and isinstance(prompt.get("file"), str):
             yield prompt["file"]
-    if experiment.styles.use and experiment.styles.file:
-        yield experiment.styles.file
+    if styles := _styles_file(experiment):
+        yield styles
+
+
+def _styles_file(experiment: Experiment) -> str | None:
+    """The file of styles, if any are used: by every job, or by those of a sweep."""
+    used = bool(experiment.styles.use) or any(STYLES in entry for entry in experiment.sweep)
+    return experiment.styles.file if used else None
 
 
 def _sounds(experiment: Experiment) -> Iterator[str]:
