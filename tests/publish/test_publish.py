@@ -77,6 +77,9 @@ def test_its_files(project: Path) -> None:
     with zipfile.ZipFile(project / "publish/little.zip") as file:
         assert {e.filename for e in file.infolist()} == names(root)
         assert {(e.date_time, e.compress_type) for e in file.infolist()} == {((1980, 1, 1, 0, 0, 0), 0)}
+    # the ZIP has no folder of its own, so the README says where to unpack it
+    readme = (root / "README.md").read_text()
+    assert "unzip -d little little.zip && cd little\npython -m sdbatch experiment.yaml" in readme
 
 
 def test_the_tool_of_the_system_checks_it(project: Path) -> None:

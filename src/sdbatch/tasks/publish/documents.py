@@ -43,7 +43,8 @@ def readme(facts: Facts, parts: Sequence[Part]) -> str:
 
 
 def _check(facts: Facts) -> list[str]:
-    again = f"cd {facts.name} && python -m sdbatch {EXPERIMENT}" if facts.again else ""
+    name = facts.name
+    again = [f"unzip -d {name} {name}.zip && cd {name}", f"python -m sdbatch {EXPERIMENT}"]
     return [
         "## Check it",
         "",
@@ -51,12 +52,12 @@ def _check(facts: Facts) -> list[str]:
         "",
         "```",
         "# compares every file with its digest, and renders four jobs again; check.sample=null: all of them",
-        f"python -m sdbatch task=check source={facts.name}.zip",
+        f"python -m sdbatch task=check source={name}.zip",
         "```",
         "",
-        "Without sdbatch: `sha256sum -c SHA256SUMS`.",
+        "Without sdbatch, in the unpacked folder: `sha256sum -c SHA256SUMS`.",
         "",
-        *(["Render it again, into `outputs/`:", "", "```", again, "```", ""] if again else []),
+        *(["Unpack it, and render it again into `outputs/`:", "", "```", *again, "```", ""] if facts.again else []),
     ]
 
 
