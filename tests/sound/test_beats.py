@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sdbatch.config.validation import check
+from sdbatch.errors import ConfigError
+from sdbatch.motion import MODES
+from sdbatch.motion.keys import CURVES
 from sdbatch.motion.settings import Motion
 from sdbatch.plan import sounds
 from sdbatch.sound import beats, heard
@@ -93,3 +97,29 @@ def test_the_plan_puts_beats_into_motion(tmp_path: Path) -> None:
 def test_mistakes(zoom: Any, key: str, message: str) -> None:
     found = problems(motion={"mode": "zoom", "seconds": 2, "zoom": zoom})
     assert any(p.key == key and message in str(p) for p in found), found
+
+
+@pytest.mark.parametrize("loop", [False, True, "pingpong"])
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "still"])
+def test_what_is_accepted_before_the_beats_are_known_is_accepted_with_them(mode: str, loop: bool | str) -> None:
+    """A job that is planned can be read from plan.jsonl and from its file."""
+    heard_sound, read = Sound("b2:x", "x.wav", 1.5, (0.5, 1.0)), 0
+    for name in CURVES:
+        keys: dict[str, Any] = {"mode": mode, "frames": 16, "fps": 8, "loop": loop, "phrase": "{zoom:.1f}"}
+        keys |= {name: {"wave": "beats", "from": 1, "to": 1 if name == "strength" else 2}}
+        keys |= {"prompts": [[0, "a"], ["50%", "b"], ["end", "a"]]} if mode == "walk" else {}
+        try:
+            made = check(Motion, keys)
+        except ConfigError:
+            continue
+        filled = sounds.on_beat(made, heard_sound)
+        assert check(Motion, filled.model_dump(mode="json", exclude_defaults=True)) == filled
+        read += 1
+    assert read or (mode, loop) == ("feedback", True)
+
+
+def test_beats_without_effect_are_an_error(tmp_path: Path) -> None:
+    motion = {"mode": "prompt", "frames": 16, "phrase": "frame {frame}", "zoom": BEATS}
+    (problem,) = problems(motion=motion, encoding={"audio": str(clicks(tmp_path / "a.wav"))})
+    assert problem.key == "motion.zoom"
+    assert problem.message.startswith("has no effect: in mode prompt only the phrase changes, and it lacks {zoom}")

@@ -16,6 +16,7 @@ from sdbatch.motion.key_errors import key_error
 from sdbatch.motion.keys import variables
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.settings import Motion
+from sdbatch.motion.waves import Wave
 from sdbatch.spec.jobs import Frame, Shot
 
 VARIABLES = ("zoom", "x", "y", "roll", "weight")
@@ -25,8 +26,15 @@ USES = frozenset({*VARIABLES, "phrase", "guidance", "loop"})
 def check(motion: Motion) -> Iterator[PydanticCustomError]:
     """A schedule has an effect only if the phrase contains its variable."""
     for name in VARIABLES:
-        if len({k.value for k in motion.keyframes(name)}) > 1 and name not in variables(motion.phrase):
+        if name not in variables(motion.phrase) and _varies(motion, name):
             yield key_error(name, f"has no effect: in mode prompt only the phrase changes, and it lacks {{{name}}}")
+
+
+def _varies(motion: Motion, name: str) -> bool:
+    schedule = getattr(motion, name)
+    if isinstance(schedule, Wave) and schedule.needs_beats:
+        return schedule.low != schedule.high
+    return len({k.value for k in motion.keyframes(name)}) > 1
 
 
 def shots(base: Shot, motion: Motion) -> Iterator[Shot]:

@@ -51,6 +51,11 @@ class Wave:
         shown = (v for k, v in dump(self).items() if k != "times")
         return " ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in shown)
 
+    @property
+    def needs_beats(self) -> bool:
+        """Whether the times of its beats are those of a sound, which are not known yet."""
+        return self.wave == BEATS and not self.times
+
     def keyframes(self, clock: Clock, *, log: bool = False) -> tuple[Key[float], ...]:
         """A keyframe for every frame, with ``log`` interpolated in log space. Raises ValueError for the period."""
         low, high = (math.log(v) if log else v for v in (self.low, self.high))

@@ -52,7 +52,7 @@ def _waiting(settings: Motion) -> Iterator[tuple[str, Wave]]:
         return
     for name in CURVES:
         curve: Any = getattr(settings, name)
-        if isinstance(curve, Wave) and curve.wave == waves.BEATS and not curve.times:
+        if isinstance(curve, Wave) and curve.needs_beats:
             yield name, curve
 
 
