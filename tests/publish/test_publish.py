@@ -19,6 +19,7 @@ from pypdf import PdfReader
 import sdbatch
 from sdbatch.config.hydra_source import compose_data
 from sdbatch.config.model import ModelSettings
+from sdbatch.config.validation import validate
 from sdbatch.errors import ConfigError, StoreError
 from sdbatch.files import archive
 from sdbatch.models.digests import model_files
@@ -89,9 +90,9 @@ def test_the_tool_of_the_system_checks_it(project: Path) -> None:
 
 
 def test_a_validator_accepts_it(project: Path) -> None:
-    validate = runpy.run_path(str(ROOT / "scripts" / "validate_crate.py"))["validate"]
+    problems_of = runpy.run_path(str(ROOT / "scripts" / "validate_crate.py"))["validate"]
     crate = str(project / "publish/little.zip")
-    assert validate([crate]) == {crate: []}
+    assert problems_of([crate]) == {crate: []}
 
 
 def test_the_resolved_experiment_renders_the_same_files(project: Path, crate: Path) -> None:
@@ -272,3 +273,26 @@ def test_another_folder_is_not_replaced(project: Path, tmp_path: Path) -> None:
 def test_mistakes_are_named(key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=rf"publish\.{key}"):
         dispatch.run({"task": "publish", "prompts": ["a"], "model": {"kind": "fake"}, "publish": {key: value}})
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("cc-by", "'cc-by' is not an SPDX identifier (did you mean 'CC-BY-4.0'?)"),
+        ("CC0", "(did you mean 'CC0-1.0'?)"),
+        ("foo", "'foo' is not an SPDX identifier (write CC-BY-4.0, CC0-1.0, … or LicenseRef-NAME)"),
+    ],
+)
+def test_a_licence_that_spdx_does_not_list(written: str, says: str) -> None:
+    with pytest.raises(ConfigError) as e:
+        validate({"publish": {"licence": written}})
+    assert str(e.value).startswith("publish.licence: ")
+    assert says in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("cc-by-4.0", "CC-BY-4.0"), ("BSL-1.0", "BSL-1.0"), ("LicenseRef-mine", "LicenseRef-mine"), (None, None)],
+)
+def test_a_licence_is_read_as_spdx_writes_it(written: str | None, read: str | None) -> None:
+    assert validate({"publish": {"licence": written}}).publish.licence == read

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from sdbatch.config.fields import SLUG, FilePath, Names, Section, names
+from sdbatch.config.licences import PATTERN, spdx
 
 
 class PlanSettings(Section):
@@ -84,8 +85,8 @@ class PublishSettings(Section):
     title: str | None = Field(None, min_length=1, max_length=300, description="null: the experiment's name")
     description: str | None = Field(None, min_length=1, max_length=10_000, description="a summary")
     authors: tuple[AuthorEntry, ...] = Field((), description="names, or {name, orcid, affiliation}; none: anonymous")
-    licence: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]{0,63}$", description="SPDX identifier of the results' licence"
+    licence: Annotated[str, Field(pattern=PATTERN), AfterValidator(spdx)] | None = Field(
+        None, description="SPDX identifier of the results' licence, or LicenseRef-NAME"
     )
     date: str | None = Field(
         None,
