@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ import yaml
 from sdbatch.store import Store
 
 OUTPUTS, PARAMS = Path("outputs"), Path("params.yaml")
+COPIED = ("summary.json", "sheet.png")  # what a stage copies beside its folder, as DVC's metrics and plots
 
 
 def main() -> int:
@@ -34,6 +36,9 @@ def main() -> int:
     names = [name for name in names if name not in refused]
     targets = [f"render@{name}" for name in names if name in stages]
     folders = [str(OUTPUTS / name) for name in names if name not in stages]
+    for name in stages.intersection(names):
+        for file in COPIED:
+            shutil.copyfile(OUTPUTS / name / file, OUTPUTS / f"{name}{Path(file).suffix}")
     codes = [_dvc("commit", "--force", *targets)] if targets else []
     codes += [_dvc("add", *folders)] if folders else []
     return max([*codes, int(bool(refused))], default=0)
@@ -50,6 +55,8 @@ def _unfinished(name: str, is_stage: bool) -> str:
         return "it is being rendered just now"
     if is_stage and (gaps := summary["new"] + summary["failed"]):
         return f"{gaps} of {summary['jobs']} jobs are not done: run it again"
+    if is_stage and not (store.root / "sheet.png").is_file():
+        return "sheet.png is missing: run it again with task=sheet"
     return ""
 
 

@@ -73,10 +73,16 @@ class Repository:
         assert old in text
         (self.root / path).write_text(text.replace(old, new))
 
+    def metrics(self) -> dict[str, int]:
+        """``dvc metrics show``: how many jobs each file counts."""
+        files = self.json("metrics", "show")[""]["data"]
+        return {name: shown["data"]["jobs"] for name, shown in files.items()}
+
     def digest(self, name: str) -> str:
         """What dvc.lock says of an experiment's folder."""
         lock = yaml.safe_load((self.root / "dvc.lock").read_text())
-        return str(lock["stages"][f"render@{name}"]["outs"][0]["md5"])
+        outs = {out["path"]: out["md5"] for out in lock["stages"][f"render@{name}"]["outs"]}
+        return str(outs[f"outputs/{name}"])
 
     def tracked(self, name: str) -> set[str]:
         """Files of an experiment in DVC's cache."""
@@ -96,19 +102,15 @@ def repository(tmp_path: Path) -> Repository:
     (root / ".venv").symlink_to(sys.prefix)
     (root / ".home").mkdir()
     found = Repository(root)
-    _only(found, "little", "other")
+    only(found, "little", "other")
     found.run("git", "init", "-q")
     (root / ".git/info/exclude").write_text(".venv\n.home\n")
     found.dvc("init", "-q")
     return found
 
 
-def _only(repository: Repository, *names: str) -> None:
-    """The shipped dvc.yaml and params.yaml with other experiments and the fake model."""
-    dvc = yaml.safe_load((repository.root / "dvc.yaml").read_text())
-    dvc["metrics"] = [f"outputs/{name}/summary.json" for name in names]
-    dvc["plots"] = [f"outputs/{name}/sheet.png" for name in names]
-    (repository.root / "dvc.yaml").write_text(yaml.safe_dump(dvc))
+def only(repository: Repository, *names: str) -> None:
+    """The shipped dvc.yaml, with a params.yaml of other experiments and the fake model."""
     (repository.root / "params.yaml").write_text(yaml.safe_dump({"model": "fake", "experiments": list(names)}))
     for name in names:
         (repository.root / f"conf/experiment/{name}.yaml").write_text(LITTLE.format(name=name))

@@ -12,17 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.dvc.conftest import HERE, Repository
+from tests.dvc.conftest import HERE, Repository, only
 
 YAML = "conf/experiment/little.yaml"
 
 
-def test_metrics_and_plots_name_every_experiment() -> None:
-    experiments = yaml.safe_load((HERE / "params.yaml").read_text())["experiments"]
-    dvc = yaml.safe_load((HERE / "dvc.yaml").read_text())
-    assert dvc["metrics"] == [f"outputs/{name}/summary.json" for name in experiments]
-    assert dvc["plots"] == [f"outputs/{name}/sheet.png" for name in experiments]
-    for name in experiments:  # the stage's folder is named after the file
+def test_the_folder_of_a_stage_is_named_after_its_experiment() -> None:
+    for name in yaml.safe_load((HERE / "params.yaml").read_text())["experiments"]:
         assert yaml.safe_load((HERE / f"conf/experiment/{name}.yaml").read_text())["name"] == name
 
 
@@ -44,12 +40,12 @@ def test_only_what_changed_is_rendered(repository: Repository) -> None:
     assert "'render@other' didn't change" in said
     after = _times(repository.root)
     assert {p: after[p] for p in before} == before, "a file that was there was written again"
-    assert repository.json("metrics", "diff")["outputs/little/summary.json"]["jobs"] == {"old": 8, "new": 12, "diff": 4}
+    assert repository.json("metrics", "diff")["outputs/little.json"]["jobs"] == {"old": 8, "new": 12, "diff": 4}
     changed = {e["path"] for e in repository.json("diff")["modified"]}
     assert "outputs/little/" in changed
     assert "outputs/other/" not in changed
     repository.dvc("plots", "diff", "--out", ".home/plots")
-    assert "sheet.png" in (repository.root / ".home/plots/index.html").read_text()
+    assert "little.png" in (repository.root / ".home/plots/index.html").read_text()
 
     lock = (repository.root / "dvc.lock").read_bytes()
     shutil.rmtree(repository.root / "outputs/little")
@@ -66,6 +62,22 @@ def test_only_what_changed_is_rendered(repository: Repository) -> None:
     assert "removed" in pruned
     repository.run(sys.executable, "scripts/record.py", "little")
     assert repository.digest("little") == first, "after pruning, an experiment is as if never rendered otherwise"
+    assert repository.metrics() == {"outputs/little.json": 8, "outputs/other.json": 8}
+
+
+def test_an_experiment_needs_only_its_name_in_params_yaml(repository: Repository) -> None:
+    only(repository, "little")
+    repository.dvc("repro")
+    repository.commit("one experiment")
+    only(repository, "little", "another")
+    repository.dvc("repro")
+    assert repository.metrics() == {"outputs/little.json": 8, "outputs/another.json": 8}
+    assert repository.json("metrics", "diff")["outputs/another.json"]["done"] == {"old": None, "new": 8}
+    repository.dvc("plots", "diff", "--out", ".home/plots")
+    assert "another.png" in (repository.root / ".home/plots/index.html").read_text()
+    (repository.root / "outputs/another/sheet.png").unlink()
+    said = repository.run(sys.executable, "scripts/record.py", "another", code=1)
+    assert "another: not recorded: sheet.png is missing" in said
 
 
 def _times(root: Path) -> dict[Path, int]:
@@ -75,8 +87,6 @@ def _times(root: Path) -> dict[Path, int]:
 
 def test_experiments_ad_hoc_results_and_a_remote(repository: Repository) -> None:
     repository.replace("params.yaml", "- other\n", "")
-    repository.replace("dvc.yaml", "- outputs/other/summary.json\n", "")
-    repository.replace("dvc.yaml", "- outputs/other/sheet.png\n", "")
     repository.dvc("repro")
     repository.commit("first")
 

@@ -52,7 +52,9 @@ def test_a_checkout_s_conf_is_not_taken_for_the_user_s(tmp_path: Path) -> None:
 
 def test_dvc_renders_the_project_at_the_first_try(tmp_path: Path) -> None:
     project = _project(tmp_path)
-    (project / "params.yaml").write_text(yaml.safe_dump({"model": "fake", "experiments": ["first"]}), "utf-8")
+    (project / "params.yaml").write_text(yaml.safe_dump({"model": "fake", "experiments": ["first", "second"]}), "utf-8")
+    first = (project / "conf/experiment/first.yaml").read_text("utf-8")
+    (project / "conf/experiment/second.yaml").write_text(first.replace("name: first", "name: second"), "utf-8")
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(Path(init.__file__).parents[2]),
@@ -69,4 +71,5 @@ def test_dvc_renders_the_project_at_the_first_try(tmp_path: Path) -> None:
     diff = subprocess.run(
         [*dvc, "metrics", "show", "--json"], cwd=project, env=environment, capture_output=True, text=True, check=True
     )
-    assert json.loads(diff.stdout)[""]["data"]["outputs/first/summary.json"]["data"]["done"] == 24
+    counts = {path: shown["data"]["done"] for path, shown in json.loads(diff.stdout)[""]["data"].items()}
+    assert counts == {"outputs/first.json": 24, "outputs/second.json": 24}
