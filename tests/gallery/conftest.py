@@ -7,6 +7,7 @@ import http.server
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,18 @@ def land(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sweep = [{"sampling.guidance": [2, 4]}]
     store = rendered(tmp_path_factory.mktemp("land"), "land", prompts=prompts, seeds="0..3", sweep=sweep)
     return store.root
+
+
+@pytest.fixture(scope="session")
+def forty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """2 prompts x 2 ratios x 3 guidances x 4 seeds, minus 8 that are skipped."""
+    data: dict[str, Any] = {
+        "prompts": [f"a quiet place with a {colour} torii gate" for colour in ("red", "green")],
+        "canvas": ["16:9", "1:1"],
+        "sweep": [{"sampling.guidance": [2, 5, 8]}],
+        "skip": [{"canvas": "1:1", "sampling.guidance": 8}],
+    }
+    return rendered(tmp_path_factory.mktemp("forty"), "forty", seeds=[0, 1, 2, 3_000_000_000], **data).root
 
 
 @pytest.fixture(scope="session")

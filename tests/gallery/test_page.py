@@ -389,6 +389,47 @@ def test_dark_and_narrow(browser: Browser, land: Path, videos: Path):
         assert browser.js("getComputedStyle(document.body).backgroundColor") == colour
 
 
+CUT = """[...document.querySelectorAll('.section, .column span, .caption')]
+    .filter(n => n.scrollWidth > n.clientWidth || n.scrollHeight > n.clientHeight).map(n => n.textContent)"""
+
+HIDDEN = """return [...document.querySelectorAll('.section, .column')].filter(label => {
+    return [...document.querySelectorAll('.frame')].some(frame => {
+      const a = label.getBoundingClientRect(), b = frame.getBoundingClientRect();
+      return a.bottom > b.top + 1 && a.top < b.bottom - 1 && a.right > b.left && a.left < b.right;
+    });
+  }).map(n => n.textContent)"""
+LOWEST = "Math.max(...[...document.querySelectorAll('.cell')].map(n => n.getBoundingClientRect().bottom))"
+
+
+def test_labels_are_wrapped_on_a_phone(browser: Browser, forty: Path):
+    browser.size(390, 844)
+    browser.open(forty)
+    browser.pictures()
+    browser.shot("phone")
+    assert browser.texts(".section")[:2] == [f"canvas {c} · … red torii gate" for c in ("16:9", "1:1")]
+    for view in ("down=0.1.3&across=2", "down=0.1.2.3", "filter=1.2.3&down=0"):
+        browser.open(forty, view)
+        browser.pictures()
+        assert browser.all(".cell")
+        assert browser.js(CUT) == [], view
+        assert browser.js(HIDDEN) == [], view
+    browser.shot("phone-wall")
+
+
+def test_a_window_is_not_left_half_empty(browser: Browser, forty: Path):
+    browser.size(1400, 900)
+    browser.open(forty)
+    browser.pictures()
+    browser.shot("forty")
+    assert len(browser.all(".cell.done")) == 40
+    assert browser.js(LOWEST) > 0.7 * browser.js("document.querySelector('.scroller').clientHeight")
+    assert browser.one(".cell").size["width"] > 130
+    assert browser.js("const s = document.querySelector('.scroller'); return s.scrollHeight - s.clientHeight") == 0
+    browser.open(forty, "across=2.3&down=0.1")  # an address says which axes run across
+    assert browser.texts(".column") == ["2", "5", "8", *["0", "1", "2", "3000000000"] * 3]
+    assert browser.one(".cell").size["width"] < 100
+
+
 @pytest.mark.parametrize("state", ["grid", "view", "menu"])
 def test_accessible(browser: Browser, land: Path, state: str):
     from axe_core_python.selenium import Axe

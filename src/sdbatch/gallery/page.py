@@ -19,6 +19,7 @@ SCRIPTS = (
     "shared.js",
     "core.js",
     "layout.js",
+    "labels.js",
     "grid.js",
     "compare.js",
     "view.js",

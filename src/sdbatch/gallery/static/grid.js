@@ -1,6 +1,6 @@
 // The grid of pictures. Virtual scrolling: only visible pictures are in the page.
 
-const GAP = 10, EDGE = 16, CAPTION = 24, SIGHT = 400, SMALL = 640, SHARP = 300, LARGE = 420;
+const GAP = 10, EDGE = 16, CAPTION = 24, SIGHT = 400, SMALL = 640, SHARP = 300, LARGE = 420, FEW = 500, TINY = 160;
 const grid = { lines: [], height: 0, size: 0, left: 0, head: 0, plan: null, current: -1, where: new Map() };
 const cells = new Map(), labels = new Map(); // what is in the page: by position, by line
 let slowScroll = true, scrollTimer = 0, drawing = 0, hovered = null;
@@ -18,6 +18,7 @@ function layOut() {
   grid.lines = [];
   grid.where = new Map();
   grid.narrow = narrow;
+  sheet.classList.toggle("narrow", narrow);
   if (found.table) layTable(found, width, narrow); else layWall(found, width, narrow);
   const last = grid.lines.at(-1);
   grid.height = grid.head + (last ? last.y + last.h + EDGE : 0);
@@ -42,12 +43,13 @@ function layTable(found, width, narrow) {
   const room = (scroller.clientHeight - grid.head - 6 - EDGE - rows * (GAP + 1)) / rows / tallest; // a few rows may be larger
   const least = narrow ? 84 : fitting < 68 ? 112 : 68; // if not all fit, they need not be tiny
   grid.size = view.size || Math.floor(Math.max(least, Math.min(fitting, Math.max(236, Math.min(room, LARGE)))));
+  grid.levels = headHeights(found);
+  grid.head = grid.levels.reduce((sum, h) => sum + h, 16);
   let y = 6;
   for (const row of found.rows) {
     const tall = Math.max(0.3, ...row.cells.filter((i) => i >= 0).map(ratio));
     if (narrow && found.down.length) {
-      grid.lines.push({ y, h: 22, of: row.of, text: found.down.map((a) => labelText(row.of, a)).join(" · ") });
-      y += 24;
+      y += addSection(y, row.of, found.down, 22) + 2;
     }
     const frame = Math.round(grid.size * Math.min(1.8, tall));
     grid.lines.push({ y, h: frame, frame, of: row.of, cells: row.cells });
@@ -70,40 +72,75 @@ function layWall(found, width, narrow) {
   let y = EDGE;
   for (const section of found.sections) {
     if (found.down.length) {
-      const text = found.down.map((a) => labelText(section[0], a)).join(" · ");
-      grid.lines.push({ y, h: 30, of: section[0], text, more: section.length });
-      y += 36;
+      y += addSection(y, section[0], found.down, 30, section.length) + 6;
     }
     for (let k = 0; k < section.length; k += n) {
       const part = section.slice(k, k + n);
       const frame = Math.round(grid.size * Math.min(1.8, Math.max(0.3, ...part.map(ratio))));
-      grid.lines.push({ y, h: frame + CAPTION, frame, of: part[0], cells: part });
-      y += frame + CAPTION + GAP;
+      const caption = narrow ? 8 + 16 * Math.max(...part.map((i) => linesOf(captionOf(i), grid.size, 12))) : CAPTION;
+      grid.lines.push({ y, h: frame + caption, frame, of: part[0], cells: part });
+      y += frame + caption + GAP;
     }
   }
+}
+
+function addSection(y, of, axes, usual, more) { // a line with the values of `of`; returns its height
+  const text = labelOf(of, axes), width = scroller.clientWidth - 48;
+  const h = grid.narrow ? 4 + 18 * linesOf(more ? `${text} ${more.toLocaleString("en")}` : text, width, 13) : usual;
+  grid.lines.push({ y, h, of, text, more });
+  return h;
+}
+
+function covered() { // share of the window that pictures cover before it is scrolled
+  let area = 0;
+  for (const line of grid.lines.filter((one) => one.cells)) {
+    const inSight = Math.min(1, Math.max(0, (scroller.clientHeight - grid.head - line.y) / line.h));
+    for (const i of line.cells) if (i >= 0) area += inSight * grid.size ** 2 * Math.min(1.8, ratio(i));
+  }
+  return area / (scroller.clientWidth * scroller.clientHeight);
+}
+
+// If the usual roles leave most of the window empty around small pictures, other axes may run across, as long as nearly
+// everything is in sight.
+function fillWindow() {
+  const usual = view.roles, axes = varyingAxes(), { clientWidth: width, clientHeight: height } = scroller;
+  const lay = () => { // of a table: the share that is covered, else 0
+    grid.lines = [];
+    grid.plan = arrange();
+    if (!grid.plan.table || grid.plan.columns.length > WIDEST) return 0;
+    layTable(grid.plan, width, false);
+    return covered();
+  };
+  if (width < SMALL || jobs.length > FEW) return;
+  let best = usual, most = lay();
+  if (!most || most > 0.5 || grid.size >= TINY) return;
+  most *= 1.25; // a change must be worth it
+  for (let set = 1; set < 2 ** axes.length; set++) {
+    view.roles = usual.map((role, a) => (axes.includes(a) ? ((set >> axes.indexOf(a)) & 1 ? "across" : "down") : role));
+    const share = lay(), last = grid.lines.at(-1);
+    if (share > most && grid.head + last.y + last.h < 1.1 * height) { best = view.roles; most = share; }
+  }
+  view.roles = best;
 }
 
 function drawHeads(found) { // one level per axis; a label spans all columns that share it
   const corners = h("div", { className: "corners" });
   heads.replaceChildren(corners);
   if (!found.table) return;
+  let top = 8;
   found.across.forEach((a, level) => {
-    const axes = found.across.slice(0, level + 1), corner = h("span", {}, plan.axes[a].title);
-    corner.style.top = `${8 + level * 20}px`;
+    const corner = h("span", {}, plan.axes[a].title);
+    corner.style.top = `${top}px`;
     if (grid.left > EDGE) corners.append(corner);
-    for (let c = 0; c < found.columns.length; ) {
-      let end = c + 1;
-      while (end < found.columns.length && key(found.columns[end], axes) === key(found.columns[c], axes)) end++;
-      const text = value(found.columns[c], a);
-      const label = h("span", { className: level < found.across.length - 1 ? "column group" : "column", title: about(found.columns[c], a) },
-        h("span", {}, grid.left > EDGE ? text : labelText(found.columns[c], a)));
+    for (const [c, end, of, text] of spans(found, level)) {
+      const label = h("span", { className: level < found.across.length - 1 ? "column group" : "column", title: about(of, a) }, h("span", {}, text));
       label.firstChild.style.left = `${grid.left}px`;
       label.style.left = `${grid.left + c * (grid.size + GAP)}px`;
-      label.style.width = `${(end - c) * (grid.size + GAP) - GAP}px`;
-      label.style.top = `${8 + level * 20}px`;
+      label.style.width = `${spanWidth(c, end)}px`;
+      label.style.top = `${top}px`;
       heads.append(label);
-      c = end;
     }
+    top += grid.levels[level];
   });
 }
 
@@ -195,7 +232,7 @@ function drawCell(i, line, c) {
     node.style.setProperty("--frame", `${line.frame}px`);
     node.dataset.place = place;
   }
-  const look = `${code(i)}${favourites.has(id(i))}${slowScroll}${grid.size > SHARP}${grid.plan.table}${pinned === i}${now.live !== null}`;
+  const look = `${code(i)}${favourites.has(id(i))}${slowScroll}${grid.size > SHARP}${grid.plan.table}${grid.narrow}${pinned === i}${now.live !== null}`;
   if (node.dataset.look !== look && (slowScroll || !node.dataset.look)) fill(node, i, look);
 }
 
@@ -212,7 +249,7 @@ function fill(node, i, look) {
   if (pinned === i) frame.append(h("span", { className: "badge pin" }, "A"));
   if (favourites.has(id(i))) frame.append(h("span", { className: "star", role: "img", "aria-label": "favourite" }, "★"));
   const caption = grid.plan.table ? h("span", { className: "unseen" }, done(i) ? "" : `${titleOf(i)}, ${state}`)
-    : h("span", { className: "caption", title: titleOf(i) }, varyingAxes().filter((a) => !grid.plan.down.includes(a)).map((a) => labelText(i, a)).join(" · ") || titleOf(i));
+    : h("span", { className: "caption", title: titleOf(i) }, captionOf(i));
   node.replaceChildren(frame, caption);
 }
 

@@ -125,5 +125,5 @@ function readHash() {
   view.query = p.get("query") || "";
   view.only = p.get("only") || "all";
   view.size = Math.min(420, Math.max(0, +p.get("size") || 0));
-  return { open: p.get("open"), pin: p.get("with"), wiper: p.has("wiper") };
+  return { roles: ROLES.some((role) => p.has(role)), open: p.get("open"), pin: p.get("with"), wiper: p.has("wiper") };
 }

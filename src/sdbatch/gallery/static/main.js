@@ -47,6 +47,8 @@ async function begin() {
   const requested = readHash();
   drawControls();
   await repaint();
+  if (!requested.roles) fillWindow();
+  drawControls();
   layOut();
   drawStatus();
   sizer.value = view.size || grid.size;
