@@ -62,17 +62,30 @@ ARGUMENTS = [
         ["+experiment=qqq"],
         "vertical_story (for your own file use --config-dir FOLDER with FOLDER/experiment/NAME.yaml)",
     ),
-    (["--experiment=x"], "--experiment=x: unknown flag (write experiment=…; for an experiment +experiment=…)"),
+    (["--experiment=x"], "--experiment=x: unknown flag (write +experiment=NAME)"),
     (["sampling"], "'sampling' is not key=value"),
     (["=3"], "a group requires the name of a file"),
     (["["], "'[' is not key=value"),
-    (["anime_zoom"], "'anime_zoom' is not key=value (for an experiment write +experiment=anime_zoom)"),
+    (
+        ["anime_zoom"],
+        "'anime_zoom' is not key=value, nor a .yaml file (for an experiment write +experiment=anime",
+    ),
     (
         ["--experiment", "anime_zoom"],
-        "--experiment: unknown flag (write experiment=…; for an experiment +experiment=…)",
+        "--experiment: unknown flag (write +experiment=NAME)",
     ),
     (["--experimental-rerun=config.pickle"], "unknown flag"),
     (["--seeds", "3"], "--seeds: unknown flag (write seeds=…"),
+    (["--seed", "5"], "--seed: unknown flag (write seeds=…)"),
+    (["--steps=5"], "--steps=5: unknown flag (write sampling.steps=…)"),
+    (["--cfg-scale", "7"], "--cfg-scale: unknown flag (use sampling.guidance)"),
+    (["--zzz"], "--zzz: unknown flag (write key=value; for an experiment +experiment=NAME)"),
+    (["first", "task=plan"], "'first' is not key=value, nor a .yaml file (for an experiment write +experiment=first)"),
+    (["my.yaml", "plan"], "'plan' is not key=value, nor a .yaml file (write task=plan)"),
+    (["my.yaml", "-m", "plan"], "'plan' is not key=value, nor a .yaml file (write task=plan)"),
+    (["task", "=", "plan"], "'task' is not key=value, nor a .yaml file (write no spaces"),
+    (["seeds=", "3"], "'3' is not key=value, nor a .yaml file (write no spaces around =)"),
+    (["prompts=a", "cat"], "'cat' is not key=value, nor a .yaml file (quote a text that contains spaces, and the"),
     (["a=b=c"], "a: 'a=b=c' cannot be parsed"),
     (["\udc80"], "is not key=value"),
     (["prompts=['\udc80']"], "prompts[0]: '\\udc80' contains bytes that are not UTF-8 text"),
@@ -116,6 +129,15 @@ def test_a_wrong_command_line_ends_with_2_and_writes_nothing(sdbatch, tmp_path, 
     assert words in said.err
     assert "Traceback" not in said.err
     assert sorted(p.name for p in tmp_path.iterdir()) in ([], ["runs"])
+
+
+def test_words_beside_a_conf_folder(sdbatch, tmp_path):
+    """Hydra's flags that sdbatch adds are not among the words."""
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    said = sdbatch("grid", *FAKE)
+    assert (said.code, said.out) == (2, "")
+    assert "'grid' is not key=value, nor a .yaml file (for an experiment write +experiment=grid)" in said.err
+    assert "usage" not in said.err
 
 
 FILES = [

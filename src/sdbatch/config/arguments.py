@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sdbatch.config.hydra_errors import KEYS
+from sdbatch.config.experiment import GROUPS, Experiment
+from sdbatch.config.hydra_errors import KEYS, TEXTS
+from sdbatch.config.registry import TASKS
+from sdbatch.config.validation import OTHER_NAMES
+from sdbatch.errors import ConfigError, Problem, closest, shown
 
 _SECTIONS = frozenset(key.rpartition(".")[0] for key in KEYS)
 
@@ -24,6 +28,36 @@ def force_added(argument: str, groups: Collection[str]) -> str:
     key = argument.partition("=")[0]
     known = key in KEYS or key in groups or key.split(".")[0] == "hydra" or key.rpartition(".")[0] not in _SECTIONS
     return argument if known or not re.fullmatch(r"[A-Za-z_][\w.]*", key) else f"++{argument}"
+
+
+def check_words(arguments: Sequence[str], words: Collection[str]) -> None:
+    """Raise ConfigError for the ``words`` of ``arguments``, which are neither flags nor settings nor files."""
+    around = zip(["", *arguments], arguments, [*arguments[1:], ""], strict=False)
+    hints = [(word, _word_hint(before, word, after)) for before, word, after in around if word in words]
+    if hints:
+        raise ConfigError(Problem("", f"{shown(w)} is not key=value, nor a .yaml file", hint) for w, hint in hints)
+
+
+def _word_hint(before: str, word: str, after: str) -> str:
+    """What was meant by a ``word`` between two other arguments."""
+    key, equals, text = before.partition("=")
+    if after.startswith("=") or before.endswith("="):
+        return "write no spaces around ="
+    if equals and key in (*TEXTS, "prompts") and not (" " in text or text.endswith(tuple("\"')]}"))):
+        return f"quote a text that contains spaces, and the whole argument for the shell: '{key}=…'"
+    return f"write task={word}" if word in TASKS else f"for an experiment write +experiment={word[:40]}"
+
+
+def flag_hint(flag: str) -> str:
+    """The key that is meant by an unknown ``flag`` (``seeds`` by ``--seed``)."""
+    name = flag.lstrip("-").partition("=")[0].replace("-", "_")
+    if name in GROUPS:
+        return f"write +{name}=NAME"
+    if name in OTHER_NAMES:
+        return f"use {OTHER_NAMES[name]}"
+    same = next((key for key in KEYS if key.rpartition(".")[2] == name), "")
+    key = closest(name, Experiment.model_fields, 0.75) or same
+    return f"write {key}=…" if key else "write key=value; for an experiment +experiment=NAME"
 
 
 def dotted(key: str, value: Any) -> Iterator[str]:

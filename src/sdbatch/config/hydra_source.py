@@ -24,7 +24,7 @@ from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
-from sdbatch.config.arguments import dotted, force_added, is_file, read_by_hydra
+from sdbatch.config.arguments import check_words, dotted, flag_hint, force_added, is_file, read_by_hydra
 from sdbatch.config.beside import found_beside
 from sdbatch.config.experiment import GROUPS
 from sdbatch.config.folders import (
@@ -130,8 +130,9 @@ def _hydra_arguments(arguments: list[str], temporary: Path, stack: ExitStack) ->
     _check_flags(flags)
     if not {"-sc", "--shell-completion"}.isdisjoint(flags):  # its arguments look like overrides
         return [*flags, *overrides]
-    options = get_args_parser().parse_args(flags)
+    options = get_args_parser().parse_intermixed_args(flags)
     files = [a for a in options.overrides if is_file(a)]
+    check_words(arguments, set(options.overrides) - set(files))
     if len(files) > 1:
         raise ConfigError.one("", f"{len(files)} experiment files: {', '.join(map(shown, files))}", "name one")
     own = own_folder(options.config_dir)
@@ -193,10 +194,7 @@ def _check_flags(flags: list[str]) -> None:
     known = get_args_parser()._option_string_actions.keys() - {"--experimental-rerun"}
     unknown = [f for f in flags if f.startswith("-") and f.partition("=")[0] not in known]
     if unknown:
-        raise ConfigError(
-            Problem(f, "unknown flag", f"write {f.lstrip('-').partition('=')[0]}=…; for an experiment +experiment=…")
-            for f in unknown
-        )
+        raise ConfigError(Problem(f, "unknown flag", flag_hint(f)) for f in unknown)
 
 
 class FileConfigSource(file_config_source.FileConfigSource):  # registered under this name before Hydra's own
