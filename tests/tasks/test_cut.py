@@ -11,8 +11,9 @@ import pytest
 
 from sdbatch.media import metadata, video_reader
 from sdbatch.spec.codecs import CODECS
+from tests.config.building import planned
 from tests.sound.clicks import clicks, heard
-from tests.tasks.conftest import Folder
+from tests.tasks.conftest import DATA, Folder
 
 FILM: dict[str, Any] = {
     "prompts": ["a sea", "a boat"],
@@ -107,3 +108,31 @@ def test_what_cannot_be_joined_is_named(folder: Folder) -> None:
     assert "encoding.audio: gif files hold no sound" in folder.wrong(
         **alone, encoding={"codec": "gif", "audio": str(clicks(folder.root.parent / "a.wav"))}
     )
+
+
+def test_what_cannot_be_joined_is_named_before_anything_is_rendered(folder: Folder) -> None:
+    ids = planned(DATA | FILM).ids
+    still = planned(DATA).ids[0]
+    (folder.root / "bad.mp4").write_bytes(b"x" * 1000)
+    looped = FILM["motion"] | {"loop": "pingpong"}
+    for more, says in (
+        ({"cut": {"fade": 9}}, "cut.fade: 9 s are 72 frames, too long for a-sea-s1-"),
+        ({"cut": {"fade": 1.5}, "motion": looped, "encoding": {"interpolate": 2}}, "24 frames, too long for a-sea-s1"),
+        ({"cut": {"videos": ["foo"]}}, "cut.videos: 'foo' is neither an id nor a readable file"),
+        ({"cut": {"videos": [ids[0], "bad.mp4"]}}, "'bad.mp4': damaged video"),
+        ({"cut": {"videos": [ids[0], still]}}, f"{still} is not rendered in"),
+        ({"cut": {"videos": [ids[0]]}}, "1 videos: two or more are needed"),
+        ({"canvas": ["48x32", "64x32"]}, "has 64x32 at 8 fps, the first 48x32 at 8 fps"),
+        ({"sweep": [{"motion.fps": [8, 12]}]}, "has 48x32 at 12 fps, the first 48x32 at 8 fps"),
+        ({"sweep": [{"motion.mode": ["prompt", "still"]}], "cut": {"videos": [ids[0], still]}}, "is a picture"),
+    ):
+        assert says in folder.wrong(**FILM | more, task="cut")
+        assert not (folder.root / "outputs").exists(), says
+
+
+def test_a_planned_video_is_what_is_rendered(folder: Folder) -> None:
+    """Loops and interpolated frames count, so the longest fade is known before, and is that of the files."""
+    more = FILM | {"motion": FILM["motion"] | {"loop": "pingpong"}, "encoding": {"interpolate": 2}}
+    assert folder.run(**more, task="cut", cut={"fade": 1.4375}) == 0
+    assert "(2 videos, 25 frames, 1.56 s)" in folder.out
+    assert {video_reader.probe(folder.store.root / r.path).frames for r in _records(folder)} == {24}

@@ -7,7 +7,7 @@ give the same bytes.
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -26,8 +26,9 @@ from sdbatch.media.video_writer import VideoWriter
 from sdbatch.plan import parse, sounds
 from sdbatch.spec.canonical import spec
 from sdbatch.spec.codecs import CODECS
-from sdbatch.spec.jobs import Encoding
+from sdbatch.spec.jobs import Encoding, Job
 from sdbatch.store import Store
+from sdbatch.store.plan_file import Plan
 from sdbatch.tasks import kept_plan, render
 from sdbatch.tasks.final_jobs import chosen
 from sdbatch.tasks.workload import workload
@@ -40,7 +41,7 @@ FOLDER = "cuts"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A finished video. ``id`` is its job's, empty for videos of other programs."""
+    """A video, finished or planned. ``id`` is its job's, empty for videos of other programs."""
 
     path: Path
     facts: Facts
@@ -48,15 +49,15 @@ class Scene:
 
 
 def run(experiment: Experiment) -> int:
-    """Render what is missing, then cut; the exit code."""
-    encoding = _encoding(experiment)
+    """Render what is missing, then cut; the exit code. What cannot be joined is found before anything is rendered."""
+    encoding, plan = _encoding(experiment), None
     if experiment.has_prompts:
         work = workload(experiment)
-        if not experiment.cut.videos and not any(work.plan[i].video for i in range(len(work.plan))):
-            raise ConfigError.one(KEY, "the plan has no videos", "give the experiment a motion")
+        plan = work.plan
+        _fade(_planned(experiment, plan), experiment.cut.fade)
         if code := render.render(work):
             return code
-    scenes = _scenes(experiment)
+    scenes = _rendered(experiment, plan)
     fade = _fade(scenes, experiment.cut.fade)
     path = experiment.folder / FOLDER / f"{experiment.cut.name or experiment.name}.{CODECS[encoding.codec].suffix}"
     same = write(scenes, fade, path, encoding, metadata_too=experiment.output.metadata == "full")
@@ -108,16 +109,38 @@ def _encoding(experiment: Experiment) -> Encoding:
     return encoding
 
 
-def _scenes(experiment: Experiment) -> list[Scene]:
+def _planned(experiment: Experiment, plan: Plan) -> list[Scene]:
+    """The videos in order, as they will be when ``plan`` is rendered. Raises ConfigError."""
+    if experiment.cut.videos:
+        known = {job_id: i for i, job_id in enumerate(plan.ids)}
+        store = Store(experiment.folder)
+        found = _chosen(experiment, store, lambda i: plan[known[i]] if i in known else None)
+        return _checked(found)
+    jobs = [job for i in range(len(plan)) if (job := plan[i]).video is not None]
+    if not jobs:
+        raise ConfigError.one(KEY, "the plan has no videos", "give the experiment a motion")
+    return _checked(jobs)
+
+
+def _rendered(experiment: Experiment, plan: Plan | None) -> list[Scene]:
     """The videos in order: those that ``cut.videos`` names, or all of the plan. Raises ConfigError."""
     store = Store(experiment.folder)
+    if experiment.cut.videos:
+        return _checked(_chosen(experiment, store))
+    plan, ledger = plan or kept_plan.plan(experiment, store), store.ledger()
+    records = (ledger.get(job.id) for i in range(len(plan)) if (job := plan[i]).video is not None)
+    return _checked([store.file(r) for r in records if r is not None and r.done])
+
+
+def _checked(videos: Sequence[Path | Job]) -> list[Scene]:
+    """Files and planned videos as scenes. Raises ConfigError for what cannot be joined."""
     scenes: list[Scene] = []
     problems: list[Problem] = []
-    for path in _paths(experiment, store):
+    for video in videos:
         try:
-            scenes.append(_scene(path))
+            scenes.append(_scene(video) if isinstance(video, Path) else _scene_of(video))
         except ValueError as e:
-            problems.append(Problem(KEY, f"{shown(str(path))}: {e}"))
+            problems.append(Problem(KEY, f"{shown(video.id if isinstance(video, Job) else str(video))}: {e}"))
     first = scenes[0].facts if scenes else None
     for scene in scenes:
         if first and scene.facts[:3] != first[:3]:
@@ -133,29 +156,42 @@ def _shape(facts: Facts) -> str:
     return f"{facts.width}x{facts.height} at {float(facts.fps):g} fps"
 
 
-def _paths(experiment: Experiment, store: Store) -> list[Path]:
+def _chosen(
+    experiment: Experiment, store: Store, planned: Callable[[str], Job | None] = lambda _: None
+) -> list[Path | Job]:
+    """What ``cut.videos`` names: files, and jobs that are rendered or that ``planned`` knows. Raises ConfigError."""
     ledger = store.ledger()
-    if not experiment.cut.videos:
-        plan = kept_plan.plan(experiment, store)
-        records = (ledger.get(job.id) for i in range(len(plan)) if (job := plan[i]).video is not None)
-        return [store.file(r) for r in records if r is not None and r.done]
-    paths, problems = [], []
+    found: list[Path | Job] = []
+    problems: list[Problem] = []
     for entry in experiment.cut.videos:
         path = Path(entry).expanduser()
         if path.is_file() and (path.suffix != ".txt"):
-            paths.append(path)
+            found.append(path)
             continue
         ids, wrong = chosen([entry])
         problems += [Problem(KEY, p.message, p.hint) for p in wrong]
         for job_id in ids:
             record = ledger.get(job_id)
-            if record is None or not record.done:
+            if (job := planned(job_id)) is not None:
+                found.append(job)
+            elif record is None or not record.done:
                 problems.append(Problem(KEY, f"{job_id} is not rendered in {store.root}"))
             else:
-                paths.append(store.file(record))
+                found.append(store.file(record))
     if problems:
         raise ConfigError(problems)
-    return paths
+    return found
+
+
+def _scene_of(job: Job) -> Scene:
+    """A video as it will be. Raises ValueError for a picture."""
+    if job.video is None:
+        raise ValueError("is a picture")
+    frames, fps = motion.played(job)
+    width, height = job.shot.width, job.shot.height
+    if CODECS[job.video.encoding.codec].even:
+        width, height = width + width % 2, height + height % 2
+    return Scene(Path(job.path), Facts(width, height, fps, frames), job.id)
 
 
 def _scene(path: Path) -> Scene:
