@@ -112,7 +112,7 @@ def test_what_cannot_be_joined_is_named(folder: Folder) -> None:
 
 def test_what_cannot_be_joined_is_named_before_anything_is_rendered(folder: Folder) -> None:
     ids = planned(DATA | FILM).ids
-    still = planned(DATA).ids[0]
+    still = planned(DATA | FILM | {"motion": {}}).ids[0]
     (folder.root / "bad.mp4").write_bytes(b"x" * 1000)
     looped = FILM["motion"] | {"loop": "pingpong"}
     for more, says in (
