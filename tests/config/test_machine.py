@@ -61,8 +61,9 @@ def test_a_finished_experiment_asks_nothing_of_the_machine(here: Path, monkeypat
 
 def test_the_first_line_says_how_it_renders(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["name=x", "model=fake", "prompts=[a sea]", "canvas=[48x32]"]) == 0
-    first, second, *_ = capfd.readouterr().err.splitlines()
-    assert first == "fake renderer, 4 shots at a time"
-    assert second.startswith("rendering 1 picture")
+    first, second, third, *_ = capfd.readouterr().err.splitlines()
+    assert first == "x: 1 job, 1 new; loading fake"
+    assert second == "fake renderer, 4 shots at a time"
+    assert third.startswith("rendering 1 picture")
     assert cli.run(["name=x", "model=fake", "prompts=[a sea]", "canvas=[48x32]"]) == 0
     assert "renderer" not in capfd.readouterr().err  # nothing to render
