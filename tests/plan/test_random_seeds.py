@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sdbatch.plan import drawn_seeds
 from sdbatch.plan.drawn_seeds import Draw
+from sdbatch.tasks import dispatch
 from tests.config.building import problems, sdbatch
 
 ARGUMENTS = ("model=fake", "prompts=[a sea]", "canvas=[64x64]", "name=x", "gallery.enabled=false")
@@ -41,6 +43,30 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     done = sdbatch(*ARGUMENTS, "seeds=random*3", "task=plan", "plan.format=json", cwd=tmp_path)
     assert (done.returncode, json.loads(done.stdout)["jobs"]) == (0, 3)
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_dry_run_says_that_its_seeds_are_an_example(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def example(form: str = "table", **more: Any) -> bool:
+        data: dict[str, Any] = {
+            "name": "x",
+            "prompts": ["a sea"],
+            "model": {"kind": "fake"},
+            "seeds": "random",
+            "task": "plan",
+        }
+        assert dispatch.run(data | {"plan": {"format": form}} | more) == 0
+        out = capsys.readouterr().out
+        return not json.loads(out)["seeds_drawn"] if form == "json" else "random seeds are drawn when" in out
+
+    assert example()
+    assert example("json")
+    assert not example(seeds=[7])
+    drawn_seeds.keep(tmp_path / "outputs/x", Draw("0" * 32, False), replace=False)
+    assert not example()
+    assert not example("json")
+    assert example(new_seeds=True)
 
 
 def test_worker_processes_and_tasks_use_the_kept_seeds(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
     seconds = estimate(timings, costs.pop("work"), key_of(source.model.weights for source in plan.models))
     cards = min(expected_cards(plan.resolved.experiment.runtime), max(1, len(todo)))  # a video is not divided
     counts = {str(k): v for k, v in Counter(states[i] for i in part).items()}
+    draw = plan.resolved.draw
     return {
         "name": plan.resolved.experiment.name,
         "digest": plan.digest,
@@ -55,6 +56,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "shard": {"index": shard.index, "count": shard.count, "jobs": len(part)},
         "states": {str(s): counts.get(str(s), 0) for s in State} | {"orphaned": len(states.orphans)},
         "axes": _by_axis(plan, states),
+        "seeds_drawn": draw is None or draw.kept,
         "to_render": {"jobs": len(todo), **costs},
         "estimated_seconds": None if seconds is None else round(seconds / cards, 1),
         "texts": _texts(plan),
@@ -188,6 +190,9 @@ def show(report: dict[str, Any], console: Console) -> None:
     todo = report["to_render"]
     console.print(f"[bold]{report['name']}[/]  {_count(report['jobs'], 'job')}  in {report['folder']}", highlight=False)
     _states(report, console)
+    if not report["seeds_drawn"]:
+        text = "random seeds are drawn when they are rendered; the seeds and files shown here are an example"
+        console.print(f"[yellow]{text}[/]", soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
