@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sdbatch.errors import shown
+from sdbatch.samplers import SAMPLERS
 from tests.config.building import VIDEO, planned, problems
 
 INF, NAN = math.inf, math.nan
@@ -37,6 +38,9 @@ UNKNOWN = [
     ({"experimnt": "x"}, "experimnt", "did you mean +experiment=NAME?"),
     ({"sampling": {"setps": 2}}, "sampling.setps", "did you mean 'steps'?"),
     ({"sampling": {"a.b": 2}}, "sampling.a.b", "unknown key (known: sampler, steps"),
+    ({"loras": [{"name": "ink"}]}, "loras[0].name", "unknown key (known: path, weight, text"),
+    ({"sampling": {"name": "Euler a"}}, "sampling.name", "name is a key of the top level)"),
+    ({"motion": {"translation_z": 1}}, "motion.translation_z", "unknown key (use motion.zoom"),
     ({"int": 1}, "int", "unknown key"),
     ({"a[0]": 1}, "a[0]", "unknown key"),
     ({"": 1}, "", "unknown key"),
@@ -93,6 +97,12 @@ NAMES = [
     ({"sampling": {"sampler": "dpmpp2m"}}, "sampling.sampler", "did you mean 'dpmpp_2m'?"),
     ({"sampling": {"sampler": "DPM++ 2M Karras"}}, "sampling.sampler", "did you mean 'dpmpp_2m_karras'?"),
     ({"sampling": {"sampler": "Euler a"}}, "sampling.sampler", "did you mean 'euler_a'?"),
+    *[
+        ({"sampling": {"sampler": sampler.infotext}}, "sampling.sampler", f"did you mean {name!r}?")
+        for name, sampler in SAMPLERS.items()
+    ],
+    ({"motion": {"mode": "2D"}}, "motion.mode", "; did you mean 'feedback' or 'zoom'?"),
+    ({"encoding": {"codec": "mp4"}}, "encoding.codec", "; did you mean 'h264'?"),
     ({"sampling": {"sampler": ""}}, "sampling.sampler", "unknown sampler ''; allowed: ddim"),
     ({"motion": {"mode": "promt"}}, "motion.mode", "did you mean 'prompt'?"),
     ({"task": "rendr"}, "task", "unknown task 'rendr'; allowed: render, plan"),
@@ -119,6 +129,7 @@ SEEDS = [
     *[({"seeds": [1, v]}, "seeds", "is not a seed; write") for v in (None, [2], {"a": 1}, "x", False)],
     ({"seeds": []}, "seeds", "no seeds; write 7, [1, 5, 9], 0..3 or random*4"),
     ({"seeds": -1}, "seeds", "-1 is out of range 0–9223372036854775807"),
+    ({"seeds": -1}, "seeds", "for a random seed, -1 in other programs, write random"),
     ({"seeds": 2**63}, "seeds", "is out of range 0–9223372036854775807"),
     ({"seeds": "5..1"}, "seeds", "a range goes from low to high"),
     ({"seeds": "0..4..0"}, "seeds", "with a positive step"),

@@ -54,10 +54,14 @@ def _samplers(schema: dict[str, Any]) -> None:
     schema["enum"] = list(SAMPLERS)
 
 
+def _infotexts() -> dict[str, str]:
+    return {sampler.infotext.lower(): name for name, sampler in SAMPLERS.items()}
+
+
 class Sampling(Section):
     """How one shot is denoised."""
 
-    sampler: Annotated[str, one_of(SAMPLERS, "sampler")] = Field(
+    sampler: Annotated[str, one_of(SAMPLERS, "sampler", _infotexts)] = Field(
         "dpmpp_2m_karras", description="the sampler's name", json_schema_extra=_samplers
     )
     steps: int = Field(24, ge=STEPS.low, le=STEPS.high, description="sampling steps")
@@ -95,10 +99,13 @@ def _codecs(schema: dict[str, Any]) -> None:
 _ENCODING = Encoding()  # its values are part of ids
 
 
+_CONTAINERS = {"mp4": "h264", "x264": "h264", "avc": "h264", "webm": "vp9"}
+
+
 class EncodingSettings(Section):
     """The encoding of a video."""
 
-    codec: Annotated[str, one_of(CODECS, "codec")] = Field(
+    codec: Annotated[str, one_of(CODECS, "codec", lambda: _CONTAINERS)] = Field(
         _ENCODING.codec, description="the kind of video file", json_schema_extra=_codecs
     )
     quality: int = Field(

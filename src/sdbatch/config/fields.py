@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,12 +30,17 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
-def one_of(names: Collection[str], what: str) -> AfterValidator:
-    """One of ``names`` as they are when a value is checked: an entry may be registered later."""
+def one_of(names: Collection[str], what: str, others: Callable[[], Mapping[str, str]] = dict) -> AfterValidator:
+    """One of ``names`` as they are when a value is checked: an entry may be registered later.
+
+    ``others`` returns names of other programs, in lower case, and the equivalent here, for the error message.
+    """
 
     def check(value: str) -> str:
         if value not in names:
-            raise ValueError(f"unknown {what} {shown(value)}; allowed: {', '.join(names)}{_nearest(value, names)}")
+            meant = others().get(value.strip().lower())
+            hint = f"; did you mean {meant!r}?" if meant else _nearest(value, names)
+            raise ValueError(f"unknown {what} {shown(value)}; allowed: {', '.join(names)}{hint}")
         return value
 
     return AfterValidator(check)

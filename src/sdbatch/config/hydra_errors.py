@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.keys import LISTS, SWEEPABLE
-from sdbatch.config.validation import dotted_keys
+from sdbatch.config.validation import OTHER_NAMES, dotted_keys
 from sdbatch.errors import Problem, nearest, shown
 
 KEYS = dotted_keys(Experiment)
@@ -50,7 +50,16 @@ def _missing(m: re.Match[str], texts: Sequence[str]) -> Problem:
     names = options[1].split() if options else []
     available = f"; available: {', '.join(names)}" if names else ""
     hint = f"for your own file use --config-dir FOLDER with FOLDER/{group}/NAME.yaml" if group in GROUPS else ""
-    return Problem(group, f"{name!r} does not exist{available}", nearest(name, names) or hint)
+    hint = (_model_hint(name) if group == "model" else "") or nearest(name, names) or hint
+    return Problem(group, f"{name!r} does not exist{available}", hint)
+
+
+def _model_hint(name: str) -> str:
+    """What to write for a file of weights; which models are not supported."""
+    if "/" in name or name.endswith((".safetensors", ".ckpt")):
+        return f"for a file or folder write model=local model.path={name}"
+    other = re.match(r"(?i)(sd[_-]?)?(xl|[23](\.\d)?$|3)|flux", name)
+    return "SDXL, SD 2, SD 3 and FLUX are not supported, only Stable Diffusion 1.x" if other else ""
 
 
 def _unknown(m: re.Match[str], texts: Sequence[str]) -> Problem:
@@ -59,7 +68,7 @@ def _unknown(m: re.Match[str], texts: Sequence[str]) -> Problem:
     key = next((found[1] for t in texts if (found := re.search(r"full_key: (\S+)", t))), m[1])
     section, _, name = key.rpartition(".")
     siblings = [k.removeprefix(f"{section}.") for k in KEYS if k.rpartition(".")[0] == section]
-    hint = nearest(name, siblings)
+    hint = f"use {OTHER_NAMES[name]}" if name in OTHER_NAMES else nearest(name, siblings)
     return Problem(key, "unknown key", hint or (f"known: {', '.join(siblings)}" if siblings else ""))
 
 

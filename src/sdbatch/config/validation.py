@@ -43,6 +43,7 @@ OTHER_NAMES = {
     **dict.fromkeys(("batch_size", "batch_count", "n_iter", "num_images"), "seeds (0..3 gives four pictures)"),
     **dict.fromkeys(("max_frames", "num_frames"), "motion.frames"),
     **dict.fromkeys(("translation_x", "translation_y"), "motion.x and motion.y (fractions of the view, not pixels)"),
+    "translation_z": "motion.zoom (1.04 is a magnification of 1.04, not a step per frame)",
     **dict.fromkeys(("rotation_z", "rotation", "angle"), "motion.roll (a value, not a step per frame)"),
     **dict.fromkeys(("outdir", "out_dir", "output_dir", "output_path"), "output.folder"),
     **dict.fromkeys(("ckpt", "checkpoint", "sd_model", "model_path"), "model=local and model.path"),
@@ -274,6 +275,8 @@ def _key_hint(name: str, model: type[BaseModel], owner: type[BaseModel]) -> str:
     names = list(owner.model_fields)
     if model is Experiment and name in OTHER_NAMES:
         return f"use {OTHER_NAMES[name]}"
+    if owner is not model and name in model.model_fields:
+        return f"known: {', '.join(names)}; {name} is a key of the top level"
     elsewhere = [key for key in dotted_keys(model) if key.split(".")[-1] == name]
     if meant := closest(name, names, 0.85) or next(iter(elsewhere), ""):
         return f"did you mean {meant!r}?"

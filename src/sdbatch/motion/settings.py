@@ -73,7 +73,9 @@ class Motion(BaseModel):
     @classmethod
     def _known(cls, mode: str) -> str:
         if mode not in MODES:
-            hint = nearest(mode, MODES)
+            hint = (
+                "did you mean 'feedback' or 'zoom'?" if mode.lower() == "2d" else nearest(mode, MODES)
+            )  # Deforum's 2D
             raise ValueError(f"unknown mode {mode!r}; allowed: {', '.join(MODES)}" + (f"; {hint}" if hint else ""))
         return mode
 

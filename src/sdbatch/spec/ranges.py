@@ -53,14 +53,15 @@ def parse_seeds(values: Iterable[Any]) -> tuple[int, ...] | range:
 
     Raises ValueError for a value that is not a seed, is outside 0 to 2⁶³-1, or for more than 10 million seeds.
     """
-    parts, wrong = [], []
+    values, parts, wrong = list(values), [], []
     for value in values:
         try:
             parts.append(_seed(value))
         except ValueError as e:
             wrong.append(str(e))
     if wrong:
-        raise ValueError(f"{', '.join(wrong[:10])}; {_SEEDS}")
+        hint = "; for a random seed, -1 in other programs, write random" if -1 in values else ""
+        raise ValueError(f"{', '.join(wrong[:10])}; {_SEEDS}{hint}")
     if not parts:
         raise ValueError(f"no seeds; {_SEEDS}")
     if len(parts) == 1:
