@@ -70,6 +70,12 @@ class Child:
         if self.code() is None:
             os.kill(self.pid, number)
 
+    def pending(self) -> bool:
+        """Whether a signal has not been delivered yet. Known on Linux."""
+        status = Path(f"/proc/{self.pid}/status")
+        lines = status.read_text().splitlines() if status.exists() else []
+        return any(int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd", "ShdPnd")))
+
     def until(self, word: str) -> None:
         self._poll(lambda: word in self._out.read_text().splitlines())
 
