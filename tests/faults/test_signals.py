@@ -105,7 +105,7 @@ def test_ctrl_c_ends_a_drain_that_takes_long(tmp_path: Path) -> None:
     child = Child(tmp_path / "x", stills=8, delay=10 * patience.SECONDS)
     child.until("computing")
     child.signal(signal.SIGUSR1)
-    # Linux gives a signal to another thread while the main one has another signal pending, and would not wake the latter.
+    # While the main thread has a signal pending, Linux gives the next one to another thread, which does not wake it.
     patience.until(lambda: not child.pending())
     child.signal(signal.SIGINT)
     code, said = child.wait()
