@@ -234,6 +234,32 @@ def test_an_experiment_file_anywhere(sdbatch, tmp_path):
     assert (said.code, "'nowhere.yaml' cannot be read: No such file" in said.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: [x\n", "'bad.yaml' cannot be read: line 2: did not find expected ',' or ']'"),
+        ("name: a\nname: b\n", "'bad.yaml' cannot be read: line 2: found duplicate key name"),
+        ("# @package _global_\nname: a\nname: b\n", "'bad.yaml' cannot be read: line 3: found duplicate key name"),
+        ("- a\n", "'bad.yaml' is not a mapping of keys"),
+        ("hydra: {run: {dir: x}}\n", "hydra.run: is not allowed in experiment/bad.yaml"),
+    ],
+)
+def test_errors_in_a_file_name_that_file_and_its_line(sdbatch, tmp_path, text, words):
+    (tmp_path / "bad.yaml").write_text(text)
+    said = sdbatch("bad.yaml", *FAKE)
+    assert said.code == 2
+    assert words in said.err
+    assert "file-bad" not in said.err
+
+
+@pytest.mark.parametrize("name", ["my.yml", "mi.yaml"])
+def test_a_file_that_does_not_exist_and_one_that_does(sdbatch, tmp_path, name):
+    (tmp_path / "my.yaml").write_text("name: x\n")
+    said = sdbatch(name, *FAKE)
+    assert (said.code, f"'{name}' cannot be read: No such file" in said.err) == (2, True)
+    assert "(did you mean 'my.yaml'?)" in said.err
+
+
 def test_still_on_the_command_line_is_a_choice(sdbatch):
     said = sdbatch("+experiment=vertical_story", "motion.mode=still", "model=fake", "task=plan")
     assert (said.code, "videos/" in said.out) == (0, False), said.err

@@ -5,10 +5,12 @@ Does not depend on Hydra.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sdbatch.config.experiment import GROUPS
-from sdbatch.errors import ConfigError
+from sdbatch.errors import ConfigError, nearest
 from sdbatch.spec.ranges import slug
 
 OWN_FOLDER = "conf"
@@ -44,18 +46,31 @@ def groups_in(config_dir: str | None) -> list[str]:
     return [p.name for p in folder.iterdir() if p.is_dir()] if config_dir and folder.is_dir() else []
 
 
-def copy_experiment(file: Path, folder: Path) -> str:
-    """Put ``file`` where Hydra finds it as ``+experiment=``; the name to use there."""
+def copy_experiment(file: Path, folder: Path, load: Callable[[str], Any]) -> str:
+    """Put ``file`` where Hydra finds it as ``+experiment=``; the name to use there.
+
+    ``load`` parses it first, so that errors have the user's file and line: the copy has another name and a line more.
+    """
     name = f"{_FILE}{slug(file.stem, 64)}"  # built-in experiments cannot hide it
     try:
         text = file.read_text("utf-8-sig")
-    except (OSError, UnicodeError) as e:
+        data = load(text)
+    except (OSError, ValueError) as e:
         why = "is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
-        raise ConfigError.one("", f"{str(file)!r} cannot be read: {why}") from e
+        hint = _nearest_file(file) if isinstance(e, FileNotFoundError) else ""
+        raise ConfigError.one("", f"{str(file)!r} cannot be read: {why}", hint) from e
+    if data is not None and not isinstance(data, dict):
+        raise ConfigError.one("", f"{str(file)!r} is not a mapping of keys")
     (folder / "experiment").mkdir()
     head = "" if "@package" in text.split("\n", 1)[0] else "# @package _global_\n"
     (folder / "experiment" / f"{name}.yaml").write_text(head + text, "utf-8")
     return name
+
+
+def _nearest_file(file: Path) -> str:
+    names = sorted(p.name for p in file.parent.glob("*.y*ml"))
+    same = [name for name in names if Path(name).stem == file.stem]
+    return f"did you mean {same[0]!r}?" if same else nearest(file.name, names)
 
 
 def written_name(config: str) -> str:

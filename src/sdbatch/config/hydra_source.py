@@ -147,7 +147,7 @@ def _hydra_arguments(arguments: list[str], temporary: Path, stack: ExitStack) ->
 def _file(path: Path, stack: ExitStack) -> tuple[str, str]:
     """The overrides that make an experiment file known to Hydra and choose it. Raises ConfigError."""
     folder = stack.enter_context(TemporaryDirectory(prefix="sdbatch-"))
-    return f"hydra.searchpath=[file://{folder}]", f"+experiment={copy_experiment(path, Path(folder))}"
+    return f"hydra.searchpath=[file://{folder}]", f"+experiment={copy_experiment(path, Path(folder), _loaded)}"
 
 
 def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed:
@@ -220,7 +220,9 @@ class FileConfigSource(file_config_source.FileConfigSource):  # registered under
             raise ConfigError.one("hydra", f"{shown(data['hydra'])} is not a mapping of keys")
         untrusted = not Path(self.path).samefile(conf_dir())
         if untrusted and (
-            problems := forbidden_keys(config_path.removesuffix(".yaml"), data or {}, header.get("package") or "")
+            problems := forbidden_keys(
+                written_name(config_path) or config_path.removesuffix(".yaml"), data or {}, header.get("package") or ""
+            )
         ):
             raise ConfigError(problems)
         if header.get("package") == "_global_" and (problems := wrong_shapes(data or {})):
