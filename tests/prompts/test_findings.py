@@ -12,6 +12,8 @@ from sdbatch.prompts.findings import MOST, findings
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("a <lora:ink:0.5", 'column 3, "a <here><lora:ink:0.5": this < is not closed'),
+        ("<lora:ink:0.5 a <lora:b>", "this < is not closed"),
         ("a {red|green sea", 'column 3, "a <here>{red|green sea": this { is not closed'),
         ("((sea", 'column 2, "(<here>(sea": this ( is not closed'),
         ("((sea)", 'column 1, "<here>((sea)": this ( is not closed'),

@@ -26,6 +26,7 @@ _NO_WEIGHT = re.compile(rf"(?:\{{~?|\|)\s*({_ALMOST})\s*::", re.IGNORECASE)
 _NO_PART_WEIGHT = re.compile(rf":\s*({_ALMOST})\s*$", re.IGNORECASE)
 _OTHER_DRAWS = re.compile(r"\{[@!](?=[^{}]*\|)|__[@!](?=[\w*/-]+__)")
 _VARIABLES = re.compile(r"\$\{[\w!?=:]")
+_OPEN_TAG = re.compile(r"<(?:lora|lyco):(?![^<>]*>)")
 _AND = re.compile(r"\bAND\b")
 _EXPANDED = re.compile(rf"\{{(?=[^{{}}]*[|~])|{WILDCARD}")
 Finding = tuple[int, str]
@@ -139,5 +140,7 @@ def _patterns(text: str) -> Iterator[Finding]:
         yield found.start(1), f"{found[1]!r} is not a weight; for example write {{~2::red|green}}"
     for found in _OTHER_DRAWS.finditer(text):
         yield found.start(), "only ~ (a random choice) is known here, not @ and !: these characters are plain text"
+    for found in _OPEN_TAG.finditer(text):
+        yield found.start(), "this < is not closed: plain text; write <lora:name:0.8>"
     for found in _VARIABLES.finditer(text):
         yield found.start(), "variables ${…} of dynamic-prompts are not known: plain text"
