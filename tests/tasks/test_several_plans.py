@@ -109,5 +109,7 @@ def test_the_same_job_in_two_experiments_is_shown_twice(folder: Folder) -> None:
 def test_experiments_without_results_are_named(stills: Folder) -> None:
     said = stills.wrong(task="gallery", name="x", prompts=[], gallery={"of": ["little", "litle"]})
     assert "gallery.of: 'litle' has no results in outputs/ (did you mean 'little'?)" in said
+    said = stills.wrong(task="gallery", name="x", prompts=[], gallery={"of": ["outputs/little/"]})
+    assert "gallery.of[0]: 'outputs/little/' is not the name of an experiment (write little)" in said
     said = stills.wrong(task="gallery", prompts=[], gallery={"of": ["little"]})
     assert "name: outputs/little has an experiment of its own" in said

@@ -155,6 +155,8 @@ def test_the_page_is_opened(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(StoreError, match="render little first"):
         folder.run(task="open")
     assert folder.run(gallery={"enabled": True}) == 0
+    with pytest.raises(StoreError, match=r"render litle first.*; outputs/ contains little \(did you mean 'little'\?\)"):
+        folder.run(task="open", name="litle", prompts=[])
     link = (folder.root / "outputs/little/index.html").as_uri()
     assert folder.run(task="open", prompts=[]) == 0
     assert (folder.out, opened) == (f"{link}\n", [])

@@ -54,6 +54,7 @@ OTHER_NAMES = {
 _BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _PATTERNS = {  # by the last part of the key
     "name": ("not a name", "the name of a folder: a-z, 0-9, - and _, at most 64 characters"),
+    "of": ("not the name of an experiment", "the name of its folder, without the folders above it"),
     "digest": ("not a digest of a plan", "task=plan plan.format=json shows it"),
     "id": ("not an id", "letters, digits, . - and _, at most 64 characters"),
     "revision": ("not a commit", "40 hex digits; branches can change"),
@@ -161,6 +162,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
         name = next(str(part) for part in reversed(loc) if isinstance(part, str))  # of a list: its key
         what, how = _PATTERNS.get(name, ("not allowed here", f"the pattern is {ctx['pattern']}"))
         meant = f"{how}; for example {slug(value, 64)}" if key == "name" and re.search(r"\w", value) else how
+        meant = f"write {value.rstrip('/').rpartition('/')[2]}" if name == "of" and "/" in value else meant
         return Problem(key, f"{shown(value)} is {what}", meant)
     if kind == "too_short":
         return Problem(key, "is empty")

@@ -51,7 +51,7 @@ def _of_several(experiment: Experiment) -> Site:
     if experiment.name == Experiment.model_fields["name"].default:
         root = root.with_name("-".join(names)[:64])
     stores = {name: Store(root.parent / name) for name in names}
-    known = sorted(path.parent.name for path in root.parent.glob("*/plan.jsonl"))
+    known = kept_plan.experiments(root.parent)
     problems = [
         Problem("gallery.of", f"{name!r} has no results in {root.parent}/", nearest(name, known))
         for name, store in stores.items()

@@ -27,6 +27,11 @@ MAX_LINE = 16_000_000  # bytes
 MAX_TOGETHER = 20_000  # jobs of several plans; making them takes a second
 
 
+def experiments(folder: Path) -> list[str]:
+    """The names of the experiments in a folder of results."""
+    return sorted(path.parent.name for path in folder.glob("*/plan.jsonl"))
+
+
 def plan(experiment: Experiment, store: Store) -> Plan | JobList:
     """The experiment's plan; without prompts, the one stored in its folder. Raises ConfigError."""
     if experiment.has_prompts:
