@@ -137,6 +137,11 @@ def test_a_wrong_command_line_ends_with_2_and_writes_nothing(sdbatch, tmp_path, 
     assert sorted(p.name for p in tmp_path.iterdir()) in ([], ["runs"])
 
 
+@pytest.mark.parametrize("words", [["task", "=", "plan"], ["prompts=a", "cat", "in", "snow"]], ids=_name)
+def test_words_of_one_mistake_are_one_problem(sdbatch, words):
+    assert sdbatch("model=fake", *words).err.count("is not key=value") == 1
+
+
 def test_words_beside_a_conf_folder(sdbatch, tmp_path):
     """Hydra's flags that sdbatch adds are not among the words."""
     (tmp_path / "conf" / "experiment").mkdir(parents=True)

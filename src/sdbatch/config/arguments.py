@@ -33,9 +33,14 @@ def force_added(argument: str, groups: Collection[str]) -> str:
 def check_words(arguments: Sequence[str], words: Collection[str]) -> None:
     """Raise ConfigError for the ``words`` of ``arguments``, which are neither flags nor settings nor files."""
     around = zip(["", *arguments], arguments, [*arguments[1:], ""], strict=False)
-    hints = [(word, _word_hint(before, word, after)) for before, word, after in around if word in words]
-    if hints:
-        raise ConfigError(Problem("", f"{shown(w)} is not key=value, nor a .yaml file", hint) for w, hint in hints)
+    problems: list[Problem] = []
+    for before, word, after in around:
+        if word not in words or (problems and (before == "=" or before in words)):  # the rest of the same mistake
+            continue
+        hint = _word_hint(before, word, after)
+        problems.append(Problem("", f"{shown(word)} is not key=value, nor a .yaml file", hint))
+    if problems:
+        raise ConfigError(problems)
 
 
 def _word_hint(before: str, word: str, after: str) -> str:
