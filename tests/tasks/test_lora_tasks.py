@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from safetensors.numpy import save_file
 
+import sdbatch
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.runtime import Runtime
 from sdbatch.gallery import command
@@ -59,6 +60,22 @@ def test_verify_finds_the_files(rendered: Folder, prompts: list[str]) -> None:
     more = DATA | {"prompts": prompts, "loras": DATA["loras"] if prompts else []}
     assert rendered.run(task="verify", verify={"format": "json"}, **more) == 0
     assert json.loads(rendered.out)["counts"]["bit_equal"] == 1
+
+
+def test_a_published_experiment_plans_the_same_jobs(rendered: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the LoRAs in the default folder; their places on this machine are not published."""
+    swept = [{"loras": [[], ["loras/pixel.safetensors"], [{"path": "ink", "weight": 0.5}]]}, {"lora_weight": [0.5, 1]}]
+    own = {"text": "a sea", "loras": [{"path": str(rendered.root / "loras/ink.safetensors"), "weight": 0.4}]}
+    more = {"prompts": ["a dusk <lora:ink:0.8>", own], "seeds": [1], "sweep": swept}
+    assert rendered.run(**more) == 0
+    assert rendered.run(task="publish", **more) == 0
+    (crate,) = (path.parent for path in rendered.root.glob("publish/*/experiment.yaml"))
+    assert str(rendered.root) not in (crate / "experiment.yaml").read_text()
+    monkeypatch.chdir(crate)
+    for name in ("loras", "embeddings"):
+        shutil.copytree(rendered.root / name, crate / name)
+    ids = [json.loads(line)["id"] for line in (crate / "plan.jsonl").read_text().splitlines()]
+    assert list(sdbatch.load("experiment.yaml").plan().ids) == ids
 
 
 def test_the_command_of_a_job_plans_it_again(rendered: Folder) -> None:

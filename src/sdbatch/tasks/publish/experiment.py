@@ -29,6 +29,8 @@ KEYS = (
     "skip",
     "model",
     "models",
+    "loras",
+    "lora_weight",
     "runtime",
 )
 WILDCARDS = f"{INPUTS}/wildcards"
@@ -100,6 +102,7 @@ def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Pro
     data["styles"]["file"] = inputs.name(styles) if (styles := _styles_file(experiment)) else None
     data["wildcards"]["folder"] = WILDCARDS
     data["model"] = _without_folders(data["model"])
+    data["loras"] = _without_folders_of(data["loras"])
     data["models"] = [_without_folders({k: v for k, v in m.items() if v is not None}) for m in data["models"]]
     runtime = runtime_of(profile, experiment.runtime) if profile else experiment.runtime
     kept = {"dtype", "attention", "rows", "chain_rows", "vae_batch", "threads", "compile", "exact", "portable"}
@@ -133,6 +136,8 @@ def _swept(key: str, values: Any, inputs: Inputs) -> Any:
     """The values of a swept key, files as they are called in the crate."""
     if key == "prompts":
         return _renamed(values, inputs)
+    if key == "loras":
+        return _without_folders_of(values)
     if key in ("models", "model.vae"):
         return [_without_folders(v) if isinstance(v, dict) else v and Path(v).name for v in _list(values)]
     return [inputs.name(v) if isinstance(v, str) else v for v in _list(values)] if key == AUDIO else values
@@ -143,6 +148,15 @@ def _without_folders(model: dict[str, Any]) -> dict[str, Any]:
     return {k: Path(v).name if k in ("model", "path", "vae") and v else v for k, v in model.items()}
 
 
+def _without_folders_of(loras: Any) -> Any:
+    """LoRAs, of an experiment or of a sweep's sets: names, which are looked up in ``lora_folders``."""
+    if isinstance(loras, Mapping):
+        return {k: Path(v).name if k == "path" and v else v for k, v in loras.items() if v is not None}
+    if isinstance(loras, list | tuple):
+        return [_without_folders_of(each) for each in loras]
+    return Path(loras).name if isinstance(loras, str) else loras
+
+
 def _renamed(prompts: Any, inputs: Inputs) -> Any:
     """``prompts`` without empty fields, their files as they are called in the crate."""
     return [_prompt(p, inputs) if isinstance(p, dict) else p for p in _list(prompts)]
@@ -150,6 +164,8 @@ def _renamed(prompts: Any, inputs: Inputs) -> Any:
 
 def _prompt(prompt: dict[str, Any], inputs: Inputs) -> dict[str, Any]:
     kept = {k: v for k, v in prompt.items() if v is not None}
+    if "loras" in kept:
+        kept["loras"] = _without_folders_of(kept["loras"])
     return kept | ({"file": inputs.name(kept["file"])} if "file" in kept else {})
 
 
