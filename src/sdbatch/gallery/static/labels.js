@@ -6,6 +6,7 @@ let family = null;
 const widths = new Map(); // of words, by font size
 
 function linesOf(text, width, size) { // lines that a wrapped text needs, words that are too long divided
+  if (width < 1) return 1; // a hidden frame
   family ??= getComputedStyle(document.body).fontFamily;
   ruler.font = `${size}px ${family}`;
   let lines = 1, x = 0;
