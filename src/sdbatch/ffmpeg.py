@@ -48,10 +48,11 @@ def _output_of(*arguments: str) -> bytes:
     return subprocess.run([exe(), *arguments], capture_output=True, check=True).stdout  # noqa: S603  (no shell)
 
 
-def source(path: Path | str) -> list[str]:
-    """Arguments that open ``path`` as a video only. With ``file:``, names may contain a colon or a dash."""
-    demuxers = ",".join(dict.fromkeys(codec.demuxers for codec in CODECS.values()))
-    # An .mp4 may in fact be a playlist with other files or hosts: allow only our demuxers, and no network.
+def source(path: Path | str, demuxers: str = "") -> list[str]:
+    """Arguments that open ``path`` with one of ``demuxers`` only, else as a video. With ``file:``, names may contain a
+    colon or a dash."""
+    demuxers = demuxers or ",".join(dict.fromkeys(codec.demuxers for codec in CODECS.values()))
+    # A file may in fact be a playlist with other files or hosts: allow only these demuxers, and no network.
     trusted = ("-protocol_whitelist", "file,pipe", "-format_whitelist", demuxers)
     return [*trusted, "-i", f"file:{Path(path).absolute()}"]
 

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sdbatch.media import png
+from sdbatch import files
 from sdbatch.store import Store
 from tests import patience
 
@@ -118,7 +118,7 @@ def check_whole(root: Path, reference: dict[str, bytes]) -> set[str]:
     for record in ledger.records():
         assert record.done, record
         assert store.intact(record), record
-        assert png.file_digest(store.file(record)) == record.file
+        assert files.file_digest(store.file(record)) == record.file
     return set(ledger)
 
 

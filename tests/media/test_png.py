@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from sdbatch import files
 from sdbatch.media import png
 from sdbatch.media.chunks import MAX_TEXT, SIGNATURE, chunk
 
@@ -90,7 +91,7 @@ def test_digests() -> None:
 
 def test_file_digest_is_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
-    assert png.file_digest(tmp_path / "a") == "b2:cf4ab791c62b8d2b2109c90275287816"
+    assert files.file_digest(tmp_path / "a") == "b2:cf4ab791c62b8d2b2109c90275287816"
 
 
 @pytest.mark.parametrize("key", ["", "a" * 80, " a", "ä", "a\n"])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sdbatch import files
 from sdbatch.files import archive
 from sdbatch.media import png
 from sdbatch.tasks.check import integrity
@@ -131,7 +132,7 @@ def test_a_false_picture_with_digests_that_fit_is_found_by_rendering(crate: Path
     picture.write_bytes(png.encode(pixels))
     records = [json.loads(line) for line in (crate / "manifest.jsonl").read_text().splitlines()]
     mine = next(r for r in records if r["path"].endswith(picture.name))
-    mine |= {"pixels": png.pixel_digest(pixels), "file": png.file_digest(picture), "size": picture.stat().st_size}
+    mine |= {"pixels": png.pixel_digest(pixels), "file": files.file_digest(picture), "size": picture.stat().st_size}
     (crate / "manifest.jsonl").write_text("".join(json.dumps(r, separators=(",", ":")) + "\n" for r in records))
     rows = list(csv.reader(io.StringIO((crate / "digests.csv").read_text())))
     sha = archive.listed(picture).sha256

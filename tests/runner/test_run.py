@@ -39,7 +39,7 @@ def test_stills_are_files_with_records_and_metadata(store: Store) -> None:
         path = store.file(record)
         assert record.path == p[i].path
         assert record.pixels == png.pixel_digest(png.decode(path)) == png.pixel_digest(draw(p[i].shot))
-        assert record.file == png.file_digest(path)
+        assert record.file == files.file_digest(path)
         assert record.size == path.stat().st_size
         assert record.profile == outcome.profile.digest
         assert metadata.read(path)["job"]["id"] == job_id
@@ -90,7 +90,7 @@ def test_a_file_is_there_whole_before_its_record(store: Store, monkeypatch: pyte
     def spy(worker: Worker, line: Record) -> None:
         path = store.file(line)
         beside = [path.with_suffix(s) for s in (".json", ".png")] if path.suffix != ".png" else []
-        recorded.append((line.id, all(p.is_file() for p in (path, *beside)) and png.file_digest(path) == line.file))
+        recorded.append((line.id, all(p.is_file() for p in (path, *beside)) and files.file_digest(path) == line.file))
         record(worker, line)
 
     monkeypatch.setattr(Worker, "record", spy)

@@ -14,7 +14,6 @@ import pytest
 
 from sdbatch import files
 from sdbatch.errors import StoreError
-from sdbatch.media import png
 from sdbatch.spec.renderer import Profile
 from sdbatch.store import Record, State, Store
 from sdbatch.store.plan_file import is_kept
@@ -122,7 +121,7 @@ def test_states(store: Store) -> None:
         w.record(Record("jorphan", "failed", error="x"))
     (store.root / p[2].path).write_bytes(b"longer than before")
     (store.root / p[3].path).write_bytes(b"PICTURE")
-    states = store.states(p, store.ledger(), "p1", png.file_digest)
+    states = store.states(p, store.ledger(), "p1", files.file_digest)
     assert [states[i] for i in range(6)] == [State.OTHER, State.DONE, State.STALE, State.STALE, State.FAILED, State.NEW]
     assert states.counts == {State.NEW: 1, State.DONE: 1, State.OTHER: 1, State.FAILED: 1, State.STALE: 2}
     assert states.orphans == ("jorphan",)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdbatch import motion
+from sdbatch import files, motion
 from sdbatch.engine import fake
 from sdbatch.engine.renderers import open_renderer
 from sdbatch.errors import ConfigError, Interrupted
@@ -288,7 +288,7 @@ def test_another_picture_with_matching_digests(stills: Folder) -> None:
     record = next(r for r in stills.store.ledger().records() if r.path == f"images/{path.name}")
     pixels = png.pixel_digest(png.decode(other))
     path.write_bytes(other)
-    forged = replace(record, size=len(other), file=png.file_digest(path), pixels=pixels)
+    forged = replace(record, size=len(other), file=files.file_digest(path), pixels=pixels)
     text = stills.store.manifest.read_bytes()
     stills.store.manifest.write_bytes(text.replace(record.line(), forged.line()))
     code, said = stills.json()

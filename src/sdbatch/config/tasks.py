@@ -137,9 +137,7 @@ class CutSettings(Section):
 
     videos: Names = Field((), description="ids, or files of videos, in order; empty: all videos of the plan")
     fade: float = Field(0.0, ge=0, le=60, description="seconds of a cross-fade between two videos; 0: a cut")
-    name: str | None = Field(
-        None, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="file in cuts/, without suffix; null: <name>"
-    )
+    name: str | None = Field(None, pattern=SLUG, description="file in cuts/, without suffix; null: <name>")
 
 
 class InitSettings(Section):

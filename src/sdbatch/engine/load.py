@@ -19,12 +19,12 @@ from sdbatch.engine.build import build
 from sdbatch.engine.merge import with_loras
 from sdbatch.errors import ConfigError
 from sdbatch.models import ldm
-from sdbatch.models.source import Source
+from sdbatch.models.source import Source, weight_files
 
 State = dict[str, torch.Tensor]
 
 
-PARTS = ("text_encoder", "unet", "vae")
+PARTS = randomised.PARTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +128,6 @@ def _from_folder(folder: Path) -> tuple[dict[str, Any], State]:
     for file in files:
         state |= read(file)
     return config, state
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a component in diffusers layout. Full precision is preferred to fp16."""
-    files = sorted(folder.glob("*.safetensors"), key=lambda f: (".fp16" in f.name, ".non_ema" in f.name, f.name))
-    return [f for f in files if "-of-" in f.name] or files[:1]
 
 
 def _ldm_text(file: Path) -> tuple[dict[str, Any], State]:

@@ -6,6 +6,8 @@ minute for a billion numbers, and gives the same values on every device.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -25,7 +27,8 @@ def config(name: str) -> dict[str, Any]:
     return {"text_encoder": architecture.TEXT, "unet": architecture.UNET, "vae": architecture.VAE}[name]
 
 
-def shapes(name: str) -> dict[str, torch.Size]:
+@cache
+def shapes(name: str) -> Mapping[str, torch.Size]:
     """The weights of a component and their shapes."""
     return {key: p.shape for key, p in empty(name, config(name)).named_parameters()}
 

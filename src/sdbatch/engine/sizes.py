@@ -6,9 +6,8 @@ from math import prod
 from pathlib import Path
 
 from sdbatch.engine import randomised
-from sdbatch.engine.load import weight_files
 from sdbatch.models import ldm
-from sdbatch.models.source import Source, shapes
+from sdbatch.models.source import Source, shapes, weight_files
 
 PREFIXES = {"text_encoder": ldm.TEXT, "unet": (ldm.UNET,), "vae": (ldm.VAE,)}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,8 +26,14 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def digest(data: bytes) -> str:
-    """The BLAKE2b digest of a file's bytes, ``b2:`` and 32 hex digits; equals ``media.png.file_digest``."""
+    """The BLAKE2b digest of a file's bytes, ``b2:`` and 32 hex digits; of a whole file: ``file_digest``."""
     return f"b2:{blake2b(data, digest_size=16).hexdigest()}"
+
+
+def file_digest(path: Path | str) -> str:
+    """``b2:`` + 32 hex digits (BLAKE2b) over a file's bytes. Raises OSError."""
+    with Path(path).open("rb") as f:
+        return f"b2:{hashlib.file_digest(f, lambda: blake2b(digest_size=16)).hexdigest()}"
 
 
 def store_error(error: OSError, path: Path) -> StoreError:

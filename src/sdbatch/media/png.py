@@ -83,12 +83,6 @@ def pixel_digest(pixels: Pixels) -> str:
     return f"b2:{h.hexdigest()}"
 
 
-def file_digest(path: Path | str) -> str:
-    """``b2:`` + 32 hex digits (BLAKE2b) over a file's bytes. Raises OSError."""
-    with Path(path).open("rb") as f:
-        return f"b2:{hashlib.file_digest(f, lambda: hashlib.blake2b(digest_size=16)).hexdigest()}"
-
-
 def _average(rows: Pixels) -> Pixels:
     """PNG's filter 3 for every row: each byte minus the mean of its left and upper neighbours."""
     out = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.models import embedding
+from sdbatch.models.digests import sha256_of
 from sdbatch.models.folders import Folders, digest_of
 from sdbatch.models.lora import file as lora_file
 from sdbatch.models.lora.file import LoraFile
@@ -102,8 +103,7 @@ class Adapters:
     @cached_property
     def _names(self) -> tuple[Insert, ...]:
         """The names of all textual inversions: of files, and those that files of diffusers state."""
-        found = dict(self._paths)
-        return tuple(Insert(name, 1) for name in sorted(found))
+        return tuple(Insert(name, 1) for name in sorted(self._paths))
 
     @cached_property
     def _paths(self) -> dict[str, Path]:
@@ -126,7 +126,8 @@ class Adapters:
                     message = f"{path.name!r} has vectors of {vectors.shape[1]} numbers, and the model's have {width}"
                     raise ConfigError.one(at, message, "it was made for another model")
             digest = digest_of(path)
-            self._found[name] = Embedding(name, digest, len(vectors), embedding.short_hash(path))
+            short = sha256_of(path)[:12]  # the hash that A1111 writes
+            self._found[name] = Embedding(name, digest, len(vectors), short)
             self.files[digest] = path
         return self._found[name]
 

@@ -40,6 +40,14 @@ def digest_files(files: dict[str, Path], by_name: bool = True) -> str:
     return "b2:" + h.hexdigest()
 
 
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file in hex. Raises OSError."""
+    cache = Cache.load()
+    found = cache.digest(path, "sha256")
+    cache.save()
+    return found
+
+
 class Cache:
     """File digests by (path, size, mtime) in the user's cache folder; a missing or damaged cache only costs time."""
 

@@ -6,7 +6,6 @@ files, converted).
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +42,3 @@ def read(path: Path, key: str) -> Array:
     if not np.isfinite(vectors).all():
         raise ConfigError.one(key, f"{path.name!r}: {name} is not finite", "the file is damaged (NaN)")
     return vectors
-
-
-def short_hash(path: Path) -> str:
-    """The hash that A1111 writes: 12 digits of the file's SHA-256."""
-    with path.open("rb") as file:
-        digest = sha256()
-        while block := file.read(1 << 22):
-            digest.update(block)
-    return digest.hexdigest()[:12]

@@ -195,3 +195,9 @@ def _json(path: Path, key: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError.one(key, f"{name} is not a mapping")
     return value
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a component in diffusers layout. Full precision is preferred to fp16."""
+    files = sorted(folder.glob("*.safetensors"), key=lambda f: (".fp16" in f.name, ".non_ema" in f.name, f.name))
+    return [f for f in files if "-of-" in f.name] or files[:1]

@@ -22,7 +22,6 @@ from sdbatch.models.locate import locate
 from sdbatch.models.source import PICKLES, Source
 from sdbatch.spec.jobs import Model
 
-_PLACES = ("path", "repo", "revision")  # keys that say where the weights are
 _SHARED = ("vae", "clip_skip", "native", "safety_checker")
 
 
@@ -66,20 +65,19 @@ def choices(entries: Sequence[ModelEntry], base: ModelSettings, at: str, find: L
             find(settings[-1])
         except ConfigError as e:
             problems += [Problem(re.sub(r"^model\b", f"{at}[{i}]", p.key), p.message, p.hint) for p in e.problems]
-    given = [entry.name for entry in entries if entry.name]
     problems += [
         Problem(f"{at}[{i}].name", f"{shown(entry.name)} is used twice", "give each model a name of its own")
         for i, entry in enumerate(entries)
-        if entry.name and entry.name in given[: sum(bool(e.name) for e in entries[:i])]
+        if entry.name and entry.name in [e.name for e in entries[:i]]
     ]
     if problems:
         raise ConfigError(problems)
     return tuple(map(Choice, _unique(map(_name, entries, settings)), settings))
 
 
-def named(experiment: Experiment) -> Iterator[ModelSettings]:
+def named(experiment: Experiment, find: Locator) -> Iterator[ModelSettings]:
     """All settings that the experiment's keys can select. Entries that are wrong are left out."""
-    entries, find = [("models", experiment.models)], Locator()
+    entries = [("models", experiment.models)]
     swept = {k: v for entry in experiment.sweep for k, v in entry.items() if isinstance(v, list)}
     try:
         if "models" in swept:
@@ -98,9 +96,10 @@ def located(experiment: Experiment) -> dict[Source, ModelSettings]:
     """The weights that the experiment's keys can select. Raises ConfigError if there are none."""
     found: dict[Model, tuple[Source, ModelSettings]] = {}
     problems: list[Problem] = []
-    for settings in named(experiment):
+    find = Locator()
+    for settings in named(experiment, find):
         try:
-            source = locate(settings)
+            source = find(settings)
             found.setdefault(source.model, (source, settings))
         except ConfigError as e:
             problems += e.problems
@@ -120,14 +119,14 @@ def changed(base: ModelSettings, update: dict[str, Any]) -> ModelSettings:
 
 
 def _settings(entry: ModelEntry, base: ModelSettings, at: str) -> ModelSettings:
-    shared = {key: getattr(base, key) for key in (*_SHARED, "fake")}
     data = base.model_dump(mode="json")
+    shared = {key: data[key] for key in (*_SHARED, "fake")}
     if entry.model is not None:
-        data = {**shared, "fake": data["fake"], **_of_name(entry.model, at)}
+        data = {**shared, **_of_name(entry.model, at)}
     elif entry.path is not None:
-        data = {**shared, "fake": data["fake"], "kind": "local", "path": entry.path}
+        data = {**shared, "kind": "local", "path": entry.path}
     elif entry.repo is not None:
-        data = {**shared, "fake": data["fake"], "kind": "hub", "repo": entry.repo, "revision": entry.revision}
+        data = {**shared, "kind": "hub", "repo": entry.repo, "revision": entry.revision}
     given = {key: getattr(entry, key) for key in _SHARED if getattr(entry, key) is not None}
     return check(ModelSettings, data | given, at)
 

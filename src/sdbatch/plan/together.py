@@ -8,8 +8,8 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
-from sdbatch.config.experiment import EncodingSettings, Sampling
-from sdbatch.motion.settings import Motion
+from sdbatch.config.experiment import Sampling
+from sdbatch.config.keys import SECTIONS
 from sdbatch.plan.axes import Axis, label
 from sdbatch.spec.jobs import Job, Shot
 
@@ -74,11 +74,7 @@ _OF_SHOT: dict[str, Callable[[Shot], Any]] = {
     "loras": lambda shot: shot.model.loras,
     "negative": lambda shot: shot.negative,
 }
-_KEYS = {
-    f"{section}.{name}": (section, name)
-    for section, model in (("sampling", Sampling), ("motion", Motion), ("encoding", EncodingSettings))
-    for name in model.model_fields
-}
+_KEYS = tuple(f"{section}.{name}" for section, model in SECTIONS.items() for name in model.model_fields)
 
 
 def _value(job: Job, key: str) -> Any:
@@ -86,7 +82,7 @@ def _value(job: Job, key: str) -> Any:
         return _OF_SHOT[key](job.shot)
     if key not in _KEYS:  # of another plan, and no setting of a job
         return ""
-    section, name = _KEYS[key]
+    section, name = key.split(".")
     if section == "sampling":
         return getattr(job.shot, name)
     return getattr(getattr(job.video, section), name) if job.video else _NO_VIDEO.get(key, "")

@@ -13,7 +13,6 @@ from sdbatch.errors import Interrupted, RenderError, StoreError
 from sdbatch.media import compositing, metadata, png
 from sdbatch.runner.context import RunContext
 from sdbatch.runner.shot_cache import ShotCache, label
-from sdbatch.sound import heard
 from sdbatch.spec import file_names
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Picture, Pixels, Profile
@@ -135,7 +134,7 @@ class Outputs:
             part = self._context.worker.temporary(path)
             try:
                 shutil.copyfile(audio.path, part)
-                if heard.digest(part) != audio.digest:
+                if files.file_digest(part) != audio.digest:
                     raise RenderError(f"the sound {audio.path} has been changed since this run began")
                 self._context.worker.publish(part, path)
             except FileNotFoundError:
@@ -172,7 +171,7 @@ class Outputs:
         """Publish the sidecar files, then the video, then its record."""
         worker, path = self._context.worker, self._context.store.root / job.path
         part, poster = parts
-        size, file_digest = part.stat().st_size, png.file_digest(part)
+        size, file_digest = part.stat().st_size, files.file_digest(part)
         if text is not None:
             worker.save(file_names.sidecar(path), [text.encode() + b"\n"])
         worker.publish(poster, file_names.poster(path))

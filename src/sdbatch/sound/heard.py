@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
 from sdbatch import ffmpeg
+from sdbatch.files import file_digest
 from sdbatch.sound.beats import RATE, find
 from sdbatch.spec.sound import Sound
 
@@ -21,12 +21,6 @@ SHORTEST = 0.1
 MAX_BYTES = 2**31
 # Without the vector instructions of this processor, so that beats do not depend on it.
 _SAMPLES = ("-map", "0:a:0", "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-c:a", "pcm_s16le", "-t", str(LONGEST + 1))
-
-
-def source(path: Path | str) -> list[str]:
-    """ffmpeg's arguments that open ``path`` as sound only: a playlist could name other files or hosts."""
-    trusted = ("-protocol_whitelist", "file,pipe", "-format_whitelist", DEMUXERS)
-    return [*trusted, "-i", f"file:{Path(path).absolute()}"]
 
 
 def hear(path: str) -> Sound:
@@ -45,20 +39,11 @@ def hear(path: str) -> Sound:
     return Sound(digest, str(where), seconds, beats)
 
 
-def digest(path: Path) -> str:
-    """The digest of a sound file. Raises OSError."""
-    hashed = blake2b(digest_size=16)
-    with path.open("rb") as f:
-        while block := f.read(1 << 20):
-            hashed.update(block)
-    return f"b2:{hashed.hexdigest()}"
-
-
 @lru_cache(maxsize=16)
 def _heard(path: str, size: int, changed: int) -> tuple[str, float, tuple[float, ...]]:
     """(digest, seconds, beats); the other arguments say which version of the file that is."""
     try:
-        name = digest(Path(path))
+        name = file_digest(path)
     except OSError as e:
         raise ValueError(f"cannot be read: {e.strerror or e}") from None
     samples = np.frombuffer(_decoded(path), "<i2")
@@ -71,7 +56,8 @@ def _heard(path: str, size: int, changed: int) -> tuple[str, float, tuple[float,
 
 
 def _decoded(path: str) -> bytes:
-    command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-cpuflags", "0", *source(path), *_SAMPLES, "-"]
+    source = ffmpeg.source(path, DEMUXERS)
+    command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-cpuflags", "0", *source, *_SAMPLES, "-"]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
         try:
             done = subprocess.run(  # noqa: S603  (no shell)

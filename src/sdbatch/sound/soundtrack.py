@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sdbatch import ffmpeg
 from sdbatch.errors import RenderError
-from sdbatch.sound.heard import source
+from sdbatch.sound.heard import DEMUXERS
 from sdbatch.spec.codecs import CODECS
 
 RATE = 48_000
@@ -25,7 +25,8 @@ def write(path: Path, to: Path, seconds: Fraction, codec: str) -> None:
     whole = f"aresample={RATE},aformat=sample_fmts=fltp:channel_layouts=stereo,aloop=loop=-1:size=2147483647"
     arguments = ["-map", "0:a:0", "-af", f"{whole},atrim=end_sample={samples}", *EXACT]
     arguments += [*CODECS[codec].sound.split(), "-f", CODECS[codec].muxer, f"file:{to.absolute()}"]
-    command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-y", "-cpuflags", "0", *source(path), *arguments]
+    source = ffmpeg.source(path, DEMUXERS)
+    command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-y", "-cpuflags", "0", *source, *arguments]
     with tempfile.TemporaryFile() as log:
         done = subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False)  # noqa: S603
         if done.returncode:

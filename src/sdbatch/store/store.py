@@ -69,7 +69,7 @@ class Store(Folder):
         """The state of each job of ``plan``. With more than FLAT records, the sizes of files are not compared.
 
         ``profile``: a digest; jobs done under other profiles get State.OTHER. ``digest``: a function such as
-        ``media.png.file_digest``; every file is read and compared with its record.
+        ``files.file_digest``; every file is read and compared with its record.
         """
         states = States(bytearray(len(plan)), self._orphans(plan, ledger), ledger.damaged_lines)
         listing = Listing(self.root) if len(ledger) > FLAT and digest is None else None

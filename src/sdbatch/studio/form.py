@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sdbatch.config.fields import SLUG
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.spec.ranges import is_range, slug
 from sdbatch.studio.describe import FILM, FormField, fields
 
-NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # of an experiment
 _NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
 _WORDS = {"true": True, "false": False, "null": None}
 _SCALARS = ("integer", "number", "choice", "boolean")
@@ -38,8 +38,8 @@ class Opened(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = Field(None, pattern=NAME)
-    shipped: str | None = Field(None, pattern=NAME)
+    name: str | None = Field(None, pattern=SLUG)
+    shipped: str | None = Field(None, pattern=SLUG)
 
 
 class Wanted(BaseModel):
@@ -47,7 +47,7 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(pattern=NAME)
+    name: str = Field(pattern=SLUG)
     jobs: list[str] = Field(max_length=10_000)
     set: dict[str, Any] = {}
     final: str = Field("", max_length=64)

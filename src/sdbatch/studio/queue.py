@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from sdbatch.config.fields import SLUG
 from sdbatch.files import atomic
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -30,7 +31,7 @@ class Entry:
     """One experiment in the queue. ``jobs``, ``done`` and ``failed`` count jobs; ``error``: why it ended."""
 
     id: str
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    name: Annotated[str, Field(pattern=SLUG)]
     file: str
     kind: Literal["picture", "film", "final"] = "picture"
     title: str = ""

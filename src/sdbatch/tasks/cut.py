@@ -20,7 +20,7 @@ from rich.text import Text
 from sdbatch import files, motion
 from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError, Problem, StoreError, shown
-from sdbatch.media import cutting, metadata, png, video_reader
+from sdbatch.media import cutting, metadata, video_reader
 from sdbatch.media.video_reader import Facts
 from sdbatch.media.video_writer import VideoWriter
 from sdbatch.plan import parse, sounds
@@ -94,7 +94,7 @@ def write(scenes: Sequence[Scene], fade: int, path: Path, encoding: Encoding, me
 
 def _about(scenes: Sequence[Scene], fade: int, encoding: Encoding) -> dict[str, Any]:
     videos = [
-        ({"id": s.id} if s.id else {}) | {"file": png.file_digest(s.path), "frames": s.facts.frames} for s in scenes
+        ({"id": s.id} if s.id else {}) | {"file": files.file_digest(s.path), "frames": s.facts.frames} for s in scenes
     ]
     cut = {"videos": videos, "fade": fade, "fps": str(scenes[0].facts.fps), "encoding": spec(encoding)}
     return {metadata.KEY: __version__, "cut": cut}

@@ -21,7 +21,7 @@ from sdbatch.errors import ConfigError, Interrupted, Problem
 from sdbatch.models.adapters import Adapters
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
-from sdbatch.plan.model_axis import named
+from sdbatch.plan.model_axis import Locator, named
 from sdbatch.runner import run
 from sdbatch.spec.file_names import is_spread, naming_of
 from sdbatch.spec.jobs import Job, Model, Shot
@@ -121,7 +121,7 @@ def source_of(model: Model, experiment: Experiment) -> Source:
     Raises ConfigError if none of them match.
     """
     model = model.plain
-    given = [m.model_copy(update={"clip_skip": model.clip_skip}) for m in dict.fromkeys(named(experiment))]
+    given = [m.model_copy(update={"clip_skip": model.clip_skip}) for m in dict.fromkeys(named(experiment, Locator()))]
     tries = [*given, *_named(model, given[0])]
     for settings in tries:
         try:

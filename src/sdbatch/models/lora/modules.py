@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from sdbatch.models import ldm
-from sdbatch.models.source import Source, shapes
+from sdbatch.models.source import Source, shapes, weight_files
 
 Shape = tuple[int, ...]
 UNET, TEXT = "unet", "text_encoder"
@@ -59,9 +59,7 @@ def modules_of(source: Source) -> Modules | None:
 
 
 def _of_folder(folder: Path) -> dict[str, Shape]:
-    files = sorted(folder.glob("*.safetensors"), key=lambda f: (".fp16" in f.name, ".non_ema" in f.name, f.name))
-    shards = [f for f in files if "-of-" in f.name]
-    return {name: shape for file in shards or files[:1] for name, shape in shapes(file, "model.path").items()}
+    return {name: shape for file in weight_files(folder) for name, shape in shapes(file, "model.path").items()}
 
 
 def _weights(shapes: Mapping[str, Shape]) -> dict[str, Shape]:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
-from sdbatch import motion
+from sdbatch import files, motion
 from sdbatch.errors import ConfigError
-from sdbatch.media import metadata, png
+from sdbatch.media import metadata
 from sdbatch.plan import parse
 from sdbatch.runner.shot_cache import ShotCache
 from sdbatch.spec import file_names
@@ -28,7 +28,7 @@ def damage(store: Store, record: Record) -> Finding | None:
     """What is wrong with the file of ``record`` or its poster, or None. Renders nothing."""
     path = store.file(record)
     try:
-        digest = png.file_digest(path)
+        digest = files.file_digest(path)
     except (OSError, ValueError):
         return Finding(record.id, record.path, Status.MISSING, record.profile, "the file is missing")
     if digest != record.file:
