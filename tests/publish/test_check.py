@@ -81,7 +81,7 @@ def test_in_another_place_under_another_name_in_another_time_zone(tmp_path: Path
     assert (weights["origin"], weights["licence"]) == ("a local folder, other", "apache-2.0")
     listed = {f["name"]: f["sha256"] for f in weights["files"]}
     unet = "unet/diffusion_pytorch_model.safetensors"
-    assert listed[unet] == archive.listed(ROOT / "src/sdbatch/models/tiny" / unet).sha256
+    assert listed[unet] == archive.listed(ROOT / "src/sdbatch/models/tiny" / unet)[1]
     assert "scheduler/scheduler_config.json" in listed
 
 

@@ -16,7 +16,8 @@ from tests.tasks.conftest import DATA, Folder
 
 
 def line(**more: object) -> str:
-    return begun(workload(validate(DATA | more)))
+    work = workload(validate(DATA | more))
+    return begun(work, work.todo)
 
 
 def test_jobs_new_ones_and_the_model(folder: Folder) -> None:

@@ -12,7 +12,6 @@ import stat
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import IO, Protocol
@@ -63,14 +62,13 @@ def digest(container: Container, name: str) -> str:
     return found.hexdigest()
 
 
-def extract(container: Container, name: str, folder: Path) -> Path:
-    """Write a file below ``folder``; its path. Raises ValueError, OSError."""
+def extract(container: Container, name: str, folder: Path) -> None:
+    """Write a file below ``folder``. Raises ValueError, OSError."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as f:
         for block in container.blocks(name):
             f.write(block)
-    return path
 
 
 @contextmanager
@@ -164,19 +162,10 @@ def _blocks(f: IO[bytes]) -> Iterator[bytes]:
         yield block
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A file, its size and its SHA-256."""
-
-    path: Path
-    size: int
-    sha256: str
-
-
-def listed(path: Path) -> Listed:
-    """Raises OSError."""
+def listed(path: Path) -> tuple[int, str]:
+    """The size and the SHA-256 of a file. Raises OSError."""
     with path.open("rb") as f:
-        return Listed(path, os.fstat(f.fileno()).st_size, file_digest(f, "sha256").hexdigest())
+        return os.fstat(f.fileno()).st_size, file_digest(f, "sha256").hexdigest()
 
 
 def write_zip(path: Path, members: Iterable[tuple[str, Path]]) -> str:
@@ -188,4 +177,4 @@ def write_zip(path: Path, members: Iterable[tuple[str, Path]]) -> str:
             with source.open("rb") as f, out.open(info, "w") as to:
                 for block in _blocks(f):
                     to.write(block)
-    return listed(path).sha256
+    return listed(path)[1]

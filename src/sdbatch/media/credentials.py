@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from sdbatch.errors import ConfigError
+from sdbatch.files.media_types import TYPES
 from sdbatch.version import __version__
 
 KEY = "publish.sign"
-FORMATS = {".png": "image/png", ".webp": "image/webp", ".gif": "image/gif", ".mp4": "video/mp4"}
+FORMATS = (".png", ".webp", ".gif", ".mp4")
 _SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _CREATED = {"label": "c2pa.actions.v2", "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": _SOURCE}]}}
 _SETTINGS = {"builder": {"thumbnail": {"enabled": False}}}
@@ -43,7 +44,7 @@ class Signer:
         builder = self._c2pa.Builder(manifest | {"assertions": [_CREATED]}, self._c2pa.Context(settings))
         try:
             with source.open("rb") as f, to.open("w+b") as out:
-                builder.sign(self._signer, FORMATS[source.suffix], f, out)
+                builder.sign(self._signer, TYPES[source.suffix], f, out)
         except self._c2pa.C2paError as e:
             raise ValueError(f"cannot be signed: {e}") from e
 
@@ -52,7 +53,7 @@ def state(file: IO[bytes], suffix: str) -> str:
     """``trusted``, ``valid`` (by a signer whom nobody here knows) or ``invalid``. Raises ConfigError without C2PA."""
     c2pa = library()
     try:
-        found: dict[str, Any] = json.loads(c2pa.Reader(FORMATS[suffix], file).json())
+        found: dict[str, Any] = json.loads(c2pa.Reader(TYPES[suffix], file).json())
         failures = {f["code"] for f in found["validation_results"]["activeManifest"]["failure"]}
     except (c2pa.C2paError, KeyError, ValueError, TypeError):
         return "invalid"

@@ -56,6 +56,15 @@ def _waiting(settings: Motion) -> Iterator[tuple[str, Wave]]:
             yield name, curve
 
 
+def heard(encoding: Encoding, key: str = KEY, known: Sound | None = None) -> Encoding:
+    """``encoding`` with what the file of its sound says, unless it is ``known``. Raises ConfigError."""
+    audio = known if encoding.audio == known else read(encoding.audio, key)
+    made = replace(encoding, audio=audio)
+    if wrong := silent(made):
+        raise ConfigError(Problem(key, p.message, p.hint) for p in wrong)
+    return made
+
+
 def silent(encoding: Encoding) -> list[Problem]:
     """The mistake of a sound in a file that cannot hold any."""
     if encoding.audio is None or CODECS[encoding.codec].sound:

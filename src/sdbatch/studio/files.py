@@ -12,6 +12,8 @@ from pathlib import Path
 
 from starlette.responses import FileResponse, Response
 
+from sdbatch.files.media_types import TYPES
+
 STATIC = Path(__file__).parent / "static"
 SHARED = {name: Path(__file__).parents[1] / "gallery" / "static" / name for name in ("gallery.css", "shared.js")}
 STATIC_TYPES = {
@@ -22,15 +24,7 @@ STATIC_TYPES = {
     ".png": "image/png",
     ".woff2": "font/woff2",
 }
-MEDIA_TYPES = {  # of files in galleries; everything else is not sent
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".webp": "image/webp",
-    ".gif": "image/gif",
-    ".mp4": "video/mp4",
-    ".webm": "video/webm",
-    ".json": "application/json",
-}
+GALLERY = (".png", ".jpg", ".webp", ".gif", ".mp4", ".webm", ".json")  # of galleries; everything else is not sent
 SCRIPT_LIMIT = 64 * 2**20  # bytes of a data script
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _STATIC = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.[a-z0-9]{2,5}")
@@ -63,10 +57,9 @@ def gallery(outputs: Path, name: str, path: str, download: bool) -> Response:
         return missing()
     if parts[0] == "gallery" and len(parts) == 2 and _SCRIPT_NAME.fullmatch(parts[1]):
         return _data_script(file)
-    kind = MEDIA_TYPES.get(file.suffix)
-    if kind is None:
+    if file.suffix not in GALLERY:
         return missing()
-    return FileResponse(file, media_type=kind, filename=file.name if download else None)
+    return FileResponse(file, media_type=TYPES[file.suffix], filename=file.name if download else None)
 
 
 def _data_script(file: Path) -> Response:

@@ -102,11 +102,7 @@ def _about(scenes: Sequence[Scene], fade: int, encoding: Encoding) -> dict[str, 
 
 def _encoding(experiment: Experiment) -> Encoding:
     """How the film is encoded. The videos have their interpolated frames already. Raises ConfigError."""
-    encoding = replace(experiment.encoding.encoding(), interpolate=1, supersample=1)
-    encoding = replace(encoding, audio=sounds.read(encoding.audio))
-    if problems := sounds.silent(encoding):
-        raise ConfigError(problems)
-    return encoding
+    return sounds.heard(replace(experiment.encoding.encoding(), interpolate=1, supersample=1))
 
 
 def _planned(experiment: Experiment, plan: Plan) -> list[Scene]:

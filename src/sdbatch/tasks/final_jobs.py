@@ -23,7 +23,7 @@ from sdbatch.plan import naming, sounds
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canonical import spec
 from sdbatch.spec.canvas import parse as parse_canvas
-from sdbatch.spec.jobs import Encoding, Job
+from sdbatch.spec.jobs import Job
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.ranges import slug
 from sdbatch.store import Store
@@ -133,20 +133,11 @@ def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
         table(SAMPLERS[shot.sampler], shot.model.schedule, shot.steps)
     except ValueError as e:
         raise ConfigError.one(f"{at}.sampling.steps", f"{e} for sampler {shot.sampler}") from e
-    encoding = _heard(job, parts["encoding"].encoding(), f"{at}.{sounds.KEY}")
+    own = job.video.encoding.audio if job.video else None
+    encoding = sounds.heard(parts["encoding"].encoding(), f"{at}.{sounds.KEY}", own)
     name = job.slug or slug(dict(job.labels).get("prompts", ""))
     made = motion.make(shot, sounds.on_beat(parts["motion"], encoding.audio), encoding, name, job.labels)
     return replace(made, origin=job.id if made.id != job.id else "")
-
-
-def _heard(job: Job, encoding: Encoding, key: str) -> Encoding:
-    """``encoding`` with the sound of the draft, or a new one. Raises ConfigError."""
-    own = job.video.encoding.audio if job.video else None
-    audio = own if encoding.audio == own else sounds.read(encoding.audio, key)
-    made = replace(encoding, audio=audio)
-    if wrong := sounds.silent(made):
-        raise ConfigError(Problem(key, p.message, p.hint) for p in wrong)
-    return made
 
 
 def _section(section: str, job: Job, changes: dict[str, Any], at: str) -> Any:

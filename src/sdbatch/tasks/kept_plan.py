@@ -16,12 +16,11 @@ from sdbatch.plan.plan import Plan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
 from sdbatch.plan.together import together
-from sdbatch.spec.file_names import is_spread, naming_of
 from sdbatch.spec.jobs import Job, Model
 from sdbatch.store import Store
 from sdbatch.store.plan_file import Plan as Jobs
 from sdbatch.store.plan_file import id_of, kept_ids
-from sdbatch.tasks.rerender import JobList
+from sdbatch.tasks.rerender import JobList, placed
 
 MAX_LINE = 16_000_000  # bytes
 MAX_TOGETHER = 20_000  # jobs of several plans; making them takes a second
@@ -98,13 +97,9 @@ def jobs(path: Path, wanted: Container[str] | None = None) -> Iterator[Job]:
 
 def job(line: dict[str, object]) -> Job:
     """The job of a parsed line. Raises ConfigError."""
-    path = str(line.get("path"))
-    made = parse.job(line)
-    slug, name = naming_of(path, made.shot.seed, made.id)
     labels = line.get("labels")
     shown = tuple((k, str(v)) for k, v in labels.items()) if isinstance(labels, dict) else ()
-    made = replace(made, slug=slug, name=name) if slug or name else made
-    return replace(made, labels=shown, spread=is_spread(path))
+    return replace(placed(parse.job(line), str(line.get("path"))), labels=shown)
 
 
 def heard(job: Job, store: Store) -> Job:

@@ -69,16 +69,18 @@ def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwant
     ledger = store.ledger()
     plans = kept_plan.plan_files(store)
     old = [p for p in plans if p != store.plan or plan is not None] if settings.plans else []
+    kept = [p for p in plans if p not in old]
     wanted = set(plan.ids) if plan is not None else set()
-    for path in [p for p in plans if p not in old]:
+    for path in kept:
         wanted |= set(kept_ids(path))
+    jobs = _planned(store, plan, kept)
     found = Unwanted(records=sorted(i for i in ledger if i not in wanted))
     gone = set(found.records)
     found.paths = {
         "orphan": sorted({p for i in gone for p in _files(store, ledger, i)} - _kept_files(store, ledger, gone)),
         "stray": list(store.strays(ledger)),
-        "shot": sorted(_shots(store, plan, [p for p in plans if p not in old], settings.shots)),
-        "sound": sorted(_sounds(store, plan, [p for p in plans if p not in old])),
+        "shot": sorted(_shots(store, jobs, settings.shots)),
+        "sound": sorted(_sounds(store, jobs)),
         "frame": sorted(p for p in store.root.glob("frames/*/*.png") if p.parent.name not in wanted),
         "thumb": sorted(p for p in _thumbs(store) if p.stem not in ledger or p.stem in gone),
         "plan": [p for p in old if p != store.plan],
@@ -105,13 +107,28 @@ def _thumbs(store: Store) -> Iterator[Path]:
     return store.root.glob("gallery/thumbs/**/*.jpg")
 
 
-def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -> Iterator[Path]:
-    """Shots that no stored plan's video needs; with ``finished``, also those that only finished videos need."""
-    existing = [p for profile in store.shot_profiles() for p in store.shot_files(profile)]
-    jobs = [job for path in plans for job in kept_plan.jobs(path)] if existing else []
+def _planned(store: Store, plan: Plan | None, plans: list[Path]) -> list[Job] | None:
+    """The jobs of ``plan`` and of stored ``plans``, if their videos need files of their own that are here.
+
+    None if one is damaged or of another version: its needs are unknown.
+    """
+    if not any(store.shot_files(profile) for profile in store.shot_profiles()) and not any(_sound_files(store)):
+        return []
+    jobs = [job for path in plans for job in kept_plan.jobs(path)]
     if {i for path in plans for i in kept_ids(path)} - {job.id for job in jobs}:
-        return  # a damaged plan or one of another version: its needs are unknown
-    jobs += [plan[i] for i in range(len(plan))] if existing and plan is not None else []
+        return None
+    return jobs + ([plan[i] for i in range(len(plan))] if plan is not None else [])
+
+
+def _sound_files(store: Store) -> Iterator[Path]:
+    return store.root.glob(f"{SOUNDS}/*")
+
+
+def _shots(store: Store, jobs: list[Job] | None, finished: bool) -> Iterator[Path]:
+    """Shots that no video of ``jobs`` needs; with ``finished``, also those that only finished videos need."""
+    existing = [p for profile in store.shot_profiles() for p in store.shot_files(profile)]
+    if jobs is None or not existing:
+        return
     ledger = store.ledger()
 
     def needs(job: Job) -> bool:
@@ -122,16 +139,12 @@ def _shots(store: Store, plan: Plan | None, plans: list[Path], finished: bool) -
     yield from (p for p in existing if p.stem not in wanted)
 
 
-def _sounds(store: Store, plan: Plan | None, plans: list[Path]) -> Iterator[Path]:
-    """Copies of sounds that no stored plan's video needs."""
-    if not (existing := list(store.root.glob(f"{SOUNDS}/*"))):
+def _sounds(store: Store, jobs: list[Job] | None) -> Iterator[Path]:
+    """Copies of sounds that no video of ``jobs`` needs."""
+    if jobs is None:
         return
-    jobs = [job for path in plans for job in kept_plan.jobs(path)]
-    if {i for path in plans for i in kept_ids(path)} - {job.id for job in jobs}:
-        return
-    jobs += [plan[i] for i in range(len(plan))] if plan is not None else []
     needed = {store.sound(job.video.encoding.audio) for job in jobs if job.video and job.video.encoding.audio}
-    yield from (p for p in existing if p not in needed)
+    yield from (p for p in _sound_files(store) if p not in needed)
 
 
 def _profiles(store: Store, ledger: Ledger, gone: set[str], shots: set[Path]) -> Iterator[Path]:

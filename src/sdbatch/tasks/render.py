@@ -46,9 +46,9 @@ def render(work: Workload) -> int:
     runtime = work.experiment.runtime
     check_writable(work.store.root)
     progress = open_progress(open_console(stderr=True), status=work.experiment.run_folder / "progress.json")
-    pending = work.pending
-    if pending:
-        progress.say(begun(work))
+    todo = work.todo
+    if pending := work.pending(todo):
+        progress.say(begun(work, todo))
     if (runtime.gpus is None and runtime.processes is None) or not pending:
         return finished(here(work, progress), work.experiment, work.plan, open_console(), progress.elapsed)
     return _in_workers(work, assign(runtime, cards), progress)

@@ -79,9 +79,14 @@ class SharedRenderer:
 
 def as_recorded(job: Job, record: Record) -> Job:
     """``job`` with the path and the origin of its record (the prompt may have another id now)."""
-    slug, name = naming_of(record.path, job.shot.seed, job.id)
+    return replace(placed(job, record.path), origin=record.origin)
+
+
+def placed(job: Job, path: str) -> Job:
+    """``job`` with ``path`` as the path of its file."""
+    slug, name = naming_of(path, job.shot.seed, job.id)
     job = replace(job, slug=slug, name=name) if slug or name else job
-    return replace(job, spread=is_spread(record.path), origin=record.origin)
+    return replace(job, spread=is_spread(path))
 
 
 def runtime_of(profile: Profile, otherwise: Runtime) -> Runtime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -43,9 +44,9 @@ def _without_frames(plan: Jobs, store: Store) -> int:
     )
 
 
-def begun(work: Workload) -> str:
-    """The first line of a run: ``x: 48 jobs, 40 new, about 2 min; loading tiny``. The device's line follows."""
-    todo = work.todo
+def begun(work: Workload, todo: Sequence[int]) -> str:
+    """The first line of a run, which renders ``todo``: ``x: 48 jobs, 40 new, about 2 min; loading tiny``. The device's
+    line follows."""
     seconds = work.seconds(todo)
     jobs = f"{len(work.part):,} job{'' if len(work.part) == 1 else 's'}, {len(todo):,} new"
     time = f", about {duration(seconds)}" if seconds is not None and seconds >= WORTH else ""

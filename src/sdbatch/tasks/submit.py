@@ -30,7 +30,8 @@ def run(experiment: Experiment) -> int | Submission:
     """Submit, or with ``submit.dry`` print the scripts. With ``submit.wait`` the caller waits for the submission."""
     work = shared(experiment)
     settings, name = experiment.submit, work.experiment.name
-    if not work.pending:
+    todo = work.todo
+    if not work.pending(todo):
         say(f"{name}: nothing to do")
         return 0
     check_writable(work.store.root)
@@ -38,7 +39,7 @@ def run(experiment: Experiment) -> int | Submission:
         slurm.check()
         for source in work.sources:
             fetch(source)  # here, because compute nodes often have no network
-    count = settings.workers or _workers(work)
+    count = settings.workers or _workers(work, todo)
     folder, scripts = _written(experiment, work, count)
     if settings.dry:
         sys.stdout.write("\n".join(scripts))
@@ -59,9 +60,9 @@ def _arrays(experiment: Experiment, count: int) -> list[str]:
     return [sbatch.array(experiment.submit, part) for part in parts]
 
 
-def _workers(work: Workload) -> int:
+def _workers(work: Workload, todo: Sequence[int]) -> int:
     """As many as finish the plan in the wished time, at the rate of earlier runs. Raises ConfigError without one."""
-    experiment, todo = work.experiment, work.todo
+    experiment = work.experiment
     seconds = work.seconds(todo)
     if seconds is None:
         text = "is needed: no earlier run of this experiment has measured the rate of this model"

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -122,8 +123,7 @@ class _Watch:
 
 def _unwatched(work: Workload) -> Workload:
     """The same work, whose page says that it is complete."""
-    plain = {"experiment": work.experiment.model_copy(update={"task": "render"})}
-    return Workload(**{name: getattr(work, name) for name in work.__slots__} | plain)
+    return replace(work, experiment=work.experiment.model_copy(update={"task": "render"}))
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from sdbatch.errors import ConfigError
 from sdbatch.gallery import Site
 from sdbatch.models.source import Source
 from sdbatch.plan import division, drawn_seeds
-from sdbatch.plan.axes import Axis
 from sdbatch.plan.model_axis import by_key, located
 from sdbatch.plan.plan import Plan as ExperimentPlan
 from sdbatch.plan.plan import plan as make_plan
@@ -37,7 +36,6 @@ class Workload:
     experiment: Experiment
     plan: Plan
     models: Mapping[Source, ModelSettings]
-    axes: Sequence[Axis] = ()
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -53,8 +51,7 @@ class Workload:
         """The page of the folder, which also shows what earlier plans rendered."""
         experiment = self.experiment
         plan = kept_plan.whole(self.plan, self.store) if experiment.plan.earlier else self.plan
-        axes = self.axes if plan is self.plan else kept_plan.axes(plan)
-        return Site(plan, self.store, by_key(self.models), axes, experiment.task == "watch")
+        return Site(plan, self.store, by_key(self.models), kept_plan.axes(plan), experiment.task == "watch")
 
     @property
     def part(self) -> Sequence[int]:
@@ -74,10 +71,9 @@ class Workload:
         found = (estimate(folder / "timings.json", cost, weights) for folder in folders)
         return next((seconds for seconds in found if seconds is not None), None)
 
-    @property
-    def pending(self) -> bool:
-        """Whether there may be something to render."""
-        return self.first_pending is not None
+    def pending(self, todo: Sequence[int]) -> bool:
+        """Whether there may be something to render: ``todo``, or with ``retry=profile`` any job."""
+        return bool(self.part if self.experiment.retry == "profile" else todo)
 
     @property
     def first_pending(self) -> int | None:
@@ -104,7 +100,7 @@ def shared(experiment: Experiment) -> Workload:
 
 def _whole(experiment: Experiment) -> Workload:
     experiment, plan = _plan(experiment)
-    return Workload(experiment, experiment, plan, plan.models, plan.axes)
+    return Workload(experiment, experiment, plan, plan.models)
 
 
 def _final(experiment: Experiment) -> Workload:

@@ -38,7 +38,7 @@ def check(experiment: Experiment, path: Path) -> Checked:
         with archive.opened(path) as crate, tempfile.TemporaryDirectory(prefix="sdbatch-check-") as folder:
             if METADATA not in crate.sizes:
                 raise ConfigError.one(KEY, f"{path.name!r} contains no {METADATA}", "task=publish writes one")
-            checked.sha256 = "" if path.is_dir() else archive.listed(path).sha256
+            checked.sha256 = "" if path.is_dir() else archive.listed(path)[1]
             checked.files = len(crate.sizes)
             checked.findings = integrity.findings(crate)
             checked.signatures, unfit = integrity.signatures(crate)

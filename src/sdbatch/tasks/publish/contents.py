@@ -56,7 +56,7 @@ def write(published: Published, root: Path) -> list[Part]:
         if facts.settings.pictures == "all":
             _gallery(published, root)
         _put(root, layout.CITATION, documents.citation(facts))
-        parts = _parts(root)
+        parts = _parts(root, facts)
         readme = documents.readme(facts, [Part(layout.README, 0, ""), *parts])
         _put(root, layout.README, readme)
         parts = sorted([*parts, _part(root, layout.README)], key=lambda part: part.name)
@@ -125,8 +125,8 @@ def _result(store: Store, record: Record, root: Path | None) -> Result:
         to = root / each.relative_to(store.root) if root else each
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(each, to)
-    found = archive.listed(path)
-    return Result(record.id, record.path, found.size, found.sha256, record.file, record.pixels, record.profile)
+    size, sha256 = archive.listed(root / record.path if root else path)
+    return Result(record.id, record.path, size, sha256, record.file, record.pixels, record.profile)
 
 
 def _experiment(published: Published, facts: Facts, root: Path) -> None:
@@ -174,14 +174,15 @@ def _gallery(published: Published, root: Path) -> None:
         Site(plan, store, {}).finish()
 
 
-def _parts(root: Path) -> list[Part]:
+def _parts(root: Path, facts: Facts) -> list[Part]:
+    """The files in ``root``. Results were digested when they were copied."""
+    known = {r.path: Part(r.path, r.size, r.sha256) for r in facts.results}
     names = (Path(folder, name).relative_to(root).as_posix() for folder, _, found in os.walk(root) for name in found)
-    return sorted((_part(root, name) for name in names), key=lambda part: part.name)
+    return sorted((known.get(name) or _part(root, name) for name in names), key=lambda part: part.name)
 
 
 def _part(root: Path, name: str) -> Part:
-    found = archive.listed(root / name)
-    return Part(name, found.size, found.sha256)
+    return Part(name, *archive.listed(root / name))
 
 
 def _csv(results: list[Result]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdbatch.files.media_types import TYPES
 from sdbatch.store.folder import SOUNDS
 
 METADATA = "ro-crate-metadata.json"
@@ -48,29 +49,11 @@ FOLDERS = {
     "images": "a picture, with its settings in its metadata",
     "videos": "a video, or its first frame or its metadata",
 }
-FORMATS = {
-    ".md": "text/markdown",
-    ".cff": "application/yaml",
-    ".yaml": "application/yaml",
-    ".json": "application/json",
-    ".jsonl": "application/jsonl",
-    ".csv": "text/csv",
-    ".txt": "text/plain",
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".pdf": "application/pdf",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".webp": "image/webp",
-    ".gif": "image/gif",
-    ".mp4": "video/mp4",
-    ".webm": "video/webm",
-}
 
 
 def encoding_format(name: str) -> str:
     """The media type of a file by its name."""
-    return FORMATS.get(f".{name.rpartition('.')[2].lower()}", "application/octet-stream")
+    return TYPES.get(f".{name.rpartition('.')[2].lower()}", "application/octet-stream")
 
 
 def about(name: str) -> str:
