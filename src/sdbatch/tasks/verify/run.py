@@ -27,7 +27,6 @@ def run(experiment: Experiment) -> int:
     if experiment.plan.earlier and experiment.shard.count == 1 and any(job_id in ledger for job_id in plan.ids):
         plan = kept_plan.whole(plan, store, {source.model for source in sources})
     part = division.shard(plan, experiment.shard.index, experiment.shard.count)
-    sources = tuple(rerender.with_adapters(sources, (plan[i] for i in part), experiment))
     case = Case(plan, part, store, sources, experiment)
     found = verify(case, lambda: open_progress(console))
     data = {"name": experiment.name} | found.asdict()

@@ -41,9 +41,10 @@ class Case:
 def verify(case: Case, progress: Callable[[], Progress] = Progress) -> Verified:
     """Check all files of ``case``, render a sample again and compare; repair with ``verify.repair``.
 
-    Raises Interrupted.
+    Raises Interrupted, and ConfigError for LoRAs and textual inversions that are not here.
     """
-    return _Verifier(case, progress).run()
+    sources = rerender.with_adapters(case.sources, (case.plan[i] for i in case.part), case.experiment)
+    return _Verifier(replace(case, sources=sources), progress).run()
 
 
 class _Verifier:
