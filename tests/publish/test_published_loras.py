@@ -17,7 +17,8 @@ from tests.models.lora_files import write
 def test_pictures_with_a_lora_are_published_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("loras").mkdir()
-    assert (modules := modules_of(locate(ModelSettings(kind="tiny")))) is not None
+    modules = modules_of(locate(ModelSettings(kind="tiny")))
+    assert modules is not None
     name = next(path for path in modules.unet if path.endswith("to_q"))
     write(Path("loras/ink.safetensors"), "kohya", modules={name: modules.unet[name]})
     data: dict[str, Any] = {"name": "inked", "prompts": ["a sea"], "canvas": ["64x64"], "sampling": {"steps": 1}}
