@@ -18,6 +18,6 @@ def test_an_array_makes_what_one_process_makes(site, alone) -> None:
     site.ended()
     assert site.tree() == alone(*ONE), site.logs()
     said = site.logs()
-    assert said.count("x: ") == 3
+    assert said.count("; loading fake") == 3
     assert "card 0" in said
     assert "card 1" in said

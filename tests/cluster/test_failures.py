@@ -6,6 +6,7 @@ Each worker's state is told truthfully meanwhile, from the shared folder alone.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -137,7 +138,7 @@ def test_a_clock_that_is_an_hour_off(site, alone, tmp_path, hours: int) -> None:
     site.ended()
     assert "the clock is off" in site.logs()
     assert site.tree() == alone(*ONE), site.logs()
-    rendered = [int(line.split()[1]) for line in site.logs().splitlines() if line.startswith("x: ")]
+    rendered = [int(count) for count in re.findall(r"^x: (\d+) rendered\b", site.logs(), re.M)]
     assert sum(rendered) == 120, "nothing was rendered twice"
     assert all(rendered)
 
