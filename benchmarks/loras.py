@@ -29,6 +29,7 @@ from sdbatch.plan.resolve import resolve
 from sdbatch.runner.queue import WorkQueue
 from sdbatch.spec.cost import table_of
 from sdbatch.spec.jobs import Shot
+from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.renderer import Bucket, Failure, Pixels
 
 RANK = 8
@@ -79,6 +80,9 @@ class Feed:
 
     def picture(self, shot_id: str) -> Pixels:
         raise KeyError(shot_id)
+
+    def input(self, picture: InputPicture) -> Pixels:
+        raise KeyError(picture.digest)
 
 
 def experiment(folder: Path, arguments: argparse.Namespace) -> Plan:

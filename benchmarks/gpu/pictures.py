@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -14,7 +15,9 @@ from benchmarks import work
 from benchmarks.gpu.raw import Raw
 from benchmarks.gpu.setting import Bench, opening
 from benchmarks.gpu.timing import timed
+from sdbatch.pictures.read import pixels
 from sdbatch.spec.jobs import Shot, Start
+from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.renderer import Bucket, Picture, Pixels
 
 STRENGTH = 0.6
@@ -126,6 +129,9 @@ class Following:
 
     def picture(self, shot_id: str) -> Pixels:
         return self.pictures[shot_id]
+
+    def input(self, picture: InputPicture) -> Pixels:
+        return pixels(Path(picture.path), picture.digest)
 
 
 def card(bench: Bench, gigabytes: int) -> dict[str, Any]:

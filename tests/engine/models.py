@@ -16,7 +16,9 @@ from sdbatch.engine import weights
 from sdbatch.engine.denoise import Row
 from sdbatch.engine.load import PARTS, Components
 from sdbatch.models.source import Source
+from sdbatch.pictures.read import pixels
 from sdbatch.spec.jobs import Model, Shot
+from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.renderer import Bucket, Failure, Picture, Pixels
 
 logging.getLogger("xformers").setLevel(logging.ERROR)
@@ -131,6 +133,9 @@ class ListFeed:
 
     def picture(self, shot_id: str) -> Pixels:
         return self.pictures[shot_id]
+
+    def input(self, picture: InputPicture) -> Pixels:
+        return pixels(Path(picture.path), picture.digest)
 
 
 def render(engine: Any, shots: Iterable[Shot]) -> dict[str, Picture | Failure]:

@@ -15,6 +15,7 @@ from sdbatch.engine.denoise import Row
 from sdbatch.engine.lane import Lane, Request
 from sdbatch.runner.queue import WorkQueue
 from sdbatch.spec.jobs import Model, Shot
+from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.renderer import Bucket, Feed, Picture, Pixels
 from tests.engine.models import shot
 
@@ -83,6 +84,9 @@ class Queue:
 
     def picture(self, shot_id: str) -> Pixels:
         raise KeyError(shot_id)
+
+    def input(self, picture: InputPicture) -> Pixels:
+        raise KeyError(picture.digest)
 
 
 def bucket_of(one: Shot) -> Bucket:

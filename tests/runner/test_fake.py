@@ -31,6 +31,9 @@ class Shots:
     def picture(self, shot_id):
         return np.full((24, 32, 3), 200, np.uint8)
 
+    def input(self, picture):
+        return np.full((24, 32, 3), 100, np.uint8)
+
 
 def test_the_same_shot_is_the_same_picture_in_any_batch() -> None:
     shots = [still(i).shot for i in range(6)]

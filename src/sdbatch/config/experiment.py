@@ -181,6 +181,10 @@ class Experiment(Section):
     embedding_folders: Folders = Field(
         ("embeddings",), description="folders of textual inversions; a file's name in a prompt stands for its vectors"
     )
+    input_folders: Folders = Field(
+        ("inputs",),
+        description="folders of pictures, relative to the working folder: names and digests are found there",
+    )
     wildcards: WildcardSettings = Field(WildcardSettings(), description="files of values for __name__ in prompts")
     styles: StyleSettings = Field(StyleSettings(), description="texts that are added to every prompt")
     seeds: Seeds = Field((0,), description="7, [1, 5, 9], 0..3 (both ends included), or random*4: drawn once")

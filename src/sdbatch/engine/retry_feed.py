@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Mapping
 
 from sdbatch.spec.jobs import Shot
+from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.renderer import Bucket, Feed, Pixels
 
 
@@ -34,3 +35,6 @@ class RetryFeed:
 
     def picture(self, shot_id: str) -> Pixels:
         return self._feed.picture(shot_id)
+
+    def input(self, picture: InputPicture) -> Pixels:
+        return self._feed.input(picture)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from sdbatch import motion
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.plan import division
 from sdbatch.runner.context import MAX_ERRORS, ResultLog, RunContext
+from sdbatch.runner.inputs import Inputs
 from sdbatch.runner.loop import PAUSE, Loop
 from sdbatch.runner.observer import Observer
 from sdbatch.runner.outputs import Outputs
@@ -40,6 +41,7 @@ class Options:
     profile. ``metadata=False`` writes files without metadata. ``frames=True`` also stores
     the frames of videos as PNGs. ``timings`` is the file for estimates, under runs/; None: not written.
     ``sharing``: the number of processes that use this one's device, for estimates.
+    ``inputs``: the files of users' pictures by digest; others are where the plan found them.
     """
 
     writers: int = 2
@@ -51,6 +53,7 @@ class Options:
     progress: Progress = field(default_factory=Progress)
     timings: Path | None = None
     sharing: int = 1
+    inputs: Mapping[str, Path] = field(default_factory=dict)
     observer: Observer = field(default_factory=Observer)
     signals: SignalHandler | None = None  # None: a handler of Ctrl-C and SIGTERM
 
@@ -254,7 +257,7 @@ class _Run:
         output = Outputs(self.context, cache, renderer.profile)
         if self.options.retry == "profile":
             self.share.scope = f"{cache.profile}-"
-        work = Work(self.plan, cache, self.signals, self.share)
+        work = Work(self.plan, cache, self.signals, self.share, Inputs(self.options.inputs))
         with self.signals.interruptible():
             work.scan(pending, renderer)
         self.options.progress.start(len(pending), work.shots, work.cost)

@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from sdbatch import motion
 from sdbatch.runner.dependencies import Dependencies
+from sdbatch.runner.inputs import Inputs
 from sdbatch.runner.queue import WorkQueue
 from sdbatch.runner.share import Share
 from sdbatch.runner.shot_cache import ShotCache
@@ -24,6 +25,7 @@ from sdbatch.runner.signals import SignalHandler
 from sdbatch.spec.cost import cost
 from sdbatch.spec.cost import evaluations as length
 from sdbatch.spec.jobs import Shot
+from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.renderer import Bucket, Pixels, Renderer
 from sdbatch.store.plan_file import Plan
 
@@ -35,9 +37,12 @@ _WRITE = _MASK  # instead of a shot's index: all shots are stored, only the job 
 class Work:
     """The jobs of this process's ``share`` that are not done. Thread-safe."""
 
-    def __init__(self, plan: Plan, cache: ShotCache, signals: SignalHandler, share: Share) -> None:
+    def __init__(
+        self, plan: Plan, cache: ShotCache, signals: SignalHandler, share: Share, inputs: Inputs | None = None
+    ) -> None:
         self._plan = plan
         self._cache = cache
+        self._inputs = inputs or Inputs({})
         self._signals = signals
         self._share = share
         self._lock = threading.RLock()
@@ -96,6 +101,9 @@ class Work:
 
     def picture(self, shot_id: str) -> Pixels:
         return self._cache.load(shot_id)
+
+    def input(self, picture: InputPicture) -> Pixels:
+        return self._inputs.pixels(picture)
 
     @property
     def busy(self) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sdbatch.spec.canonical import digest
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.limits import ROWS, VAE_BATCH
+from sdbatch.spec.pictures import InputPicture
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
 UNVERIFIED = "unverified"  # first word of the warning that equal bits were not tested at a picture's size
@@ -126,6 +127,9 @@ class Feed(Protocol):
 
     def picture(self, shot_id: str) -> Pixels:
         """The picture (height, width, 3) of an earlier shot, equal to the stored one. Raises RenderError."""
+
+    def input(self, picture: InputPicture) -> Pixels:
+        """The pixels (height, width, 3, or 4 with alpha) of a user's picture, read-only. Raises RenderError."""
 
 
 class Renderer(Protocol):

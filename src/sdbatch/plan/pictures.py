@@ -1,0 +1,139 @@
+"""The pictures that an experiment names: files, folders, patterns and lists of them, each read and digested once."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+
+from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.files import file_digest
+from sdbatch.pictures.decode import KINDS
+from sdbatch.pictures.read import SUFFIXES, read
+from sdbatch.spec.pictures import InputPicture
+
+FOLDERS = "input_folders"
+MOST = 100_000  # pictures of a folder or a pattern
+
+
+class Pictures:
+    """``folders``: where names are looked for that lead nowhere from the working folder."""
+
+    def __init__(self, folders: Sequence[str] = ()) -> None:
+        self._folders = [Path(folder).expanduser() for folder in folders]
+
+    def named(self, value: str | Sequence[str], at: str) -> tuple[InputPicture, ...]:
+        """The pictures of a file, a folder (sorted by name, numbers by size), a pattern, or of a list of these.
+
+        Raises ConfigError with the key ``at``.
+        """
+        problems: list[Problem] = []
+        out: list[InputPicture] = []
+        names = [value] if isinstance(value, str) else value
+        for i, name in enumerate(names):
+            key = at if isinstance(value, str) else f"{at}[{i}]"
+            try:
+                paths = self._paths(name, key)
+            except ConfigError as e:
+                problems += e.problems
+                continue
+            for path in paths:
+                try:
+                    out.append(read(path))
+                except ValueError as e:
+                    problems.append(Problem(key, f"{shown(str(path))} {e}"))
+        if not out and not problems:
+            problems.append(Problem(at, "names no picture"))
+        if problems:
+            raise ConfigError(problems)
+        return tuple(out)
+
+    def one(self, name: str, at: str) -> InputPicture:
+        """The picture of a file. Raises ConfigError with the key ``at``."""
+        found = self.named(name, at)
+        if len(found) > 1:
+            raise ConfigError.one(at, f"{shown(name)} names {len(found)} pictures, and one is needed")
+        return found[0]
+
+    def bound(self, pictures: Iterable[InputPicture]) -> Mapping[str, Path]:
+        """The files of ``pictures`` by digest: where they were, else in the folders.
+
+        Raises ConfigError for those that are not here.
+        """
+        found: dict[str, Path] = {}
+        problems: list[Problem] = []
+        digest = cache(_digest)  # files are read once
+        for picture in dict.fromkeys(pictures):
+            path = next((p for p in self._candidates(picture) if digest(p) == picture.digest), None)
+            if path is None:
+                name = Path(picture.path).name or "a picture"
+                said = f"{name} ({picture.digest}), which was used, is not in {self._said}"
+                problems.append(Problem(FOLDERS, said, "name the folder that it is in"))
+            else:
+                found[picture.digest] = path.absolute()
+        if problems:
+            raise ConfigError(problems)
+        return found
+
+    @property
+    def _said(self) -> str:
+        return ", ".join(map(str, self._folders)) or "a folder (none is named)"
+
+    def _candidates(self, picture: InputPicture) -> Iterator[Path]:
+        """Files that may be ``picture``, those of its name first."""
+        own = Path(picture.path)
+        if picture.path:
+            yield own
+        named = [path for path in self._files if path.name == own.name]
+        yield from named
+        yield from (path for path in self._files if path.name != own.name)
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        return [path for folder in self._folders for path in _within(folder, FOLDERS, below=True)]
+
+    def _paths(self, name: str, at: str) -> list[Path]:
+        for root in (Path(), *self._folders):
+            path = root / Path(name).expanduser()
+            if path.is_dir():
+                if not (inside := _within(path, at)):
+                    raise ConfigError.one(at, f"the folder {shown(str(path))} has no picture", f"read are {KINDS}")
+                return inside
+            if path.is_file():
+                return [path]
+            if any(c in name for c in "*?[") and (found := _matching(path)):
+                return found if len(found) <= MOST else _too_many(at, name)
+        parent = Path(name).expanduser().parent
+        beside = [str(p) for p in parent.glob("*")] if parent.is_dir() else []
+        raise ConfigError.one(at, f"there is no picture {shown(name)}", nearest(name, beside))
+
+
+def _within(folder: Path, at: str, below: bool = False) -> list[Path]:
+    """The pictures in a folder."""
+    found = [p for p in (folder.rglob("*") if below else folder.glob("*")) if p.suffix.lower() in SUFFIXES]
+    return _too_many(at, str(folder)) if len(found) > MOST else sorted(filter(Path.is_file, found), key=_order)
+
+
+def _matching(pattern: Path) -> list[Path]:
+    found = (Path(p) for p in glob.glob(str(pattern), recursive=True))  # noqa: PTH207  (Path.glob rejects patterns)
+    return sorted((p for p in found if p.suffix.lower() in SUFFIXES and p.is_file()), key=_order)
+
+
+def _too_many(at: str, name: str) -> list[Path]:
+    raise ConfigError.one(at, f"{shown(name)} names more than {MOST:,} pictures")
+
+
+def _order(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """By name, numbers in it by size: 2.png before 10.png."""
+    parts = re.findall(r"\d+|\D+", str(path))
+    return [(int(part), "") if part.isdecimal() and part.isascii() else (-1, part) for part in parts], str(path)
+
+
+def _digest(path: Path) -> str:
+    """The digest of a file; empty if it cannot be read."""
+    try:
+        return file_digest(path)
+    except (OSError, ValueError):
+        return ""
