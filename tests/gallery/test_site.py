@@ -65,6 +65,16 @@ def test_plan_and_jobs_are_written_once(tmp_path: Path):
     assert state == {"plan": plan["plan"], "letters": "d" * 8}
 
 
+def test_rows_and_titles_of_swept_styles(tmp_path: Path):
+    """The name of a prompt is its own words, not those of the first style."""
+    (tmp_path / "s.csv").write_text("name,prompt,negative_prompt\nfilm,{prompt} on film,\nnight,night of {prompt},\n")
+    sweep, styles = [{"styles.use": ["film", "night"]}], {"file": str(tmp_path / "s.csv")}
+    prompt, _, style, _ = told(rendered(tmp_path, "x", prompts=["A hill"], sweep=sweep, styles=styles), "plan.js")[
+        "axes"
+    ]
+    assert (prompt["names"], style["title"], style["values"]) == ({"0": "A hill"}, "style", ["film", "night"])
+
+
 def test_large_seeds_are_text_and_values_keep_their_order(tmp_path: Path):
     skip = [{"sampling.guidance": 2.0, "seeds": 2**62}]
     sweep = [{"sampling.guidance": [2, 4]}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdbatch.plan.prompt_names import LONGEST, told_apart, words
+from sdbatch.plan.prompt_names import LONGEST, names, told_apart, words
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from sdbatch.plan.prompt_names import LONGEST, told_apart, words
     ],
 )
 def test_words_of_automatic_labels(label, prompt, found):
-    assert words(label, prompt) == found
+    assert words(label, [prompt]) == found
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,27 @@ def test_long_names_that_differ_at_their_ends():
     found = told_apart({0: f"{same}red torii", 1: f"{same}green torii"})
     assert found == {0: "… red torii", 1: "… green torii"}
     assert len(told_apart({0: same})[0]) == LONGEST + 1
+
+
+@pytest.mark.parametrize(
+    ("label", "texts", "found"),
+    [
+        ("a-red-sea", ["a red sea, film grain", "a night photo of a red sea, stars"], "a red sea"),
+        ("a-red-sea", ["a red sea", "(a red sea:1.2), best", "photo of a red sea, best"], "a red sea"),
+        ("a-red-sea-2", ["a red sea, best", "photo of a red sea, best"], "a red sea"),
+        ("prompt", ["桜 海", "photo of 桜 海, grain"], "桜 海"),
+        (
+            "anime-scene-with-a-red",
+            ["anime scene with a red torii at dawn, grain", "old anime scene with a red torii at dawn, stars"],
+            "anime scene with a red torii at dawn",
+        ),
+        ("gate", ["a torii, grain", "a torii, stars"], ""),
+    ],
+)
+def test_the_name_of_several_texts_is_what_they_share(label, texts, found):
+    assert words(label, texts) == found
+    assert words(label, reversed(texts)) == found
+
+
+def test_names_of_labels():
+    assert names({"a-sea": ["a sea"], "gate": ["a torii"]}) == {"a-sea": "a sea"}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from sdbatch.plan.plan import Plan
 from sdbatch.plan.together import Together, experiment, together
 from tests.config.building import planned
+from tests.models.lora_files import write
 
 
 def axes(*plans: Plan) -> dict[str, list[str]]:
@@ -77,3 +81,64 @@ def test_experiments_side_by_side():
     assert made.ids == [*plan.ids, *plan.ids]
     assert made.axes[0].keys == ("experiment",)
     assert made[3].labels[0] == ("experiment", "y")
+
+
+STEPS = [{"sampling": {"steps": steps}} for steps in (5, 10)]
+
+
+@pytest.fixture
+def styled(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "styles.csv").write_text(
+        "name,prompt,negative_prompt\nfilm,{prompt} on film,digital\nnight,night,day\n"
+    )
+    return {"file": str(tmp_path / "styles.csv")}
+
+
+def test_a_negative_prompt_of_a_prompt_is_no_axis():
+    prompts = [{"text": "a hill", "negative": "fog"}, {"text": "a lake", "negative": "rain"}]
+    found = axes(*(planned(prompts=prompts, **how) for how in STEPS))
+    assert found == {"prompts": ["a-hill", "a-lake"], "sampling.steps": ["5", "10"]}
+
+
+def test_negative_prompts_that_only_one_prompt_has_share_a_value():
+    prompts = ["a sea", *({"text": f"a hill {n}", "negative": f"fog {n}"} for n in range(3))]
+    found = axes(*(planned(prompts=prompts, negative=text) for text in ("", "rain")))
+    assert found["negative"] == ["", "of the prompt", "rain"]
+
+
+def test_swept_styles_do_not_number_the_prompts(styled):
+    sweep = [{"styles.use": [None, "film", "night"]}]
+    plans = [planned(prompts=["a hill", "a lake"], styles=styled, sweep=sweep, **how) for how in STEPS]
+    assert axes(*plans) == {
+        "prompts": ["a-hill", "a-lake"], "styles.use": ["none", "film", "night"], "sampling.steps": ["5", "10"]
+    }  # fmt: skip
+    assert len(together([plan[:] for plan in plans])) == 12
+
+
+def test_other_texts_are_numbered_under_every_style(styled):
+    sweep = [{"styles.use": ["film", "night"]}]
+    plans = [planned(prompts=[{"id": "x", "text": text}], styles=styled, sweep=sweep) for text in ("a hill", "a lake")]
+    assert axes(*plans) == {"prompts": ["x", "x-2"], "styles.use": ["film", "night"]}
+
+
+def test_loras_of_prompts_are_no_axis(tmp_path):
+    write(tmp_path / "ink.safetensors", "kohya")
+    prompts = ["a hill", {"text": "a lake", "loras": [{"path": str(tmp_path / "ink.safetensors")}]}]
+    found = axes(*(planned(prompts=prompts, model={"kind": "random_sd15"}, **how) for how in STEPS))
+    assert found == {"prompts": ["a-hill", "a-lake"], "sampling.steps": ["5", "10"]}
+
+
+TWO = {"models": ["fake", {"name": "two", "clip_skip": 2}]}
+SKIPS = {"sweep": [{"model.clip_skip": [1, 2]}]}
+
+
+@pytest.mark.parametrize(
+    ("plans", "found"),
+    [
+        ([TWO | how for how in STEPS], {"models": ["fake", "two"], "sampling.steps": ["5", "10"]}),
+        ([SKIPS | how for how in STEPS], {"model.clip_skip": ["1", "2"], "sampling.steps": ["5", "10"]}),
+        ([SKIPS, {"model": {"kind": "fake", "clip_skip": 3}}], {"model.clip_skip": ["1", "2", "3"]}),
+    ],
+)
+def test_swept_models_are_one_axis(plans, found):
+    assert axes(*map(planned, plans)) == found

@@ -54,6 +54,13 @@ def test_the_sheet_shows_all_runs(runs: Folder) -> None:
     assert runs.run(task="sheet", sheet={"where": ["sampling.steps=4|6"]}, sampling={"steps": 5}) == 0
 
 
+def test_the_sheet_says_what_is_missing(stills: Folder) -> None:
+    assert stills.run(task="sheet") == 0
+    assert "rendered" not in stills.out
+    assert stills.run(task="sheet", seeds="0..3") == 0
+    assert "4 of 8 are not rendered; run the experiment again to render them" in stills.out
+
+
 def test_verify_finds_a_changed_picture_of_an_earlier_run(runs: Folder) -> None:
     record = runs.store.ledger().get(page(runs.store.root)[1][-1][0])
     assert record is not None

@@ -11,8 +11,8 @@ from sdbatch import motion
 from sdbatch.config.experiment import Sampling
 from sdbatch.config.model import ModelSettings
 from sdbatch.gallery import command, table
-from sdbatch.plan.axes import Axis, label
-from sdbatch.plan.prompt_names import told_apart, words
+from sdbatch.plan import prompt_names
+from sdbatch.plan.axes import Axis, label, title
 from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.file_names import PNG
@@ -23,7 +23,6 @@ from sdbatch.version import __version__
 CHUNK = 2500  # jobs in one file
 LISTED = 20_000  # values of an axis that are put in the axis' own order; beyond that the order of the plan
 SAFE = 2**53  # larger whole numbers are text in JavaScript
-TITLES = {"prompts": "prompt", "models": "model", "seeds": "seed"}
 _HOW = attrgetter("width", "height", "model.loras", *Sampling.model_fields)  # of a shot: its setting
 Parts = tuple[str, ...]  # one value of an axis: a label for each of its keys
 
@@ -48,7 +47,7 @@ class PlanIndex:
         self._keys = [axis.keys for axis in axes] or [(key,) for key in _labels(plan)]
         self._values: list[dict[Parts, int]] = [_listed(axis) for axis in axes] or [{} for _ in self._keys]
         self._first = plan[0].shot.model.plain.key if len(plan) else ""
-        self._words: dict[int, str] = {}  # of prompts without an id of the user, by their digit
+        self._prompts: dict[str, dict[str, None]] = {}  # the texts of every label
 
     def chunks(self) -> Iterator[dict[str, Any]]:
         """The jobs, ``CHUNK`` at a time; empty plans have none."""
@@ -64,10 +63,9 @@ class PlanIndex:
 
     def plan(self, name: str) -> dict[str, Any]:
         single = self._models.get(self._first) if len(self._models) == 1 else None
-        names = told_apart({n: found for n, found in self._words.items() if found})
         axes = [
             {"keys": keys, "title": joined(map(title, keys)), "values": list(map(joined, values))}
-            | ({"names": names} if keys == ("prompts",) and names else {})
+            | ({"names": names} if keys == ("prompts",) and (names := self._names(values)) else {})
             | ({"parts": list(values)} if len(keys) > 1 else {})
             for keys, values in zip(self._keys, self._values, strict=True)
         ]
@@ -90,9 +88,13 @@ class PlanIndex:
         for keys, values in zip(self._keys, self._values, strict=True):
             parts = tuple(labels.get(key, "") for key in keys)
             out.append(values.setdefault(parts, len(values)))
-            if keys == ("prompts",) and out[-1] not in self._words:
-                self._words[out[-1]] = words(parts[0], job.shot.prompt)
+            if keys == ("prompts",):
+                self._prompts.setdefault(parts[0], {})[job.shot.prompt] = None
         return out
+
+    def _names(self, values: Mapping[Parts, int]) -> dict[int, str]:
+        """The names of prompts without an id of the user, by their digits."""
+        return {values[label,]: name for label, name in prompt_names.names(self._prompts).items()}
 
 
 class _Chunk:
@@ -166,8 +168,3 @@ def _listed(axis: Axis) -> dict[Parts, int]:
 def joined(parts: Iterable[str]) -> str:
     """The labels of one value, for users."""
     return " · ".join(parts)
-
-
-def title(key: str) -> str:
-    """An axis' key for users: ``sampling.guidance`` is ``guidance``."""
-    return TITLES.get(key, key.rpartition(".")[2])

@@ -25,6 +25,7 @@ from sdbatch.plan.styles import swept as swept_styles
 from sdbatch.spec.ranges import is_range, parse_range, parse_seeds, random_seeds
 from sdbatch.spec.sound import Sound
 
+TITLES = {"prompts": "prompt", "models": "model", "seeds": "seed", STYLES: "style"}
 MAX_VALUES = 100_000  # of a swept range (seeds can have more)
 
 
@@ -193,6 +194,11 @@ def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) ->
     if problems:
         raise ConfigError(problems)
     return out
+
+
+def title(key: str) -> str:
+    """The key of an axis for users: ``sampling.guidance`` is ``guidance``."""
+    return TITLES.get(key, key.rpartition(".")[2])
 
 
 def label(key: str, value: Any) -> str:

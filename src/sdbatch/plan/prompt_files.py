@@ -22,7 +22,7 @@ from sdbatch.prompts.expansion import variants
 from sdbatch.prompts.findings import findings
 from sdbatch.prompts.networks import Tag, extract
 from sdbatch.spec.adapters import Lora
-from sdbatch.spec.ranges import slug
+from sdbatch.spec.ranges import LABEL, slug
 
 COLUMNS = ("id", "text", "negative")  # of a CSV file
 _OTHER_COLUMNS = {"prompt": "text", "negative_prompt": "negative", "name": "id"}  # names in other programs
@@ -94,7 +94,7 @@ class _Expander:
                 raise ConfigError.one(key, f"{shown(entry.text)} expands to an empty prompt")
             plain, tags = self._tags(text, key)
             loras = own + self._adapters.tagged(tags, key)
-            name = entry.id or slug(plain, 24)
+            name = entry.id or slug(plain, LABEL)
             yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, plain, negative, notes, loras)
 
     @staticmethod

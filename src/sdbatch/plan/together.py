@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
 from sdbatch.config.experiment import Sampling
-from sdbatch.config.keys import SECTIONS
+from sdbatch.config.keys import OF_MODEL, SECTIONS, STYLES
 from sdbatch.plan.axes import Axis, label
 from sdbatch.spec.jobs import Job, Shot
 
 FIRST, LAST = ("experiment", "model", "prompts", "canvas"), ("seeds",)  # of all axes, if there are any
 _NO_VIDEO = {"motion.mode": "still"}
+OWN = "of the prompt"  # a negative prompt that only one prompt has
 
 
 class Together(Sequence[Job]):
@@ -40,16 +42,19 @@ def experiment(job: Job, name: str) -> Job:
 def together(plans: Sequence[Sequence[Job]]) -> Together:
     """All jobs of ``plans``, in order. A key that is no axis of theirs and has several values becomes one."""
     jobs = [job for plan in plans for job in plan]
-    keys = _keys(jobs)
-    prompts = _distinct_prompts(jobs)
-    labels = [
-        tuple((key, prompts[n] if key == "prompts" else _label(job, key)) for key in keys) for n, job in enumerate(jobs)
-    ]
-    if len(set(labels)) < len(labels):  # differences that no key says, such as other files behind the same names
-        runs = [n + 1 for n, plan in enumerate(plans) for _ in plan]
-        labels = [(*own, ("run", str(run))) for own, run in zip(labels, runs, strict=True)]
-    named = [replace(job, labels=own) for job, own in zip(jobs, labels, strict=True)]
-    return Together(named, tuple(_axes(labels)))
+    columns = {key: [_label(job, key) for job in jobs] for key in _keys(jobs)}
+    if "prompts" in columns:
+        columns["prompts"] = _distinct_prompts(jobs, columns)
+    if "negative" in columns:
+        columns["negative"] = _own_negatives(columns)
+    for key, deciding in _DECIDED.items():
+        if key in columns and _depends(columns[key], [columns[k] for k in deciding if k in columns]):
+            del columns[key]
+    if len(set(zip(*columns.values(), strict=True))) < len(jobs):  # what no key says, such as files behind equal names
+        columns["run"] = [str(n) for n, plan in enumerate(plans, 1) for _ in plan]
+    labels = zip(*columns.values(), strict=True)
+    named = [replace(job, labels=tuple(zip(columns, own, strict=True))) for job, own in zip(jobs, labels, strict=True)]
+    return Together(named, tuple(_axes(columns)))
 
 
 def _keys(jobs: Sequence[Job]) -> list[str]:
@@ -64,7 +69,7 @@ def _differing(jobs: Iterable[Job]) -> Iterator[str]:
     """The keys of settings with several values. Jobs of one setting count once."""
     how = attrgetter("model", "negative", *Sampling.model_fields)
     settings = {(how(job.shot), job.video): job for job in jobs}.values()
-    for key in (*_OF_SHOT, *_KEYS):
+    for key in (*_DECIDED, *_KEYS):
         if len({_value(job, key) for job in settings}) > 1:
             yield key
 
@@ -73,6 +78,14 @@ _OF_SHOT: dict[str, Callable[[Shot], Any]] = {
     "model": lambda shot: shot.model.plain,
     "loras": lambda shot: shot.model.loras,
     "negative": lambda shot: shot.negative,
+    "models": lambda shot: _short(shot.model.weights),
+    "model.vae": lambda shot: _short(shot.model.vae) if shot.model.vae else None,
+    "model.clip_skip": lambda shot: shot.model.clip_skip,
+}
+_DECIDED = {  # keys that others can decide: then they are no axis of their own
+    "model": ("models", *OF_MODEL),
+    "negative": ("prompts", STYLES),
+    "loras": ("prompts", STYLES, "lora_weight"),
 }
 _KEYS = tuple(f"{section}.{name}" for section, model in SECTIONS.items() for name in model.model_fields)
 
@@ -110,28 +123,42 @@ def _short(weights: str) -> str:
     return weights.partition("@")[0].rpartition("/")[2] if "@" in weights else weights.removeprefix("b2:")[:8]
 
 
-def _distinct_prompts(jobs: Sequence[Job]) -> list[str]:
-    """The prompts' labels, numbered where plans have other texts under the same one."""
-    texts: dict[str, dict[str, int]] = defaultdict(dict)
+def _distinct_prompts(jobs: Sequence[Job], columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """The prompts' labels, numbered where plans have other texts under the same one, with the same styles."""
+    texts: dict[Any, dict[str, int]] = defaultdict(dict)
     out = []
-    for job in jobs:
-        name = _label(job, "prompts")
-        number = texts[name].setdefault(job.shot.prompt, len(texts[name]) + 1)
+    for job, name, styles in zip(jobs, columns["prompts"], columns.get(STYLES) or repeat(""), strict=False):
+        found = texts[name, styles]
+        number = found.setdefault(job.shot.prompt, len(found) + 1)
         out.append(name if number == 1 else f"{name}-{number}")
     return out
 
 
-def _axes(labels: Sequence[tuple[tuple[str, str], ...]]) -> Iterator[Axis]:
+def _own_negatives(columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """The labels of negative prompts: if only some prompts have several, those of the others have one name."""
+    by_prompt: dict[str, set[str]] = defaultdict(set)
+    for prompt, negative in zip(columns.get("prompts") or repeat(""), columns["negative"], strict=False):
+        by_prompt[prompt].add(negative)
+    several = set().union(*(found for found in by_prompt.values() if len(found) > 1))
+    return [text if not several or text in several else OWN for text in columns["negative"]]
+
+
+def _depends(column: Sequence[str], deciding: Sequence[Sequence[str]]) -> bool:
+    """Whether the values of ``column`` follow from those of ``deciding``."""
+    places = list(zip(*deciding, strict=True))
+    return bool(places) and len(set(places)) == len(set(zip(places, column, strict=True)))
+
+
+def _axes(columns: Mapping[str, Sequence[str]]) -> Iterator[Axis]:
     """One axis for each key; keys of settings whose values always go together share one."""
-    columns = {own[0][0]: [value for _, value in own] for own in zip(*labels, strict=True)}
     groups: dict[Any, list[str]] = defaultdict(list)
     for key, values in columns.items():
         places = {value: n for n, value in enumerate(dict.fromkeys(values))}
         alone = key in FIRST + LAST or len(places) == 1
         groups[key if alone else tuple(places[value] for value in values)].append(key)
     for keys in groups.values():
-        values = list(dict.fromkeys(zip(*(columns[key] for key in keys), strict=True)))
-        yield Axis(tuple(keys), _sorted(values))
+        rows = dict.fromkeys(zip(*(columns[key] for key in keys), strict=True))
+        yield Axis(tuple(keys), _sorted(list(rows)))
 
 
 def _sorted(values: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -82,6 +82,9 @@ def _seed(value: Any) -> range:
     return found
 
 
+LABEL = 24  # letters of a label that is made of a prompt
+
+
 def slug(text: str, length: int = 40) -> str:
     """``text`` as lower-case ASCII letters, digits and dashes for a file name; never empty, never a path."""
     ascii_text = unicodedata.normalize("NFKD", text[:400]).encode("ascii", "ignore").decode()

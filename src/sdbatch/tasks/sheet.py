@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from graphlib import TopologicalSorter
@@ -16,7 +17,8 @@ from sdbatch.errors import ConfigError, StoreError, nearest
 from sdbatch.media import fonts, pdf, png, video_reader
 from sdbatch.media.fonts import Face
 from sdbatch.media.sheet import LANDSCAPE, Cell, sheet, wrapped
-from sdbatch.plan.prompt_names import told_apart, words
+from sdbatch.plan import prompt_names
+from sdbatch.plan.axes import title
 from sdbatch.spec.file_names import is_picture
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Pixels
@@ -27,17 +29,20 @@ from sdbatch.terminal.console import say
 
 MAX_ROW = 8  # pictures; a longer single row is wrapped
 NUMBER = re.compile(r"-?[\d.]+")
-TITLES = {"seeds": "seed"}
 
 
 def run(experiment: Experiment) -> int:
     """Write outputs/<name>/sheet.png or .pdf. Without prompts, use the plan that is stored in the folder."""
     store, settings = Store(experiment.folder), experiment.sheet
-    pixels = make(kept_plan.shown(experiment, store), store, settings, experiment.name)
+    plan = kept_plan.shown(experiment, store)
+    jobs = _chosen((plan[i] for i in range(len(plan))), settings)
+    pixels = _drawn(jobs, store, settings, experiment.name)
     data = pdf.encode(pixels, experiment.name) if settings.format == "pdf" else png.encode(pixels, {}, None)
     path = store.root / f"sheet.{settings.format}"
     files.write(path, [data], path.with_name(".sheet.part"))
     say(path)
+    if missing := _missing(jobs, store.ledger()):
+        say(f"{missing}; run the experiment again to render them")
     return 0
 
 
@@ -46,7 +51,19 @@ def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels
 
     Raises ConfigError; StoreError if nothing is rendered yet.
     """
-    ledger, jobs = store.ledger(), _chosen((plan[i] for i in range(len(plan))), settings)
+    return _drawn(_chosen((plan[i] for i in range(len(plan))), settings), store, settings, name)
+
+
+def _missing(jobs: Sequence[Job], ledger: Ledger) -> str:
+    """``24 of 48 are not rendered and 2 of 48 failed``; empty if none is missing."""
+    records = [ledger.get(job.id) for job in jobs]
+    failed = sum(record is not None and not record.done for record in records)
+    counts = ((records.count(None), "are not rendered"), (failed, "failed"))
+    return " and ".join(f"{count:,} of {len(jobs):,} {what}" for count, what in counts if count)
+
+
+def _drawn(jobs: Sequence[Job], store: Store, settings: SheetSettings, name: str) -> Pixels:
+    ledger = store.ledger()
     if not any(job.id in ledger for job in jobs):
         raise StoreError(f"nothing of {name} is rendered yet")
     axes = {axis: values for axis, values in _axes(jobs).items() if len(values) > 1}
@@ -56,17 +73,19 @@ def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels
     texts = _words(jobs)
     names, labels = [_named(across, c, texts) for c in columns], [_named(down, r, texts) for r in rows]
     face = _face([*names, *labels], settings)
-    sides = [f"{', '.join(names)} {where}" for names, where in ((across, "across"), (down, "down")) if names]
-    title = f"{name}: {', '.join(sides)}" if sides else name
+    sides = [f"{', '.join(map(title, keys))} {where}" for keys, where in ((across, "across"), (down, "down")) if keys]
+    heading = f"{name}: {', '.join(sides)}" if sides else name
     if len(rows) == 1 and len(columns) > MAX_ROW and settings.across is None:
-        return wrapped([grid[rows[0], c] for c in columns], names, f"{name}: {', '.join(across)}", face)
-    return sheet([grid.get((r, c), Cell()) for r in rows for c in columns], names, labels, title, face)
+        return wrapped([grid[rows[0], c] for c in columns], names, f"{name}: {', '.join(map(title, across))}", face)
+    return sheet([grid.get((r, c), Cell()) for r in rows for c in columns], names, labels, heading, face)
 
 
 def _words(jobs: Iterable[Job]) -> dict[str, str]:
     """The words of the prompts whose labels were made of them, by label."""
-    prompts = {dict(job.labels).get("prompts", ""): job.shot.prompt for job in jobs}
-    return told_apart({name: found for name, prompt in prompts.items() if (found := words(name, prompt))})
+    prompts: dict[str, dict[str, None]] = defaultdict(dict)
+    for job in jobs:
+        prompts[dict(job.labels).get("prompts", "")][job.shot.prompt] = None
+    return prompt_names.names(prompts)
 
 
 def _face(texts: Sequence[str], settings: SheetSettings) -> Face:
@@ -96,7 +115,7 @@ def _at(job: Job, axes: Sequence[str]) -> tuple[str, ...]:
 
 def _named(axes: Sequence[str], values: Sequence[str], words: Mapping[str, str]) -> str:
     """The label of a column or row. With several axes, numbers get their axis's name: guidance 2 · seed 0."""
-    short = (TITLES.get(a, a.rpartition(".")[2]) for a in axes)
+    short = map(title, axes)
     several = len(axes) > 1
     values = [words.get(v, v) if a == "prompts" else v for a, v in zip(axes, values, strict=True)]
     names = [
@@ -119,7 +138,7 @@ def _chosen(jobs: Iterable[Job], settings: SheetSettings) -> list[Job]:
     return every[: settings.limit]
 
 
-def _axes(jobs: list[Job]) -> dict[str, list[str]]:
+def _axes(jobs: Sequence[Job]) -> dict[str, list[str]]:
     """The values of each axis in the experiment's order, which ``skip`` rules can hide from the first jobs."""
     after: dict[str, dict[str, set[str]]] = {}  # axis -> value -> values before it
     last: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
