@@ -16,12 +16,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from sdbatch.engine.nets import clip, unet, vae
+from sdbatch.engine.nets import clip, controlnet, unet, vae
 from sdbatch.errors import ConfigError
 
 OWN: dict[str, tuple[Any, type[nn.Module]]] = {
     "CLIPTextModel": (clip.serves, clip.TextEncoder),
     "UNet2DConditionModel": (unet.serves, unet.UNet),
+    "ControlNetModel": (controlnet.serves, controlnet.ControlNet),
     "AutoencoderKL": (vae.serves, vae.Autoencoder),
 }
 OTHERS = {  # (component, class): where it is imported from
@@ -29,7 +30,7 @@ OTHERS = {  # (component, class): where it is imported from
     ("vae", "AutoencoderKL"): "diffusers.models.autoencoders.autoencoder_kl",
     ("vae", "AutoencoderTiny"): "diffusers.models.autoencoders.autoencoder_tiny",
 }
-USUAL = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}
+USUAL = {"unet": "UNet2DConditionModel", "controlnet": "ControlNetModel", "vae": "AutoencoderKL"}
 OLD_VAE_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 State = dict[str, torch.Tensor]
 

@@ -20,18 +20,23 @@ from typing import NamedTuple
 
 import torch
 
+from sdbatch.engine.control import Hint, Hints
 from sdbatch.engine.host import to_device
 from sdbatch.samplers import Table
-from sdbatch.spec.cost import guided
+from sdbatch.spec.cost import controlled, guided
 from sdbatch.spec.jobs import Shot
 
 
 class Row(NamedTuple):
-    """One line of a denoiser call: ``latent`` (C, h, w) already scaled, timestep, ``text`` (tokens, width)."""
+    """One line of a denoiser call: ``latent`` (C, h, w) already scaled, timestep, ``text`` (tokens, width).
+
+    ``hints``: of the lane's ControlNets, in order.
+    """
 
     latent: torch.Tensor
     timestep: float
     text: torch.Tensor
+    hints: Hints = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,14 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All inputs of one shot's denoising. ``shape`` is (C, h, w)."""
+    """All inputs of one shot's denoising. ``shape`` is (C, h, w); ``hints`` are those of ``shot.controls``."""
 
     shot: Shot
     table: Table
     wording: Wording
     shape: tuple[int, int, int]
     known: InitLatent | None = None
+    hints: tuple[Hint, ...] = ()
 
 
 Steps = Generator[tuple[Row, ...], list[torch.Tensor], torch.Tensor]
@@ -130,9 +136,20 @@ def rows(recipe: Recipe, x: torch.Tensor, e: int) -> tuple[Row, ...]:
     scaled = x * float(table.input_scale[e])
     timestep = float(table.timesteps[e])
     texts = wording.conds[step]
+    found = [Row(scaled, timestep, text, hints(recipe, e)) for text in texts]
     if wording.unconds and (len(texts) > 1 or guided(recipe.shot, e, table.evaluations)):
-        texts = (wording.unconds[step], *texts)
-    return tuple(Row(scaled, timestep, text) for text in texts)
+        found.insert(0, Row(scaled, timestep, wording.unconds[step], hints(recipe, e, conditional=False)))
+    return tuple(found)
+
+
+def hints(recipe: Recipe, e: int, conditional: bool = True) -> Hints:
+    """The hints of a row of evaluation ``e``: none outside a control's interval, and in guess mode none for the
+    unconditional row."""
+    count = recipe.table.evaluations
+    return tuple(
+        hint if controlled(control, e, count) and (conditional or not control.guess) else None
+        for control, hint in zip(recipe.shot.controls, recipe.hints, strict=True)
+    )
 
 
 def guidance(recipe: Recipe, e: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from sdbatch.engine.attention import Order
 from sdbatch.engine.compiling import compile_blocks
+from sdbatch.engine.control import ControlNet, summed
 from sdbatch.engine.denoise import Row
 from sdbatch.engine.full_rows import full_rows
 from sdbatch.engine.graphs import Graphs, Record
@@ -29,6 +31,13 @@ class Denoiser:
         self._order = order or Order()
         self._graphs: Graphs | None = None
         self._graphed = 0
+        self._nets: tuple[ControlNet, ...] = ()
+
+    def controlled(self, nets: Sequence[ControlNet]) -> Denoiser:
+        """The same network, with ``nets`` for rows with hints. Such calls are not replayed from graphs."""
+        made = copy.copy(self)
+        made._nets = tuple(nets)
+        return made
 
     def compile(self) -> None:
         """Compile its blocks, each once per shape."""
@@ -45,17 +54,20 @@ class Denoiser:
     def __call__(self, rows: Sequence[Row], size: int, counted: bool = True) -> list[Tensor]:
         """The predictions (C, h, w), fp32, of ``rows``, which are padded to ``size``."""
         padded = [*rows, *[rows[0]] * (size - len(rows))]
-        call = self._graphs if self._graphs is not None and size == self._graphed else self._call
         with self._stats.clock("denoiser", self._device), self._order():
             latents = torch.stack([row.latent for row in padded])
             latents = latents.to(self._dtype).contiguous(memory_format=torch.channels_last)
             text = torch.stack([row.text for row in padded])
-            times = torch.tensor([row.timestep for row in padded], dtype=torch.float32)
-            out = call(latents, to_device(times, self._device), text).float().contiguous()
+            times = to_device(torch.tensor([row.timestep for row in padded], dtype=torch.float32), self._device)
+            residuals = summed(self._nets, [row.hints for row in padded], latents, times, text)
+            graphed = self._graphs is not None and size == self._graphed and not residuals
+            call = self._graphs if graphed and self._graphs else self._call
+            out = call(latents, times, text, *residuals).float().contiguous()
         if counted:
             self._stats.called(len(rows), size)
         return list(out[: len(rows)])
 
-    def _call(self, latents: Tensor, times: Tensor, text: Tensor) -> Tensor:
-        out: Tensor = self._module(latents, times, encoder_hidden_states=text, return_dict=False)[0]
+    def _call(self, latents: Tensor, times: Tensor, text: Tensor, *residuals: Tensor) -> Tensor:
+        more = {"residuals": residuals} if residuals else {}  # diffusers' own class has no such argument
+        out: Tensor = self._module(latents, times, encoder_hidden_states=text, return_dict=False, **more)[0]
         return out

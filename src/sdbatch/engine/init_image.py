@@ -38,10 +38,10 @@ class InitImage:
     def known(self, shot: Shot, vae: Vae, device: torch.device) -> InitLatent:
         """The latent, and the mask (1 where new), on the shot's latent grid."""
         scale = shot.model.scale
-        z = vae.encode(_to_grid(self.pixels, shot))
+        z = vae.encode(to_grid(self.pixels, shot))
         if self.cover is None:
             return InitLatent(z)
-        grid = _to_grid(self.cover, shot)
+        grid = to_grid(self.cover, shot)
         h, w = grid.shape[0] // scale, grid.shape[1] // scale
         share = grid.reshape(h, scale, w, scale).mean((1, 3))
         return InitLatent(z, to_device(torch.tensor(1 - share, dtype=torch.float32), device)[None])
@@ -67,7 +67,7 @@ def _cover(source: Pixels, camera: Camera, size: tuple[int, int]) -> NDArray[np.
     return coverage(camera, (source.shape[1], source.shape[0]), size, min(size) * FEATHER)
 
 
-def _to_grid(values: NDArray[Any], shot: Shot) -> NDArray[Any]:
+def to_grid(values: NDArray[Any], shot: Shot) -> NDArray[Any]:
     """Pad ``values`` (height, width, …) from the exact size to the latent grid by repeating edges."""
     size, scale = Size(shot.width, shot.height), shot.model.scale
     h, w = latent(size, scale)

@@ -17,14 +17,16 @@ from safetensors import SafetensorError, safe_open
 from sdbatch.engine import architecture, randomised
 from sdbatch.engine.build import build
 from sdbatch.engine.merge import with_loras
+from sdbatch.engine.nets.controlnet import CHANNELS
 from sdbatch.errors import ConfigError
-from sdbatch.models import ldm
-from sdbatch.models.source import Source, weight_files
+from sdbatch.models import controlnet, ldm
+from sdbatch.models.source import Source, shapes, weight_files
 
 State = dict[str, torch.Tensor]
 
 
 PARTS = randomised.PARTS
+CONTROL = "control"  # the key of messages about ControlNets
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,26 @@ def load_part(name: str, source: Source, device: torch.device, dtype: torch.dtyp
     else:
         _check_channels(name, module, source)
     return module
+
+
+def load_controlnet(digest: str, source: Source, device: torch.device, dtype: torch.dtype) -> Any:
+    """The ControlNet with this digest, for the denoiser of ``source``. Raises ConfigError."""
+    net = controlnet.read(source.adapters[digest], CONTROL)
+    if wrong := controlnet.misfit(net, source, CONTROL):
+        raise ConfigError(wrong)
+    config = _unet_config(source) | {"_class_name": "ControlNetModel", CHANNELS: controlnet.channels(net.shapes)}
+    return build("controlnet", (config, controlnet.renamed(read(net.path))), device, dtype)
+
+
+def _unet_config(source: Source) -> dict[str, Any]:
+    """The configuration of the denoiser, without its weights."""
+    if source.file is not None:
+        found = ldm.inside(shapes(source.file, "model"), ldm.UNET)
+        return architecture.unet_config({name: torch.empty(shape, device="meta") for name, shape in found.items()})
+    if source.folder is not None:
+        config: dict[str, Any] = json.loads((source.folder / "unet" / "config.json").read_text("utf-8"))
+        return config
+    return randomised.config("unet")
 
 
 def _part(name: str, source: Source, device: torch.device, dtype: torch.dtype) -> tuple[dict[str, Any], State]:

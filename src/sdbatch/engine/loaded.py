@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
 import torch
 
 from sdbatch.engine import policy
 from sdbatch.engine.attention import Order, use_xformers
+from sdbatch.engine.control import ControlNet, Hint, scales
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import Row
 from sdbatch.engine.denoiser import Denoiser
@@ -54,6 +56,14 @@ class Settings:
             made.graph(self.chain_rows, CudaRecorder())
         return made
 
+    def controlnet(self, module: Any) -> ControlNet:
+        if self.device.attention == "xformers":
+            use_xformers(module)
+        made = ControlNet(self._ready(module), self.device.where)
+        if self.compile:
+            made.compile()
+        return made
+
     def vae(self, module: Any) -> Vae:
         made = Vae(self._ready(module), self.device.where, self.stats, self.order)
         if self.compile:
@@ -82,6 +92,7 @@ class Loaded:
     texts: Texts
     denoiser: Denoiser
     vae: Vae
+    controlnets: tuple[ControlNet, ...] = ()
     safety: Safety | None = None
     size: int = field(init=False)  # parameters of the denoiser
     exactness: Exactness = field(init=False)
@@ -90,6 +101,8 @@ class Loaded:
 
     def __post_init__(self) -> None:
         device = self.settings.device
+        if self.controlnets:
+            self.denoiser = self.denoiser.controlled(self.controlnets)
         if (folder := safety_checker(self.source)) is not None:
             self.safety = Safety(folder, device.where, device.dtype)
         self.size = self.denoiser.size
@@ -108,7 +121,7 @@ class Loaded:
         side = self.source.native // self.source.model.scale
         if not self.settings.compile:
             side = min(side, 16 if self.settings.cuda or self.size < policy.SMALL else 8)
-        return Bucket(side, side, 1, weights=self.source.model.key)
+        return Bucket(side, side, 1, weights=self.source.key)
 
     @property
     def fast_calls(self) -> bool:
@@ -137,4 +150,11 @@ class Loaded:
         shape = (self.source.model.channels, bucket.height, bucket.width)
         latent = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         text = self.texts.embedding("a photo of a cat").repeat(bucket.chunks, 1)
-        return Row(latent.to(self.settings.device.where), 500.0, text)
+        return Row(latent.to(self.settings.device.where), 500.0, text, tuple(self._probe_hints(bucket)))
+
+    def _probe_hints(self, bucket: Bucket) -> Iterator[Hint]:
+        scale = self.source.model.scale
+        noise = np.random.default_rng(0)
+        for net in self.controlnets:
+            pixels = noise.integers(0, 256, (bucket.height * scale, bucket.width * scale, 3), np.uint8)
+            yield Hint(net.embed(pixels), scales(1.0, False, net.residuals))

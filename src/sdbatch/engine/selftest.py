@@ -136,9 +136,10 @@ def same_bits(call: Call, row: Row, rows: int, others: Sequence[int]) -> tuple[i
 
 
 def _neighbour(row: Row, i: int) -> Row:
-    """A row with another latent, timestep and text."""
+    """A row with another latent, timestep and text; every second one without control."""
     return Row(
         row.latent.flip(-1) * (1 + 0.25 * i),
         float((row.timestep * 7 + 131 * i) % 999),
         row.text.roll(i, 0) * (1 - 0.1 * (i % 3)),
+        row.hints if i % 2 else (),
     )

@@ -21,6 +21,7 @@ from sdbatch.engine.denoise import Recipe, denoise
 from sdbatch.engine.device import cpuinfo, failed_to_compile, prepare, versions
 from sdbatch.engine.gpu_errors import device_lost, is_lost, is_out_of_memory, ooms, reason, user_error, watched
 from sdbatch.engine.graphs import CudaRecorder
+from sdbatch.engine.hints import hints_of
 from sdbatch.engine.init_image import init_image
 from sdbatch.engine.lane import Lane, Request
 from sdbatch.engine.loaded import Loaded, Settings, vocabulary
@@ -138,11 +139,11 @@ class Engine:
 
     def bucket(self, shot: Shot) -> Bucket:
         """The shot's bucket. Its number of text chunks is that of the longest of the shot's texts."""
-        source = self._weights.source_of(shot.model)
+        source = self._weights.source_of(shot)
         h, w = latent(Size(shot.width, shot.height), shot.model.scale)
         chain = bool(self.profile.chain_rows) and shot.start is not None
         chunks = chunks_of(shot, vocabulary(source.vocabulary), source.chunk)
-        return Bucket(h, w, chunks, chain, source.model.key)
+        return Bucket(h, w, chunks, chain, source.key)
 
     def render(self, feed: Feed) -> Iterator[Picture | Failure]:
         """Yields results in the order of completion. Out of memory halves the rows per call: another profile.
@@ -218,9 +219,10 @@ class Engine:
             notes = self._notes or self._inexact(loaded) + loaded.exactness.notes(bucket, *self._sizes(bucket, loaded))
             known = start.known(shot, loaded.vae, self._device.where) if start else None
             table = table_of(shot)
+            hints = tuple(hints_of(shot, loaded.controlnets, feed)) if shot.controls else ()
             wording = loaded.texts.of(shot, bucket.chunks, table.steps)
         shape = (model.channels, bucket.height, bucket.width)
-        recipe = Recipe(shot, table, wording, shape, known)
+        recipe = Recipe(shot, table, wording, shape, known, hints)
         left, top, right, bottom = crop(Size(shot.width, shot.height), model.scale)
 
         def finish(grid: Pixels) -> tuple[Pixels, tuple[str, ...]]:

@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 import torch
 
 from sdbatch.engine.gpu_errors import is_out_of_memory, reason
-from sdbatch.engine.load import load_part
+from sdbatch.engine.load import load_controlnet, load_part
 from sdbatch.engine.loaded import Loaded, Settings
 from sdbatch.engine.merge import check_loras, merged_into
 from sdbatch.engine.selftest import Tested
-from sdbatch.engine.sizes import parameters
+from sdbatch.engine.sizes import in_file, parameters
 from sdbatch.errors import ConfigError, RenderError, SdbatchError
 from sdbatch.models.source import Source
-from sdbatch.spec.jobs import Model
+from sdbatch.spec.jobs import Model, Shot
 
 SHARE = 0.5  # of the memory of the device, for weights: the rest is for calls
 
@@ -38,13 +38,14 @@ class Part(NamedTuple):
     of: tuple[Any, ...]
 
 
-def parts_of(source: Source) -> tuple[Part, Part, Part]:
-    """Text encoder, denoiser and VAE of ``source``. Raises ConfigError for a LoRA that cannot be read."""
+def parts_of(source: Source) -> tuple[Part, ...]:
+    """Text encoder, denoiser, VAE and ControlNets of ``source``. Raises ConfigError for a LoRA that cannot be read."""
     model = source.model
     return (
         Part("text_encoder", (model.weights, model.clip_skip, *merged_into("text_encoder", source))),
         Part("unet", (model.weights, *merged_into("unet", source))),
         Part("vae", (model.vae or model.weights,)),
+        *(Part("controlnet", (net, model.weights)) for net in source.controls),
     )
 
 
@@ -56,22 +57,22 @@ def usual_budget(device: torch.device) -> int:
 
 
 class _Entry(NamedTuple):
-    """A wrapped network: a Texts, a Denoiser or a Vae."""
+    """A wrapped network: a Texts, a Denoiser, a Vae or a ControlNet."""
 
     wrapped: Any
     bytes: int
 
 
 class Weights:
-    """The models ``sources`` (by ``Model.key``), of which those in use are in memory, in at most ``budget`` bytes.
+    """The models ``sources`` (by ``Source.key``), of which those in use are in memory, in at most ``budget`` bytes.
 
-    With LoRAs a model is another one; these are added to ``sources`` when a shot needs them.
+    With LoRAs and ControlNets a model is another one; these are added to ``sources`` when a shot needs them.
 
     Models of shots in flight are *busy*; they never leave. A single model is loaded whatever its size.
     """
 
     def __init__(self, sources: Sequence[Source], settings: Settings, budget: int) -> None:
-        self.sources = {source.model.key: source for source in reversed(sources)}  # of equal ones the first
+        self.sources = {source.key: source for source in reversed(sources)}  # of equal ones the first
         self._single = len(self.sources) == 1
         self._parts = lru_cache(maxsize=None)(lambda key: parts_of(self.sources[key]))
         self._settings = settings
@@ -80,16 +81,25 @@ class Weights:
         self._entries: OrderedDict[Part, _Entry] = OrderedDict()  # least recently used first
         self._models: dict[str, Loaded] = {}
         self._failed: dict[str, SdbatchError] = {}
-        self._tested: dict[str, Tested] = {}  # by the key of the model without LoRAs
+        self._tested: dict[str, Tested] = {}  # by model without LoRAs, and ControlNets
         self._sizes: dict[Part, int] = {}
         self._reading: dict[str, Future[dict[Part, Any]]] = {}  # at most one model ahead
         self._thread = ThreadPoolExecutor(1, "weights", lambda: torch.set_num_threads(settings.device.threads))
 
-    def source_of(self, model: Model) -> Source:
-        """Where the weights of ``model`` are; an engine of one model renders all shots with it.
+    def source_of(self, shot: Shot) -> Source:
+        """Where the weights of ``shot`` are; an engine of one model renders all shots with it.
 
         Raises RenderError, and ConfigError for a LoRA that does not fit.
         """
+        found = self._of_model(shot.model)
+        if not shot.controls:
+            return found
+        made = replace(found, controls=tuple(control.net for control in shot.controls))
+        if unknown := [control for control in shot.controls if control.net not in made.adapters]:
+            raise RenderError(f"the ControlNet {unknown[0].name or unknown[0].net} is not known in this run")
+        return self.sources.setdefault(made.key, made)
+
+    def _of_model(self, model: Model) -> Source:
         if (found := self.sources.get(model.key)) is not None:
             return found
         plain = self.sources.get(model.plain.key)
@@ -174,7 +184,7 @@ class Weights:
 
     def _load(self, source: Source) -> Loaded:
         """Wait for the modules of ``source``, which a thread reads, and wrap them."""
-        read = self._reading.pop(source.model.key, None)
+        read = self._reading.pop(source.key, None)
         for other in self._reading.values():
             other.cancel()
         modules = read.result() if read else {}
@@ -189,18 +199,20 @@ class Weights:
                     raise
                 raise RenderError(f"out of memory while the model was loaded: {reason(e)}") from e
             self._settings.stats.loads += not source.model.loras
-            made = Loaded(source, self._settings, *(self._entries[p].wrapped for p in self._parts(source.model.key)))
-            made.exactness.tested = self._tested.setdefault(source.model.plain.key, made.exactness.tested)
+            texts, denoiser, vae, *nets = (self._entries[p].wrapped for p in self._parts(source.key))
+            made = Loaded(source, self._settings, texts, denoiser, vae, tuple(nets))
+            alike = f"{source.model.plain.key} {len(nets)}"
+            made.exactness.tested = self._tested.setdefault(alike, made.exactness.tested)
             return made
 
     def _missing(self, source: Source) -> list[Part]:
-        return [part for part in self._parts(source.model.key) if part not in self._entries]
+        return [part for part in self._parts(source.key) if part not in self._entries]
 
     def _read(self, source: Source, parts: Sequence[Part]) -> dict[Part, Any]:
         """The modules of ``parts`` in the memory of the host, or of the device if that is not a GPU."""
         device = torch.device("cpu") if self._settings.cuda and self._models else self._settings.device.where
         with self._settings.stats.clock("merge" if source.model.loras else "load"):
-            return {part: load_part(part.name, source, device, self._settings.device.dtype) for part in parts}
+            return {part: _loaded(part, source, device, self._settings.device.dtype) for part in parts}
 
     def _wrapped(self, part: Part, module: Any, source: Source) -> _Entry:
         settings = self._settings
@@ -209,6 +221,8 @@ class Weights:
         self._sizes[part] = size
         if part.name == "text_encoder":
             return _Entry(settings.texts(module, source), size)
+        if part.name == "controlnet":
+            return _Entry(settings.controlnet(module), size)
         return _Entry(settings.denoiser(module) if part.name == "unet" else settings.vae(module), size)
 
     def _size(self, part: Part) -> int:
@@ -217,5 +231,15 @@ class Weights:
             source = next(s for key, s in self.sources.items() if part in self._parts(key))
             self._sizes[part] = 0
             with suppress(ConfigError):  # loading it will say why
-                self._sizes[part] = parameters(part.name, source) * self._bytes
+                self._sizes[part] = _parameters(part, source) * self._bytes
         return self._sizes[part]
+
+
+def _loaded(part: Part, source: Source, device: torch.device, dtype: torch.dtype) -> Any:
+    if part.name == "controlnet":
+        return load_controlnet(part.of[0], source, device, dtype)
+    return load_part(part.name, source, device, dtype)
+
+
+def _parameters(part: Part, source: Source) -> int:
+    return in_file(source.adapters[part.of[0]]) if part.name == "controlnet" else parameters(part.name, source)

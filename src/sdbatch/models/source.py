@@ -17,6 +17,7 @@ from sdbatch.config.model import ModelSettings
 from sdbatch.errors import ConfigError, shown
 from sdbatch.models.digests import digest_files, digest_folder
 from sdbatch.samplers import NoiseSchedule
+from sdbatch.spec.canonical import digest
 from sdbatch.spec.jobs import Model
 
 SHIPPED = Path(__file__).parent  # weights and vocabularies in the package
@@ -46,7 +47,14 @@ class Source:
     file: Path | None = None  # single .safetensors checkpoint
     vae: Path | None = None  # another VAE: diffusers folder or single file
     safety_checker: bool = False
-    adapters: Mapping[str, Path] = field(default_factory=dict, compare=False)  # LoRAs, textual inversions: by digest
+    # Files of LoRAs, textual inversions and ControlNets, by digest.
+    adapters: Mapping[str, Path] = field(default_factory=dict, compare=False)
+    controls: tuple[str, ...] = ()  # digests of the ControlNets beside the denoiser, in the order of adding
+
+    @property
+    def key(self) -> str:
+        """``Model.key``; with ControlNets another one: shots with equal keys are rendered with the same weights."""
+        return digest([self.model.key, *self.controls], "w") if self.controls else self.model.key
 
     @property
     def remote(self) -> bool:

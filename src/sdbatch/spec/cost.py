@@ -9,6 +9,7 @@ from sdbatch.prompts.syntax import Insert, chunks
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.samplers import SAMPLERS, Table, table
 from sdbatch.spec.adapters import Embedding
+from sdbatch.spec.control import Control
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.wording import part_count, texts_of
 
@@ -32,6 +33,11 @@ def guided(shot: Shot, evaluation: int, evaluations: int) -> bool:
     """
     low, high = shot.guidance_interval
     return shot.guidance != 1.0 and low <= (evaluation + 0.5) / evaluations <= high
+
+
+def controlled(control: Control, evaluation: int, evaluations: int) -> bool:
+    """Whether evaluation ``evaluation`` of ``evaluations`` lies in the interval of ``control`` (as in diffusers)."""
+    return evaluation / evaluations >= control.start and (evaluation + 1) / evaluations <= control.end
 
 
 def evaluations(shot: Shot) -> int:

@@ -23,6 +23,7 @@ from sdbatch.samplers import SAMPLERS, NoiseSchedule
 from sdbatch.spec.adapters import Embedding, Lora
 from sdbatch.spec.canonical import canonical, digest, plain_field, spec
 from sdbatch.spec.codecs import Preset
+from sdbatch.spec.control import Control
 from sdbatch.spec.file_names import job_file, usual_stem
 from sdbatch.spec.limits import GUIDANCE, STEPS
 from sdbatch.spec.sound import Sound
@@ -115,7 +116,8 @@ class Shot:
     ``guidance`` is the CFG scale; ``guidance_interval`` the part (from, to) of the evaluations, in [0, 1], that use it,
     ``guidance_rescale`` the share in [0, 1] of its rescaling (Lin et al., arXiv:2305.08891, eq. 16; None: the model's).
     ``step_syntax``: the texts change with the step and have parts (``[a:b:0.4]``, ``[a|b]``, ``AND``). Without it these
-    are plain text, as in files of versions that did not know them. ``embeddings`` are those that the texts name. The
+    are plain text, as in files of versions that did not know them. ``embeddings`` are those that the texts name;
+    the residuals of ``controls`` are added in their order. The
     ranges validate shots that are read from untrusted files.
     """
 
@@ -134,6 +136,7 @@ class Shot:
     step_syntax: bool = False
     guidance_rescale: Annotated[float, Ge(0), Le(1)] | None = None
     embeddings: tuple[Embedding, ...] = ()
+    controls: tuple[Control, ...] = ()
 
     @property
     def id(self) -> str:

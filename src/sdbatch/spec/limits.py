@@ -23,6 +23,7 @@ STEPS = Range(1, 1000)
 GUIDANCE = Range(1, 30)
 CLIP_SKIP = Range(1, 12)
 LORA_WEIGHT = Range(-10, 10)
+CONTROL_WEIGHT = Range(0, 10)
 VECTORS = Range(1, 75)  # of a textual inversion
 ROWS = Range(1, 512)
 VAE_BATCH = Range(1, 64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -172,31 +173,41 @@ def sinusoids(times: Tensor, width: int) -> Tensor:
     return torch.cat([torch.cos(angle), torch.sin(angle)], -1)
 
 
+def heads_of(config: dict[str, Any]) -> list[int]:
+    """The number of attention heads of each level."""
+    number = config["attention_head_dim"]
+    return [number] * len(config["block_out_channels"]) if isinstance(number, int) else list(number)
+
+
+def encoder(config: dict[str, Any], shape: Shape) -> tuple[nn.ModuleList, Middle, list[int]]:
+    """The levels down, the middle, and the widths of the skip connections, of which the first is ``conv_in``'s."""
+    widths, per, heads = list(config["block_out_channels"]), config["layers_per_block"], heads_of(config)
+    down, kept = [], [widths[0]]
+    for i, (kind, width) in enumerate(zip(config["down_block_types"], widths, strict=True)):
+        last = i == len(widths) - 1
+        down.append(DownLevel(shape, [kept[-1], *[width] * (per - 1)], width, KINDS[kind] * heads[i], last))
+        kept += [width] * (per + (not last))
+    return nn.ModuleList(down), Middle(shape, widths[-1], heads[-1]), kept
+
+
 class UNet(nn.Module):
     """``config``: diffusers' keys; see ``serves``. Called as diffusers' UNet2DConditionModel; returns a tuple."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         self.config = c = OWN | config
-        widths, per = list(c["block_out_channels"]), c["layers_per_block"]
-        number = c["attention_head_dim"]
-        heads = [number] * len(widths) if isinstance(number, int) else list(number)
+        widths, per, heads = list(c["block_out_channels"]), c["layers_per_block"], heads_of(c)
         shape = Shape(c)
         self.conv_in = nn.Conv2d(c["in_channels"], widths[0], 3, padding=1)
         self.time_embedding = TimeEmbedding(widths[0], shape.temb)
-        down, kept = [], [widths[0]]
-        for i, (kind, width) in enumerate(zip(c["down_block_types"], widths, strict=True)):
-            last = i == len(widths) - 1
-            down.append(DownLevel(shape, [kept[-1], *[width] * (per - 1)], width, KINDS[kind] * heads[i], last))
-            kept += [width] * (per + (not last))
-        self.down_blocks = nn.ModuleList(down)
+        self.down_blocks, middle, kept = encoder(c, shape)
         up, width = [], widths[-1]
         for i, kind in zip(reversed(range(len(widths))), c["up_block_types"], strict=True):
             inside = [kept.pop() + (width if k == 0 else widths[i]) for k in range(per + 1)]
             width = widths[i]
             up.append(UpLevel(shape, inside, width, KINDS[kind] * heads[i], i == 0))
         self.up_blocks = nn.ModuleList(up)
-        self.mid_block = Middle(shape, widths[-1], heads[-1])
+        self.mid_block = middle
         self.conv_norm_out = nn.GroupNorm(shape.groups, widths[0], shape.eps)
         self.conv_out = nn.Conv2d(widths[0], c["out_channels"], 3, padding=1)
 
@@ -205,15 +216,27 @@ class UNet(nn.Module):
         return dtype_of(self)
 
     def forward(
-        self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, return_dict: bool = False
+        self,
+        sample: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        return_dict: bool = False,
+        residuals: Sequence[Tensor] = (),
     ) -> tuple[Tensor]:
-        """``sample`` (rows, channels, height, width), ``timestep`` (rows,), text (rows, tokens, width)."""
+        """``sample`` (rows, channels, height, width), ``timestep`` (rows,), text (rows, tokens, width).
+
+        ``residuals``: of ControlNets, for every skip connection and the middle.
+        """
         temb = self.time_embedding(timestep, sample.dtype)
         x = self.conv_in(sample)
         kept = [x]
         for down in self.down_blocks:
             kept += down(kept[-1], temb, encoder_hidden_states)
         x = self.mid_block(kept[-1], temb, encoder_hidden_states)
+        if residuals:
+            *added, middle = residuals
+            kept = [one + other for one, other in zip(kept, added, strict=True)]
+            x = x + middle
         for up in self.up_blocks:
             x = up(x, kept, temb, encoder_hidden_states)
         return (self.conv_out(F.silu(self.conv_norm_out(x))),)
