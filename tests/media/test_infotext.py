@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,28 @@ def test_it_looks_like_a1111s(shot: Shot) -> None:
         "Model: stable-diffusion-v1-5/stable-diffusion-v1-5@451f4fe, Clip skip: 2, VAE: b2-77, "
         f"Version: sdbatch {__version__}"
     )
+
+
+def test_models_have_their_names_and_hashes(shot: Shot) -> None:
+    model = Model("b2:00ff", name="v1-5-pruned", hash="6ce016168912")
+    text = infotext.write(replace(shot, model=model))
+    assert ", Model: v1-5-pruned, Model hash: 6ce0161689, " in text
+    assert replace(shot, model=model).id == replace(shot, model=Model("b2:00ff")).id
+
+
+@pytest.mark.parametrize(
+    ("settings", "how"),
+    [
+        ({"model": "other", "extras": {"Model hash": "6CE0161689"}}, "hash"),
+        ({"model": "v1-5", "extras": {"Model hash": "0000000000"}}, ""),
+        ({"model": "v1-5", "extras": {}}, "name"),
+        ({"model": "b2-00ff", "extras": {}}, "digest"),
+        ({"model": "other", "extras": {}}, ""),
+        ({"extras": {}}, ""),
+    ],
+)
+def test_models_are_recognised(settings: dict[str, Any], how: str) -> None:
+    assert infotext.is_of(settings, Model("b2:00ff", name="v1-5", hash="6ce016168912")) == how
 
 
 def test_defaults_are_left_out(shot: Shot) -> None:

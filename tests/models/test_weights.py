@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -376,3 +377,9 @@ def test_without_network_the_message_says_what_to_do(tmp_path):
 def test_what_lies_on_disk_is_not_fetched(folder):
     source = local(folder)
     assert fetch(source) is source
+
+
+def test_models_are_named_after_their_files(folder, file):
+    in_folder, single = (local(path).model for path in (folder, file))
+    assert (in_folder.name, in_folder.hash) == ("model", "")
+    assert (single.name, single.hash) == (file.stem, sha256(file.read_bytes()).hexdigest()[:12])

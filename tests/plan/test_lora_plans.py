@@ -136,6 +136,7 @@ def test_jobs_are_read_back_from_their_metadata(video):
     found = parse.job(data)
     assert replace(found, slug="", labels=()) == replace(plan[0], slug="", labels=())
     assert [one.name for one in found.shot.model.loras] == ["pixel", "ink"]
+    assert found.shot.model.name == plan[0].shot.model.name != ""
     assert [(e.name, e.vectors) for e in found.shot.embeddings] == [("dusk", 3)]
     assert infotext.write(found.shot) == infotext.write(plan[0].shot)
 
@@ -143,7 +144,7 @@ def test_jobs_are_read_back_from_their_metadata(video):
 def test_metadata_is_not_trusted():
     plan = planned(loras=["ink"])
     data = json.loads(json.dumps({"id": plan[0].id, **motion.job_spec(plan[0])}))
-    (file,) = data["adapters"]
+    file = plan[0].shot.model.loras[0].file
     for name, value in (("name", "a\nb"), ("name", "x" * 300), ("hash", "zz"), ("other", 1)):
         changed = data | {"adapters": {file: data["adapters"][file] | {name: value}}}
         with pytest.raises(Exception, match="adapters"):

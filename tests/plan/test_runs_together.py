@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sdbatch.plan.plan import Plan
 from sdbatch.plan.together import Together, experiment, together
 from tests.config.building import planned
 from tests.models.lora_files import write
+from tests.models.test_weights import LDM
+from tests.models.test_weights import write as weights
 
 
 def axes(*plans: Plan) -> dict[str, list[str]]:
@@ -63,6 +66,13 @@ def test_other_texts_under_one_label_are_numbered():
     prompts = ["anime scene with a red torii gate", "anime scene with a red torii gate, at night"]
     found = axes(*(planned(prompts=[text]) for text in prompts))
     assert found == {"prompts": ["anime-scene-with-a-red", "anime-scene-with-a-red-2"]}
+
+
+def test_models_of_one_name_are_numbered(tmp_path):
+    for name in "ab":
+        weights(tmp_path / name / "m.safetensors", **LDM, own=np.full(1, ord(name), np.float32))
+    plans = [planned(model={"kind": "local", "path": str(tmp_path / name / "m.safetensors")}) for name in "ab"]
+    assert axes(*plans) == {"model": ["m", "m-2"]}
 
 
 def test_what_no_key_says_is_the_number_of_the_run(monkeypatch):

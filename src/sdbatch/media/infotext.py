@@ -2,7 +2,7 @@
 
     a torii gate, sunset
     Negative prompt: clouds
-    Steps: 20, Sampler: Euler a, CFG scale: 6, Seed: 1, Size: 512x512, Model: ..., Version: sdbatch 0.1.0
+    Steps: 20, Sampler: Euler a, CFG scale: 6, Seed: 1, Size: 512x512, Model: tiny, Version: sdbatch 0.1.0
 
 The rules are those of ``modules/infotext_utils.py`` there: the last line holds the parameters, values with a comma, a
 colon or a line break are JSON strings. The format is ambiguous for a prompt with a line that starts with
@@ -26,6 +26,7 @@ from sdbatch.version import __version__
 _NEGATIVE = "Negative prompt:"
 _LINES = "Prompt lines"
 SCHEDULE = "Schedule type"
+MODEL_HASH = "Model hash"
 LORAS, EMBEDDINGS = "Lora hashes", "TI hashes"
 _KEY = re.compile(r"\w[\w \-/]*$")
 _QUOTED = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*(?:,|$)', re.DOTALL)
@@ -40,7 +41,8 @@ def write(shot: Shot) -> str:
         "CFG scale": repr(float(shot.guidance)).removesuffix(".0"),
         "Seed": shot.seed,
         "Size": f"{shot.width}x{shot.height}",
-        "Model": model_name(shot.model),
+        "Model": shot.model.name or model_name(shot.model),
+        MODEL_HASH: shot.model.hash[:10] or None,
         "Clip skip": shot.model.clip_skip if shot.model.clip_skip > 1 else None,
         "VAE": shot.model.vae.replace(":", "-") or None,
         LORAS: _hashes(shot.model.loras),
@@ -69,8 +71,16 @@ def hashes(text: str) -> dict[str, str]:
 
 
 def model_name(model: Model) -> str:
-    """What the infotext calls the weights: a colon would need quotes, which simple readers skip."""
+    """What the infotext calls weights without a name: a colon would need quotes, which simple readers skip."""
     return model.weights.replace(":", "-")
+
+
+def is_of(fields: dict[str, Any], model: Model) -> str:
+    """How the result of ``parse`` names ``model``: by its ``hash``, ``digest`` or ``name``; empty: not at all."""
+    given, name = fields["extras"].get(MODEL_HASH, ""), fields.get("model")
+    if given and model.hash:
+        return "hash" if given.lower() == model.hash[:10] else ""
+    return "digest" if name == model_name(model) else "name" if name and name == model.name else ""
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sdbatch.models.folders import Folders, digest_of
 from sdbatch.models.lora import file as lora_file
 from sdbatch.models.lora.file import LoraFile
 from sdbatch.models.lora.modules import Modules, modules_of
-from sdbatch.models.source import PICKLES, SHIPPED, Source
+from sdbatch.models.source import PICKLES, SHIPPED, Source, plain_name
 from sdbatch.models.tensors import header, short_hash
 from sdbatch.prompts.networks import Tag
 from sdbatch.prompts.syntax import Insert, named
@@ -96,7 +96,7 @@ class Adapters:
             self._read_files.append((found, at))
             digest = digest_of(path)
             name = path.parent.name if path.stem == "adapter_model" else path.stem
-            self._loras[path] = Lora(digest, 1.0, None, _plain(name), short_hash(header(path, at)))
+            self._loras[path] = Lora(digest, 1.0, None, plain_name(name), short_hash(header(path, at)))
             self.files[digest] = path
         return self._loras[path]
 
@@ -126,8 +126,7 @@ class Adapters:
                     message = f"{path.name!r} has vectors of {vectors.shape[1]} numbers, and the model's have {width}"
                     raise ConfigError.one(at, message, "it was made for another model")
             digest = digest_of(path)
-            short = sha256_of(path)[:12]  # the hash that A1111 writes
-            self._found[name] = Embedding(name, digest, len(vectors), short)
+            self._found[name] = Embedding(name, digest, len(vectors), sha256_of(path)[:12])
             self.files[digest] = path
         return self._found[name]
 
@@ -141,11 +140,6 @@ def _hash(path: Path) -> str:
         return short_hash(header(path, LORAS))
     except ConfigError:
         return ""
-
-
-def _plain(name: str) -> str:
-    """A name without the characters that separate names in prompts and infotexts."""
-    return "".join("_" if c in '<>:,"\n' else c for c in name)[:128]
 
 
 def _stated(path: Path) -> str:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from sdbatch.config.model import ModelSettings
 from sdbatch.errors import ConfigError, shown
-from sdbatch.models.digests import digest_files, digest_folder
+from sdbatch.models.digests import digest_files, digest_folder, sha256_of
 from sdbatch.samplers import NoiseSchedule
 from sdbatch.spec.canonical import digest
 from sdbatch.spec.jobs import Model
@@ -84,7 +84,8 @@ def from_folder(settings: ModelSettings, folder: Path) -> Source:
         raise ConfigError.one(
             "model.path", f"{folder.name!r} has {native} pixels and {chunk} tokens: not an image model"
         )
-    model = share_of_ids(settings, digest_folder(folder), _noise(folder), int(unet.get("in_channels", 4)), scale)
+    share = share_of_ids(settings, digest_folder(folder), _noise(folder), int(unet.get("in_channels", 4)), scale)
+    model = replace(share, name=plain_name(folder.absolute().name))
     return Source(
         settings.kind,
         model,
@@ -113,7 +114,8 @@ def from_file(settings: ModelSettings, path: Path) -> Source:
     noise = NoiseSchedule()
     if "v_pred" in tensors:  # empty tensors say so, as ComfyUI and A1111 read them
         noise = replace(noise, prediction="v_prediction", zero_snr="ztsnr" in tensors)
-    model = share_of_ids(settings, digest_files({path.name: path}, by_name=False), noise)
+    share = share_of_ids(settings, digest_files({path.name: path}, by_name=False), noise)
+    model = replace(share, name=plain_name(path.stem), hash=sha256_of(path)[:12])
     return Source(settings.kind, model, settings.native or 512, 75, CLIP, file=path, vae=vae_path(settings))
 
 
@@ -124,6 +126,11 @@ def share_of_ids(
     vae = vae_path(settings)
     digest = "" if vae is None else digest_folder(vae) if vae.is_dir() else digest_files({vae.name: vae}, by_name=False)
     return Model(weights, noise, channels, scale, settings.clip_skip, digest)
+
+
+def plain_name(name: str) -> str:
+    """A name without the characters that separate names in prompts and infotexts."""
+    return "".join("_" if c in '<>:,"' or not c.isprintable() else c for c in name)[:128]
 
 
 def vae_path(settings: ModelSettings) -> Path | None:

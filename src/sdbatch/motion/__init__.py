@@ -86,8 +86,10 @@ def job_spec(job: Job) -> dict[str, Any]:
 
 
 def _adapters(shot: Shot) -> dict[str, Any]:
-    """Names and hashes of LoRAs and textual inversions, which decide no pixels: by digest."""
-    found = {lora.file: {"name": lora.name, "hash": lora.hash} for lora in shot.model.loras}
+    """Names and hashes of LoRAs, textual inversions and the model, which decide no pixels: by digest."""
+    model = shot.model
+    found = {model.weights: {"name": model.name, "hash": model.hash}} if model.name else {}
+    found |= {lora.file: {"name": lora.name, "hash": lora.hash} for lora in shot.model.loras}
     found |= {e.file: {"name": e.name, "hash": e.hash} for e in shot.embeddings}
     return {"adapters": found} if found else {}
 

@@ -121,16 +121,14 @@ def _short_hash(value: str) -> str:
 
 
 class _Adapter(_Strict):
-    """What people and other programs call a LoRA or a textual inversion; no part of ids."""
+    """What people and other programs call a LoRA, a textual inversion or a model; no part of ids."""
 
     name: Annotated[str, Field(max_length=256), AfterValidator(_one_line)]
     hash: Annotated[str, AfterValidator(_short_hash)]
 
 
 def _with_names(found: Shot, data: Any, key: str) -> Shot:
-    """``found`` with the names and hashes of its LoRAs and textual inversions, which its spec leaves out."""
-    if not (found.model.loras or found.embeddings):
-        return found
+    """``found`` with the names and hashes of its model, LoRAs and textual inversions, which its spec leaves out."""
     weights = [weight for lora in found.model.loras for weight in (lora.unet, lora.in_text)]
     if wrong := [w for w in weights if w not in LORA_WEIGHT] + [
         e.vectors for e in found.embeddings if e.vectors not in VECTORS
@@ -138,7 +136,7 @@ def _with_names(found: Shot, data: Any, key: str) -> Shot:
         raise ConfigError.one(key, f"{wrong[0]} is out of range", f"weights are {LORA_WEIGHT}, vectors {VECTORS}")
     if not isinstance(data, dict):
         raise ConfigError.one(key, "is not a mapping")
-    wanted = {lora.file for lora in found.model.loras} | {e.file for e in found.embeddings}
+    wanted = {lora.file for lora in found.model.loras} | {e.file for e in found.embeddings} | {found.model.weights}
     known = {file: _checked(_Adapter, data[file], f"{key}.{file[:32]}") for file in wanted & data.keys()}
     loras = tuple(
         replace(one, name=known[one.file].name, hash=known[one.file].hash) if one.file in known else one
@@ -147,7 +145,10 @@ def _with_names(found: Shot, data: Any, key: str) -> Shot:
     embeddings = tuple(
         replace(one, hash=known[one.file].hash) if one.file in known else one for one in found.embeddings
     )
-    return replace(found, model=replace(found.model, loras=loras), embeddings=embeddings)
+    model = replace(found.model, loras=loras)
+    if of_model := known.get(model.weights):
+        model = replace(model, name=of_model.name, hash=of_model.hash)
+    return replace(found, model=model, embeddings=embeddings)
 
 
 def profile(data: Any, key: str = "profile") -> Profile:

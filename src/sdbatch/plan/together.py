@@ -43,8 +43,10 @@ def together(plans: Sequence[Sequence[Job]]) -> Together:
     """All jobs of ``plans``, in order. A key that is no axis of theirs and has several values becomes one."""
     jobs = [job for plan in plans for job in plan]
     columns = {key: [_label(job, key) for job in jobs] for key in _keys(jobs)}
-    if "prompts" in columns:
-        columns["prompts"] = _distinct_prompts(jobs, columns)
+    styles = columns.get(STYLES, [""] * len(jobs))
+    for key, meant in _MEANT.items():
+        if key in columns:
+            columns[key] = _numbered(columns[key], [meant(job.shot) for job in jobs], styles)
     if "negative" in columns:
         columns["negative"] = _own_negatives(columns)
     for key, deciding in _DECIDED.items():
@@ -78,10 +80,11 @@ _OF_SHOT: dict[str, Callable[[Shot], Any]] = {
     "model": lambda shot: shot.model.plain,
     "loras": lambda shot: shot.model.loras,
     "negative": lambda shot: shot.negative,
-    "models": lambda shot: _short(shot.model.weights),
+    "models": lambda shot: shot.model.name or _short(shot.model.weights),
     "model.vae": lambda shot: _short(shot.model.vae) if shot.model.vae else None,
     "model.clip_skip": lambda shot: shot.model.clip_skip,
 }
+_MEANT = {"prompts": attrgetter("prompt"), "model": attrgetter("model.weights"), "models": attrgetter("model.weights")}
 _DECIDED = {  # keys that others can decide: then they are no axis of their own
     "model": ("models", *OF_MODEL),
     "negative": ("prompts", STYLES),
@@ -108,7 +111,7 @@ def _label(job: Job, key: str) -> str:
     if key == "model":
         model = job.shot.model
         more = [f"clip skip {model.clip_skip}"] * (model.clip_skip > 1) + [f"vae {_short(model.vae)}"] * bool(model.vae)
-        return " ".join([_short(model.weights), *more])
+        return " ".join([model.name or _short(model.weights), *more])
     usual: dict[str, Callable[[], Any]] = {
         "prompts": lambda: job.slug,
         "canvas": lambda: f"{job.shot.width}x{job.shot.height}",
@@ -123,15 +126,11 @@ def _short(weights: str) -> str:
     return weights.partition("@")[0].rpartition("/")[2] if "@" in weights else weights.removeprefix("b2:")[:8]
 
 
-def _distinct_prompts(jobs: Sequence[Job], columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """The prompts' labels, numbered where plans have other texts under the same one, with the same styles."""
-    texts: dict[Any, dict[str, int]] = defaultdict(dict)
-    out = []
-    for job, name, styles in zip(jobs, columns["prompts"], columns.get(STYLES) or repeat(""), strict=False):
-        found = texts[name, styles]
-        number = found.setdefault(job.shot.prompt, len(found) + 1)
-        out.append(name if number == 1 else f"{name}-{number}")
-    return out
+def _numbered(names: Sequence[str], meant: Sequence[str], styles: Sequence[str]) -> list[str]:
+    """``names``, numbered where plans mean several things by one, with the same styles: texts or weights."""
+    known: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    numbers = (known[n, s].setdefault(m, len(known[n, s]) + 1) for n, m, s in zip(names, meant, styles, strict=True))
+    return [name if number == 1 else f"{name}-{number}" for name, number in zip(names, numbers, strict=True)]
 
 
 def _own_negatives(columns: Mapping[str, Sequence[str]]) -> list[str]:

@@ -21,7 +21,7 @@ from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Job, Model, model_spec, sa
 from sdbatch.spec.ranges import slug
 from sdbatch.spec.wording import has_step_syntax
 
-IGNORED = ("Version", "Model hash", "VAE hash", "RNG", infotext.SCHEDULE, infotext.LORAS, infotext.EMBEDDINGS)
+IGNORED = ("Version", infotext.MODEL_HASH, "VAE hash", "RNG", infotext.SCHEDULE, infotext.LORAS, infotext.EMBEDDINGS)
 OURS = "sdbatch "
 SYNTAX = {  # of prompts in other tools that sdbatch does not have
     "<hypernet:…> is treated as text": re.compile("<hypernet:"),
@@ -112,10 +112,13 @@ def _sampler(name: str, schedule: str) -> tuple[str, list[str]]:
 def _limitations(fields: dict[str, Any], model: Model) -> list[str]:
     """Assumptions about values that an infotext does not contain, and features that sdbatch does not have."""
     extras, out = fields["extras"], []
-    if fields.get("model") != infotext.model_name(model):
+    how, ours = infotext.is_of(fields, model), str(extras.get("Version", "")).startswith(OURS)
+    if how == "name" and not ours:
+        out.append(f"weights: found by their name, {model.name}")
+    if not how:
         name = f"{str(fields['model'])[:80]!r} does not identify them" if "model" in fields else "not given"
         out.append(f"weights: {name}, using {model.weights[:80]}")
-    if not str(extras.get("Version", "")).startswith(OURS) and extras.get("RNG") != "CPU":
+    if not ours and extras.get("RNG") != "CPU":
         out.append("noise: generated on the CPU; other tools may generate it on the GPU, which gives another picture")
     texts = fields["prompt"] + fields["negative"]
     if changes(fields["prompt"]) or changes(fields["negative"]):

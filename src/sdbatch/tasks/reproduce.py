@@ -183,7 +183,7 @@ def _weights(fields: dict[str, Any], skip: int, experiment: Experiment) -> Sourc
     """The configured model that the infotext names, or the first one. Raises ConfigError."""
     with_skip = experiment.model_copy(update={"model": experiment.model.model_copy(update={"clip_skip": skip})})
     models = list(located(with_skip))
-    return next((s for s in models if infotext.model_name(s.model) == fields.get("model")), models[0])
+    return next((s for s in models if infotext.is_of(fields, s.model)), models[0])
 
 
 def _distance(original: Path, made: Path) -> compare.Distance:
