@@ -39,7 +39,7 @@ class Model:
     ``weights`` is ``b2:<digest of the files>`` or ``<repo>@<revision>``, and so is ``vae`` if another VAE is used.
     ``channels`` and ``scale`` are the latent's channels and pixels per cell. ``clip_skip`` counts text encoder layers
     from the end, as A1111 does (1: the last layer). ``loras`` are merged into the weights in this order. ``name`` (of
-    the file or folder) and ``hash`` (SHA-256 of the file, 12 digits) are for people and other programs, not part of ids.
+    the file or folder) and ``hash`` (SHA-256 of the file, 12 digits) are for people and other programs, and not in ids.
     """
 
     weights: str
