@@ -120,8 +120,18 @@ def test_bfloat16_is_read(file):
     head = json.dumps(entries).encode()
     file.write_bytes(len(head).to_bytes(8, "little") + head + bits.tobytes() + up.tobytes())
     layer = read(file, "loras").layers[FLAT]
-    np.testing.assert_allclose(layer.parts["down"], values, rtol=2**-7)
-    assert layer.parts["down"].dtype == np.float32
+    down = layer.parts["down"].read("loras")
+    np.testing.assert_allclose(down, values, rtol=2**-7)
+    assert down.dtype == np.float32
+
+
+def test_a_file_that_is_read_keeps_no_numbers(file):
+    """A plan of many LoRAs costs no memory; a file that changes between plan and merge is no other LoRA."""
+    kept = read(saved(file), "loras").layers[FLAT].parts["down"]
+    np.testing.assert_array_equal(kept.read("loras"), numbers(4, 32))
+    saved(file, {"more.alpha": numbers(1)})
+    with pytest.raises(ConfigError, match=r"ink.safetensors' was changed during the run"):
+        kept.read("loras")
 
 
 # ---- what is refused

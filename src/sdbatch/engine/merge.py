@@ -90,7 +90,7 @@ def merged(state: State, changes: Iterable[tuple[Mapping[str, Layer], float]]) -
 
 
 def _changed(weight: Tensor, layer: Layer, strength: float) -> Tensor:
-    parts = {role: torch.tensor(part) for role, part in layer.parts.items()}
+    parts = {role: torch.from_numpy(part.read(KEY)) for role, part in layer.parts.items()}
     change = difference(layer.kind, parts).reshape(weight.shape)
     lengths = parts.get("magnitude", parts.get("dora"))
     if lengths is None:

@@ -10,6 +10,8 @@ from typing import Any
 from sdbatch.config.yaml_reader import load
 from sdbatch.models.digests import Cache, model_files
 from sdbatch.models.source import SHIPPED, Source
+from sdbatch.models.tensors import header
+from sdbatch.spec.adapters import Embedding, Lora
 
 _LICENCES = {"stable-diffusion-v1-5/stable-diffusion-v1-5": "creativeml-openrail-m"}  # of hub models: no card here
 _CARD_LIMIT = 1 << 16
@@ -51,6 +53,15 @@ def provenance(source: Source) -> tuple[Provenance, ...]:
         place = f"a local VAE, {source.vae.name}"
         found.append(Provenance(source.model.vae, place, _licence(source.vae), _files(source.vae)))
     return tuple(found)
+
+
+def of_adapter(found: Lora | Embedding, path: Path) -> Provenance:
+    """A LoRA or textual inversion. Its licence is what its header says (ModelSpec), or the card beside it."""
+    kind = "LoRA" if isinstance(found, Lora) else "textual inversion"
+    own = path.is_relative_to(SHIPPED)
+    origin = f"{kind} {found.name}, {'embedded in sdbatch' if own else 'a local file'}"
+    stated = header(path, "loras").texts.get("modelspec.license", "")
+    return Provenance(found.file, origin, stated[:100] or _licence(path.parent), _files(path))
 
 
 def _files(place: Path | None) -> tuple[WeightFile, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,30 @@ class Header:
     entries: Mapping[str, tuple[str, tuple[int, ...], int, int]]  # name: type, shape, first byte, last byte + 1
     texts: Mapping[str, str]
     start: int  # of the tensors
+    state: tuple[int, int]  # the file's size and time of change
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """A tensor in a file, whose numbers are read when they are needed."""
+
+    file: Header
+    name: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.file.entries[self.name][1]
+
+    def read(self, key: str) -> Array:
+        """Raises ConfigError, also for a file that was changed after its header was read."""
+        path = self.file.path
+        try:
+            with path.open("rb") as file:
+                if _state(path) != self.file.state:
+                    raise ConfigError.one(key, f"{path.name!r} was changed during the run")
+                return _tensor(file, self.file, self.name)
+        except (OSError, ValueError) as e:
+            raise ConfigError.one(key, f"{path.name!r} cannot be read: {e}") from e
 
 
 def header(path: Path, key: str) -> Header:
@@ -40,12 +65,18 @@ def header(path: Path, key: str) -> Header:
     if path.suffix.lower() != ".safetensors":
         raise ConfigError.one(key, f"{path.name!r} is not a .safetensors file")
     shapes(path, key)  # the library's checks: sizes, overlaps, the length of the file
+    state = _state(path)
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         data = json.loads(file.read(min(length, MAX_HEADER)))
     texts = data.pop("__metadata__", {})
     entries = {name: (e["dtype"], tuple(e["shape"]), *e["data_offsets"]) for name, e in data.items()}
-    return Header(path, entries, texts, 8 + length)
+    return Header(path, entries, texts, 8 + length, state)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def arrays(found: Header, key: str) -> Iterator[tuple[str, Array]]:
@@ -55,11 +86,16 @@ def arrays(found: Header, key: str) -> Iterator[tuple[str, Array]]:
             raise ConfigError.one(key, f"{found.path.name!r}: {name} has the type {kind}", "supported: F16, BF16, F32")
     try:
         with found.path.open("rb") as file:
-            for name, (kind, shape, first, last) in found.entries.items():
-                file.seek(found.start + first)
-                yield name, _array(file.read(last - first), kind).reshape(shape)
+            for name in found.entries:
+                yield name, _tensor(file, found, name)
     except (OSError, ValueError) as e:
         raise ConfigError.one(key, f"{found.path.name!r} cannot be read: {e}") from e
+
+
+def _tensor(file: BinaryIO, found: Header, name: str) -> Array:
+    kind, shape, first, last = found.entries[name]
+    file.seek(found.start + first)
+    return _array(file.read(last - first), kind).reshape(shape)
 
 
 def _array(data: bytes, kind: str) -> Array:

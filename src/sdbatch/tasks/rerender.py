@@ -22,6 +22,7 @@ from sdbatch.models.adapters import Adapters
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
 from sdbatch.plan.model_axis import Locator, named
+from sdbatch.plan.plan import Plan as ExperimentPlan
 from sdbatch.runner import run
 from sdbatch.spec.file_names import is_spread, naming_of
 from sdbatch.spec.jobs import Job, Model, Shot
@@ -110,10 +111,17 @@ def open_as(recorded: Profile | None, sources: Sequence[Source], experiment: Exp
         return open_renderer(first, experiment.model, usual, *others)
 
 
-def with_adapters(sources: Iterable[Source], jobs: Iterable[Job], experiment: Experiment) -> list[Source]:
-    """``sources`` with the files of the LoRAs and textual inversions of ``jobs``, found by digest in the folders of
-    ``experiment``. Raises ConfigError for those that are in none of them."""
+def with_adapters(
+    sources: Iterable[Source], jobs: Iterable[Job], experiment: Experiment, plan: Plan | None = None
+) -> list[Source]:
+    """``sources`` with the files of the LoRAs and textual inversions of ``jobs``: those that ``experiment`` and its
+    ``plan`` name, and others by digest in the folders. Raises ConfigError for those that are in none of them."""
     adapters = Adapters(experiment.lora_folders, experiment.embedding_folders)
+    if isinstance(plan, ExperimentPlan):
+        adapters.files |= plan.resolved.adapters.files
+    for i, entry in enumerate(experiment.loras):
+        if Path(entry.path).expanduser().is_file():
+            adapters.lora(entry.path, 1.0, None, f"loras[{i}].path")
     shots = [job.shot for job in jobs]
     loras = dict.fromkeys(lora for shot in shots for lora in shot.model.loras)
     adapters.bind(loras, dict.fromkeys(e for shot in shots for e in shot.embeddings))

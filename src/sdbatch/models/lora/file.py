@@ -16,7 +16,7 @@ from sdbatch.models.lora import layers
 from sdbatch.models.lora.keys import parse
 from sdbatch.models.lora.layers import Layer
 from sdbatch.models.lora.modules import TEXT, Modules
-from sdbatch.models.tensors import Array, arrays, header
+from sdbatch.models.tensors import Header, Stored, arrays, header
 
 _OF_TEXT = re.compile(r"lora_te\d?_|text_encoder|text_model\.|encoder\.layers\.")
 SHOWN = 3  # names in a message
@@ -33,7 +33,7 @@ _OTHERS = {  # what names say about the architecture that a file is for
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoraFile:
-    """The layers of a file, by the names that it has for the modules."""
+    """The layers of a file, by the names that it has for the modules. Holds no numbers but scales."""
 
     name: str  # of the file, for messages
     layers: Mapping[str, Layer]
@@ -57,20 +57,21 @@ class _Settings:
 
 
 def read(path: Path, key: str) -> LoraFile:
-    """All layers of a file. Raises ConfigError with every unknown name, number that is not finite, and bad rank."""
+    """All layers of a file, of which every number is looked at once and none is kept.
+
+    Raises ConfigError with every unknown name, number that is not finite, and bad rank.
+    """
     found = header(path, key)
     problems: list[Problem] = []
     unknown = [name for name in found.entries if parse(name) is None]
     if unknown:
         hint = _architecture(found.entries) or "known are LoRA, LoCon, LoHa, LoKr and DoRA"
         problems.append(Problem(key, f"{path.name!r}: {_list(unknown)} not understood", hint))
-    modules: dict[str, dict[str, Array]] = {}
-    broken = []
-    for name, array in arrays(found, key):
+    modules: dict[str, dict[str, Stored]] = {}
+    for name in found.entries:
         if (known := parse(name)) is not None:
-            modules.setdefault(known.module, {})[known.role] = array
-        if not np.isfinite(array).all():
-            broken.append(name)
+            modules.setdefault(known.module, {})[known.role] = Stored(found, name)
+    alphas, broken = _looked_at(found, key)
     if broken:
         problems.append(Problem(key, f"{path.name!r}: {_list(broken)} not finite", "the file is damaged (NaN)"))
     settings = _settings(path, found.texts)
@@ -78,7 +79,7 @@ def read(path: Path, key: str) -> LoraFile:
     for module, parts in modules.items():
         own = settings.get(module.partition(".")[0], settings[""])
         try:
-            made[module] = layers.layer(parts, own.of(module), own.stable)
+            made[module] = layers.layer(parts, alphas.get(module, own.of(module)), own.stable)
         except ValueError as e:
             problems.append(Problem(key, f"{path.name!r}: {module} {e}"))
     if not modules and not problems:
@@ -86,6 +87,18 @@ def read(path: Path, key: str) -> LoraFile:
     if problems:
         raise ConfigError(problems[: 2 * SHOWN])
     return LoraFile(path.name, made)
+
+
+def _looked_at(found: Header, key: str) -> tuple[dict[str, float], list[str]]:
+    """Every alpha by module, and the names of tensors with numbers that are not finite."""
+    alphas, broken = {}, []
+    for name, array in arrays(found, key):
+        known = parse(name)
+        if known is not None and known.role == "alpha" and array.size:
+            alphas[known.module] = float(array.reshape(-1)[0])
+        if not np.isfinite(array).all():
+            broken.append(name)
+    return alphas, broken
 
 
 def matched(file: LoraFile, modules: Modules, key: str, model: str = "the model") -> dict[tuple[str, str], Layer]:

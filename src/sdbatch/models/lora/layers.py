@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from sdbatch.models.tensors import Array
+from sdbatch.models.tensors import Stored
 
 Shape = tuple[int, ...]
 KINDS = {  # kind: the roles that make a layer one of this kind
@@ -37,12 +37,12 @@ class Layer:
     """``scale``: alpha / rank. ``parts`` also has ``dora`` or ``magnitude`` for DoRA."""
 
     kind: str
-    parts: Mapping[str, Array]
+    parts: Mapping[str, Stored]
     scale: float
 
 
-def layer(parts: Mapping[str, Array], alpha: float | None, stable: bool = False) -> Layer:
-    """The layer of a module's tensors. ``alpha``: of a module that has none of its own; ``stable``: alpha / √rank.
+def layer(parts: Mapping[str, Stored], alpha: float | None, stable: bool = False) -> Layer:
+    """The layer of a module's tensors. ``stable``: the scale is alpha / √rank.
 
     Raises ValueError for parts that are missing or of several kinds, and for ranks that differ.
     """
@@ -53,9 +53,8 @@ def layer(parts: Mapping[str, Array], alpha: float | None, stable: bool = False)
     if missing := [role for role in _needed(kind, parts) if role not in parts]:
         raise ValueError(f"{missing[0]} is missing")
     _check(parts)
-    own = float(parts["alpha"].reshape(-1)[0]) if "alpha" in parts else alpha
     rank = _rank(kind, parts)
-    scale = 1.0 if own is None or rank is None else own / (rank**0.5 if stable else rank)
+    scale = 1.0 if alpha is None or rank is None else alpha / (rank**0.5 if stable else rank)
     return Layer(kind, {role: part for role, part in parts.items() if role != "alpha"}, scale)
 
 
@@ -70,26 +69,27 @@ def shape(found: Layer) -> str:
     return "×".join(map(str, _product(found)))
 
 
-def _check(parts: Mapping[str, Array]) -> None:
+def _check(parts: Mapping[str, Stored]) -> None:
     for role, part in parts.items():
-        if part.size == 0:
+        dimensions = len(part.shape)
+        if prod(part.shape) == 0:
             raise ValueError(f"{role} is empty")
-        if role in ("mid", "t1", "t2", "kt") and part.ndim != 4:
-            raise ValueError(f"{role} is not a kernel: it has {part.ndim} dimensions instead of 4")
-        if role not in ("alpha", "dora", "magnitude") and part.ndim < 2:
+        if role in ("mid", "t1", "t2", "kt") and dimensions != 4:
+            raise ValueError(f"{role} is not a kernel: it has {dimensions} dimensions instead of 4")
+        if role not in ("alpha", "dora", "magnitude") and dimensions < 2:
             raise ValueError(f"{role} is not a matrix")
-        if role == "dora" and part.ndim < 1:
+        if role == "dora" and dimensions < 1:
             raise ValueError("dora is a single number")
 
 
-def _needed(kind: str, parts: Mapping[str, Array]) -> tuple[str, ...]:
+def _needed(kind: str, parts: Mapping[str, Stored]) -> tuple[str, ...]:
     if kind != "lokr":
         return _NEEDED[kind] + (("t1", "t2") if {"t1", "t2"} & parts.keys() else ())
     halves = ((f"k{i}",) if f"k{i}" in parts else (f"k{i}_a", f"k{i}_b") for i in (1, 2))
     return tuple(role for half in halves for role in half)
 
 
-def _rank(kind: str, parts: Mapping[str, Array]) -> int | None:
+def _rank(kind: str, parts: Mapping[str, Stored]) -> int | None:
     """The inner dimension, which all parts share. Raises ValueError if they do not."""
     plain = not ("t1" in parts or ("kt" in parts and "k2" not in parts))
     places = [(role, int(plain) if axis is None else axis) for role, axis in _RANKS[kind]]
@@ -122,8 +122,8 @@ def _product(found: Layer) -> tuple[int, int]:
 
 def _dora_fits(found: Layer, weight: Shape) -> bool:
     if "magnitude" in found.parts:
-        return found.parts["magnitude"].size == weight[0]
+        return prod(found.parts["magnitude"].shape) == weight[0]
     if "dora" in found.parts:
-        size, first = found.parts["dora"].size, found.parts["dora"].shape[0]
+        size, first = prod(found.parts["dora"].shape), found.parts["dora"].shape[0]
         return size == (weight[0] if first != 1 else weight[1])
     return True

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,11 @@ from sdbatch.files import archive, store_errors
 from sdbatch.gallery import Site
 from sdbatch.media import pdf
 from sdbatch.media.credentials import FORMATS, Signer
-from sdbatch.models.provenance import provenance
+from sdbatch.models.provenance import Provenance, of_adapter, provenance
 from sdbatch.models.source import Source
 from sdbatch.plan.model_axis import by_key
 from sdbatch.plan.plan import Plan
+from sdbatch.spec.adapters import Embedding, Lora
 from sdbatch.spec.file_names import companions
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Record, Store, plan_file
@@ -36,7 +37,10 @@ from sdbatch.tasks.verify.findings import Verified
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What is published: an experiment's results in ``store``, verified as ``found`` says."""
+    """What is published: an experiment's results in ``store``, verified as ``found`` says.
+
+    ``sources`` have the files of its LoRAs and textual inversions.
+    """
 
     experiment: Experiment
     plan: Plan | JobList
@@ -76,10 +80,12 @@ def _results(published: Published, root: Path) -> Facts:
     store, plan, settings = published.store, published.plan, published.experiment.publish
     ledger, axes, results, newest = store.ledger(), Axes(), list[Result](), 0.0
     profiles: dict[str, None] = {}
+    adapters: dict[Lora | Embedding, None] = {}
     with (root / layout.PLAN).open("wb") as planned, (root / layout.MANIFEST).open("wb") as manifest:
         planned.writelines(plan_file.lines(plan))
         for i, job_id in enumerate(plan.ids):
             axes.add([job := plan[i]])
+            adapters |= dict.fromkeys((*job.shot.model.loras, *job.shot.embeddings))
             _sound(store, job, root)
             if (record := ledger.get(job_id)) is None:
                 continue
@@ -96,7 +102,7 @@ def _results(published: Published, root: Path) -> Facts:
         results=results,
         axes=axes,
         profiles={digest: store.profile(digest) for digest in sorted(profiles)},
-        weights=tuple(dict.fromkeys(w for source in published.sources for w in provenance(source))),
+        weights=_weights(published.sources, adapters),
         verified=published.found.asdict()["counts"],
         again=isinstance(plan, Plan),
     )
@@ -106,6 +112,13 @@ def _results(published: Published, root: Path) -> Facts:
         if profile is not None:
             _put(root, f"{layout.PROFILES}/{digest}.json", store.profile_path(digest).read_bytes())
     return facts
+
+
+def _weights(sources: Sequence[Source], adapters: Iterable[Lora | Embedding]) -> tuple[Provenance, ...]:
+    """Those of the models, then what is merged into them and what stands in texts; each once, whatever its strength."""
+    models = [w for source in sources for w in provenance(source)]
+    files = sources[0].adapters if sources else {}
+    return tuple(dict.fromkeys([*models, *(of_adapter(one, files[one.file]) for one in adapters)]))
 
 
 def _sound(store: Store, job: Job, root: Path) -> None:

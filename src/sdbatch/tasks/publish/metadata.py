@@ -115,7 +115,7 @@ def _weights(facts: Facts) -> Iterator[Entity]:
         }
         yield from files
         if known:
-            text = "The licence of the weights, as their model card states it"
+            text = "The licence of the weights, as their file or model card states it"
             yield {"@id": licence, "@type": "CreativeWork", "name": weights.licence, "description": text}
 
 

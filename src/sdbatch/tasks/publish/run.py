@@ -60,7 +60,7 @@ def _verified(experiment: Experiment) -> Published:
     found = verify(Case(plan, range(len(plan)), store, sources, checked), lambda: open_progress(console))
     if not found.recorded:
         raise StoreError(f"nothing of {experiment.name} is rendered yet")
-    return Published(experiment, plan, store, sources, found)
+    return Published(experiment, plan, store, rerender.with_adapters(sources, plan, experiment, plan), found)
 
 
 def _check_target(target: Path) -> None:

@@ -43,7 +43,7 @@ def verify(case: Case, progress: Callable[[], Progress] = Progress) -> Verified:
 
     Raises Interrupted, and ConfigError for LoRAs and textual inversions that are not here.
     """
-    sources = rerender.with_adapters(case.sources, (case.plan[i] for i in case.part), case.experiment)
+    sources = rerender.with_adapters(case.sources, (case.plan[i] for i in case.part), case.experiment, case.plan)
     return _Verifier(replace(case, sources=sources), progress).run()
 
 
