@@ -68,8 +68,7 @@ class FakeRenderer:
         """Nothing to release."""
 
     def _result(self, shot: Shot, feed: Feed) -> Picture | Failure:
-        if self._delay:
-            time.sleep(self._delay)
+        _sleep(self._delay)
         faults = self._faults
         if _hit(shot, faults.crash):
             raise RuntimeError("the fake renderer simulates a crash")
@@ -80,6 +79,13 @@ class FakeRenderer:
             return Failure(shot, "out of memory")
         warnings = ("simulated warning",) if _hit(shot, faults.warn) else ()
         return Picture(shot, draw(shot, feed), warnings)
+
+
+def _sleep(seconds: float) -> None:
+    """In short parts: Linux may deliver a signal to another thread, and does not wake this one then."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, 0.05))
 
 
 def _hit(shot: Shot, words: tuple[str, ...]) -> bool:
