@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_KEYS = (("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"))
+_KEYS = (("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"), ("init", "image"))
+_SWEPT = ("encoding.audio", "init.image")
 
 
 def found_beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -30,8 +31,7 @@ class _Finder:
     def entry(self, keys: dict[Any, Any]) -> dict[Any, Any]:
         """An entry of ``sweep``."""
         found = {"prompts": self.prompts(keys["prompts"])} if "prompts" in keys else {}
-        if isinstance(sounds := keys.get("encoding.audio"), list):
-            found["encoding.audio"] = [self.path(sound) for sound in sounds]
+        found |= {key: self.path(keys[key]) for key in _SWEPT if key in keys}
         return keys | found
 
     def prompts(self, entries: Any) -> Any:
@@ -40,6 +40,9 @@ class _Finder:
         return [e | {"file": self.path(e["file"])} if isinstance(e, dict) and "file" in e else e for e in entries]
 
     def path(self, path: Any) -> Any:
+        """A path, or several."""
+        if isinstance(path, list):
+            return [self.path(each) for each in path]
         try:
             if isinstance(path, str) and path and not Path(path).exists() and (self.folder / path).exists():
                 return str(self.folder / path)  # an absolute path stays itself

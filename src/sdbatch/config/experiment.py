@@ -15,6 +15,7 @@ from sdbatch.config.cluster import SubmitSettings
 from sdbatch.config.fields import SLUG, Audio, CanvasEntry, FilePath, Folders, Section, Seeds, one_of
 from sdbatch.config.loras import LoraEntries
 from sdbatch.config.model import Models, ModelSettings
+from sdbatch.config.pictures import InitSettings
 from sdbatch.config.prompts import PromptEntry, StyleSettings, WildcardSettings
 from sdbatch.config.registry import TASKS
 from sdbatch.config.runtime import Runtime
@@ -24,7 +25,6 @@ from sdbatch.config.tasks import (
     CutSettings,
     FinalSettings,
     GallerySettings,
-    InitSettings,
     PlanSettings,
     PruneSettings,
     PublishSettings,
@@ -193,6 +193,9 @@ class Experiment(Section):
         ("1:1",), min_length=1, description='quoted ratios ("16:9") or exact sizes (640x360)'
     )
     sampling: Sampling = Field(Sampling(), description="how a shot is denoised")
+    init: InitSettings = Field(
+        InitSettings(), description="the picture that shots start from; task=init: a new project"
+    )
     motion: Motion = Field(Motion(), description="how a prompt becomes a video")
     encoding: EncodingSettings = Field(EncodingSettings(), description="how frames become a file")
     sweep: tuple[dict[str, Any], ...] = Field((), description="keys in one entry vary together, entries multiply")
@@ -221,7 +224,6 @@ class Experiment(Section):
     submit: SubmitSettings = Field(SubmitSettings(), description="jobs of a SLURM cluster")
     status: StatusSettings = Field(StatusSettings(), description="the progress of all workers")
     studio: StudioSettings = Field(StudioSettings(), description="the form in the browser")
-    init: InitSettings = Field(InitSettings(), description="a new project")
     prune: PruneSettings = Field(PruneSettings(), description="removing what no plan needs")
 
     _written: Written = PrivateAttr(AS_DATA)

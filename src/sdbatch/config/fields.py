@@ -26,6 +26,9 @@ from sdbatch.spec.sound import Sound
 SLUG = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # the name of an experiment, which is the name of a folder
 
 
+CANVAS_OF_INIT = "init"  # the size of init.image
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -106,12 +109,14 @@ Seeds = Annotated[tuple[int | str, ...], BeforeValidator(_seeds, json_schema_inp
 
 
 def _canvas_entry(value: Any) -> str:
+    if value == CANVAS_OF_INIT:
+        return CANVAS_OF_INIT
     parse_canvas(value, native=512)
     return str(value).strip()
 
 
 def _ratios(schema: dict[str, Any]) -> None:
-    schema["anyOf"] = [{"enum": list(RATIOS)}, {"pattern": "^ *[0-9]{1,6} *[xX×] *[0-9]{1,6} *$"}]
+    schema["anyOf"] = [{"enum": [*RATIOS, CANVAS_OF_INIT]}, {"pattern": "^ *[0-9]{1,6} *[xX×] *[0-9]{1,6} *$"}]
 
 
 CanvasEntry = Annotated[

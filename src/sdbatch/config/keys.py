@@ -16,8 +16,9 @@ LISTS = ("prompts", "canvas", "models", "seeds")
 OF_MODEL = ("model.vae", "model.clip_skip")  # keys of the section model that can be swept
 STYLES = "styles.use"
 TOP = ("negative", "loras", "lora_weight")
-FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, *TOP))
-SWEEPABLE = (*LISTS, *OF_MODEL, *TOP, STYLES, *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
+INIT = ("init.image", "init.strength", "init.resize")
+FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, *TOP, "init"))
+SWEEPABLE = (*LISTS, *OF_MODEL, *TOP, STYLES, *INIT, *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
 _EXAMPLES = {
     "loras": "[{path: ink, weight: 0.8}]",
     "models": "[tiny, {path: a.safetensors}]",

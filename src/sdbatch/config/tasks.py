@@ -140,12 +140,6 @@ class CutSettings(Section):
     name: str | None = Field(None, pattern=SLUG, description="file in cuts/, without suffix; null: <name>")
 
 
-class InitSettings(Section):
-    """The files of a new project (task=init)."""
-
-    folder: FilePath = Field(".", description="folder of the project; none of its files may exist")
-
-
 class StatusSettings(Section):
     """The progress of all workers (task=status)."""
 

@@ -32,7 +32,7 @@ _KINDS = {
     "model_type": "a mapping of keys",
     "model_attributes_type": "a mapping of keys",
 }
-SWEPT_SECTIONS = ("negative", "sampling", "motion", "encoding")
+SWEPT_SECTIONS = ("negative", "sampling", "init", "motion", "encoding")
 GROUP_SECTIONS = ("model", "runtime", "output")  # sections that are also groups of conf/
 # Names in other programs (AUTOMATIC1111, diffusers, Deforum), and the equivalent here.
 OTHER_NAMES = {
@@ -153,9 +153,13 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
     key = _dotted(loc, prefix)
     if kind == "at_key":
         return Problem(_join(key, ctx["key"]), ctx["message"])
+    if kind.startswith(_BOUNDS) and _field(model, loc) is None:
+        return Problem(key, f"{shown(value)} is out of range", detail["msg"].removeprefix("Input should be "))
     if kind.startswith(_BOUNDS):
         return Problem(key, f"{shown(value)} is out of range {_range(model, loc)}", _bound(model, loc, value))
-    if kind in ("literal_error", "bool_type") and (allowed := _allowed(_field(model, loc).annotation)):
+    if kind in ("literal_error", "bool_type") and (
+        allowed := _allowed(getattr(_field(model, loc), "annotation", None))
+    ):
         text = f"{shown(value)} is not allowed; allowed: {', '.join(allowed)}"
         return Problem(key, text, nearest(str(value), allowed))
     if kind == "string_pattern_mismatch":
@@ -248,8 +252,9 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _field(model: type[BaseModel], loc: list[int | str]) -> Any:
+    """The key at ``loc``; None for a field of a dataclass."""
     names = [p for p in loc if isinstance(p, str)]
-    return _owner(model, list(names[:-1])).model_fields[names[-1]]
+    return _owner(model, list(names[:-1])).model_fields.get(names[-1])
 
 
 def _limits(model: type[BaseModel], loc: list[int | str]) -> tuple[Any, Any]:

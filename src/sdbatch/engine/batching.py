@@ -30,6 +30,7 @@ from sdbatch.errors import SdbatchError
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture
 
+Prepare = Callable[[Shot, Bucket, Feed], Request | Picture]
 MAX_DECODING = 8  # decoded pictures whose transfer to the host may be pending
 
 
@@ -55,17 +56,17 @@ class Server:
         self._last: Lane | None = None  # the lane of the latest call
         self._calls: dict[Future[list[torch.Tensor]], tuple[Lane, list[QueuedRow]]] = {}
         self._pending_decodes: deque[tuple[Lane, Request, Future[list[Decoded]], int]] = deque()
-        self._failed: list[Failure] = []
+        self._ended: list[Picture | Failure] = []  # without a call
         self.active: dict[int, Shot] = {}  # by id(shot): shots in flight
 
-    def run(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Iterator[Picture | Failure]:
-        """Yields results in the order of completion. ``prepare(shot, bucket, feed)`` makes a Request."""
+    def run(self, feed: Feed, prepare: Prepare) -> Iterator[Picture | Failure]:
+        """Yields results in the order of completion. ``prepare(shot, bucket, feed)`` makes a Request, or a Picture."""
         while True:
             full = self._launch(feed, prepare)
             if self._room is not None:
                 self._forget(self._room.read_ahead((b.weights for b in feed.waiting()), self._busy()))
-            failed, self._failed = self._failed, []
-            yield from failed
+            ended, self._ended = self._ended, []
+            yield from ended
             self._decode(whole=full)
             if not full:
                 self._launch_padded()
@@ -74,15 +75,15 @@ class Server:
                 yield from self._decoded(MAX_DECODING)
             elif self._pending_decodes:
                 yield from self._decoded(0)
-            elif not failed:
+            elif not ended:
                 return
 
     def rescue(self) -> Iterator[Picture | Failure]:
         """Yields results that were complete when ``run`` raised. Afterwards ``active`` holds the unfinished shots."""
-        yield from self._failed
+        yield from self._ended
         yield from self._decoded(0)
 
-    def _launch(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> bool:
+    def _launch(self, feed: Feed, prepare: Prepare) -> bool:
         """Start full calls, up to ``max_in_flight``; whether there were enough rows for all of them."""
         while len(self._calls) < self._submit.max_in_flight:
             lane = self._full(feed, prepare)
@@ -114,7 +115,7 @@ class Server:
         self._last = lane
         self._calls[self._submit(partial(lane.nets.denoiser, [r.row for r in rows], size))] = (lane, rows)
 
-    def _full(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
+    def _full(self, feed: Feed, prepare: Prepare) -> Lane | None:
         """A lane that can fill a call, after taking ready shots from the feed; None if there is none.
 
         Lanes without calls in flight are preferred, because the steps of a shot are sequential; then larger buckets.
@@ -138,7 +139,7 @@ class Server:
             return None
         return self._new(Refused((), lambda weights: room.fits(weights, self._busy())), feed, prepare)
 
-    def _new(self, but: Container[Bucket], feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
+    def _new(self, but: Container[Bucket], feed: Feed, prepare: Prepare) -> Lane | None:
         """A lane that can fill a call, after taking shots of any bucket not in ``but``."""
         while (shot := feed.take(None, but)) is not None:
             started = self._start(shot, feed, prepare)
@@ -158,7 +159,7 @@ class Server:
         """Drop the lanes of models that have left the memory."""
         self._lanes = {bucket: lane for bucket, lane in self._lanes.items() if bucket.weights not in models}
 
-    def _chain(self, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Lane | None:
+    def _chain(self, feed: Feed, prepare: Prepare) -> Lane | None:
         """A lane of chains with queued rows, but not the latest one: its small calls alternate with large calls of
         other lanes, because they use less of the GPU's time than of the host's."""
         for bucket in dict.fromkeys(b._replace(chain=True) for b in self._lanes):
@@ -170,7 +171,7 @@ class Server:
                 return lane
         return None
 
-    def _fill(self, bucket: Bucket, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> bool:
+    def _fill(self, bucket: Bucket, feed: Feed, prepare: Prepare) -> bool:
         """Take shots of ``bucket`` until its lane can fill a call; whether it can.
 
         The last shots of a model, too few for a call, are taken with those before them, so that they end together.
@@ -185,18 +186,20 @@ class Server:
         return True
 
     @torch.inference_mode()
-    def _start(self, shot: Shot, feed: Feed, prepare: Callable[[Shot, Bucket, Feed], Request]) -> Bucket | None:
-        """Start ``shot`` in its lane. Errors fail only this shot; the result is then None."""
+    def _start(self, shot: Shot, feed: Feed, prepare: Prepare) -> Bucket | None:
+        """Start ``shot`` in its lane; None if it has ended. Errors fail only this shot."""
         self.active[id(shot)] = shot
         try:
             bucket = self._bucket(shot)
             if self._room is not None and bucket not in self._lanes:
                 self._forget(self._room.make_room(bucket.weights, self._busy()))
             request = prepare(shot, bucket, feed)
+            if isinstance(request, Picture):
+                self._end(shot, request)
+                return None
             rows = next(request.steps)
         except (SdbatchError, OSError, ValueError, KeyError) as e:
-            self._failed.append(Failure(shot, _reason(e)))
-            del self.active[id(shot)]
+            self._end(shot, Failure(shot, _reason(e)))
             return None
         if bucket not in self._lanes:
             self._lanes[bucket] = self._new_lane(bucket)
@@ -204,6 +207,11 @@ class Server:
         lane.active += 1
         self._enqueue(lane, request, rows)
         return bucket
+
+    def _end(self, shot: Shot, result: Picture | Failure) -> None:
+        """``shot`` has a result without any call."""
+        self._ended.append(result)
+        del self.active[id(shot)]
 
     def _enqueue(self, lane: Lane, request: Request, rows: tuple[Row, ...]) -> None:
         request.pending_rows = len(rows)

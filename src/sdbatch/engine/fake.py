@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from sdbatch.config.model import Faults
 from sdbatch.ffmpeg import encoder_build
 from sdbatch.imaging.warp import coverage, warp
+from sdbatch.pictures.fit import fitted, opaque
 from sdbatch.spec.jobs import Shot
+from sdbatch.spec.pictures import Init
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
 
 _WORDS_PER_CHUNK = 75
@@ -93,7 +95,7 @@ def _hit(shot: Shot, words: tuple[str, ...]) -> bool:
 
 
 def draw(shot: Shot, feed: Feed | None = None) -> Pixels:
-    """A gradient with three soft discs, derived from the id; with a start, blended into the parent's picture."""
+    """A gradient with three soft discs, derived from the id; blended into the picture that the shot starts from."""
     digest = blake2b(shot.id.encode(), digest_size=32).digest()
     values: _Plane = np.frombuffer(digest, np.uint8).astype(np.float32) / np.float32(255)
     y = np.arange(shot.height, dtype=np.float32)[:, None] / np.float32(shot.height)
@@ -104,6 +106,8 @@ def draw(shot: Shot, feed: Feed | None = None) -> Pixels:
     for disc in discs:
         picture = _disc(picture, disc, x - disc[0], (y - disc[1]) * ratio)
     pixels: Pixels = np.rint(picture * 255).clip(0, 255).astype(np.uint8)
+    if feed is not None and shot.init is not None:
+        return _from_user(pixels, shot, shot.init, feed)
     return pixels if feed is None or shot.start is None else _from_parent(pixels, shot, feed)
 
 
@@ -112,6 +116,13 @@ def _disc(picture: _Plane, disc: _Plane, dx: _Plane, dy: _Plane) -> _Plane:
     edge = np.clip((radius - np.sqrt(dx * dx + dy * dy)) * 40, 0, 1)[..., None]
     blended: _Plane = picture * (1 - edge) + disc[3:6] * edge
     return blended
+
+
+def _from_user(pixels: Pixels, shot: Shot, init: Init, feed: Feed) -> Pixels:
+    """The user's picture, of which ``strength`` is replaced."""
+    seen = opaque(fitted(feed.input(init.picture), (shot.width, shot.height), init.resize))
+    mixed: Pixels = np.rint(seen * (1 - init.strength) + pixels * init.strength).astype(np.uint8)
+    return mixed
 
 
 def _from_parent(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:

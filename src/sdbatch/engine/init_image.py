@@ -1,4 +1,4 @@
-"""Init images: an earlier picture seen through a camera, colour-matched, encoded; and masks for outpainting."""
+"""Init images: a user's picture, or an earlier one seen through a camera, colour-matched; encoded; and masks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from sdbatch.engine.denoise import InitLatent
 from sdbatch.engine.host import to_device
 from sdbatch.imaging.colour_transfer import match_colours
 from sdbatch.imaging.warp import coverage, warp
+from sdbatch.pictures.fit import fitted, opaque
 from sdbatch.spec.canvas import Size, crop, latent
 from sdbatch.spec.jobs import Camera, Shot, Start
+from sdbatch.spec.pictures import Init
 from sdbatch.spec.renderer import Feed, Pixels
 
 FEATHER = 1 / 24  # width of the blend between new and known parts, as a fraction of the shorter side
@@ -47,7 +49,19 @@ class InitImage:
         return InitLatent(z, to_device(torch.tensor(1 - share, dtype=torch.float32), device)[None])
 
 
-def init_image(shot: Shot, start: Start, feed: Feed) -> InitImage:
+def init_image(shot: Shot, feed: Feed) -> InitImage | None:
+    """What ``shot`` starts from; None: noise. Raises RenderError if a picture cannot be read."""
+    if shot.start is not None:
+        return _of_parent(shot, shot.start, feed)
+    return None if shot.init is None else _of_user(shot, shot.init, feed)
+
+
+def _of_user(shot: Shot, init: Init, feed: Feed) -> InitImage:
+    """The user's picture at the shot's size."""
+    return InitImage(opaque(fitted(feed.input(init.picture), (shot.width, shot.height), init.resize)), None)
+
+
+def _of_parent(shot: Shot, start: Start, feed: Feed) -> InitImage:
     """The parent's picture, seen through the camera at the shot's size, with the inlay over it if there is one."""
     parent = feed.picture(start.parent)
     size = (shot.width, shot.height)

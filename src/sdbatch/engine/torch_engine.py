@@ -32,7 +32,7 @@ from sdbatch.engine.weights import Weights, usual_budget
 from sdbatch.errors import ConfigError, RenderError, SdbatchError
 from sdbatch.models.source import Source
 from sdbatch.spec.canvas import Size, crop, latent
-from sdbatch.spec.cost import chunks_of, table_of
+from sdbatch.spec.cost import chunks_of, table_of, unchanged
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
 
@@ -211,10 +211,15 @@ class Engine:
         rows = policy.rows_for(bucket, loaded.native, self.profile.rows, self._device.type)
         return rows, policy.vae_rows_for(bucket.area, loaded.native, self.profile.vae_batch)
 
-    def _request(self, shot: Shot, bucket: Bucket, feed: Feed) -> Request:
-        """The request of ``shot``: its inputs, and the postprocessing of its decoded picture."""
+    def _request(self, shot: Shot, bucket: Bucket, feed: Feed) -> Request | Picture:
+        """The request of ``shot``: its inputs, and the postprocessing of its decoded picture.
+
+        A shot that changes nothing is its picture.
+        """
+        start = init_image(shot, feed)
+        if start is not None and unchanged(shot):
+            return Picture(shot, start.pixels)
         model, loaded = shot.model, self._loaded(bucket)
-        start = init_image(shot, shot.start, feed) if shot.start else None
         with self._guard():
             notes = self._notes or self._inexact(loaded) + loaded.exactness.notes(bucket, *self._sizes(bucket, loaded))
             known = start.known(shot, loaded.vae, self._device.where) if start else None

@@ -58,9 +58,10 @@ def prompt_settings(job: Job) -> dict[str, Any]:
 
 
 def settings_overrides(job: Job) -> list[str]:
-    """Overrides of canvas, LoRAs, sampling, motion and encoding."""
+    """Overrides of canvas, LoRAs, init image, sampling, motion and encoding."""
     out = [f"canvas=[{job.shot.width}x{job.shot.height}]"]
     out += [f"loras={formatted(loras)}"] if (loras := lora_settings(job.shot)) else []
+    out += [f"init.{key}={formatted(value)}" for key, value in init_settings(job.shot).items()]
     out += [f"sampling.{key}={formatted(value)}" for key, value in sampling_settings(job.shot).items()]
     return out + list(video_overrides(job.video) if job.video else ())
 
@@ -71,6 +72,14 @@ def lora_settings(shot: Shot) -> list[dict[str, Any]]:
     return [
         {"path": lora.name, "weight": lora.unet} | ({} if lora.text is None else {"text": lora.text}) for lora in found
     ]
+
+
+def init_settings(shot: Shot) -> dict[str, Any]:
+    """The keys of ``init``, with the name of the picture's file."""
+    if shot.init is None:
+        return {}
+    found = {"image": PurePath(shot.init.picture.path).name, "strength": shot.init.strength}
+    return found | ({} if shot.init.resize == "fill" else {"resize": shot.init.resize})
 
 
 def sampling_settings(shot: Shot) -> dict[str, Any]:
@@ -85,8 +94,7 @@ def job_settings(job: Job) -> dict[str, Any]:
     shot = job.shot
     out = prompt_settings(job) | {"canvas": [f"{shot.width}x{shot.height}"], "seeds": shot.seed}
     out["sampling"] = sampling_settings(shot)
-    if loras := lora_settings(shot):
-        out["loras"] = loras
+    out |= {k: v for k, v in (("loras", lora_settings(shot)), ("init", init_settings(shot))) if v}
     if shot.model.clip_skip != 1:
         out["model"] = {"clip_skip": shot.model.clip_skip}
     if job.video is not None:

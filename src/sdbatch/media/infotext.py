@@ -43,6 +43,7 @@ def write(shot: Shot) -> str:
         "Size": f"{shot.width}x{shot.height}",
         "Model": shot.model.name or model_name(shot.model),
         MODEL_HASH: shot.model.hash[:10] or None,
+        "Denoising strength": f"{shot.init.strength:g}" if shot.init else None,
         "Clip skip": shot.model.clip_skip if shot.model.clip_skip > 1 else None,
         "VAE": shot.model.vae.replace(":", "-") or None,
         LORAS: _hashes(shot.model.loras),

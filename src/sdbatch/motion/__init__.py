@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import PurePath
 from typing import Any
 
 from sdbatch.motion import feedback, prompt, still, walk, zoom
@@ -15,6 +16,7 @@ from sdbatch.motion.mode import MODES, Mode
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.timeline import looped, timeline
 from sdbatch.spec.canonical import digest, spec
+from sdbatch.spec.inputs import pictures
 from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Frame, Job, Shot, Video
 
 __all__ = ["MODES", "Mode", "count", "frames", "identify", "job_spec", "looped", "make", "played", "shot_ids", "shots"]
@@ -76,22 +78,23 @@ def played(job: Job) -> tuple[int, Fraction]:
 def job_spec(job: Job) -> dict[str, Any]:
     """Everything that decides the job's file, as JSON data. ``plan.parse.job`` is the inverse."""
     if job.video is None:
-        return {"shot": job.shot.spec()} | _adapters(job.shot)
+        return {"shot": job.shot.spec()} | _names(job.shot)
     return {
         "shot": job.shot.spec(),
-        **_adapters(job.shot),
+        **_names(job.shot),
         "motion": job.video.motion.model_dump(mode="json", exclude_defaults=True),
         "encoding": spec(job.video.encoding),
     }
 
 
-def _adapters(shot: Shot) -> dict[str, Any]:
-    """Names and hashes of LoRAs, textual inversions and the model, which decide no pixels: by digest."""
+def _names(shot: Shot) -> dict[str, Any]:
+    """Names and hashes of LoRAs, textual inversions, the model and users' pictures, which decide no pixels: by digest."""
     model = shot.model
-    found = {model.weights: {"name": model.name, "hash": model.hash}} if model.name else {}
-    found |= {lora.file: {"name": lora.name, "hash": lora.hash} for lora in shot.model.loras}
-    found |= {e.file: {"name": e.name, "hash": e.hash} for e in shot.embeddings}
-    return {"adapters": found} if found else {}
+    adapters = {model.weights: {"name": model.name, "hash": model.hash}} if model.name else {}
+    adapters |= {lora.file: {"name": lora.name, "hash": lora.hash} for lora in shot.model.loras}
+    adapters |= {e.file: {"name": e.name, "hash": e.hash} for e in shot.embeddings}
+    named = {p.digest: PurePath(p.path).name for p in pictures(shot)}
+    return {key: found for key, found in (("adapters", adapters), ("pictures", named)) if found}
 
 
 def _video_spec(base: Shot, video: Video) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
         if n:
             camera = relative(cameras[frame], cameras[previous], base.width / base.height)
             start = Start(parent, round(strength[frame], 6), camera, colours=first if motion.colours == "first" else "")
-            shot = replace(shot, seed=next_seed(base.seed, n), start=start)
+            shot = replace(shot, seed=next_seed(base.seed, n)).starting(start)
         yield shot
         parent, previous = shot.id, frame
         first = first or parent

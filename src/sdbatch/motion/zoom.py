@@ -82,7 +82,7 @@ def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
         shot = _keyframe(base, motion, level)
         if level:
             start = _refinement if level > 0 else _outpainting
-            shot = replace(shot, start=start(base, motion, level, keyframes))
+            shot = shot.starting(start(base, motion, level, keyframes))
         keyframes[level] = shot
         yield shot
 

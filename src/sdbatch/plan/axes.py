@@ -6,7 +6,7 @@ made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, overload
@@ -16,12 +16,13 @@ from sdbatch.config.keys import FIXED, LISTS, OF_MODEL, STYLES, SWEEPABLE
 from sdbatch.config.validation import OTHER_NAMES, check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.motion import MODES
-from sdbatch.plan import sounds
+from sdbatch.plan import inits, sounds
 from sdbatch.plan.lora_axis import swept as swept_loras
 from sdbatch.plan.model_axis import choices, vae_label
 from sdbatch.plan.prompt_files import Reader, read_prompts
 from sdbatch.plan.resolve import Resolved, canvas
 from sdbatch.plan.styles import swept as swept_styles
+from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.ranges import is_range, parse_range, parse_seeds, random_seeds
 from sdbatch.spec.sound import Sound
 
@@ -75,8 +76,10 @@ def axes(resolved: Resolved) -> tuple[Axis, ...]:
     base = [("prompts", resolved.prompts), ("canvas", resolved.canvas), ("seeds", seeds)]
     base += [("models", resolved.models)] if resolved.models else []
     base += [("loras", resolved.loras)] if len(resolved.loras) > 1 else []
+    base += [(inits.KEY, resolved.inits)] if len(resolved.inits) > 1 else []
     fixed = {key: Axis((key,), _SingleValues(values)) for key, values in base if key not in taken}
-    outer, inner = ((fixed.get(key) for key in keys) for keys in (("prompts", "canvas", "models"), ("loras", "seeds")))
+    ends = (("prompts", "canvas", "models", inits.KEY), ("loras", "seeds"))
+    outer, inner = ((fixed.get(key) for key in keys) for keys in ends)
     return tuple(a for a in (*outer, *swept, *inner) if a)
 
 
@@ -84,7 +87,7 @@ def _duplicate_axes(swept: list[Axis], resolved: Resolved) -> list[Problem]:
     seen: set[str] = set()
     problems = []
     lengths = {"prompts": len(resolved.prompts), "canvas": len(resolved.canvas)}
-    lengths |= {"models": len(resolved.models), "loras": len(resolved.loras)}
+    lengths |= {"models": len(resolved.models), "loras": len(resolved.loras), inits.KEY: len(resolved.inits)}
     lengths["seeds"] = len(parse_seeds(resolved.experiment.seeds))
     for i, axis in enumerate(swept):
         for key in axis.keys:
@@ -142,10 +145,11 @@ def _key_problem(key: str, at: str) -> Problem | None:
 
 def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]:
     """The validated values of one swept key."""
+    if key in _NAMED:
+        return _NAMED[key](values, at, resolved)
     if is_range(values):
         values = [values] if key == "seeds" else _range(values, at)
-    if not isinstance(values, list) or not values:
-        raise ConfigError.one(at, f"{shown(values)} is not a list of values", "for example write [12, 24] or 12..24")
+    values = _list(values, at)
     if key in LISTS:  # validated like the experiment's own key
         own = check(Experiment, {key: values}, at.removesuffix(f".{key}"))
         if key == "prompts":
@@ -160,12 +164,22 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
     if key == STYLES:
         own_styles = resolved.experiment.styles
         return [swept_styles(v, own_styles, resolved.experiment.wildcards, at) for v in values]
-    if key == "loras":
-        return swept_loras(values, at, resolved.adapters)
     if key in ("negative", "lora_weight"):
         checked = [getattr(check(Experiment, {key: v}, at.removesuffix(f".{key}")), key) for v in values]
         return [resolved.styles.negative(text) for text in checked] if key == "negative" else checked
     return _section_values(key, values, at, resolved)
+
+
+_NAMED: dict[str, Callable[[Any, str, Resolved], Sequence[Any]]] = {  # keys whose values name files
+    "loras": lambda values, at, resolved: swept_loras(_list(values, at), at, resolved.adapters),
+    inits.KEY: lambda values, at, resolved: inits.swept(values, at, resolved.pictures),
+}
+
+
+def _list(values: Any, at: str) -> list[Any]:
+    if not isinstance(values, list) or not values:
+        raise ConfigError.one(at, f"{shown(values)} is not a list of values", "for example write [12, 24] or 12..24")
+    return values
 
 
 def _range(text: str, at: str) -> list[float]:
@@ -213,8 +227,10 @@ def label(key: str, value: Any) -> str:
         return str(value[0])
     if key == "loras":
         return " + ".join(map(str, value)) or "none"
-    if isinstance(value, Sound):
+    if isinstance(value, Sound | InputPicture):
         return PurePath(value.path).stem
+    if value is None:
+        return "none"
     if key == "models":
         return str(value.name)
     if isinstance(value, float):

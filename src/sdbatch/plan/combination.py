@@ -22,7 +22,7 @@ from sdbatch.motion.fields import dumped
 from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.waves import Wave
-from sdbatch.plan import sounds
+from sdbatch.plan import inits, sounds
 from sdbatch.plan.axes import Axis
 from sdbatch.plan.lora_axis import LoraChoice
 from sdbatch.plan.model_axis import changed
@@ -30,6 +30,7 @@ from sdbatch.plan.resolve import Resolved
 from sdbatch.plan.styles import Styles
 from sdbatch.samplers import SAMPLERS, NoiseSchedule, table
 from sdbatch.spec.jobs import Encoding
+from sdbatch.spec.pictures import Init
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Setting:
     styles: Styles  # swept ones; others are applied before
     loras: LoraChoice
     lora_weight: float  # of all LoRAs
+    init: Init | None = None
 
 
 def affects_setting(axis: Axis) -> bool:
@@ -67,7 +69,9 @@ def make(resolved: Resolved, axes: Sequence[Axis], digits: Sequence[int]) -> Set
     negative = swept.get("negative", experiment.negative)
     moved = sounds.on_beat(sections["motion"], encoding.audio)
     loras, weight = swept.get("loras", resolved.loras[0]), swept.get("lora_weight", experiment.lora_weight)
-    more = {"styles": swept.get(STYLES, Styles()), "loras": loras, "lora_weight": weight}
+    start = {k: v for k, v in swept.items() if k != inits.KEY}
+    init = inits.value(_section(experiment.init, "init", start), swept.get(inits.KEY, resolved.inits[0]))
+    more = {"init": init, "styles": swept.get(STYLES, Styles()), "loras": loras, "lora_weight": weight}
     return Setting(resolved.locate(model), model, negative, sampling, moved, encoding, **more)
 
 
@@ -78,7 +82,9 @@ def _swept(axes: Sequence[Axis], digits: Sequence[int]) -> dict[str, Any]:
 
 def problems(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
     """Models that do not exist, invalid combinations of motion keys, and of samplers and steps."""
-    return _models(resolved, axes) or _motions(resolved, axes) or _samplers(resolved, axes)
+    values = {key: [v[n] for v in axis.values] for axis in axes for n, key in enumerate(axis.keys) if key != "seeds"}
+    wrong = inits.problems(resolved.experiment.init, values, resolved.inits)
+    return _models(resolved, axes) or wrong or _motions(resolved, axes) or _samplers(resolved, axes)
 
 
 def _model(base: ModelSettings, swept: dict[str, Any]) -> ModelSettings:

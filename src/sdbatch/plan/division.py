@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from sdbatch import motion
 from sdbatch.plan.plan import Plan
-from sdbatch.spec.cost import cost, evaluations
+from sdbatch.spec.cost import cost, evaluations, strength
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.wording import part_count
 
@@ -191,7 +191,7 @@ def _kinds(plan: Jobs) -> Kinds:
 def _looks(job: Job) -> tuple[Any, ...]:
     """What decides a job's cost: everything but its seed and the words of its texts."""
     s = job.shot
-    how = (s.width, s.height, s.sampler, s.steps, s.guidance, s.guidance_interval, s.start is not None, part_count(s))
+    how = (s.width, s.height, s.sampler, s.steps, s.guidance, s.guidance_interval, strength(s), part_count(s))
     return (*how, s.model.key, job.video.motion if job.video else None)
 
 

@@ -147,11 +147,14 @@ def _get(name: str) -> Callable[[Job], Any]:
     section, _, key = name.partition(".")
     if section == "sampling":
         return lambda job: getattr(job.shot, key)
+    if section == "init":
+        return lambda job: "" if job.shot.init is None else getattr(job.shot.init, _INIT.get(key, key))
     if section in ("motion", "encoding"):
         return lambda job: "" if job.video is None else _constant(getattr(getattr(job.video, section), key))
     return _labels(name)
 
 
+_INIT = {"image": "picture"}
 _OWN: dict[str, Callable[[Job], Any]] = {
     "id": lambda job: job.id,
     "prompt": _labels("prompts"),

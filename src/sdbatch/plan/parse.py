@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, fields, replace
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
@@ -19,8 +20,10 @@ from sdbatch.motion.keys import FRAMES
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canvas import SIDE
+from sdbatch.spec.inputs import pictures, with_pictures
 from sdbatch.spec.jobs import Job, Shot, sampler_spec
 from sdbatch.spec.limits import LORA_WEIGHT, VECTORS
+from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.ranges import SEED_RANGE, slug
 from sdbatch.spec.renderer import Profile
 
@@ -93,6 +96,7 @@ def job(data: Any, key: str = "job", name: str = "") -> Job:
     if not isinstance(data, dict):
         raise ConfigError.one(key, "is not a mapping")
     base = _with_names(shot(data.get("shot"), f"{key}.shot"), data.get("adapters", {}), f"{key}.adapters")
+    base = _with_files(base, data.get("pictures", {}), f"{key}.pictures")
     settings, encoding = Motion(), EncodingSettings()
     if "motion" in data:
         settings = _checked(Motion, data["motion"], f"{key}.motion")
@@ -149,6 +153,18 @@ def _with_names(found: Shot, data: Any, key: str) -> Shot:
     if of_model := known.get(model.weights):
         model = replace(model, name=of_model.name, hash=of_model.hash)
     return replace(found, model=model, embeddings=embeddings)
+
+
+def _with_files(found: Shot, data: Any, key: str) -> Shot:
+    """``found`` with the names of its users' pictures. Their paths are no part of its spec, and are not trusted."""
+    if not (used := pictures(found)):
+        return found
+    if not isinstance(data, dict):
+        raise ConfigError.one(key, "is not a mapping")
+    if wrong := [p.digest for p in used if not re.fullmatch("b2:[0-9a-f]{32}", p.digest)]:
+        raise ConfigError.one(key, f"{shown(wrong[0])} is not a digest")
+    names = {p.digest: PurePath(str(data.get(p.digest, ""))[:255].replace("\0", "")).name for p in used}
+    return with_pictures(found, lambda p: InputPicture(p.digest, names[p.digest]))
 
 
 def profile(data: Any, key: str = "profile") -> Profile:

@@ -7,20 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sdbatch.config.experiment import Experiment
+from sdbatch.config.fields import CANVAS_OF_INIT
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.models.adapters import Adapters
 from sdbatch.models.source import Source
-from sdbatch.plan import sounds
+from sdbatch.plan import inits, sounds
 from sdbatch.plan.drawn_seeds import Draw, draw
 from sdbatch.plan.lora_axis import LoraChoice
 from sdbatch.plan.lora_axis import choices as lora_choices
 from sdbatch.plan.model_axis import Choice, Locator, choices
+from sdbatch.plan.pictures import Pictures
 from sdbatch.plan.prompt_files import Reader, Text, read_prompts
 from sdbatch.plan.styles import Styles, read_styles
 from sdbatch.spec.canvas import Size
 from sdbatch.spec.canvas import parse as parse_canvas
+from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.ranges import random_seeds
 
 T = TypeVar("T")
@@ -43,6 +46,8 @@ class Resolved:
     loras: tuple[LoraChoice, ...] = ((),)  # of the experiment: one value, or several, which are an axis
     draw: Draw | None = None
     models: tuple[Choice, ...] = ()  # of the key models
+    pictures: Pictures = field(default_factory=Pictures)
+    inits: tuple[InputPicture | None, ...] = (None,)  # of the experiment: one value, or several, which are an axis
     locate: Locator = field(default_factory=Locator)
 
 
@@ -63,6 +68,9 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
         prompts = _read(problems, lambda: read_prompts(experiment.prompts, "prompts", reader), ())
     plain: tuple[LoraChoice, ...] = ((),)
     loras = _read(problems, lambda: lora_choices(experiment.loras, "loras", adapters), plain)
+    pictures = Pictures(experiment.input_folders)
+    images: tuple[InputPicture | None, ...] = (None,)
+    images = _read(problems, lambda: inits.choices(experiment.init, pictures), images)
     heard = _read(problems, lambda: sounds.read(experiment.encoding.audio), None)
     models: tuple[Choice, ...] = ()
     models = _read(problems, lambda: choices(experiment.models, experiment.model, "models", locator), models)
@@ -77,7 +85,7 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
         changes["seeds"] = drawn.seeds(random_seeds(experiment.seeds) or 0)
     whole = experiment.model_copy(update=changes)
     sizes = canvas(experiment, source)
-    return Resolved(whole, source, prompts, sizes, styles, adapters, loras, drawn, models, locator)
+    return Resolved(whole, source, prompts, sizes, styles, adapters, loras, drawn, models, pictures, images, locator)
 
 
 def _read(problems: list[Problem], read: Callable[[], T], otherwise: T) -> T:
@@ -100,5 +108,9 @@ def _first_swept(experiment: Experiment, locator: Locator) -> ModelSettings:
 
 
 def canvas(experiment: Experiment, source: Source) -> tuple[tuple[str, Size], ...]:
-    """The experiment's canvas entries as written, and in pixels for the model's native area."""
-    return tuple((c, parse_canvas(c, source.native, source.model.scale)) for c in experiment.canvas)
+    """The experiment's canvas entries as written, and in pixels for the model's native area.
+
+    The size of an init image is that of the model's square here, until the picture is known.
+    """
+    written = ((c, "1:1" if c == CANVAS_OF_INIT else c) for c in experiment.canvas)
+    return tuple((c, parse_canvas(size, source.native, source.model.scale)) for c, size in written)

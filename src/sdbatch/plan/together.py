@@ -69,9 +69,9 @@ def _keys(jobs: Sequence[Job]) -> list[str]:
 
 def _differing(jobs: Iterable[Job]) -> Iterator[str]:
     """The keys of settings with several values. Jobs of one setting count once."""
-    how = attrgetter("model", "negative", *Sampling.model_fields)
+    how = attrgetter("model", "negative", "init", *Sampling.model_fields)
     settings = {(how(job.shot), job.video): job for job in jobs}.values()
-    for key in (*_DECIDED, *_KEYS):
+    for key in (*_DECIDED, *_OF_INIT, *_KEYS):
         if len({_value(job, key) for job in settings}) > 1:
             yield key
 
@@ -84,6 +84,7 @@ _OF_SHOT: dict[str, Callable[[Shot], Any]] = {
     "model.vae": lambda shot: _short(shot.model.vae) if shot.model.vae else None,
     "model.clip_skip": lambda shot: shot.model.clip_skip,
 }
+_OF_INIT = {"init.image": "picture", "init.strength": "strength", "init.resize": "resize"}
 _MEANT = {"prompts": attrgetter("prompt"), "model": attrgetter("model.weights"), "models": attrgetter("model.weights")}
 _DECIDED = {  # keys that others can decide: then they are no axis of their own
     "model": ("models", *OF_MODEL),
@@ -96,6 +97,8 @@ _KEYS = tuple(f"{section}.{name}" for section, model in SECTIONS.items() for nam
 def _value(job: Job, key: str) -> Any:
     if key in _OF_SHOT:
         return _OF_SHOT[key](job.shot)
+    if key in _OF_INIT:
+        return getattr(job.shot.init, _OF_INIT[key]) if job.shot.init else ""
     if key not in _KEYS:  # of another plan, and no setting of a job
         return ""
     section, name = key.split(".")

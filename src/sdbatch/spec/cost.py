@@ -15,13 +15,25 @@ from sdbatch.spec.wording import part_count, texts_of
 
 
 def first_step(steps: int, strength: float) -> int:
-    """The first step, 0 to steps - 1, of image to image with ``strength`` in (0, 1]; at least one step remains."""
+    """The first step, 0 to steps - 1, of image to image with ``strength``; at least one step remains."""
     return steps - max(1, min(steps, int(steps * strength + 1e-9)))
+
+
+def strength(shot: Shot) -> float | None:
+    """How much of the picture that ``shot`` starts from is painted anew, in [0, 1]; None if it starts from noise."""
+    origin = shot.start or shot.init
+    return None if origin is None else origin.strength
+
+
+def unchanged(shot: Shot) -> bool:
+    """Whether ``shot`` is the picture that it starts from, and needs no model."""
+    return strength(shot) == 0
 
 
 def table_of(shot: Shot) -> Table:
     """The sampler's table for ``shot``. Raises ValueError if the sampler does not support the steps."""
-    start = first_step(shot.steps, shot.start.strength) if shot.start else 0
+    found = strength(shot)
+    start = 0 if found is None else first_step(shot.steps, found)
     return table(SAMPLERS[shot.sampler], shot.model.schedule, shot.steps, start)
 
 
@@ -42,12 +54,12 @@ def controlled(control: Control, evaluation: int, evaluations: int) -> bool:
 
 def evaluations(shot: Shot) -> int:
     """The number of consecutive denoiser evaluations of ``shot``."""
-    return table_of(shot).evaluations
+    return 0 if unchanged(shot) else table_of(shot).evaluations
 
 
 def rows(shot: Shot) -> int:
     """The number of denoiser rows of ``shot``, over all evaluations."""
-    count, parts = table_of(shot).evaluations, part_count(shot)
+    count, parts = evaluations(shot), part_count(shot)
     if parts > 1:  # a sum of differences from the unconditional prediction, which every evaluation needs
         return (parts + 1) * count
     if shot.guidance == 1.0 or shot.guidance_interval == (0.0, 1.0):  # fast path: plans have many shots

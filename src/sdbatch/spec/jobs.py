@@ -26,6 +26,7 @@ from sdbatch.spec.codecs import Preset
 from sdbatch.spec.control import Control
 from sdbatch.spec.file_names import job_file, usual_stem
 from sdbatch.spec.limits import GUIDANCE, STEPS
+from sdbatch.spec.pictures import Init
 from sdbatch.spec.sound import Sound
 
 SPEC_VERSION = 1
@@ -120,8 +121,8 @@ class Shot:
     ``guidance_rescale`` the share in [0, 1] of its rescaling (Lin et al., arXiv:2305.08891, eq. 16; None: the model's).
     ``step_syntax``: the texts change with the step and have parts (``[a:b:0.4]``, ``[a|b]``, ``AND``). Without it these
     are plain text, as in files of versions that did not know them. ``embeddings`` are those that the texts name;
-    the residuals of ``controls`` are added in their order. The
-    ranges validate shots that are read from untrusted files.
+    the residuals of ``controls`` are added in their order. It starts from ``start``, an earlier shot, or ``init``, a
+    user's picture. The ranges validate shots that are read from untrusted files.
     """
 
     model: Model
@@ -140,6 +141,7 @@ class Shot:
     guidance_rescale: Annotated[float, Ge(0), Le(1)] | None = None
     embeddings: tuple[Embedding, ...] = ()
     controls: tuple[Control, ...] = ()
+    init: Init | None = None
 
     @property
     def id(self) -> str:
@@ -168,6 +170,10 @@ class Shot:
         values = list(_values(self))
         values[_SEED_AT] = seed
         return Shot(*values)
+
+    def starting(self, start: Start) -> Shot:
+        """The same shot from an earlier shot's picture, instead of a user's."""
+        return replace(self, start=start, init=None)
 
     @property
     def parents(self) -> tuple[str, ...]:

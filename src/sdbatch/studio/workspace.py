@@ -21,7 +21,7 @@ from sdbatch.studio.form import Form, Settings, settings
 from sdbatch.tasks.dispatch import checked, merged
 
 MAX_NUMBER = 10_000  # of experiments of one name
-TEXTS = ("file", "folder", "audio")  # keys that name files of texts and sounds, at any depth
+TEXTS = ("file", "folder", "audio", "image", "input_folders")  # keys that name files but weights, at any depth
 WEIGHTS = ("path", "vae", "loras", "lora_folders", "embedding_folders")  # … of weights
 
 

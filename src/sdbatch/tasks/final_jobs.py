@@ -13,6 +13,7 @@ from typing import Any
 
 from sdbatch import motion
 from sdbatch.config.keys import SECTIONS
+from sdbatch.config.pictures import InitSettings
 from sdbatch.config.tasks import FinalSettings
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
@@ -25,11 +26,13 @@ from sdbatch.spec.canonical import spec
 from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.limits import FLAT
+from sdbatch.spec.pictures import Init
 from sdbatch.spec.ranges import slug
 from sdbatch.store import Store
 from sdbatch.tasks import kept_plan
 
-KEYS = ("negative", "canvas", *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
+OF_INIT = ("init.strength", "init.resize")
+KEYS = ("negative", "canvas", *OF_INIT, *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
 LIST_LIMIT = 16 * 2**20  # bytes of a text file with ids
 _ID = re.compile(r"(?<![0-9A-Za-z])j[0-9a-f]{16}(?![0-9A-Za-z])")
 
@@ -122,7 +125,8 @@ def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
     if {"negative", "motion.phrase", "motion.prompts"} & changes.keys():
         steps = steps or has_step_syntax(job.shot.prompt, negative, parts["motion"])
     model = replace(source.model, loras=job.shot.model.loras)
-    shot = replace(job.shot, model=model, negative=negative, step_syntax=steps, **sampling)
+    init = _init(job, changes, at)
+    shot = replace(job.shot, model=model, negative=negative, step_syntax=steps, init=init, **sampling)
     try:
         if "canvas" in changes:
             size = parse_canvas(changes["canvas"], source.native, source.model.scale)
@@ -138,6 +142,18 @@ def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
     name = job.slug or slug(dict(job.labels).get("prompts", ""))
     made = motion.make(shot, sounds.on_beat(parts["motion"], encoding.audio), encoding, name, job.labels)
     return replace(made, origin=job.id if made.id != job.id else "")
+
+
+def _init(job: Job, changes: dict[str, Any], at: str) -> Init | None:
+    """What ``job`` starts from, with ``changes``. Raises ConfigError."""
+    new = {k.partition(".")[2]: v for k, v in changes.items() if k in OF_INIT}
+    if job.shot.init is None and new:
+        raise ConfigError.one(f"{at}.init.{next(iter(new))}", f"has no effect: {job.id} starts from no picture")
+    if job.shot.init is None:
+        return None
+    own = {"strength": job.shot.init.strength, "resize": job.shot.init.resize}
+    found = check(InitSettings, own | new, f"{at}.init")
+    return replace(job.shot.init, strength=found.strength, resize=found.resize)
 
 
 def _section(section: str, job: Job, changes: dict[str, Any], at: str) -> Any:

@@ -22,7 +22,8 @@ from sdbatch.prompts.syntax import attention, chunks, cuts, unsupported
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.runner import estimate, key_of
 from sdbatch.runner.shot_cache import ShotCache
-from sdbatch.spec.cost import cost, inserts_of, table_of
+from sdbatch.spec.cost import cost, inserts_of
+from sdbatch.spec.cost import evaluations as evaluations_of
 from sdbatch.spec.cost import rows as rows_of
 from sdbatch.spec.jobs import Job, Shot
 from sdbatch.spec.wording import texts_of
@@ -85,7 +86,7 @@ def _costs(shots: Iterable[Shot]) -> dict[str, Any]:
     count = evaluations = rows = 0
     work = 0.0
     for shot in shots:
-        count, evaluations, rows = count + 1, evaluations + table_of(shot).evaluations, rows + rows_of(shot)
+        count, evaluations, rows = count + 1, evaluations + evaluations_of(shot), rows + rows_of(shot)
         work += cost(shot)
     return {"shots": count, "evaluations": evaluations, "rows": rows, "work": work}
 

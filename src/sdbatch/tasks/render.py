@@ -71,7 +71,11 @@ def here(work: Workload, progress: Progress, watcher: Observer | None = None, ho
     with _watched(work, progress, open_console(stderr=True)) as observer:
         both = Observers(observer, watcher or Observer())
         options = replace(
-            rendering.options(experiment, progress), observer=both, signals=how.signals, sharing=how.sharing
+            rendering.options(experiment, progress),
+            observer=both,
+            signals=how.signals,
+            sharing=how.sharing,
+            inputs=work.inputs,
         )
 
         def opened() -> Renderer:

@@ -77,6 +77,7 @@ def read_settings(experiment: Experiment) -> FileSettings:
     """Read the metadata of the file ``experiment.source``. Raises ConfigError; renders and writes nothing."""
     found = read_job(experiment)
     found = replace(found, job=_heard(found.job, _source(experiment), experiment))
+    rerender.inputs_of([found.job], experiment)
     if found.source:
         return found
     source = rerender.source_of(found.job.shot.model, experiment)

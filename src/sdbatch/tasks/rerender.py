@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +22,11 @@ from sdbatch.models.adapters import Adapters
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
 from sdbatch.plan.model_axis import Locator, named
+from sdbatch.plan.pictures import Pictures
 from sdbatch.plan.plan import Plan as ExperimentPlan
 from sdbatch.runner import run
 from sdbatch.spec.file_names import is_spread, naming_of
+from sdbatch.spec.inputs import pictures
 from sdbatch.spec.jobs import Job, Model, Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Profile, Renderer
 from sdbatch.store import Record, Store
@@ -128,6 +130,11 @@ def with_adapters(
     return [replace(source, adapters=adapters.files) for source in sources]
 
 
+def inputs_of(jobs: Iterable[Job], experiment: Experiment) -> Mapping[str, Path]:
+    """The files of the users' pictures of ``jobs``, by digest. Raises ConfigError for those that are not here."""
+    return Pictures(experiment.input_folders).bound(p for job in jobs for p in pictures(job.shot))
+
+
 def source_of(model: Model, experiment: Experiment) -> Source:
     """The location of the weights of ``model`` without its LoRAs: the configured ones, or built-in or hub weights.
 
@@ -176,10 +183,18 @@ def _named(model: Model, given: ModelSettings) -> list[ModelSettings]:
 
 @contextmanager
 def rendered(
-    jobs: Sequence[Job], renderer: Renderer, experiment: Experiment, progress: Progress | None = None
+    jobs: Sequence[Job],
+    renderer: Renderer,
+    experiment: Experiment,
+    progress: Progress | None = None,
+    inputs: Mapping[str, Path] | None = None,
 ) -> Iterator[Store]:
-    """A temporary store with ``jobs`` rendered in the order given. Raises Interrupted."""
-    options = rendering.temporary(experiment, progress or Progress())
+    """A temporary store with ``jobs`` rendered in the order given. ``inputs``: of their users' pictures, if known.
+
+    Raises Interrupted, and ConfigError for pictures that are not here.
+    """
+    found = inputs_of(jobs, experiment) if inputs is None else inputs
+    options = replace(rendering.temporary(experiment, progress or Progress()), inputs=found)
     with tempfile.TemporaryDirectory(prefix="sdbatch-again-") as folder:
         store = Store(Path(folder) / "again", durable=False)
         if run(JobList(jobs), store, lambda: SharedRenderer(renderer), options).interrupted:

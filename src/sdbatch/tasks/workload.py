@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.model import ModelSettings
@@ -22,20 +23,22 @@ from sdbatch.store import TO_RENDER, Store
 from sdbatch.store.plan_file import Plan
 from sdbatch.tasks import kept_plan
 from sdbatch.tasks.final_jobs import final_jobs
-from sdbatch.tasks.rerender import JobList, with_adapters
+from sdbatch.tasks.rerender import JobList, inputs_of, with_adapters
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
     """Render ``plan`` into the folder of ``experiment``. ``order`` is the experiment as configured.
 
-    ``models`` are the models of its jobs, in the order of their first jobs.
+    ``models`` are the models of its jobs, in the order of their first jobs. ``inputs`` are the files of users' pictures
+    by digest; those of an experiment's plan are where it found them.
     """
 
     order: Experiment
     experiment: Experiment
     plan: Plan
     models: Mapping[Source, ModelSettings]
+    inputs: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -109,7 +112,10 @@ def _final(experiment: Experiment) -> Workload:
     used = {chosen[i].shot.model.plain for i in range(len(chosen))}
     name = experiment.final.experiment_name(experiment.name)
     found = with_adapters([s for s in models if s.model in used], chosen, experiment)
-    return Workload(experiment, experiment.model_copy(update={"name": name}), chosen, {s: models[s] for s in found})
+    inputs = inputs_of(chosen, experiment)
+    return Workload(
+        experiment, experiment.model_copy(update={"name": name}), chosen, {s: models[s] for s in found}, inputs
+    )
 
 
 def _plan(experiment: Experiment) -> tuple[Experiment, ExperimentPlan]:

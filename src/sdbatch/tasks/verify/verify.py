@@ -7,8 +7,9 @@ Different bits under the same profile are an error (exit code 3); under another 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.models.source import Source
@@ -41,15 +42,17 @@ class Case:
 def verify(case: Case, progress: Callable[[], Progress] = Progress) -> Verified:
     """Check all files of ``case``, render a sample again and compare; repair with ``verify.repair``.
 
-    Raises Interrupted, and ConfigError for LoRAs and textual inversions that are not here.
+    Raises Interrupted, and ConfigError for LoRAs, textual inversions and users' pictures that are not here.
     """
+    inputs = rerender.inputs_of((case.plan[i] for i in case.part), case.experiment)
     sources = rerender.with_adapters(case.sources, (case.plan[i] for i in case.part), case.experiment, case.plan)
-    return _Verifier(replace(case, sources=sources), progress).run()
+    return _Verifier(replace(case, sources=sources), progress, inputs).run()
 
 
 class _Verifier:
-    def __init__(self, case: Case, progress: Callable[[], Progress]) -> None:
+    def __init__(self, case: Case, progress: Callable[[], Progress], inputs: Mapping[str, Path]) -> None:
         self.case = case
+        self.inputs = inputs
         self.progress = progress
         self.ledger = case.store.ledger()
         others = len({r.id for r in self.ledger.records()}.difference(case.plan.ids))
@@ -117,7 +120,7 @@ class _Verifier:
             for at in range(0, len(positions), CHUNK):
                 part = positions[at : at + CHUNK]
                 jobs = [rerender.as_recorded(case.plan[i], self._record(i)) for i in part]
-                with rerender.rendered(jobs, renderer, case.experiment, self.progress()) as made:
+                with rerender.rendered(jobs, renderer, case.experiment, self.progress(), self.inputs) as made:
                     self._compare(part, made)
         finally:
             renderer.close()
