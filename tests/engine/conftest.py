@@ -20,3 +20,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def opened(folder: Path) -> Any:
     return engine.open(source(folder), Runtime(device="cpu", threads=1, rows=4))
+
+
+@pytest.fixture(scope="session")
+def pipe(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """diffusers' pipeline with the same weights."""
+    from tests.engine.pipelines import pipeline
+
+    return pipeline(folder, tmp_path_factory.mktemp("tokenizer"))

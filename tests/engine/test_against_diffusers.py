@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,52 +10,22 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-from transformers import CLIPTextModel, CLIPTokenizer
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
 from sdbatch.models.folders import digest_of
 from sdbatch.prompts.syntax import condition
-from sdbatch.prompts.vocabulary import Vocabulary, _merges, derive
+from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.adapters import Lora
 from sdbatch.spec.jobs import Model
-from sdbatch.spec.renderer import Pixels
 from tests.engine.models import CLIP, psnr, render, shot, source
+from tests.engine.pipelines import SAME, reference
 from tests.models.lora_files import LINEAR, write
 from tests.samplers.reference import SCHEDULERS, SD15
 
 # diffusers' own schedulers call np.array(tensor), which numpy 2.4 deprecates; warnings of sdbatch are not silenced.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
-
-SAME = 45.0  # dB
-
-
-@pytest.fixture(scope="session")
-def pipe(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    words = tmp_path_factory.mktemp("tokenizer")
-    (words / "merges.txt").write_text((CLIP / "merges.txt").read_text("utf-8"), "utf-8")
-    (words / "vocab.json").write_text(json.dumps(derive(_merges(CLIP / "merges.txt"))), "utf-8")
-    made = diffusers.StableDiffusionPipeline(
-        vae=diffusers.AutoencoderKL.from_pretrained(folder / "vae", low_cpu_mem_usage=False),
-        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
-        tokenizer=CLIPTokenizer.from_pretrained(words, model_max_length=77),
-        unet=diffusers.UNet2DConditionModel.from_pretrained(folder / "unet", low_cpu_mem_usage=False),
-        scheduler=diffusers.PNDMScheduler.from_config(SD15),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    made.set_progress_bar_config(disable=True)
-    return made
-
-
-def reference(pipe: Any, sampler: str, **call: Any) -> Pixels:
-    """The usual way: swap the scheduler, call the pipeline with a CPU generator."""
-    name, settings = SCHEDULERS[sampler]
-    pipe.scheduler = getattr(diffusers, name).from_config(diffusers.PNDMScheduler.from_config(SD15).config, **settings)
-    generator = torch.Generator().manual_seed(call.pop("seed"))
-    return np.asarray(pipe(generator=generator, **call).images[0])
 
 
 def test_every_sampler_is_compared() -> None:

@@ -88,7 +88,7 @@ def job_spec(job: Job) -> dict[str, Any]:
 
 
 def _names(shot: Shot) -> dict[str, Any]:
-    """Names and hashes of LoRAs, textual inversions, the model and users' pictures, which decide no pixels: by digest."""
+    """Names and hashes of LoRAs, textual inversions, the model and pictures, which decide no pixels: by digest."""
     model = shot.model
     adapters = {model.weights: {"name": model.name, "hash": model.hash}} if model.name else {}
     adapters |= {lora.file: {"name": lora.name, "hash": lora.hash} for lora in shot.model.loras}

@@ -19,7 +19,9 @@ Choice = InputPicture | None
 
 def choices(settings: InitSettings, pictures: Pictures) -> tuple[Choice, ...]:
     """The pictures of the experiment, or only None. Raises ConfigError."""
-    return pictures.named(settings.image, KEY) if settings.image else (None,)
+    if not settings.image:
+        return (None,)
+    return pictures.named(settings.image if len(settings.image) > 1 else settings.image[0], KEY)
 
 
 def swept(values: Any, at: str, pictures: Pictures) -> Sequence[Choice]:

@@ -1,0 +1,140 @@
+"""Image to image as keys: pictures as axes, sizes of pictures, ids, and every mistake by its name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from sdbatch import motion
+from sdbatch.errors import ConfigError
+from sdbatch.media import infotext
+from sdbatch.plan import parse
+from sdbatch.spec.cost import cost, evaluations, table_of
+from sdbatch.spec.jobs import Job
+from sdbatch.spec.pictures import Init, InputPicture
+from tests.config.building import planned, problems
+
+
+@pytest.fixture(autouse=True)
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """photos/a.png (60 x 40), photos/b.jpg (32 x 48), small.png (8 x 8)."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for name, size in (("photos/a.png", (60, 40)), ("photos/b.jpg", (32, 48)), ("small.png", (8, 8))):
+        Image.linear_gradient("L").resize(size).save(tmp_path / name)
+
+
+def started(**data: Any) -> list[str]:
+    """Picture, strength and size of every job."""
+    return [seen(job) for job in planned(data)]
+
+
+def seen(job: Job) -> str:
+    init = job.shot.init
+    first = f"{Path(init.picture.path).name} {init.strength:g}" if init else "none"
+    return f"{first} {job.shot.width}x{job.shot.height}"
+
+
+def test_files_folders_and_lists_are_axes() -> None:
+    assert started(init={"image": "photos/a.png"}, canvas=["64x64"]) == ["a.png 0.6 64x64"]
+    both = ["a.png 0.6 64x64", "b.jpg 0.6 64x64"]
+    assert started(init={"image": "photos"}, canvas=["64x64"]) == both
+    assert started(init={"image": ["photos/b.jpg", "photos/a.*"]}, canvas=["64x64"]) == both[::-1]
+    swept = started(sweep=[{"init.image": [None, "photos"]}, {"init.strength": [0.2, 1]}], canvas=["64x64"])
+    assert swept == ["none 64x64", "a.png 0.2 64x64", "a.png 1 64x64", "b.jpg 0.2 64x64", "b.jpg 1 64x64"]
+    zipped = planned(sweep=[{"init.image": "photos", "prompts": ["a hill", "a sea"]}], canvas=["64x64"])
+    assert [(job.shot.prompt, dict(job.labels)["init.image"]) for job in zipped] == [("a hill", "a"), ("a sea", "b")]
+
+
+def test_the_canvas_is_the_pictures() -> None:
+    assert started(init={"image": "photos"}, canvas=["init", "64x64"]) == [
+        "a.png 0.6 60x40",
+        "b.jpg 0.6 32x48",
+        "a.png 0.6 64x64",
+        "b.jpg 0.6 64x64",
+    ]
+
+
+def test_ids_know_the_files_bytes_and_settings_but_not_its_name() -> None:
+    def ids(**init: Any) -> list[str]:
+        return list(planned(init={"image": "photos/a.png"} | init).ids)
+
+    first = ids()
+    assert len({*first, *ids(strength=0.5), *ids(resize="fit"), *ids(image="photos/b.jpg"), *planned().ids}) == 5
+    Path("photos/a.png").rename("renamed.png")
+    assert ids(image="renamed.png") == first
+
+
+def test_jobs_come_back_from_their_metadata_with_names_and_without_paths() -> None:
+    (job,) = planned(init={"image": "photos/a.png", "strength": 0.25, "resize": "fit"})
+    line = json.loads(json.dumps({"id": job.id, **motion.job_spec(job)}))
+    assert str(Path.cwd()) not in json.dumps(line)
+    again = parse.job(line)
+    assert (again.id, again.shot) == (job.id, job.shot)
+    assert again.shot.init
+    assert again.shot.init.picture.path == "a.png"
+    assert again.shot.init.picture.digest in line["pictures"]
+    assert "Denoising strength: 0.25" in infotext.write(job.shot)
+    line["pictures"] = {again.shot.init.picture.digest: "../../secret/x.png"}
+    moved = parse.job(line).shot.init
+    assert moved
+    assert moved.picture.path == "x.png"
+    line["shot"]["init"]["picture"]["path"] = "/dev/zero"  # is not believed
+    assert parse.job(line).shot.init == moved
+    for wrong in ({"strength": 1.5}, {"resize": "bend"}, {"picture": {"digest": "/etc/passwd"}}):
+        broken = {**line, "shot": {**line["shot"], "init": {**line["shot"]["init"], **wrong}}}
+        with pytest.raises(ConfigError):
+            parse.job(broken)
+
+
+def test_a_plan_costs_the_steps_that_are_left() -> None:
+    whole, part, nothing = (
+        next(iter(planned(init=init, sampling={"steps": 20}))).shot
+        for init in ({}, {"image": "photos/a.png", "strength": 0.25}, {"image": "photos/a.png", "strength": 0})
+    )
+    assert table_of(part).steps == 5
+    assert cost(part) == pytest.approx(cost(whole) / 4, rel=0.01)
+    assert (evaluations(nothing), cost(nothing)) == (0, 0)
+
+
+@pytest.mark.parametrize("mode", ["zoom", "feedback", "walk"])
+def test_films_begin_at_the_picture(mode: str) -> None:
+    more: dict[str, Any] = {"zoom": {"zoom": [[0, 1], ["end", 3]]}, "walk": {"seeds": [[0, 1], ["end", 2]]}}
+    data = {
+        "init": {"image": "photos/a.png", "strength": 0},
+        "motion": {"mode": mode, "frames": 6, **more.get(mode, {})},
+    }
+    (job,) = planned(data)
+    first, *others = motion.shots(job)
+    assert first.init == Init(InputPicture(first.init.picture.digest if first.init else ""), 0)
+    assert all((s.init is None) == (s.start is not None) for s in others)
+    assert any(s.start for s in others) == (mode != "walk")
+    assert parse.job({"id": job.id, **motion.job_spec(job)}).video == job.video
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"init": {"image": "photo"}}, "init.image: there is no picture 'photo' (did you mean 'photos'?)"),
+        ({"init": {"image": "x.png"}}, "init.image: there is no picture 'x.png'"),
+        ({"init": {"strength": 0.3}}, "init.strength: has no effect without init.image (name a picture)"),
+        ({"sweep": [{"init.strength": [0.1]}]}, "init.strength: has no effect without init.image"),
+        ({"init": {"image": "photos", "strength": 2}}, "init.strength: 2 is out of range 0–1"),
+        ({"init": {"image": "photos", "resize": "crop"}}, "init.resize: "),
+        ({"init": {"image": "photos", "strength": [0.1, 0.2]}}, "for several values write sweep"),
+        ({"canvas": ["init"]}, "canvas: is init, the size of init.image, which is not set"),
+        ({"canvas": ["init"], "init": {"image": "small.png"}}, "canvas: 'small.png' has 8 x 8 pixels; sides are 16–"),
+        ({"canvas": ["init"], "sweep": [{"init.image": [None, "photos"]}]}, "canvas: is init"),
+        ({"init": {"image": "photos"}, "sweep": [{"init.image": ["small.png"]}]}, "is already an axis"),
+        ({"sweep": [{"init.image": [3]}]}, "sweep[0].init.image[0]: 3 is not the name of a picture"),
+        ({"sweep": [{"init.folder": ["a"]}]}, "sweep[0].init.folder: unknown key"),
+        ({"sweep": [{"init.image": ["photos/c.png", "small.png"]}]}, "sweep[0].init.image[0]: there is no picture"),
+        ({"init": {"images": "a"}}, "init.images: unknown key (did you mean 'image'?)"),
+    ],
+)
+def test_mistakes(data: dict[str, Any], said: str) -> None:
+    assert said in "\n".join(map(str, problems(data)))

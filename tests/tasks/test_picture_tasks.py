@@ -1,0 +1,76 @@
+"""Every task with users' pictures: the fake renderer, real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdbatch.gallery import command
+from sdbatch.media import metadata, png
+from tests.config.building import planned
+from tests.tasks.conftest import Folder
+
+DATA: dict[str, Any] = {
+    "prompts": ["a sea"],
+    "seeds": [0],
+    "canvas": ["init"],
+    "init": {"image": "photo.png", "strength": 0.5},
+}
+
+
+@pytest.fixture
+def rendered(folder: Folder) -> Folder:
+    """One picture made of photo.png, 40 x 24."""
+    photo(folder.root / "photo.png")
+    assert folder.run(**DATA) == 0
+    return folder
+
+
+def photo(path: Path) -> None:
+    Image.linear_gradient("L").resize((40, 24)).convert("RGB").save(path)
+
+
+def test_the_picture_is_of_its_size_and_names_its_source(rendered: Folder) -> None:
+    path = rendered.path("images/*")
+    assert png.decode(path).shape == (24, 40, 3)
+    found = metadata.read(path)["job"]
+    assert found["pictures"] == {found["shot"]["init"]["picture"]["digest"]: "photo.png"}
+
+
+def test_it_is_verified_and_reproduced_wherever_the_photo_is(rendered: Folder) -> None:
+    path = rendered.path("images/*")
+    assert rendered.run(task="verify", **DATA) == 0
+    assert rendered.run(task="reproduce", source=str(path)) == 0  # where it was
+    (rendered.root / "moved").mkdir()
+    (rendered.root / "photo.png").rename(rendered.root / "moved/other.png")
+    for data in ({"task": "reproduce", "source": str(path)}, {"task": "verify", "prompts": []}):
+        assert "input_folders: photo.png (b2:" in rendered.wrong(**data)
+        assert rendered.run(**data, input_folders="moved") == 0
+    assert np.array_equal(png.decode(rendered.root / "reproduced" / path.name), png.decode(path))
+
+
+def test_a_final_keeps_the_picture_and_may_change_its_strength(rendered: Folder) -> None:
+    chosen = {"task": "final", "final": {"jobs": [rendered.path("images/*").name], "set": {"init.strength": 0.25}}}
+    assert rendered.run(**chosen) == 0
+    (made,) = (rendered.root / "outputs").glob("*-final/images/*.png")
+    assert metadata.read(made)["job"]["shot"]["init"]["strength"] == 0.25
+    assert rendered.run(**DATA | {"init": {}, "canvas": ["32x32"], "name": "plain"}) == 0
+    (plain,) = (rendered.root / "outputs/plain/images").glob("*.png")
+    again = {"name": "plain", "task": "final", "final": {"jobs": [plain.name], "set": {"init.strength": 0.25}}}
+    assert "final.set.init.strength: has no effect" in rendered.wrong(**again)
+
+
+def test_a_photo_that_changes_makes_another_job(rendered: Folder) -> None:
+    Image.new("RGB", (40, 24), (9, 9, 9)).save(rendered.root / "photo.png")
+    assert rendered.run(**DATA) == 0
+    assert len(list((rendered.root / "outputs").glob("*/images/*.png"))) == 2
+
+
+def test_the_command_of_a_picture_names_its_photo(rendered: Folder) -> None:
+    (job,) = planned(DATA)
+    assert "init.image=photo.png" in command.settings_overrides(job)
+    assert planned(command.job_settings(job) | {"model": {"kind": "fake"}}).ids == planned(DATA).ids
