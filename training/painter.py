@@ -26,9 +26,10 @@ def _subject_height(scene: Scene, width: int, height: int) -> float:
 def _paint_sky(image: Image.Image, scene: Scene, mood: backdrops.Mood, rng: np.random.Generator, horizon: float) -> int:
     """Draw what is above the horizon; returns the side from which light comes."""
     unit = (image.width * image.height) ** 0.5
+    pixel = image.width // scene.size[0]
     light = 1 if rng.random() < 0.5 else -1
     if scene.sky == "night":
-        backdrops.draw_stars(image, rng, horizon, OVERSAMPLE)
+        backdrops.draw_stars(image, rng, horizon, pixel)
     x = image.width * (0.5 + light * float(rng.uniform(0.18, 0.36)))
     y = horizon * float(rng.uniform(0.50, 0.72) if scene.sky in ("sunset", "dawn") else rng.uniform(0.18, 0.42))
     r = unit * float(rng.uniform(0.055, 0.08)) * (1.25 if scene.sky == "sunset" else 1.0) * scene.zoom**0.3
@@ -64,16 +65,16 @@ def _paint_weather(image: Image.Image, scene: Scene, rng: np.random.Generator) -
     petals = scene.weather == "petals"
     for _ in range(int(rng.integers(14, 20))):
         x, y = float(rng.uniform(0, image.width)), float(rng.uniform(0, image.height))
-        r = float(rng.uniform(1.5, 2.4)) * OVERSAMPLE
+        r = float(rng.uniform(1.5, 2.4)) * (image.width // scene.size[0])
         flat = float(rng.uniform(0.55, 0.8)) if petals else 1.0
         inner = (255, 170, 206, 235) if petals else (250, 252, 255, 230)
         draw.ellipse((x - r, y - r * flat, x + r, y + r * flat), fill=inner)
 
 
-def paint(scene: Scene) -> np.ndarray:
-    """Paint `scene` as an array of shape (height, width, 3), uint8."""
+def paint(scene: Scene, times: int = 1) -> np.ndarray:
+    """Paint `scene`, `times` as large, as an array of shape (height, width, 3), uint8."""
     rng = np.random.default_rng([scene.seed, 23])
-    width, height = (side * OVERSAMPLE for side in scene.size)
+    width, height = (side * OVERSAMPLE * times for side in scene.size)
     mood = backdrops.MOODS[scene.sky][int(rng.integers(len(backdrops.MOODS[scene.sky])))]
     horizon = height * float(rng.uniform(0.60, 0.68))
     top, mid, low = mood.stops
