@@ -4,7 +4,7 @@
     python -m training.upscaler --out .train/upscaler --judge
 
 It sees what the model paints, scenes sent through the autoencoder, and also clean ones: a second doubling follows the
-first. The target is the same scene painted at twice the size. Loss: absolute error of the pixels and of their gradients.
+first. The target is the same scene painted at twice the size.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from training.second.sharpness import edge_width
 WIDTH, LAYERS, CROP = 32, 10, 44
 RECIPE = Recipe(steps=6000, rate=1.5e-3, batch=8, decay=0.0, average=0.995, hold=0.5)
 FIRST_SEED = 910_000_000
-WEIGHTS = "upscaler.safetensors"
+WEIGHTS = "tiny-2x.safetensors"
+KINDS = ("painted at 128", "painted at 256", "drawn at 256")  # the small picture of each pair
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def loss_of(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return error.abs().mean() + edges + 2 * error.square().mean()
 
 
-def loss_at(album: Sequence[Pair], recipe: Recipe, net: torch.nn.Module, step: int, part: int, parts: int) -> torch.Tensor:
-    small, large = crops(album, recipe.seed, step, part, recipe.batch // parts)
+def loss_at(album: Sequence[Pair], net: torch.nn.Module, step: int, part: int, parts: int) -> torch.Tensor:
+    small, large = crops(album, RECIPE.seed, step, part, RECIPE.batch // parts)
     return loss_of(net(small), large)
 
 
@@ -107,7 +108,7 @@ def judge(net: torch.nn.Module, vae: AutoencoderKL, count: int = 24) -> dict[str
     """Unseen scenes: PSNR and edge width of the upscaler, of Lanczos, and of the picture drawn at that size."""
     found: dict[str, dict[str, list[float]]] = {}
     for i in range(count):
-        for kind, pair in zip(("painted at 128", "painted at 256", "drawn at 256"), pairs(FIRST_SEED + i, vae), strict=True):
+        for kind, pair in zip(KINDS, pairs(FIRST_SEED + i, vae), strict=True):
             size = pair.large.shape[1::-1]
             lanczos = np.array(Image.fromarray(pair.small).resize(size, Image.Resampling.LANCZOS))
             mine = doubled(net, pair.small)
@@ -143,7 +144,7 @@ def main() -> None:
         print(len(album), "pairs", flush=True)
         fit = Fit(net, RECIPE)
         fit.load(path)
-        run(fit, path, partial(loss_at, album, RECIPE), budget=options.seconds, say=partial(print, flush=True))
+        run(fit, path, partial(loss_at, album), budget=options.seconds, say=partial(print, flush=True))
     net.load_state_dict(mean_of(path))
     export(net, options.out)
     figures = judge(net, vae)

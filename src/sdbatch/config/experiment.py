@@ -15,6 +15,7 @@ from sdbatch.config.cluster import SubmitSettings
 from sdbatch.config.fields import SLUG, Audio, CanvasEntry, FilePath, Folders, Section, Seeds, one_of
 from sdbatch.config.loras import LoraEntries
 from sdbatch.config.model import Models, ModelSettings
+from sdbatch.config.passes import HiresSettings, UpscaleSettings
 from sdbatch.config.pictures import InitSettings
 from sdbatch.config.prompts import PromptEntry, StyleSettings, WildcardSettings
 from sdbatch.config.registry import TASKS
@@ -195,6 +196,11 @@ class Experiment(Section):
     sampling: Sampling = Field(Sampling(), description="how a shot is denoised")
     init: InitSettings = Field(
         InitSettings(), description="the picture that shots start from; task=init: a new project"
+    )
+    hires: HiresSettings = Field(HiresSettings(), description="a second pass at a larger size")
+    upscale: UpscaleSettings = Field(UpscaleSettings(), description="the last step: the picture enlarged")
+    upscaler_folders: Folders = Field(
+        ("upscalers",), description="folders of networks that enlarge pictures, relative to the working folder"
     )
     motion: Motion = Field(Motion(), description="how a prompt becomes a video")
     encoding: EncodingSettings = Field(EncodingSettings(), description="how frames become a file")

@@ -8,10 +8,17 @@ from typing import Any, get_origin
 from pydantic import BaseModel
 
 from sdbatch.config.experiment import EncodingSettings, Experiment, Sampling
+from sdbatch.config.passes import HiresSettings, UpscaleSettings
 from sdbatch.errors import Problem, shown
 from sdbatch.motion.settings import Motion
 
-SECTIONS: dict[str, type[BaseModel]] = {"sampling": Sampling, "motion": Motion, "encoding": EncodingSettings}
+SECTIONS: dict[str, type[BaseModel]] = {
+    "sampling": Sampling,
+    "motion": Motion,
+    "encoding": EncodingSettings,
+    "hires": HiresSettings,
+    "upscale": UpscaleSettings,
+}
 LISTS = ("prompts", "canvas", "models", "seeds")
 OF_MODEL = ("model.vae", "model.clip_skip")  # keys of the section model that can be swept
 STYLES = "styles.use"

@@ -32,7 +32,7 @@ _KINDS = {
     "model_type": "a mapping of keys",
     "model_attributes_type": "a mapping of keys",
 }
-SWEPT_SECTIONS = ("negative", "sampling", "init", "motion", "encoding")
+SWEPT_SECTIONS = ("negative", "sampling", "init", "motion", "encoding", "hires", "upscale")
 GROUP_SECTIONS = ("model", "runtime", "output")  # sections that are also groups of conf/
 # Names in other programs (AUTOMATIC1111, diffusers, Deforum), and the equivalent here.
 OTHER_NAMES = {
@@ -48,6 +48,8 @@ OTHER_NAMES = {
     **dict.fromkeys(("outdir", "out_dir", "output_dir", "output_path"), "output.folder"),
     **dict.fromkeys(("ckpt", "checkpoint", "sd_model", "model_path"), "model=local and model.path"),
     **dict.fromkeys(("denoising_strength", "strength_schedule"), "motion.strength"),
+    **dict.fromkeys(("enable_hr", "hr_scale", "hires_fix", "hr_upscale"), "hires.scale"),
+    **dict.fromkeys(("hr_upscaler", "hr_second_pass_steps"), "hires.upscaler, hires.steps"),
     "negative_prompt": "negative",
     "dry_run": "task=plan",
 }

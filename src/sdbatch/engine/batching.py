@@ -27,6 +27,7 @@ from sdbatch.engine.denoise import Row
 from sdbatch.engine.lane import Lane, QueuedRow, Request
 from sdbatch.engine.room import Refused, Room
 from sdbatch.errors import SdbatchError
+from sdbatch.spec.cost import unchanged
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture
 
@@ -67,6 +68,8 @@ class Server:
                 self._forget(self._room.read_ahead((b.weights for b in feed.waiting()), self._busy()))
             ended, self._ended = self._ended, []
             yield from ended
+            if any(isinstance(result, Picture) for result in ended) and not self._calls:
+                continue  # it may have made other shots ready
             self._decode(whole=full)
             if not full:
                 self._launch_padded()
@@ -141,7 +144,7 @@ class Server:
 
     def _new(self, but: Container[Bucket], feed: Feed, prepare: Prepare) -> Lane | None:
         """A lane that can fill a call, after taking shots of any bucket not in ``but``."""
-        while (shot := feed.take(None, but)) is not None:
+        while not self._ended and (shot := feed.take(None, but)) is not None:
             started = self._start(shot, feed, prepare)
             if started and (self._fill(started, feed, prepare) or self._is_last(started, feed)):
                 return self._lanes[started]
@@ -178,7 +181,7 @@ class Server:
         """
         lane, few = self._lanes[bucket], False
         while few or len(lane.queue) < lane.rows:
-            shot = feed.take(bucket)
+            shot = None if self._ended else feed.take(bucket)
             if shot is None:
                 return len(lane.queue) >= lane.rows or (lane.chain and bool(lane.queue))
             self._start(shot, feed, prepare)
@@ -191,7 +194,7 @@ class Server:
         self.active[id(shot)] = shot
         try:
             bucket = self._bucket(shot)
-            if self._room is not None and bucket not in self._lanes:
+            if self._room is not None and bucket not in self._lanes and not unchanged(shot):
                 self._forget(self._room.make_room(bucket.weights, self._busy()))
             request = prepare(shot, bucket, feed)
             if isinstance(request, Picture):

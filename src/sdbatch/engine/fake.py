@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from sdbatch.config.model import Faults
 from sdbatch.ffmpeg import encoder_build
+from sdbatch.imaging.enlarge import lanczos
 from sdbatch.imaging.warp import coverage, warp
 from sdbatch.pictures.fit import fitted, opaque
+from sdbatch.spec.cost import unchanged
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.pictures import Init
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
@@ -48,7 +50,7 @@ class FakeRenderer:
         return f"fake renderer, {self._profile.rows} shots at a time"
 
     def bucket(self, shot: Shot) -> Bucket:
-        chunks = max(1, -(-len(shot.prompt.split()) // _WORDS_PER_CHUNK))
+        chunks = max(1, -(-len(shot.prompt.split()) // _WORDS_PER_CHUNK)) if not unchanged(shot) else 0
         scale = shot.model.scale
         return Bucket(-(-shot.height // scale), -(-shot.width // scale), chunks, weights=shot.model.key)
 
@@ -130,6 +132,9 @@ def _from_parent(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
     start, size = shot.start, (shot.width, shot.height)
     assert start is not None
     parent = feed.picture(start.parent)
+    if start.upscaler is not None:
+        larger = lanczos(parent, size)
+        return larger if not start.strength else ((larger.astype(np.uint16) * 3 + pixels) // 4).astype(np.uint8)
     if start.colours:
         feed.picture(start.colours)
     seen = warp(parent, start.camera, size)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 from sdbatch.engine.decode import Vae
 from sdbatch.engine.denoise import InitLatent
@@ -17,18 +19,24 @@ from sdbatch.imaging.warp import coverage, warp
 from sdbatch.pictures.fit import fitted, opaque
 from sdbatch.spec.canvas import Size, crop, latent
 from sdbatch.spec.jobs import Camera, Shot, Start
+from sdbatch.spec.passes import LATENT, Upscaler
 from sdbatch.spec.pictures import Init
 from sdbatch.spec.renderer import Feed, Pixels
 
+Enlarge = Callable[[Pixels, tuple[int, int], Upscaler], Pixels]
 FEATHER = 1 / 24  # width of the blend between new and known parts, as a fraction of the shorter side
 
 
 @dataclass(frozen=True, slots=True)
 class InitImage:
-    """The picture that a shot starts from, at its exact size; ``cover`` (height, width) is 1 where it is kept."""
+    """The picture that a shot starts from, at its exact size; ``cover`` (height, width) is 1 where it is kept.
+
+    ``latent``: the picture has another size, and its latent is enlarged.
+    """
 
     pixels: Pixels
     cover: NDArray[np.float32] | None
+    latent: bool = False
 
     def paste(self, picture: Pixels) -> Pixels:
         """``picture`` with the known part restored, so that it does not degrade along a chain."""
@@ -40,6 +48,8 @@ class InitImage:
     def known(self, shot: Shot, vae: Vae, device: torch.device) -> InitLatent:
         """The latent, and the mask (1 where new), on the shot's latent grid."""
         scale = shot.model.scale
+        if self.latent:
+            return InitLatent(self._larger(shot, vae))
         z = vae.encode(to_grid(self.pixels, shot))
         if self.cover is None:
             return InitLatent(z)
@@ -48,11 +58,18 @@ class InitImage:
         share = grid.reshape(h, scale, w, scale).mean((1, 3))
         return InitLatent(z, to_device(torch.tensor(1 - share, dtype=torch.float32), device)[None])
 
+    def _larger(self, shot: Shot, vae: Vae) -> torch.Tensor:
+        """The latent of the picture, enlarged to that of ``shot`` by bicubic interpolation."""
+        height, width, _ = self.pixels.shape
+        z = vae.encode(to_grid(self.pixels, replace(shot, width=width, height=height)))
+        size = latent(Size(shot.width, shot.height), shot.model.scale)
+        return F.interpolate(z[None], size=size, mode="bicubic", align_corners=False)[0].contiguous()
 
-def init_image(shot: Shot, feed: Feed) -> InitImage | None:
+
+def init_image(shot: Shot, feed: Feed, enlarge: Enlarge) -> InitImage | None:
     """What ``shot`` starts from; None: noise. Raises RenderError if a picture cannot be read."""
     if shot.start is not None:
-        return _of_parent(shot, shot.start, feed)
+        return _of_parent(shot, shot.start, feed, enlarge)
     return None if shot.init is None else _of_user(shot, shot.init, feed)
 
 
@@ -61,10 +78,14 @@ def _of_user(shot: Shot, init: Init, feed: Feed) -> InitImage:
     return InitImage(opaque(fitted(feed.input(init.picture), (shot.width, shot.height), init.resize)), None)
 
 
-def _of_parent(shot: Shot, start: Start, feed: Feed) -> InitImage:
+def _of_parent(shot: Shot, start: Start, feed: Feed, enlarge: Enlarge) -> InitImage:
     """The parent's picture, seen through the camera at the shot's size, with the inlay over it if there is one."""
     parent = feed.picture(start.parent)
     size = (shot.width, shot.height)
+    if start.upscaler is not None:
+        if start.upscaler.method == LATENT:
+            return InitImage(parent, None, latent=True)
+        return InitImage(enlarge(parent, size, start.upscaler), None)
     pixels = warp(parent, start.camera, size)
     if start.colours:
         pixels = match_colours(pixels, feed.picture(start.colours))

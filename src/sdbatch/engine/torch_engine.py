@@ -19,6 +19,7 @@ from sdbatch.engine.batching import Server
 from sdbatch.engine.calls import Calls
 from sdbatch.engine.denoise import Recipe, denoise
 from sdbatch.engine.device import cpuinfo, failed_to_compile, prepare, versions
+from sdbatch.engine.enlarge import Enlarger
 from sdbatch.engine.gpu_errors import device_lost, is_lost, is_out_of_memory, ooms, reason, user_error, watched
 from sdbatch.engine.graphs import CudaRecorder
 from sdbatch.engine.hints import hints_of
@@ -71,6 +72,7 @@ class Engine:
         self._weights = Weights(sources, settings, budget)
         with self.stats.clock("start: weights"):
             self._main = self._first_model(sources)
+        self._enlarge = Enlarger(sources[0].adapters, device.where)
         self._calls = Calls(device.workers, device.threads, self._guard)
         self.stats.workers = device.workers
         self._hint = (
@@ -139,9 +141,11 @@ class Engine:
 
     def bucket(self, shot: Shot) -> Bucket:
         """The shot's bucket. Its number of text chunks is that of the longest of the shot's texts."""
-        source = self._weights.source_of(shot)
         h, w = latent(Size(shot.width, shot.height), shot.model.scale)
-        chain = bool(self.profile.chain_rows) and shot.start is not None
+        if unchanged(shot):
+            return Bucket(h, w, 0, weights=shot.model.key)
+        source = self._weights.source_of(shot)
+        chain = bool(self.profile.chain_rows) and shot.start is not None and shot.start.upscaler is None
         chunks = chunks_of(shot, vocabulary(source.vocabulary), source.chunk)
         return Bucket(h, w, chunks, chain, source.key)
 
@@ -214,10 +218,11 @@ class Engine:
     def _request(self, shot: Shot, bucket: Bucket, feed: Feed) -> Request | Picture:
         """The request of ``shot``: its inputs, and the postprocessing of its decoded picture.
 
-        A shot that changes nothing is its picture.
+        A shot that changes nothing is its picture, enlarged or as it is.
         """
-        start = init_image(shot, feed)
+        start = init_image(shot, feed, self._enlarge)
         if start is not None and unchanged(shot):
+            self.stats.pictures += 1
             return Picture(shot, start.pixels)
         model, loaded = shot.model, self._loaded(bucket)
         with self._guard():

@@ -11,6 +11,7 @@ from typing import Any
 from sdbatch.config.experiment import Sampling
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.registry import MODEL_KINDS
+from sdbatch.plan import passes
 from sdbatch.prompts.expansion import escaped
 from sdbatch.spec.canonical import spec
 from sdbatch.spec.jobs import Encoding, Job, Shot, Video
@@ -58,12 +59,19 @@ def prompt_settings(job: Job) -> dict[str, Any]:
 
 
 def settings_overrides(job: Job) -> list[str]:
-    """Overrides of canvas, LoRAs, init image, sampling, motion and encoding."""
+    """Overrides of canvas, LoRAs, init image, sampling, passes, motion and encoding."""
     out = [f"canvas=[{job.shot.width}x{job.shot.height}]"]
     out += [f"loras={formatted(loras)}"] if (loras := lora_settings(job.shot)) else []
     out += [f"init.{key}={formatted(value)}" for key, value in init_settings(job.shot).items()]
     out += [f"sampling.{key}={formatted(value)}" for key, value in sampling_settings(job.shot).items()]
+    out += pass_overrides(job)
     return out + list(video_overrides(job.video) if job.video else ())
+
+
+def pass_overrides(job: Job) -> list[str]:
+    """Overrides of the passes after the first."""
+    found = passes.sections(job.passes).items()
+    return [f"{section}.{key}={formatted(value)}" for section, keys in found for key, value in keys.items()]
 
 
 def lora_settings(shot: Shot) -> list[dict[str, Any]]:
@@ -93,7 +101,7 @@ def job_settings(job: Job) -> dict[str, Any]:
     """The keys of an experiment that plans exactly ``job`` with the right model, as nested data."""
     shot = job.shot
     out = prompt_settings(job) | {"canvas": [f"{shot.width}x{shot.height}"], "seeds": shot.seed}
-    out["sampling"] = sampling_settings(shot)
+    out |= {"sampling": sampling_settings(shot), **passes.sections(job.passes)}
     out |= {k: v for k, v in (("loras", lora_settings(shot)), ("init", init_settings(shot))) if v}
     if shot.model.clip_skip != 1:
         out["model"] = {"clip_skip": shot.model.clip_skip}
@@ -104,9 +112,10 @@ def job_settings(job: Job) -> dict[str, Any]:
 
 
 def all_settings(job: Job) -> Iterator[str]:
-    """Sampling, motion and encoding as in ``settings_overrides``, with the defaults that everybody looks for."""
+    """Sampling, passes, motion and encoding as in ``settings_overrides``, with defaults that everybody looks for."""
     shot, video = job.shot, job.video
     yield from (f"sampling.{key}={formatted(getattr(shot, key))}" for key in Sampling.model_fields)
+    yield from pass_overrides(job)
     if video is None:
         return
     given = [*video_overrides(video)]

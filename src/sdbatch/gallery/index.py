@@ -126,7 +126,7 @@ class _Chunk:
     def _setting(self, job: Job, index: PlanIndex) -> int:
         shot, video = job.shot, job.video
         overrides, other = index.model(job)
-        key = (_HOW(shot), video, other, *overrides)
+        key = (_HOW(shot), video, job.passes, other, *overrides)
         if key not in self._settings:
             self._settings[key] = len(self._setting_data)
             self._setting_data.append(_setting_data(job, overrides) | ({"other": True} if other else {}))
@@ -138,7 +138,7 @@ def _setting_data(job: Job, model: list[str]) -> dict[str, Any]:
     overrides = [*model, *command.settings_overrides(job)]
     about = [pair.partition("=")[::2] for pair in (*model, *command.all_settings(job))]
     out: dict[str, Any] = {
-        "size": [job.shot.width, job.shot.height],
+        "size": [job.size.width, job.size.height],
         "about": [[key, value.strip('"')] for key, value in about if key != "canvas"],
         "command": overrides,
         "cells": table.settings(job),

@@ -33,7 +33,8 @@ def axis(label: str) -> str:
 def settings(job: Job) -> dict[str, str]:
     """The cells that jobs of one setting share."""
     video = " ".join(command.video_overrides(job.video)) if job.video else ""
-    return {key: str(getattr(job.shot, key)) for key in SHOT} | {"motion": video}
+    size = {"width": str(job.size.width), "height": str(job.size.height)}
+    return {key: str(getattr(job.shot, key)) for key in SHOT} | size | {"motion": video}
 
 
 def record_cells(record: Record) -> list[str | int]:

@@ -80,7 +80,7 @@ def assemble(  # noqa: PLR0913  (independent settings)
     if job.video is None:
         raise ValueError(f"{job.id} is not a video")
     ids = motion.shot_ids(job)
-    video, size = job.video, (job.shot.width, job.shot.height)
+    video, size = job.video, (job.size.width, job.size.height)
     frames, rate = motion.played(job)
     cycle = motion.count(job) if video.motion.loop else 0
     heard = None if sound is None else (sound, Fraction(frames, 1) / rate)

@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sdbatch.prompts import networks
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.adapters import Embedding, Lora
 from sdbatch.spec.jobs import Model, Shot
+from sdbatch.spec.passes import LANCZOS, LATENT, Pass, evaluated
 from sdbatch.version import __version__
 
 _NEGATIVE = "Negative prompt:"
@@ -28,12 +29,15 @@ _LINES = "Prompt lines"
 SCHEDULE = "Schedule type"
 MODEL_HASH = "Model hash"
 LORAS, EMBEDDINGS = "Lora hashes", "TI hashes"
+DENOISING = "Denoising strength"
+HIRES, HIRES_STEPS, HIRES_UPSCALER = "Hires upscale", "Hires steps", "Hires upscaler"
+_UPSCALERS = {LANCZOS: "Lanczos", LATENT: "Latent (bicubic)"}
 _KEY = re.compile(r"\w[\w \-/]*$")
 _QUOTED = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*(?:,|$)', re.DOTALL)
 
 
-def write(shot: Shot) -> str:
-    """The infotext of a shot."""
+def write(shot: Shot, passes: Sequence[Pass] = ()) -> str:
+    """The infotext of a shot, and of the passes that follow it."""
     prompt = " ".join(filter(None, (shot.prompt, *map(_tag, shot.model.loras))))
     fields = {
         "Steps": shot.steps,
@@ -48,12 +52,26 @@ def write(shot: Shot) -> str:
         "VAE": shot.model.vae.replace(":", "-") or None,
         LORAS: _hashes(shot.model.loras),
         EMBEDDINGS: _hashes(shot.embeddings),
+        **_of_passes(shot, passes),
         _LINES: prompt.count("\n") + 1 if _ambiguous(prompt) else None,
         "Version": f"sdbatch {__version__}",
     }
     last = ", ".join(f"{key}: {_quote(str(value))}" for key, value in fields.items() if value is not None)
     negative = f"{_NEGATIVE} {shot.negative}" if shot.negative else None
     return "\n".join(part for part in (prompt or None, negative, last) if part is not None)
+
+
+def _of_passes(shot: Shot, passes: Sequence[Pass]) -> dict[str, Any]:
+    """A1111's fields of the second pass, and of the last enlargement."""
+    out: dict[str, Any] = {}
+    for each in passes:
+        scale, upscaler = f"{each.scale:g}", _UPSCALERS.get(each.upscaler.method, str(each.upscaler))
+        if each.strength:
+            steps = each.steps or evaluated(shot.steps, each.strength)
+            out |= {DENOISING: f"{each.strength:g}", HIRES: scale, HIRES_STEPS: steps, HIRES_UPSCALER: upscaler}
+        else:
+            out |= {"Postprocess upscale by": scale, "Postprocess upscaler": upscaler}
+    return out
 
 
 def _tag(lora: Lora) -> str:

@@ -35,7 +35,7 @@ def dumps(data: dict[str, Any]) -> str:
 
 def png_text(job: Job, profile: Profile) -> tuple[dict[str, str], str]:
     """The texts and the XMP packet for ``png.encode`` of a picture job (of a video: of the picture it derives from)."""
-    texts = {"parameters": infotext.write(job.shot), KEY: dumps(describe(job, profile))}
+    texts = {"parameters": infotext.write(job.shot, job.passes), KEY: dumps(describe(job, profile))}
     return texts, xmp.packet(job.shot.prompt)
 
 

@@ -13,11 +13,13 @@ from typing import Any
 
 from sdbatch.motion import feedback, prompt, still, walk, zoom
 from sdbatch.motion.mode import MODES, Mode
+from sdbatch.motion.passes import passed
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.timeline import looped, timeline
 from sdbatch.spec.canonical import digest, spec
 from sdbatch.spec.inputs import pictures
 from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Frame, Job, Shot, Video
+from sdbatch.spec.passes import Pass
 
 __all__ = ["MODES", "Mode", "count", "frames", "identify", "job_spec", "looped", "make", "played", "shot_ids", "shots"]
 
@@ -30,35 +32,45 @@ MODES |= {
 }
 
 
-def make(
-    base: Shot, motion: Motion, encoding: Encoding, slug: str = "", labels: tuple[tuple[str, str], ...] = ()
+def make(  # noqa: PLR0913, PLR0917  (the parts of a job)
+    base: Shot,
+    motion: Motion,
+    encoding: Encoding,
+    slug: str = "",
+    labels: tuple[tuple[str, str], ...] = (),
+    passes: tuple[Pass, ...] = (),
 ) -> Job:
     """The job that renders ``base`` with ``motion``: a picture (mode still) or a video. Its id is set."""
-    job = Job("", base, None if motion.mode == "still" else Video(motion, encoding), slug, labels)
+    video = None if motion.mode == "still" else Video(motion, encoding)
+    job = Job("", base, video, slug, labels, passes=passes)
     return replace(job, id=identify(job))
 
 
 def identify(job: Job) -> str:
-    """The id that ``job`` should have: its shot's id, or for a video the digest of shots, frames, fps and encoding.
+    """The id that ``job`` should have: its last shot's, or for a video the digest of shots, frames, fps and encoding.
 
     ``job.id`` is not read.
     """
-    return job.shot.id if job.video is None else digest(_video_spec(job.shot, job.video))
+    return shot_ids(job)[-1] if job.video is None else digest(_video_spec(job, job.video))
 
 
 def shots(job: Job) -> tuple[Shot, ...]:
     """The shots that ``job`` needs, parents before children."""
-    return (job.shot,) if job.video is None else timeline(job.shot, job.video.motion).shots
+    if job.video is None:
+        return (job.shot, *passed(job.shot, job.passes))
+    return timeline(job.shot, job.video.motion, job.passes).shots
 
 
 def shot_ids(job: Job) -> tuple[str, ...]:
     """The ids of ``shots(job)``, in the same order."""
-    return (job.shot.id,) if job.video is None else timeline(job.shot, job.video.motion).ids
+    if job.video is None:
+        return tuple(shot.id for shot in shots(job))
+    return timeline(job.shot, job.video.motion, job.passes).ids
 
 
 def frames(job: Job) -> tuple[Frame, ...]:
     """The frames of a video job, in the order shown; layers index into ``shots(job)``. A picture has none."""
-    return () if job.video is None else timeline(job.shot, job.video.motion).frames
+    return () if job.video is None else timeline(job.shot, job.video.motion, job.passes).frames
 
 
 def count(job: Job) -> int:
@@ -77,28 +89,35 @@ def played(job: Job) -> tuple[int, Fraction]:
 
 def job_spec(job: Job) -> dict[str, Any]:
     """Everything that decides the job's file, as JSON data. ``plan.parse.job`` is the inverse."""
+    about = {"shot": job.shot.spec(), **_names(job)} | _passes(job)
     if job.video is None:
-        return {"shot": job.shot.spec()} | _names(job.shot)
+        return about
     return {
-        "shot": job.shot.spec(),
-        **_names(job.shot),
+        **about,
         "motion": job.video.motion.model_dump(mode="json", exclude_defaults=True),
         "encoding": spec(job.video.encoding),
     }
 
 
-def _names(shot: Shot) -> dict[str, Any]:
-    """Names and hashes of LoRAs, textual inversions, the model and pictures, which decide no pixels: by digest."""
-    model = shot.model
+def _passes(job: Job) -> dict[str, Any]:
+    return {"passes": [spec(each) for each in job.passes]} if job.passes else {}
+
+
+def _names(job: Job) -> dict[str, Any]:
+    """Names and hashes of LoRAs, textual inversions, upscalers, the model and pictures, which decide no pixels: by
+    digest."""
+    shot, model = job.shot, job.shot.model
     adapters = {model.weights: {"name": model.name, "hash": model.hash}} if model.name else {}
     adapters |= {lora.file: {"name": lora.name, "hash": lora.hash} for lora in shot.model.loras}
     adapters |= {e.file: {"name": e.name, "hash": e.hash} for e in shot.embeddings}
+    used = [each.upscaler for each in job.passes if each.upscaler.is_network]
+    adapters |= {upscaler.method: {"name": upscaler.name, "hash": ""} for upscaler in used}
     named = {p.digest: PurePath(p.path).name for p in pictures(shot)}
     return {key: found for key, found in (("adapters", adapters), ("pictures", named)) if found}
 
 
-def _video_spec(base: Shot, video: Video) -> dict[str, Any]:
-    computed = timeline(base, video.motion)
+def _video_spec(job: Job, video: Video) -> dict[str, Any]:
+    computed = timeline(job.shot, video.motion, job.passes)
     return {
         "v": SPEC_VERSION,
         "film": video.motion.mode,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sdbatch.motion.mode import MODES
+from sdbatch.motion.passes import passed
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Frame, Shot
+from sdbatch.spec.passes import Pass
 
 T = TypeVar("T")
 BUDGET = 100_000  # layers and shots in the cache, about 40 MB; a larger timeline is computed each time
@@ -30,21 +32,21 @@ class Timeline:
 
 
 class _Cache:
-    """Timelines by (base shot, motion). Evicts the least recently used ones over the budget. Thread-safe."""
+    """Timelines by (base shot, motion, passes). Evicts the least recently used ones over the budget. Thread-safe."""
 
     def __init__(self, budget: int) -> None:
         self._budget = budget
-        self._timelines: OrderedDict[tuple[Shot, Motion], Timeline] = OrderedDict()
+        self._timelines: OrderedDict[tuple[Shot, Motion, tuple[Pass, ...]], Timeline] = OrderedDict()
         self._lock = threading.Lock()
         self._size = 0
 
-    def get(self, base: Shot, motion: Motion) -> Timeline:
-        key = (base, motion)
+    def get(self, base: Shot, motion: Motion, passes: tuple[Pass, ...] = ()) -> Timeline:
+        key = (base, motion, passes)
         with self._lock:
             if (found := self._timelines.get(key)) is not None:
                 self._timelines.move_to_end(key)
                 return found
-        made = compute(base, motion)
+        made = compute(base, motion, passes)
         with self._lock:
             if key not in self._timelines and made.size <= self._budget:
                 self._timelines[key] = made
@@ -58,11 +60,15 @@ _cache = _Cache(BUDGET)
 timeline = _cache.get
 
 
-def compute(base: Shot, motion: Motion) -> Timeline:
-    """The timeline of the video with the base shot ``base``."""
+def compute(base: Shot, motion: Motion, passes: tuple[Pass, ...] = ()) -> Timeline:
+    """The timeline of the video with the base shot ``base``. Frames show the last of ``passes`` over each shot."""
     mode = MODES[motion.mode]
     shots = tuple(mode.shots(base, motion))
     frames = tuple(looped(list(mode.frames(base, motion)), motion))
+    if passes:
+        first = len(shots)
+        frames = tuple(tuple(replace(n, shot=first + (n.shot + 1) * len(passes) - 1) for n in f) for f in frames)
+        shots += tuple(later for shot in shots for later in passed(shot, passes))
     return Timeline(shots, tuple(shot.id for shot in shots), frames)
 
 

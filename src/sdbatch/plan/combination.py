@@ -22,14 +22,16 @@ from sdbatch.motion.fields import dumped
 from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.waves import Wave
-from sdbatch.plan import inits, sounds
+from sdbatch.plan import inits, passes, sounds
 from sdbatch.plan.axes import Axis
 from sdbatch.plan.lora_axis import LoraChoice
 from sdbatch.plan.model_axis import changed
 from sdbatch.plan.resolve import Resolved
 from sdbatch.plan.styles import Styles
 from sdbatch.samplers import SAMPLERS, NoiseSchedule, table
+from sdbatch.spec.canvas import Size
 from sdbatch.spec.jobs import Encoding
+from sdbatch.spec.passes import Pass
 from sdbatch.spec.pictures import Init
 
 
@@ -47,6 +49,7 @@ class Setting:
     loras: LoraChoice
     lora_weight: float  # of all LoRAs
     init: Init | None = None
+    passes: tuple[Pass, ...] = ()
 
 
 def affects_setting(axis: Axis) -> bool:
@@ -71,7 +74,9 @@ def make(resolved: Resolved, axes: Sequence[Axis], digits: Sequence[int]) -> Set
     loras, weight = swept.get("loras", resolved.loras[0]), swept.get("lora_weight", experiment.lora_weight)
     start = {k: v for k, v in swept.items() if k != inits.KEY}
     init = inits.value(_section(experiment.init, "init", start), swept.get(inits.KEY, resolved.inits[0]))
-    more = {"init": init, "styles": swept.get(STYLES, Styles()), "loras": loras, "lora_weight": weight}
+    later = passes.passes((sections["hires"], sections["upscale"]), resolved.upscalers)
+    more: dict[str, Any] = {"init": init, "passes": later, "styles": swept.get(STYLES, Styles())}
+    more |= {"loras": loras, "lora_weight": weight}
     return Setting(resolved.locate(model), model, negative, sampling, moved, encoding, **more)
 
 
@@ -81,10 +86,12 @@ def _swept(axes: Sequence[Axis], digits: Sequence[int]) -> dict[str, Any]:
 
 
 def problems(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
-    """Models that do not exist, invalid combinations of motion keys, and of samplers and steps."""
+    """Models that do not exist, invalid combinations of motion keys, of passes, and of samplers and steps."""
     values = {key: [v[n] for v in axis.values] for axis in axes for n, key in enumerate(axis.keys) if key != "seeds"}
     wrong = inits.problems(resolved.experiment.init, values, resolved.inits)
-    return _models(resolved, axes) or wrong or _motions(resolved, axes) or _samplers(resolved, axes)
+    if found := _models(resolved, axes) + wrong + _passes(resolved, axes):
+        return found
+    return _motions(resolved, axes) or _samplers(resolved, axes)
 
 
 def _model(base: ModelSettings, swept: dict[str, Any]) -> ModelSettings:
@@ -107,6 +114,33 @@ def _models(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
         text = f"{' and '.join(renderers.values())} have different renderers"
         problems["renderer"] = Problem("models", text, "render them in experiments of their own")
     return list(problems.values()) or resolved.adapters.misfits(resolved.locate.found)
+
+
+def _passes(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
+    """Upscalers that cannot be found, keys without effect, and pictures that would be too large."""
+    experiment, problems = resolved.experiment, dict[str, Problem]()
+    settings: list[passes.Settings] = []
+    sizes = {size for axis in axes for value in axis.values for _, size in _canvas(axis, value)}
+    for digits in _combinations(axes, "hires.", "upscale."):
+        swept = _swept(axes, digits)
+        each = (_section(experiment.hires, "hires", swept), _section(experiment.upscale, "upscale", swept))
+        settings.append(each)
+        try:
+            later = passes.passes(each, resolved.upscalers)
+            wrong = [p for size in sizes for p in passes.too_large(size, later, _key_of(later))]
+        except ConfigError as e:
+            wrong = list(e.problems)
+        problems |= {str(p): p for p in wrong}
+    return list(problems.values()) or passes.without_effect(settings)
+
+
+def _canvas(axis: Axis, value: tuple[Any, ...]) -> Iterator[tuple[str, Size]]:
+    yield from (one for key, one in zip(axis.keys, value, strict=True) if key == "canvas")
+
+
+def _key_of(later: Sequence[Pass]) -> str:
+    """The key that makes pictures large."""
+    return "hires.scale" if later and later[-1].strength else "upscale.scale"
 
 
 def _section(base: Any, section: str, swept: dict[str, Any]) -> Any:
@@ -169,11 +203,13 @@ def _unused(motions: list[Motion]) -> list[Problem]:
 def _samplers(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
     """Samplers limit the steps (lcm: 50), so the fewest and the most steps of each sampler are validated."""
     steps: dict[tuple[NoiseSchedule, str], set[int]] = {}
-    for digits in _combinations(axes, "sampling.sampler", "sampling.steps", "models", "model."):
+    problems: dict[str, Problem] = {}
+    for digits in _combinations(axes, "sampling.sampler", "sampling.steps", "models", "model.", "hires."):
         setting = make(resolved, axes, digits)
+        wrong = passes.misfits(setting.passes, setting.sampling["sampler"], setting.source.model.schedule)
+        problems |= {str(p): p for p in wrong}
         how = (setting.source.model.schedule, setting.sampling["sampler"])
         steps.setdefault(how, set()).add(setting.sampling["steps"])
-    problems: dict[str, Problem] = {}
     for (schedule, name), counts in steps.items():
         for count in sorted({min(counts), max(counts)}):
             try:

@@ -192,7 +192,7 @@ def _looks(job: Job) -> tuple[Any, ...]:
     """What decides a job's cost: everything but its seed and the words of its texts."""
     s = job.shot
     how = (s.width, s.height, s.sampler, s.steps, s.guidance, s.guidance_interval, strength(s), part_count(s))
-    return (*how, s.model.key, job.video.motion if job.video else None)
+    return (*how, s.model.key, job.video.motion if job.video else None, job.passes)
 
 
 def _kind(job: Job, model: int) -> Kind:

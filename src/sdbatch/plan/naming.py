@@ -161,7 +161,7 @@ _OWN: dict[str, Callable[[Job], Any]] = {
     "prompts": _labels("prompts"),
     "seed": lambda job: job.shot.seed,
     "seeds": lambda job: job.shot.seed,
-    "size": lambda job: f"{job.shot.width}x{job.shot.height}",
+    "size": lambda job: f"{job.size.width}x{job.size.height}",
     "negative": lambda job: job.shot.negative,
     "sweep": _sweep,
 }

@@ -23,12 +23,14 @@ from sdbatch.spec.canvas import SIDE
 from sdbatch.spec.inputs import pictures, with_pictures
 from sdbatch.spec.jobs import Job, Shot, sampler_spec
 from sdbatch.spec.limits import LORA_WEIGHT, VECTORS
+from sdbatch.spec.passes import LANCZOS, LATENT, Pass, Upscaler
 from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.ranges import SEED_RANGE, slug
 from sdbatch.spec.renderer import Profile
 
 M = TypeVar("M", bound=BaseModel)
 MAX_TEXT = 200_000
+MAX_PASSES = 8
 
 
 class _Strict(BaseModel):
@@ -101,15 +103,41 @@ def job(data: Any, key: str = "job", name: str = "") -> Job:
     if "motion" in data:
         settings = _checked(Motion, data["motion"], f"{key}.motion")
         encoding = _checked(EncodingSettings, data.get("encoding", {}), f"{key}.encoding")
-    made = motion.make(base, settings, encoding.encoding(), slug(name))
+    passes = _passes(data, key)
+    made = motion.make(base, settings, encoding.encoding(), slug(name), passes=passes)
     if made.id != data.get("id") and settings.loop and settings.length > FRAMES[0]:
         # Earlier versions counted the frame that a loop leaves out: the same video, with a length of one frame more.
         earlier = settings.model_copy(update={"seconds": None, "frames": settings.length - 1})
-        made = motion.make(base, earlier, encoding.encoding(), slug(name))
+        made = motion.make(base, earlier, encoding.encoding(), slug(name), passes=passes)
     if made.id != data.get("id"):
         text = f"{shown(data.get('id'))} does not match the settings, which give {made.id}"
         raise ConfigError.one(f"{key}.id", text, "was the file changed?")
     return made
+
+
+def _passes(data: dict[str, Any], key: str) -> tuple[Pass, ...]:
+    """The passes after the first, with the names of their upscalers."""
+    parsed: Any = _checked(_Passes, {"passes": data.get("passes", [])}, key)
+    found = parsed.passes
+    named = data.get("adapters", {})
+    methods = {p.upscaler.method for p in found if isinstance(named, dict) and p.upscaler.method in named}
+    names = {method: _checked(_Adapter, named[method], f"{key}.adapters.{method[:35]}").name for method in methods}
+    base = data["shot"]["size"]
+    passes = tuple(
+        Pass(p.scale, p.strength, p.steps, Upscaler(p.upscaler.method, names.get(p.upscaler.method, ""))) for p in found
+    )
+    for each in passes:
+        base = _sides_of(base, each, f"{key}.passes")
+    return passes
+
+
+def _sides_of(size: Any, each: Pass, key: str) -> tuple[int, int]:
+    """The size after a pass. Raises ConfigError if it is out of range."""
+    made = each.enlarged(size[0]), each.enlarged(size[1])
+    try:
+        return _sides(made)
+    except ValueError as e:
+        raise ConfigError.one(key, str(e)) from e
 
 
 def _one_line(value: str) -> str:
@@ -124,8 +152,29 @@ def _short_hash(value: str) -> str:
     return value
 
 
+def _method(value: str) -> str:
+    if value not in (LANCZOS, LATENT) and not re.fullmatch(r"b2:[0-9a-f]{32}", value):
+        raise ValueError(f"{shown(value)} is not an upscaler")
+    return value
+
+
+class _Upscaler(_Strict):
+    """The data of an ``Upscaler``."""
+
+    method: Annotated[str, AfterValidator(_method)] = LANCZOS
+
+
+_PASS: dict[str, Any] = _fields(Pass) | {"upscaler": (_Upscaler, _Upscaler())}
+_PassSpec: Any = create_model("_PassSpec", __base__=_Strict, **_PASS)  # the data of a ``Pass``
+
+
+_Passes: Any = create_model(
+    "_Passes", __base__=_Strict, passes=(Annotated[tuple[_PassSpec, ...], Field(max_length=MAX_PASSES)], ...)
+)
+
+
 class _Adapter(_Strict):
-    """What people and other programs call a LoRA, a textual inversion or a model; no part of ids."""
+    """What people and other programs call a LoRA, a textual inversion, an upscaler or a model; no part of ids."""
 
     name: Annotated[str, Field(max_length=256), AfterValidator(_one_line)]
     hash: Annotated[str, AfterValidator(_short_hash)]

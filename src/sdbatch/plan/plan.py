@@ -169,7 +169,7 @@ class Outline:
         shot = Shot(model, text, negative, at["seeds"], size.width, size.height, **values.sampling, **more)
         labels = tuple((key, label(key, value)) for key, value in at.items())
         video = None if values.motion.mode == "still" else Video(values.motion, values.encoding)
-        return Job("", shot, video, slug(prompt.id), labels)
+        return Job("", shot, video, slug(prompt.id), labels, passes=values.passes)
 
     def _tags(self, text: str) -> tuple[str, tuple[Lora, ...]]:
         """``text`` without the LoRAs that swept styles add to it, and these."""
@@ -223,7 +223,8 @@ class Plan(Outline, Sequence[Job]):
         outer, digit = divmod(index, self._radix[-1])
         first, (seed,) = self._first(outer), self.axes[-1].values[digit]
         labels = (*first.labels[:-1], ("seeds", str(seed)))
-        return Job(job_id, first.shot.with_seed(seed), first.video, first.slug, labels, spread=spread)
+        shot = first.shot.with_seed(seed)
+        return Job(job_id, shot, first.video, first.slug, labels, spread=spread, passes=first.passes)
 
     def _distinct(self, combinations: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
         indices = combinations.tolist()
@@ -239,8 +240,9 @@ class Plan(Outline, Sequence[Job]):
             return
         seeds, count = self.axes[-1].values, self._radix[-1]
         for outer, group in groupby(indices, key=lambda i: i // count):
-            if self._first(outer).video is None:
-                yield from ids_by_seed(self._first(outer).shot, (seeds[i % count][0] for i in group))
+            first = self._first(outer)
+            if first.video is None and not first.passes:
+                yield from ids_by_seed(first.shot, (seeds[i % count][0] for i in group))
             else:
                 yield from (motion.identify(self._job(i, "", False)) for i in group)
 

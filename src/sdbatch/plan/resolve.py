@@ -13,6 +13,7 @@ from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.models.adapters import Adapters
 from sdbatch.models.source import Source
+from sdbatch.models.upscalers import Upscalers
 from sdbatch.plan import inits, sounds
 from sdbatch.plan.drawn_seeds import Draw, draw
 from sdbatch.plan.lora_axis import LoraChoice
@@ -49,6 +50,7 @@ class Resolved:
     pictures: Pictures = field(default_factory=Pictures)
     inits: tuple[InputPicture | None, ...] = (None,)  # of the experiment: one value, or several, which are an axis
     locate: Locator = field(default_factory=Locator)
+    upscalers: Upscalers = field(default_factory=lambda: Upscalers((), {}))
 
 
 def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Resolved:
@@ -85,7 +87,9 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
         changes["seeds"] = drawn.seeds(random_seeds(experiment.seeds) or 0)
     whole = experiment.model_copy(update=changes)
     sizes = canvas(experiment, source)
-    return Resolved(whole, source, prompts, sizes, styles, adapters, loras, drawn, models, pictures, images, locator)
+    upscalers = Upscalers(experiment.upscaler_folders, adapters.files)
+    found = (whole, source, prompts, sizes, styles, adapters, loras, drawn, models, pictures, images, locator)
+    return Resolved(*found, upscalers)
 
 
 def _read(problems: list[Problem], read: Callable[[], T], otherwise: T) -> T:

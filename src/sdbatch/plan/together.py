@@ -11,6 +11,7 @@ from typing import Any
 
 from sdbatch.config.experiment import Sampling
 from sdbatch.config.keys import OF_MODEL, SECTIONS, STYLES
+from sdbatch.plan import passes
 from sdbatch.plan.axes import Axis, label
 from sdbatch.spec.jobs import Job, Shot
 
@@ -70,7 +71,7 @@ def _keys(jobs: Sequence[Job]) -> list[str]:
 def _differing(jobs: Iterable[Job]) -> Iterator[str]:
     """The keys of settings with several values. Jobs of one setting count once."""
     how = attrgetter("model", "negative", "init", *Sampling.model_fields)
-    settings = {(how(job.shot), job.video): job for job in jobs}.values()
+    settings = {(how(job.shot), job.video, job.passes): job for job in jobs}.values()
     for key in (*_DECIDED, *_OF_INIT, *_KEYS):
         if len({_value(job, key) for job in settings}) > 1:
             yield key
@@ -104,6 +105,8 @@ def _value(job: Job, key: str) -> Any:
     section, name = key.split(".")
     if section == "sampling":
         return getattr(job.shot, name)
+    if section in (passes.HIRES, passes.UPSCALE):
+        return passes.value(job.passes, key)
     return getattr(getattr(job.video, section), name) if job.video else _NO_VIDEO.get(key, "")
 
 

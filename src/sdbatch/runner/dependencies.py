@@ -1,4 +1,6 @@
-"""Which videos wait for which shots. Videos and jobs are given by their positions in the plan."""
+"""Which jobs of several shots wait for which of them: videos, and pictures with passes, here called videos.
+
+They are given by their positions in the plan."""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ class Dependencies:
         if self._owners:
             self.shared = {job_id: i for job_id, i in stills if job_id in self._owners}
 
-    def is_video(self, i: int) -> bool:
-        """Whether ``i`` was added as a video."""
+    def has_several(self, i: int) -> bool:
+        """Whether ``i`` was added."""
         return i in self._missing
 
     def __contains__(self, shot_id: object) -> bool:

@@ -115,7 +115,7 @@ class Loop:
         self._output.rendered(cost(result.shot))
 
     def _write(self, picture: Picture, i: int | None, needed: bool) -> None:
-        """In a writer thread: store the picture, then the videos that it completes."""
+        """In a writer thread: store the picture, then write the jobs that it completes."""
         try:
             if i is None:
                 self._output.write_shot(picture)
@@ -125,11 +125,11 @@ class Loop:
             self._fail(picture.shot.id, str(e), i)
             return
         if needed:
-            self._stored(picture.shot.id)
+            self._stored(picture.shot.id, i)
 
-    def _stored(self, shot_id: str) -> None:
-        for video in self._work.stored(shot_id):
-            self._output.write_video(video)
+    def _stored(self, shot_id: str, written: int | None = None) -> None:
+        for i in self._work.stored(shot_id, written):
+            self._output.complete(i)
 
     def _fail(self, shot_id: str, error: str, still: int | None = None) -> None:
         jobs = self._work.failed(shot_id)

@@ -189,7 +189,7 @@ class _Run:
         outputs = [(cache, Outputs(self.context, cache, p)) for cache, p in caches]
         rest, ready = [], []
         for i in pending if outputs else []:
-            ids = [shot.id for shot in motion.shots(self.plan[i])]
+            ids = self._shown(i)
             found = next((output for cache, output in outputs if all(map(cache.had, ids))), None)
             if found is None or self.signals.ending:
                 rest.append(i)
@@ -205,6 +205,11 @@ class _Run:
             self.share.refresh()
             ready = self._write(ready)
         return sorted([*rest, *(i for _, i in ready)]) if outputs else pending
+
+    def _shown(self, i: int) -> tuple[str, ...]:
+        """The shots whose pictures make up the file of job ``i``."""
+        job = self.plan[i]
+        return motion.shot_ids(job) if job.video is not None else (job.id,)
 
     def _write(self, ready: list[tuple[Outputs, int]]) -> list[tuple[Outputs, int]]:
         """Write jobs whose shots are all stored; returns those that other processes have claimed."""

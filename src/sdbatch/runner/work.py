@@ -67,12 +67,12 @@ class Work:
         plain = array("q")
         for i in positions:
             job = self._plan[i]
-            if job.video is not None:
-                self.videos += 1
-                if not self._add_video(i):
-                    self._complete.append(i)
-            elif self._cache.had(job.id):
+            if job.video is None and self._cache.had(job.id):
                 self._complete.append(i)
+            elif job.video is not None or job.passes:
+                self.videos += job.video is not None
+                if not self._add_several(i):
+                    self._complete.append(i)
             else:
                 self._add(i << _BITS, job.shot, length(job.shot), self._share.rank(i))
                 plain.append(i)
@@ -111,18 +111,22 @@ class Work:
         return bool(self._in_flight)
 
     def arrived(self, shot: Shot, pixels: Pixels) -> tuple[int | None, bool]:
-        """A shot is rendered; returns (position of its picture job or None, whether videos need it)."""
+        """A shot is rendered; returns (position of its picture job or None, whether other shots or videos need it)."""
         with self._lock:
             i = self._in_flight.pop(shot.id) >> _BITS
             if needed := shot.id in self._dependencies:
                 self._cache.hold(shot.id, pixels)
                 self._queue.wake(shot.id)
-            return None if self._dependencies.is_video(i) else i, needed
+            own = shot.id == self._plan.ids[i] or not self._dependencies.has_several(i)
+            return i if own else None, needed
 
-    def stored(self, shot_id: str) -> list[int]:
-        """A shot is on disk; returns the videos whose shots are now all stored and that this process writes."""
+    def stored(self, shot_id: str, written: int | None = None) -> list[int]:
+        """A shot is on disk, as the file of job ``written`` if it is one.
+
+        Returns the other jobs whose shots are now all stored and that this process writes.
+        """
         with self._lock:
-            return [i for i in self._dependencies.stored(shot_id) if self._ours(i)]
+            return [i for i in self._dependencies.stored(shot_id) if i != written and self._ours(i)]
 
     def complete(self) -> Iterator[int]:
         """Jobs whose shots are all stored and that only need to be written; claims each before it is yielded."""
@@ -140,7 +144,7 @@ class Work:
             self._cache.drop(shot_id)
             videos = self._dependencies.failed(shot_id)
             still = self._dependencies.shared.get(shot_id) if unit is None else unit >> _BITS
-            return videos if still is None or self._dependencies.is_video(still) else [still, *videos]
+            return videos if still is None or self._dependencies.has_several(still) else [still, *videos]
 
     def crashed(self) -> str | None:
         """The renderer crashed: returns the shot in flight if it is the only one, else retries each of them alone."""
@@ -179,7 +183,7 @@ class Work:
     def _may_render(self, unit: int) -> bool:
         """Whether to queue a deferred unit again. A picture is claimed when its turn comes, so that all share them."""
         i = unit >> _BITS
-        if self._dependencies.is_video(i) or self._share.finished(i):
+        if self._dependencies.has_several(i) or self._share.finished(i):
             return self._should_render(unit)
         if not (free := self._share.is_open(i)):
             self._deferred.append(unit)
@@ -190,9 +194,13 @@ class Work:
         with self._lock:
             return list(self._in_flight), self._dependencies.waiting()
 
-    def _add_video(self, i: int) -> bool:
-        """Add video ``i``; whether it needs shots that are not stored."""
-        missing = {s.id: (k, s) for k, s in enumerate(self._shots(i)) if not self._cache.had(s.id)}
+    def _add_several(self, i: int) -> bool:
+        """Add a job of several shots; whether it needs shots that are not stored. A picture needs those after the last
+        stored one."""
+        shots = list(enumerate(self._shots(i)))
+        if self._plan[i].video is None:
+            shots = shots[max((k + 1 for k, s in shots if self._cache.had(s.id)), default=0) :]
+        missing = {s.id: (k, s) for k, s in shots if not self._cache.had(s.id)}
         chain = sum(length(s) for _, s in missing.values() if s.parents)
         for shot_id in self._dependencies.add(i, missing):
             k, shot = missing[shot_id]
@@ -207,7 +215,7 @@ class Work:
 
     def _shot(self, unit: int) -> Shot:
         i, k = unit >> _BITS, unit & _MASK
-        return self._shots(i)[k] if self._dependencies.is_video(i) else self._plan[i].shot
+        return self._shots(i)[k] if self._dependencies.has_several(i) else self._plan[i].shot
 
     def _start(self, unit: int) -> Shot:
         shot = self._shot(unit)
@@ -218,7 +226,7 @@ class Work:
         """Claim ``unit``; whether this process renders it now."""
         i = unit >> _BITS
         ours: bool | None = False
-        if self._dependencies.is_video(i):
+        if self._dependencies.has_several(i):
             ours = self._claim_shot(unit)
         elif self._share.finished(i) or not self._share.is_taken(i):
             ours = self._claim_still(i)
@@ -239,7 +247,7 @@ class Work:
         return None if self._stored_elsewhere(job_id) else True  # videos need it under our profile
 
     def _claim_shot(self, unit: int) -> bool | None:
-        """The same for a video's shot: it belongs to the first video that waits for it."""
+        """The same for a shot of a job of several: it belongs to the first of them that waits for it."""
         shot_id = self._shot(unit).id
         if shot_id in self._dependencies.shared:
             return None  # rendered by the picture job's unit

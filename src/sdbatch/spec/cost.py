@@ -11,12 +11,13 @@ from sdbatch.samplers import SAMPLERS, Table, table
 from sdbatch.spec.adapters import Embedding
 from sdbatch.spec.control import Control
 from sdbatch.spec.jobs import Shot
+from sdbatch.spec.passes import evaluated
 from sdbatch.spec.wording import part_count, texts_of
 
 
 def first_step(steps: int, strength: float) -> int:
     """The first step, 0 to steps - 1, of image to image with ``strength``; at least one step remains."""
-    return steps - max(1, min(steps, int(steps * strength + 1e-9)))
+    return steps - evaluated(steps, strength)
 
 
 def strength(shot: Shot) -> float | None:
@@ -68,8 +69,10 @@ def rows(shot: Shot) -> int:
 
 
 def cost(shot: Shot) -> float:
-    """The predicted cost of a shot: denoiser rows x megapixels. Comparable between shots of one model."""
-    return rows(shot) * shot.width * shot.height / 1e6
+    """The predicted cost of a shot: denoiser rows x megapixels. Comparable between shots of one model. A network that
+    enlarges the picture counts as one row."""
+    enlarged = shot.start is not None and shot.start.upscaler is not None and shot.start.upscaler.is_network
+    return (rows(shot) + enlarged) * shot.width * shot.height / 1e6
 
 
 def texts(shot: Shot) -> list[str]:

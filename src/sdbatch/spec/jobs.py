@@ -1,8 +1,8 @@
 """What is rendered: frozen values and their ids. Does not depend on devices, folders or configuration files.
 
-A *job* is one picture or one video. A *shot* is one denoised picture: a still needs one shot, a video several.
-``Shot.id`` hashes everything that decides the shot's pixels. A still's job id is its shot's id. A video's job id hashes
-its shots, its frames and its encoding, so a new fps only encodes again.
+A *job* is one picture or one video. A *shot* is one denoised picture: a still needs one shot, and one more for every
+pass that follows; a video needs several. ``Shot.id`` hashes everything that decides the shot's pixels. A still's job id
+is its last shot's id. A video's job id hashes its shots, its frames and its encoding, so a new fps only encodes again.
 
 Ids are digests (``spec/canonical.py``). Samplers and models enter with their literal parameters, never with computed
 floats.
@@ -22,10 +22,12 @@ from annotated_types import Ge, Le
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
 from sdbatch.spec.adapters import Embedding, Lora
 from sdbatch.spec.canonical import canonical, digest, plain_field, spec
+from sdbatch.spec.canvas import Size
 from sdbatch.spec.codecs import Preset
 from sdbatch.spec.control import Control
 from sdbatch.spec.file_names import job_file, usual_stem
 from sdbatch.spec.limits import GUIDANCE, STEPS
+from sdbatch.spec.passes import Pass, Upscaler
 from sdbatch.spec.pictures import Init
 from sdbatch.spec.sound import Sound
 
@@ -102,7 +104,8 @@ class Start:
     The picture of shot ``parent`` is warped by ``camera``, colour-matched to shot ``colours`` (if given), re-noised by
     ``strength`` in (0, 1] and denoised. With ``paint`` (outpainting) only the area outside the parent's frame and a
     feathered edge is painted; the inside is kept. With ``inlay`` an overlay covers part of the parent's picture and is
-    kept; only the area around it is re-noised.
+    kept; only the area around it is re-noised. With ``upscaler`` the parent's picture is enlarged instead of warped;
+    with strength 0 that is all.
     """
 
     parent: str
@@ -111,6 +114,7 @@ class Start:
     paint: bool = False
     colours: str = ""
     inlay: Overlay | None = None
+    upscaler: Upscaler | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,16 +270,25 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One picture or one video. Only ``shot`` and ``video`` enter the id."""
+    """One picture or one video. Only ``shot``, ``video`` and ``passes`` enter the id."""
 
     id: str
-    shot: Shot  # the picture, or the base shot of a video
+    shot: Shot  # the first pass of the picture, or the base shot of a video
     video: Video | None = None
     slug: str = ""
     labels: tuple[tuple[str, str], ...] = ()  # (axis, value) in plan order
     origin: str = ""  # id of the draft that this job was made from
     spread: bool = False  # whether its file lies in one of 256 folders, because the plan is large
     name: str = ""  # of its file, without the suffix; empty: the usual name, which contains the slug
+    passes: tuple[Pass, ...] = ()  # after the first: over the picture, or over every keyframe of the video
+
+    @property
+    def size(self) -> Size:
+        """The size of the finished picture or video."""
+        width, height = self.shot.width, self.shot.height
+        for each in self.passes:
+            width, height = each.enlarged(width), each.enlarged(height)
+        return Size(width, height)
 
     @property
     def path(self) -> str:

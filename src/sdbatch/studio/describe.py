@@ -31,6 +31,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (  # id, title, keys: "
         ("prompts", "negative", "canvas", "seeds", "sampling.steps", "sampling.guidance", "sampling.sampler"),
     ),
     ("sampling", "Sampling", ("sampling.",)),
+    ("passes", "High resolution", ("hires.", "upscale.", "upscaler_folders")),
     ("variants", "Variants and styles", ("sweep", "skip", "styles.", "wildcards.")),
     ("pictures", "Image to image", ("init.image", "init.strength", "init.resize", "input_folders")),
     ("motion", "Motion", ("motion.",)),

@@ -184,7 +184,7 @@ def _scene_of(job: Job) -> Scene:
     if job.video is None:
         raise ValueError("is a picture")
     frames, fps = motion.played(job)
-    width, height = job.shot.width, job.shot.height
+    width, height = job.size.width, job.size.height
     if CODECS[job.video.encoding.codec].even:
         width, height = width + width % 2, height + height % 2
     return Scene(Path(job.path), Facts(width, height, fps, frames), job.id)

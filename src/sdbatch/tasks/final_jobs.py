@@ -18,14 +18,17 @@ from sdbatch.config.tasks import FinalSettings
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.models.source import Source
+from sdbatch.models.upscalers import Upscalers
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.wording import has_step_syntax
-from sdbatch.plan import naming, sounds
+from sdbatch.plan import naming, passes, sounds
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canonical import spec
+from sdbatch.spec.canvas import Size
 from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.limits import FLAT
+from sdbatch.spec.passes import Pass
 from sdbatch.spec.pictures import Init
 from sdbatch.spec.ranges import slug
 from sdbatch.store import Store
@@ -37,7 +40,13 @@ LIST_LIMIT = 16 * 2**20  # bytes of a text file with ids
 _ID = re.compile(r"(?<![0-9A-Za-z])j[0-9a-f]{16}(?![0-9A-Za-z])")
 
 
-def final_jobs(settings: FinalSettings, draft: Store, sources: Sequence[Source], names: str | None = None) -> list[Job]:
+def final_jobs(
+    settings: FinalSettings,
+    draft: Store,
+    sources: Sequence[Source],
+    upscalers: Upscalers,
+    names: str | None = None,
+) -> list[Job]:
     """The selected jobs with the new settings, without duplicates; ``names`` is the template of their file names.
 
     Raises ConfigError with every mistake.
@@ -55,7 +64,7 @@ def final_jobs(settings: FinalSettings, draft: Store, sources: Sequence[Source],
     made: dict[str, Job] = {}
     for i in wanted:
         try:
-            job = changed(found[i], changes, _weights(found[i], sources))
+            job = changed(found[i], changes, _weights(found[i], sources), upscalers)
             made.setdefault(job.id, job)
         except KeyError:
             continue
@@ -110,7 +119,7 @@ def _unknown(job_id: str, known: list[str], draft: Store) -> Problem:
     )
 
 
-def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
+def changed(job: Job, changes: dict[str, Any], source: Source, upscalers: Upscalers) -> Job:
     """``job`` with ``changes`` (dotted keys) and the weights of ``source``; its origin is the id of ``job``.
 
     Raises ConfigError.
@@ -140,7 +149,11 @@ def changed(job: Job, changes: dict[str, Any], source: Source) -> Job:
     own = job.video.encoding.audio if job.video else None
     encoding = sounds.heard(parts["encoding"].encoding(), f"{at}.{sounds.KEY}", own)
     name = job.slug or slug(dict(job.labels).get("prompts", ""))
-    made = motion.make(shot, sounds.on_beat(parts["motion"], encoding.audio), encoding, name, job.labels)
+    found = _passes(job, parts, changes, upscalers)
+    problems = passes.too_large(Size(shot.width, shot.height), found, f"{at}.hires.scale")
+    if problems := problems + passes.misfits(found, shot.sampler, shot.model.schedule):
+        raise ConfigError(problems)
+    made = motion.make(shot, sounds.on_beat(parts["motion"], encoding.audio), encoding, name, job.labels, found)
     return replace(made, origin=job.id if made.id != job.id else "")
 
 
@@ -156,6 +169,14 @@ def _init(job: Job, changes: dict[str, Any], at: str) -> Init | None:
     return replace(job.shot.init, strength=found.strength, resize=found.resize)
 
 
+def _passes(job: Job, parts: dict[str, Any], changes: dict[str, Any], upscalers: Upscalers) -> tuple[Pass, ...]:
+    """The passes of ``job``, or those with changed settings. Upscalers that stay are those of the draft."""
+    if not any(key.startswith((f"{passes.HIRES}.", f"{passes.UPSCALE}.")) for key in changes):
+        return job.passes
+    kept = {str(each.upscaler): each.upscaler for each in job.passes}
+    return passes.passes((parts["hires"], parts["upscale"]), upscalers, "final.set.", kept)
+
+
 def _section(section: str, job: Job, changes: dict[str, Any], at: str) -> Any:
     """The values of ``section`` in ``job`` with ``changes``, validated as in an experiment. Raises ConfigError."""
     new = {k.partition(".")[2]: v for k, v in changes.items() if k.startswith(f"{section}.")}
@@ -165,6 +186,8 @@ def _section(section: str, job: Job, changes: dict[str, Any], at: str) -> Any:
         values = (job.video.motion if job.video else Motion()).model_dump(mode="json", exclude_defaults=True)
         if new.keys() & {"frames", "seconds"}:
             values = {k: v for k, v in values.items() if k not in ("frames", "seconds")}
+    elif section in (passes.HIRES, passes.UPSCALE):
+        values = passes.sections(job.passes).get(section, {})
     else:
         values = spec(job.video.encoding) if job.video else {}
     return check(SECTIONS[section], values | new, f"{at}.{section}")

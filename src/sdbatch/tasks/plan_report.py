@@ -95,12 +95,11 @@ def _distinct(jobs: Iterable[Job], caches: Sequence[ShotCache]) -> Iterator[Shot
     """The shots to render for ``jobs``, without duplicates."""
     seen: set[str] = set()
     for job in jobs:
+        several = job.video is not None or job.passes
         for shot in _missing(job, caches):
-            if job.video is not None:  # still jobs are distinct
-                if (shot_id := shot.id) in seen:
-                    continue
+            if (shot_id := shot.id if several else job.id) not in seen:
                 seen.add(shot_id)
-            yield shot
+                yield shot
 
 
 def _by_axis(plan: Plan, states: States) -> list[dict[str, Any]]:

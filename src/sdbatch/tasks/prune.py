@@ -2,7 +2,8 @@
 
     orphan    a record, and its files, of a job that is in no stored plan
     stray     a file in images/ or videos/ without a record
-    shot      a picture in shots/ that no video of a stored plan needs (with prune.shots: no unfinished video)
+    shot      a picture in shots/ that no video, and no picture with passes, of a stored plan needs (with prune.shots:
+              no unfinished one)
     sound     a copy in sounds/ that no video of a stored plan needs
     frame     a picture in frames/ of a video that is in no stored plan
     thumb     a thumbnail in gallery/ of a job without a record
@@ -125,7 +126,7 @@ def _sound_files(store: Store) -> Iterator[Path]:
 
 
 def _shots(store: Store, jobs: list[Job] | None, finished: bool) -> Iterator[Path]:
-    """Shots that no video of ``jobs`` needs; with ``finished``, also those that only finished videos need."""
+    """Shots that no job of several needs; with ``finished``, also those that only finished jobs need."""
     existing = [p for profile in store.shot_profiles() for p in store.shot_files(profile)]
     if jobs is None or not existing:
         return
@@ -133,7 +134,8 @@ def _shots(store: Store, jobs: list[Job] | None, finished: bool) -> Iterator[Pat
 
     def needs(job: Job) -> bool:
         record = ledger.get(job.id)
-        return job.video is not None and not (finished and record and record.done and store.intact(record))
+        several = job.video is not None or job.passes
+        return bool(several) and not (finished and record and record.done and store.intact(record))
 
     wanted = {shot_id for job in jobs if needs(job) for shot_id in motion.shot_ids(job)}
     yield from (p for p in existing if p.stem not in wanted)

@@ -21,6 +21,7 @@ from sdbatch.errors import ConfigError, Interrupted, Problem
 from sdbatch.models.adapters import Adapters
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
+from sdbatch.models.upscalers import Upscalers
 from sdbatch.plan.model_axis import Locator, named
 from sdbatch.plan.pictures import Pictures
 from sdbatch.plan.plan import Plan as ExperimentPlan
@@ -116,14 +117,17 @@ def open_as(recorded: Profile | None, sources: Sequence[Source], experiment: Exp
 def with_adapters(
     sources: Iterable[Source], jobs: Iterable[Job], experiment: Experiment, plan: Plan | None = None
 ) -> list[Source]:
-    """``sources`` with the files of the LoRAs and textual inversions of ``jobs``: those that ``experiment`` and its
-    ``plan`` name, and others by digest in the folders. Raises ConfigError for those that are in none of them."""
-    adapters = Adapters(experiment.lora_folders, experiment.embedding_folders)
+    """``sources`` with the files of the LoRAs, textual inversions and upscalers of ``jobs``: those that ``experiment``
+    and its ``plan`` name, and others by digest in the folders. Raises ConfigError for those that are in none."""
+    adapters, jobs = Adapters(experiment.lora_folders, experiment.embedding_folders), list(jobs)
     if isinstance(plan, ExperimentPlan):
         adapters.files |= plan.resolved.adapters.files
     for i, entry in enumerate(experiment.loras):
         if Path(entry.path).expanduser().is_file():
             adapters.lora(entry.path, 1.0, None, f"loras[{i}].path")
+    upscalers = Upscalers(experiment.upscaler_folders, adapters.files)
+    upscalers.bind_named((experiment.hires.upscaler, experiment.upscale.model))
+    upscalers.bind(each.upscaler for job in jobs for each in job.passes)
     shots = [job.shot for job in jobs]
     loras = dict.fromkeys(lora for shot in shots for lora in shot.model.loras)
     adapters.bind(loras, dict.fromkeys(e for shot in shots for e in shot.embeddings))

@@ -11,6 +11,7 @@ from sdbatch.config.model import ModelSettings
 from sdbatch.errors import ConfigError
 from sdbatch.gallery import Site
 from sdbatch.models.source import Source
+from sdbatch.models.upscalers import Upscalers
 from sdbatch.plan import division, drawn_seeds
 from sdbatch.plan.model_axis import by_key, located
 from sdbatch.plan.plan import Plan as ExperimentPlan
@@ -108,7 +109,9 @@ def _whole(experiment: Experiment) -> Workload:
 
 def _final(experiment: Experiment) -> Workload:
     models = located(experiment)
-    chosen = JobList(final_jobs(experiment.final, Store(experiment.folder), tuple(models), experiment.output.names))
+    upscalers, draft = Upscalers(experiment.upscaler_folders, {}), Store(experiment.folder)
+    jobs = final_jobs(experiment.final, draft, tuple(models), upscalers, experiment.output.names)
+    chosen = JobList(jobs)
     used = {chosen[i].shot.model.plain for i in range(len(chosen))}
     name = experiment.final.experiment_name(experiment.name)
     found = with_adapters([s for s in models if s.model in used], chosen, experiment)

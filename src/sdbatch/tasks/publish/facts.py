@@ -49,7 +49,7 @@ class Axes:
                 self.values.setdefault(axis, set()).add(value)
             shot = job.shot
             named = {
-                "size": f"{shot.width}x{shot.height}",
+                "size": f"{job.size.width}x{job.size.height}",
                 "sampler": shot.sampler,
                 "steps": str(shot.steps),
                 "guidance": f"{shot.guidance:g}",
