@@ -140,7 +140,7 @@ def test_a_ratio() -> None:
     extend("A ratio")
     (result,) = rendered({"canvas": ["5:4"]})
     assert result.image().size == (144, 112)
-    listed = schema()["properties"]["canvas"]["items"]["anyOf"][0]["enum"]
+    listed = schema()["properties"]["canvas"]["anyOf"][1]["items"]["anyOf"][0]["enum"]
     assert "5:4" in listed
     assert "21:9, 5:4)" in message(canvas=["5:3"])
 

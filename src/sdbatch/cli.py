@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sdbatch.errors import ConfigError, Interrupted, RenderError, StoreError
 from sdbatch.terminal import streams
-from sdbatch.terminal.console import running
+from sdbatch.terminal.console import new, running, saying_once
 from sdbatch.version import __version__
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def _compose(arguments: list[str]) -> int:
             raise _Stopped
         return code
 
-    codes = compose(arguments, one)
+    with saying_once():
+        codes = compose(arguments, one)
     if submissions:  # all are in the queue by now
         codes.append(_execute(lambda: _wait(submissions)))
     return max(codes, default=0)
@@ -104,7 +105,7 @@ def _do(read: Callable[[], Composed], submissions: list[Submission], name: str) 
     from sdbatch.tasks import dispatch
 
     composed = read()
-    if composed.own:
+    if composed.own and new("own"):
         sys.stderr.write("configuration: conf/ of this folder, and what is built in\n")
     with running(name):
         result = dispatch.run(composed.data, composed.given, composed.hidden, composed.written)

@@ -67,7 +67,8 @@ TYPES = [
     ({"sampling": {"guidance_interval": [0, 1, 2]}}, "sampling.guidance_interval", "is longer than 2 values"),
     ({"sampling": {"guidance_interval": ["a", 1]}}, "sampling.guidance_interval[0]", "'a' is not a number"),
     *[({s: v}, s, "is not a mapping of keys") for s in ("sampling", "motion", "runtime", "shard") for v in NO_MAPPINGS],
-    *[({s: v}, s, "is not a list") for s in ("prompts", "canvas", "sweep", "skip") for v in (None, {"a": 1}, 5, "x")],
+    *[({s: v}, s, "is not a list") for s in ("prompts", "sweep", "skip") for v in (None, {"a": 1}, 5, "x")],
+    *[({"canvas": v}, "canvas", "is not a list") for v in (None, {"a": 1})],
     ({"name": None}, "name", "null is not text"),
     ({"name": 7}, "name", "7 is not text (quote it)"),
     ({"negative": None}, "negative", "null is not text"),
@@ -140,6 +141,7 @@ SEEDS = [
     ({"seeds": ["0..9999999"] * 30}, "seeds", "300,000,000 seeds; at most 10,000,000 are allowed"),
 ]
 CANVAS = [
+    ({"canvas": 969}, "canvas[0]", '969 is a number; quote the ratio: "16:9"'),
     ({"canvas": [969]}, "canvas[0]", '969 is a number; quote the ratio: "16:9"'),
     ({"canvas": [556]}, "canvas[0]", 'quote the ratio: "9:16"'),
     ({"canvas": [640, 360]}, "canvas[1]", '360 is a number; write "16:9" or 640x360'),
@@ -151,7 +153,6 @@ CANVAS = [
     ({"canvas": ["16x9"]}, "canvas[0]", "sides are 16–8192 pixels"),
     ({"canvas": ["9999x100"]}, "canvas[0]", "sides are 16–8192 pixels"),
     ({"canvas": []}, "canvas", "is empty"),
-    ({"canvas": "16:9"}, "canvas", "'16:9' is not a list"),
 ]
 PROMPTS = [
     ({"prompts": []}, "prompts", "is empty (write at least one prompt,"),
@@ -224,13 +225,19 @@ VIDEOS = [
     (video(zoom="x"), "motion.zoom", "'x' is not a schedule; write a number or a list"),
     (video(zoom=[]), "motion.zoom", "is not a schedule"),
     (video(zoom=True), "motion.zoom", "true is not a schedule"),
-    (video(zoom={"0": 1}), "motion.zoom", "is not a schedule"),
+    (video(zoom={"0": 1}), "motion.zoom", "is a mapping; a schedule is a list: [[0, 1]]"),
+    (video(zoom={0: 1, "50%": 2}), "motion.zoom", "is a mapping; a schedule is a list: [[0, 1], [50%, 2]]"),
+    (video(zoom=[{0: 1, 2: 2}]), "motion.zoom", "is a mapping; a schedule is a list: [[0, 1], [2, 2]]"),
     (video(zoom=[0, 1]), "motion.zoom", "0 is not a keyframe; write [time, value]"),
     (video(zoom=0), "motion.zoom", "0 is out of range 0.001–10000"),
     (video(zoom=[[0, None]]), "motion.zoom", "null in [0, None] is not a number"),
     (video(zoom=[[2, 1], [1, 2]]), "motion.zoom", "times must increase"),
-    (video(zoom=[[0, 1], [3, 2]]), "motion.zoom", "3 is beyond the end (frame 2"),
-    (video(zoom=[[0, 1], ["9s", 2]]), "motion.zoom", "'9s' is beyond the end"),
+    (
+        video(zoom=[[0, 1], [3, 2]]),
+        "motion.zoom",
+        "3 is beyond the end (frame 2, 0.125s); write end for the last frame, or frames: 4",
+    ),
+    (video(zoom=[[0, 1], ["9s", 2]]), "motion.zoom", "write end for the last frame, or seconds: 9 for a longer video"),
     (video(zoom=[[0, 1], ["ende", 2]]), "motion.zoom", "'ende' is not a time"),
     (video(zoom=[[-1, 1]]), "motion.zoom", "-1 is not a time"),
     (video(zoom=[[0, 1], ["end", 2, "in_out_sin"]]), "motion.zoom", "did you mean 'in_out_sine'?"),

@@ -47,7 +47,6 @@ ARGUMENTS = [
         ["sampling.steps=4,8"],
         "contains a comma (for a sweep write 'sweep=[{sampling.steps: [4,8]}]', for separate runs add -m)",
     ),
-    (["canvas=16:9"], "canvas: '16:9' is not a list (put it in [ ])"),
     (["seeds=range(0,3)"], "seeds: 'seeds=range(0,3)' requests several runs (add -m; for seeds write 0..3)"),
     (
         ["prompts=[(a:1.2)]"],
@@ -90,6 +89,8 @@ ARGUMENTS = [
     (["model=sd3"], "are not supported, only Stable Diffusion 1.x)"),
     (["model=sd1"], "did you mean 'sd15'?"),
     (["model=a.safetensors"], "tiny (for a file or folder write model=local model.path=a.safetensors)"),
+    (["model=~/my a.safetensors"], "(for a file or folder write model=local model.path=~/my a.safetensors)"),
+    (["motion.zoom={0: 1, 30: 2}"], "motion.zoom: {0: 1, 30: 2} is a mapping; a schedule is a list: [[0, 1], [30, 2]]"),
     (["model=./models/a"], "(for a file or folder write model=local model.path=./models/a)"),
     (["motion={mode: zoom, angle: '0:(1)'}"], "motion.angle: unknown key (use motion.roll (a value"),
     (["a=b=c"], "a: 'a=b=c' cannot be parsed"),
@@ -404,6 +405,23 @@ class Pressed:
     def find_spec(self, name, path=None, target=None):
         if name == "sdbatch.config.hydra_source":
             raise KeyboardInterrupt
+
+
+def test_one_canvas_needs_no_brackets(sdbatch):
+    assert "canvas   16:9" in sdbatch(*FAKE, "canvas=16:9", "task=plan").out
+
+
+def test_a_path_may_begin_at_home(sdbatch):
+    assert (
+        "/nope.safetensors' does not exist"
+        in sdbatch("prompts=[a]", "model=local", "model.path=~/nope.safetensors").err
+    )
+
+
+def test_notes_are_said_once_and_only_if_something_is_rendered(sdbatch):
+    given = (*FAKE, "prompts=['a (sea']", "name=a")
+    assert sdbatch("-m", *given, "sampling.steps=4,5").err.count("this ( is not closed") == 1
+    assert sdbatch(*given, "sampling.steps=4").err == ""
 
 
 def test_several_runs_and_the_worst_code_wins(sdbatch, tmp_path):

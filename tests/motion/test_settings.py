@@ -29,7 +29,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("zoom -1", ZOOM | {"zoom": [[0, 1], ["end", -1]]}, "motion.zoom", "-1 is out of range"),
     ("ease", ZOOM | {"zoom": [[0, 1], ["end", 2, "in_out_sin"]]}, "motion.zoom", "did you mean 'in_out_sine'?"),
     ("text", ZOOM | {"zoom": [[0, "big"]]}, "motion.zoom", "'big' in [0, 'big'] is not a number"),
-    ("mapping", ZOOM | {"zoom": {"0": 1}}, "motion.zoom", "is not a schedule; write a number or a list of"),
+    ("mapping", ZOOM | {"zoom": {"0": 1}}, "motion.zoom", "is a mapping; a schedule is a list: [[0, 1]]"),
     ("short", ZOOM | {"zoom": [[0]]}, "motion.zoom", "[0] is not a keyframe"),
     ("bool", ZOOM | {"zoom": True}, "motion.zoom", "is not a schedule"),
     ("both", ZOOM | {"seconds": 2}, "motion.frames", "48 and seconds 2 are in conflict; give one of them"),

@@ -56,6 +56,11 @@ def test_the_videos_of_a_plan_are_rendered_and_joined(folder: Folder) -> None:
     assert sorted(p.name for p in faded.parent.iterdir()) == ["faded.json", "faded.mp4", "little.json", "little.mp4"]
 
 
+def test_seeds_are_not_drawn_for_what_cannot_be_joined(folder: Folder) -> None:
+    said = folder.wrong(**FILM | {"seeds": "random"}, task="cut", cut={"fade": 9})
+    assert "cut.fade: 9 s are 72 frames, too long" in said
+
+
 def test_scenes_of_a_sweep(folder: Folder) -> None:
     """Prompts that only the sweep names are the experiment's as well."""
     scenes = [{"prompts": ["a sea", "a boat"], "motion.phrase": ["{t:.1f}", "at {t:.1f}"]}]

@@ -38,8 +38,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "own/conf/experiment/first.yaml").write_text("name: first", "utf-8")
     done = sdbatch("task=init", "init.folder=own", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "init.folder: 'own/README.md' exists" in done.stderr
-    assert "init.folder: 'own/conf/experiment/first.yaml' exists" in done.stderr
+    assert "init.folder: 'own/README.md' and 1 other file of a project exist (choose another" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
     assert sum(p.is_file() for p in (tmp_path / "own").rglob("*")) == 2
 
 

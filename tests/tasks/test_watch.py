@@ -101,12 +101,13 @@ def test_an_interrupt_of_its_run_ends_it(tmp_path: Path) -> None:
 def test_the_files_of_an_experiment() -> None:
     data: dict[str, Any] = {
         "prompts": [{"file": "a.txt"}, "a sea"],
-        "sweep": [{"prompts": [{"file": "b.csv"}, "a hill"]}],
-        "styles": {"file": "s.csv"},
+        "sweep": [{"prompts": [{"file": "b.csv"}, "a hill"]}, {"encoding.audio": ["b.wav", None]}],
+        "styles": {"file": "s.csv", "use": ["film"]},
+        "encoding": {"audio": "a.wav"},
         "wildcards": {"folder": "~/w"},
     }
-    names = watch._named_files(validate({"name": "x", **data}))
-    assert names == {Path("a.txt"), Path("b.csv"), Path("s.csv"), Path("~/w").expanduser()}
+    names = watch._named(validate({"name": "x", **data}))
+    assert names == {*map(Path, ("a.txt", "b.csv", "s.csv", "a.wav", "b.wav")), Path("~/w").expanduser()}
     found = watch._configuration(["--config-dir", "c", "mine.yaml", "--config-dir=d", "name=x.yaml"])
     assert {Path("c"), Path("d"), Path("mine.yaml"), Path("conf")} <= found
     assert Path("name=x.yaml") not in found

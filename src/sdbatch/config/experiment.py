@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from sdbatch.config.cluster import SubmitSettings
-from sdbatch.config.fields import SLUG, Audio, CanvasEntry, FilePath, Folders, Section, Seeds, one_of
+from sdbatch.config.fields import SLUG, Audio, Canvas, FilePath, Folders, Section, Seeds, one_of
 from sdbatch.config.loras import LoraEntries
 from sdbatch.config.model import Models, ModelSettings
 from sdbatch.config.passes import HiresSettings, UpscaleSettings
@@ -190,9 +190,7 @@ class Experiment(Section):
     styles: StyleSettings = Field(StyleSettings(), description="texts that are added to every prompt")
     seeds: Seeds = Field((0,), description="7, [1, 5, 9], 0..3 (both ends included), or random*4: drawn once")
     new_seeds: bool = Field(False, description="with random seeds: draw others")
-    canvas: tuple[CanvasEntry, ...] = Field(
-        ("1:1",), min_length=1, description='quoted ratios ("16:9") or exact sizes (640x360)'
-    )
+    canvas: Canvas = Field(("1:1",), min_length=1, description='quoted ratios ("16:9") or exact sizes (640x360)')
     sampling: Sampling = Field(Sampling(), description="how a shot is denoised")
     init: InitSettings = Field(
         InitSettings(), description="the picture that shots start from; task=init: a new project"

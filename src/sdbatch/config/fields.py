@@ -119,6 +119,15 @@ def _ratios(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [{"enum": [*RATIOS, CANVAS_OF_INIT]}, {"pattern": "^ *[0-9]{1,6} *[xX×] *[0-9]{1,6} *$"}]
 
 
-CanvasEntry = Annotated[
+_CanvasEntry = Annotated[
     str, BeforeValidator(_canvas_entry, json_schema_input_type=str), Field(json_schema_extra=_ratios)
+]
+
+
+def _canvas(value: Any) -> Any:
+    return (value,) if isinstance(value, str | int | float) else tuple(value) if isinstance(value, list) else value
+
+
+Canvas = Annotated[
+    tuple[_CanvasEntry, ...], BeforeValidator(_canvas, json_schema_input_type=_CanvasEntry | list[_CanvasEntry])
 ]

@@ -17,6 +17,7 @@ from sdbatch.motion.keys import CURVES
 LITERAL = ("prompts", "negative", "sweep", "skip", "motion.phrase", "motion.prompts", "final.set")  # keys of user text
 _WAVE = re.compile(rf"(\+*motion\.(?:{'|'.join(CURVES)}))=(\{{[^{{}}]*\}})")
 _PART = re.compile(rf"\+*((motion\.(?:{'|'.join(CURVES)}))\.\w+)=")
+_HOME = re.compile(r"\+*[\w.]+=~[^'\"\\,{}\[\]()]*")
 _NAMES = frozenset(key.split(".")[-1] for key in LITERAL)
 
 
@@ -41,6 +42,8 @@ def escaped_argument(argument: str) -> str:
         raise ConfigError.one(m[1], "a schedule is given as a whole", f"write '{m[2]}={{wave: sin, …}}'")
     if m := _WAVE.fullmatch(argument):
         return f"{m[1]}=[{m[2]}]"
+    if _HOME.fullmatch(argument):
+        return argument.replace("=", "='", 1) + "'"  # Hydra's parser knows no ~
     key = argument.lstrip("+~").partition("=")[0]
     literal = any(f"{key}.".startswith(f"{k}.") or k.startswith(f"{key}.") for k in LITERAL)
     return _escape(argument) if literal else argument

@@ -15,6 +15,8 @@ from pydantic_core import ErrorDetails
 from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.prompts import Prompt
 from sdbatch.errors import ConfigError, Problem, closest, nearest, shown
+from sdbatch.motion.fields import not_a_list
+from sdbatch.motion.keys import CURVES, TRACKS
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.ranges import is_range, parse_range, slug
 
@@ -68,6 +70,7 @@ _PATTERNS = {  # by the last part of the key
     "licence": ("not an SPDX identifier", "write CC-BY-4.0, CC0-1.0, …"),
     "orcid": ("not an ORCID iD", "write 0000-0002-1825-0097"),
 }
+_SCHEDULE = re.compile(rf"motion\.({'|'.join((*CURVES, *TRACKS))})(\[0\])?")
 _MAX_NUMBER = 2**64  # larger numbers are mistakes, and not all code can process them
 
 
@@ -108,6 +111,8 @@ def check(model: type[M], data: Mapping[str, Any], prefix: str = "") -> M:
 def _not_json(data: Any, key: str) -> list[Problem]:
     """Values that are valid in YAML but not in JSON: infinity, dates, lone surrogates, keys that are not text."""
     if isinstance(data, Mapping):
+        if _SCHEDULE.fullmatch(key) and any(isinstance(k, int | float) for k in data):
+            return [Problem(key.removesuffix("[0]"), not_a_list(dict(data)))]
         bad = [
             Problem(_join(key, k), f"the key {shown(k)} is not text", "quote it")
             for k in data

@@ -33,10 +33,18 @@ def _schedule(value: Any) -> Any:
         value = value[0]  # as ``config.user_text`` writes it, so that OmegaConf does not merge it with another one
     if isinstance(value, dict) and not value.keys().isdisjoint(waves.REQUIRED):
         return waves.parse(value)
+    if isinstance(value, dict):
+        raise ValueError(not_a_list(value))
     if not isinstance(value, list | tuple) or not value:
         what = f"a number or a list of [time, value, ease], or {waves.EXAMPLE}"
         raise ValueError(f"{shown(value)} is not a schedule; write {what}")
     return _keys(value, _number)
+
+
+def not_a_list(keyframes: dict[Any, Any]) -> str:
+    """What to write for a schedule that is a mapping of times."""
+    written = ", ".join(f"[{time}, {value}]" for time, value in list(keyframes.items())[:4])
+    return f"{shown(keyframes)} is a mapping; a schedule is a list: [{written}{', …' * (len(keyframes) > 4)}]"
 
 
 def _track(check: Callable[[Any], Any], what: str) -> BeforeValidator:

@@ -96,7 +96,9 @@ class Clock:
         frame, unit = self._frames(m), m[2]
         if frame > self.end + (1.0 if unit == "s" else 1e-9):  # 4s of a 4 s video is the end of its last frame
             length = (self.frames - self.closed) / float(self.fps)
-            raise ValueError(f"{shown(time)} is beyond the end (frame {self.end}, {length:g}s)")
+            longer = f"seconds: {m[1]}" if unit == "s" else f"frames: {math.ceil(frame) + 1}"
+            hint = f"write end for the last frame, or {longer} for a longer video"
+            raise ValueError(f"{shown(time)} is beyond the end (frame {self.end}, {length:.3g}s); {hint}")
         return min(frame, float(self.end))
 
     def span(self, time: Time) -> float:

@@ -27,6 +27,7 @@ from sdbatch.spec.limits import FLAT
 from sdbatch.spec.renderer import Profile, Renderer
 from sdbatch.store import TO_RENDER, Ledger, OtherWorkers, Record, Run, State, Store, claims
 from sdbatch.store.plan_file import Plan, is_kept
+from sdbatch.terminal.console import new
 from sdbatch.terminal.progress import Progress
 
 _KEYS = ("device", "dtype", "rows", "chain_rows", "vae_batch", "threads", "attention", "compile", "exact")
@@ -227,7 +228,8 @@ class _Run:
         with self.signals.interruptible():
             renderer = open_renderer()
         try:
-            self.options.progress.say(renderer.about)
+            first, *notes = renderer.about.split("\n")
+            self.options.progress.say("\n".join([first, *filter(new, notes)]))
             self._join(renderer.profile)
             self.profile = renderer.profile
             self.store.keep_profile(self.worker, self.profile)

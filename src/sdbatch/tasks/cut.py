@@ -24,6 +24,7 @@ from sdbatch.media import cutting, metadata, video_reader
 from sdbatch.media.video_reader import Facts
 from sdbatch.media.video_writer import VideoWriter
 from sdbatch.plan import parse, sounds
+from sdbatch.plan.plan import Plan as ExperimentPlan
 from sdbatch.spec.canonical import spec
 from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.jobs import Encoding, Job
@@ -52,9 +53,13 @@ def run(experiment: Experiment) -> int:
     """Render what is missing, then cut; the exit code. What cannot be joined is found before anything is rendered."""
     encoding, plan = _encoding(experiment), None
     if experiment.has_prompts:
-        work = workload(experiment)
+
+        def check(plan: ExperimentPlan) -> None:
+            _fade(_planned(experiment, plan), experiment.cut.fade)
+            render.before_drawing(plan)
+
+        work = workload(experiment, check)
         plan = work.plan
-        _fade(_planned(experiment, plan), experiment.cut.fade)
         if code := render.render(work):
             return code
     scenes = _rendered(experiment, plan)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from sdbatch.config.experiment import Experiment, schema
-from sdbatch.errors import ConfigError, Problem
+from sdbatch.errors import ConfigError
 from sdbatch.files import atomic, make_folder, store_errors
 from sdbatch.terminal.console import say
 
@@ -19,8 +19,10 @@ def run(experiment: Experiment) -> int:
     """Write the project. Raises ConfigError, before anything is written, if one of its files exists."""
     folder, files = Path(experiment.init.folder).expanduser(), contents()
     if there := [name for name in files if (folder / name).exists()]:
+        more = len(there) - 1
+        others = f" and {more} other file{'s' * (more > 1)} of a project exist" if more else " exists"
         hint = "choose another folder with init.folder=…"
-        raise ConfigError(Problem("init.folder", f"{str(folder / name)!r} exists", hint) for name in there)
+        raise ConfigError.one("init.folder", f"{str(folder / there[0])!r}{others}", hint)
     for name, data in files.items():
         make_folder((folder / name).parent)
         with store_errors(folder / name):

@@ -28,6 +28,7 @@ from sdbatch.spec.cost import rows as rows_of
 from sdbatch.spec.jobs import Job, Shot
 from sdbatch.spec.wording import texts_of
 from sdbatch.store import TO_RENDER, State, States, Store
+from sdbatch.terminal.console import new
 from sdbatch.workers import expected_cards
 
 SHOWN = 12  # values, paths and texts in the table; the JSON has more
@@ -258,6 +259,7 @@ def plain(text: str) -> str:
 
 def show_notes(notes: Sequence[tuple[str, str]], console: Console) -> None:
     """Print warnings about the texts of prompts."""
+    notes = [note for note in notes if new(": ".join(note))]
     for name, warning in notes[:SHOWN]:
         console.print(f"[yellow]prompt[/] {plain(name)}: {plain(warning)}", highlight=False, soft_wrap=True)
     if len(notes) > SHOWN:

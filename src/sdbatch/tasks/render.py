@@ -35,10 +35,19 @@ from sdbatch.workers import Slot, Supervisor, assign, receive
 
 def run(experiment: Experiment) -> int:
     """Render the missing jobs of the experiment's plan; the exit code."""
-    work = workload(experiment)
-    if isinstance(work.plan, Plan):
-        show_notes(work.plan.notes, open_console(stderr=True))
-    return render(work)
+    return render(workload(experiment, before_drawing))
+
+
+def before_drawing(plan: Plan) -> None:
+    """Look for what would stop a run after it has kept its random seeds. Raises ConfigError."""
+    if (draw := plan.resolved.draw) is None or draw.kept:
+        return
+    runtime, sources = plan.resolved.experiment.runtime, list(plan.models)
+    workers = runtime.gpus is not None or runtime.processes is not None
+    if not workers and needs_device_check(sources[0], runtime):
+        check_runtime(runtime)
+    for source in sources:
+        fetch(source)
 
 
 def render(work: Workload) -> int:
@@ -49,6 +58,8 @@ def render(work: Workload) -> int:
     todo = work.todo
     if pending := work.pending(todo):
         progress.say(begun(work, todo))
+        if isinstance(work.plan, Plan):
+            show_notes(work.plan.notes, open_console(stderr=True))
     if (runtime.gpus is None and runtime.processes is None) or not pending:
         return finished(here(work, progress), work.experiment, work.plan, open_console(), progress.elapsed)
     return _in_workers(work, assign(runtime, cards), progress)

@@ -13,17 +13,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.folders import OWN_FOLDER, conf_dir
 from sdbatch.config.hydra_source import Composed, compose
-from sdbatch.config.prompts import Prompt
 from sdbatch.errors import ConfigError
+from sdbatch.plan.named_files import named_files
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.tasks import dispatch
 from sdbatch.tasks.kept_renderer import KeptRenderer
-from sdbatch.tasks.render import How, check_writable, here
+from sdbatch.tasks.render import How, before_drawing, check_writable, here
 from sdbatch.tasks.run_summary import finished
 from sdbatch.tasks.workload import Workload, workload
 from sdbatch.terminal.console import open_console, say
@@ -107,11 +106,11 @@ class _Watch:
         experiment = dispatch.checked(composed.data, composed.given, composed.hidden)
         if experiment.runtime.gpus is not None or experiment.runtime.processes is not None:
             raise ConfigError.one("runtime", "watch renders in this process", "leave out gpus and processes")
-        self._files = _configuration(self._arguments) | _named_files(experiment)
+        self._files = _configuration(self._arguments) | _named(experiment)
         self._before = _look(self._files) | self._before  # what has been read may have changed since
         signals = self._signals  # the run puts them in place
         with _draining(signals, self._files, self._before):
-            work = workload(experiment)
+            work = workload(experiment, before_drawing)
             check_writable(work.store.root)
             self._work = _unwatched(work)
             progress = open_progress(open_console(stderr=True), status=experiment.run_folder / "progress.json")
@@ -154,18 +153,10 @@ def _configuration(arguments: Iterable[str]) -> frozenset[Path]:
     return frozenset(Path(name) for name in (*files, *folders, OWN_FOLDER, str(conf_dir())))
 
 
-def _named_files(experiment: Experiment) -> frozenset[Path]:
-    """The files that an experiment names: prompts, also in a sweep, wildcards, styles, sound."""
-    swept: list[Any] = [p for entry in experiment.sweep for p in _listed(entry.get("prompts"))]
-    prompts = [p.file for p in experiment.prompts if isinstance(p, Prompt) and p.file]
-    prompts += [p["file"] for p in swept if isinstance(p, dict) and isinstance(p.get("file"), str)]
-    sound = experiment.encoding.audio.path if experiment.encoding.audio else ""
-    names = [*prompts, experiment.wildcards.folder, experiment.styles.file or "", sound]
-    return frozenset(Path(name).expanduser() for name in names if name)
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()
+def _named(experiment: Experiment) -> frozenset[Path]:
+    """The files that an experiment names, and the folder of its wildcards."""
+    names = (*named_files(experiment), experiment.wildcards.folder)
+    return frozenset(Path(name).expanduser() for name in names)
 
 
 def _look(files: Iterable[Path]) -> Look:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,9 +88,15 @@ class Workload:
         return next(iter(states.where(*TO_RENDER, part=self.part)), None)
 
 
-def workload(experiment: Experiment) -> Workload:
-    """The workload of a rendering task: the experiment's plan, or the selected jobs of ``task=final``."""
-    work = _final(experiment) if experiment.task == "final" else _whole(experiment)
+Check = Callable[[ExperimentPlan], None]
+
+
+def workload(experiment: Experiment, check: Check = lambda plan: None) -> Workload:
+    """The workload of a rendering task: the experiment's plan, or the selected jobs of ``task=final``.
+
+    ``check`` raises ConfigError for a plan that cannot be rendered, before anything is written.
+    """
+    work = _final(experiment) if experiment.task == "final" else _whole(experiment, check)
     if experiment.plan.digest not in (None, plan_digest(work.plan.ids)):
         text = "this is another plan than the one that was submitted: files that it names or weights have changed"
         raise ConfigError.one("plan.digest", text, "submit it again")
@@ -102,8 +108,8 @@ def shared(experiment: Experiment) -> Workload:
     return workload(experiment.model_copy(update={"task": experiment.submit.task}))
 
 
-def _whole(experiment: Experiment) -> Workload:
-    experiment, plan = _plan(experiment)
+def _whole(experiment: Experiment, check: Check) -> Workload:
+    experiment, plan = _plan(experiment, check)
     return Workload(experiment, experiment, plan, plan.models)
 
 
@@ -121,9 +127,10 @@ def _final(experiment: Experiment) -> Workload:
     )
 
 
-def _plan(experiment: Experiment) -> tuple[Experiment, ExperimentPlan]:
+def _plan(experiment: Experiment, check: Check) -> tuple[Experiment, ExperimentPlan]:
     """The experiment as the processes of this run get it, and its plan. Keeps new random seeds."""
     plan = make_plan(resolve(experiment))
+    check(plan)
     if (draw := plan.resolved.draw) is None or draw.kept:
         return experiment, plan
     if experiment.new_seeds and experiment.shard.count > 1:

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 _run = ContextVar("_run", default="")
+_said = ContextVar[set[str] | None]("_said", default=None)
 
 
 def open_console(stderr: bool = False) -> Console:
@@ -30,6 +31,25 @@ def running(name: str) -> Iterator[None]:
         yield
     finally:
         _run.reset(token)
+
+
+@contextmanager
+def saying_once() -> Iterator[None]:
+    """A block in which ``new`` remembers what was said: the runs of one command repeat their notes otherwise."""
+    token = _said.set(set())
+    try:
+        yield
+    finally:
+        _said.reset(token)
+
+
+def new(text: str) -> bool:
+    """Whether ``text`` was not said in this command yet."""
+    if (said := _said.get()) is None:
+        return True
+    known = text in said
+    said.add(text)
+    return not known
 
 
 def heading(name: str) -> str:

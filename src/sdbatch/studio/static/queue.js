@@ -92,7 +92,7 @@ function head() {
   if (headline.textContent !== parts.join(" · ")) headline.textContent = parts.join(" · ");
   const { state, about, message } = shown.renderer;
   const text = message || { off: "", starting: "loading the model …", crashed: "the renderer has crashed", ready: about, busy: about }[state] || "";
-  if (device.textContent !== text) device.textContent = device.title = text;
+  if (device.title !== text) device.textContent = (device.title = text).split("\n").join(" · ");
   device.classList.toggle("bad", state === "crashed");
 }
 

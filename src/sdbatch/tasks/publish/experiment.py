@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from sdbatch.config.experiment import GROUPS, Experiment
+from sdbatch.plan import sounds
+from sdbatch.plan.named_files import sound_files, styles_file, text_files
 from sdbatch.plan.wildcards import wildcard_files
 from sdbatch.spec.renderer import Profile
 from sdbatch.tasks.publish.layout import INPUTS, WRITTEN
@@ -34,9 +36,7 @@ KEYS = (
     "runtime",
 )
 WILDCARDS = f"{INPUTS}/wildcards"
-AUDIO = "encoding.audio"
-STYLES = "styles.use"
-_PRIVATE = ("model.path", "model.vae", "wildcards.folder", "styles.file", AUDIO)
+_PRIVATE = ("model.path", "model.vae", "wildcards.folder", "styles.file", sounds.KEY)
 _HEAD = "# Every key with its value. In the folder of this file:  python -m sdbatch experiment.yaml\n"
 
 
@@ -61,10 +61,10 @@ class Inputs:
         self.files: dict[str, Path] = {}
         self._names: dict[str, str] = {}
         self._experiment = experiment
-        for file in _named_files(experiment):
+        for file in text_files(experiment):
             self._add(file)
         self._texts_of = list(self.files.values())
-        for file in _sounds(experiment):
+        for file in sound_files(experiment):
             self._add(file)
         if any("__" in text for text in self._texts()):
             root = Path(experiment.wildcards.folder).expanduser().resolve()
@@ -99,7 +99,7 @@ def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Pro
     data["sweep"] = [{k: _swept(k, v, inputs) for k, v in e.items()} for e in data["sweep"]]
     if isinstance(sound := data["encoding"]["audio"], str):
         data["encoding"]["audio"] = inputs.name(sound)
-    data["styles"]["file"] = inputs.name(styles) if (styles := _styles_file(experiment)) else None
+    data["styles"]["file"] = inputs.name(styles) if (styles := styles_file(experiment)) else None
     data["wildcards"]["folder"] = WILDCARDS
     data["model"] = _without_folders(data["model"])
     data["loras"] = _without_folders_of(data["loras"])
@@ -111,27 +111,6 @@ def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Pro
     return (_HEAD + yaml.safe_dump(ordered, allow_unicode=True, sort_keys=False, width=120)).encode()
 
 
-def _named_files(experiment: Experiment) -> Iterator[str]:
-    swept = [value for entry in experiment.sweep for value in _list(entry.get("prompts"))]
-    for prompt in (*(p.model_dump() for p in experiment.prompts), *swept):
-        if isinstance(prompt, Mapping) and isinstance(prompt.get("file"), str):
-            yield prompt["file"]
-    if styles := _styles_file(experiment):
-        yield styles
-
-
-def _styles_file(experiment: Experiment) -> str | None:
-    """The file of styles, if any are used: by every job, or by those of a sweep."""
-    used = bool(experiment.styles.use) or any(STYLES in entry for entry in experiment.sweep)
-    return experiment.styles.file if used else None
-
-
-def _sounds(experiment: Experiment) -> Iterator[str]:
-    if (sound := experiment.encoding.audio) is not None and sound.path:
-        yield sound.path
-    yield from (v for e in experiment.sweep for v in _list(e.get(AUDIO)) if isinstance(v, str))
-
-
 def _swept(key: str, values: Any, inputs: Inputs) -> Any:
     """The values of a swept key, files as they are called in the crate."""
     if key == "prompts":
@@ -140,7 +119,7 @@ def _swept(key: str, values: Any, inputs: Inputs) -> Any:
         return _without_folders_of(values)
     if key in ("models", "model.vae"):
         return [_without_folders(v) if isinstance(v, dict) else v and Path(v).name for v in _list(values)]
-    return [inputs.name(v) if isinstance(v, str) else v for v in _list(values)] if key == AUDIO else values
+    return [inputs.name(v) if isinstance(v, str) else v for v in _list(values)] if key == sounds.KEY else values
 
 
 def _without_folders(model: dict[str, Any]) -> dict[str, Any]:
