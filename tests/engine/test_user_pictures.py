@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 from sdbatch.pictures.read import read
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.jobs import Shot, Start
-from sdbatch.spec.pictures import Init, InputPicture
+from sdbatch.spec.pictures import Area, Init, InputPicture, Mask, Sides
 from sdbatch.spec.renderer import Pixels
 from tests.engine.models import psnr, render, shot
 from tests.engine.pipelines import SAME, reference
@@ -101,3 +102,70 @@ def test_a_picture_that_has_gone_fails_its_shots_alone(opened: Any, photo: Input
     ours = render(opened, [lost, shot()])
     assert "has been changed since this run began" in getattr(ours[lost.id], "error", "")
     assert ours[shot().id].pixels.shape == (64, 64, 3)
+
+
+HOLE = np.zeros((64, 64), np.uint8)
+HOLE[16:40, 24:56] = 255  # whole cells of the latent
+
+
+@pytest.fixture(scope="module")
+def mask(tmp_path_factory: pytest.TempPathFactory) -> InputPicture:
+    path = tmp_path_factory.mktemp("masks") / "mask.png"
+    Image.fromarray(HOLE).save(path)
+    return read(path)
+
+
+def test_mixed_inpainting_equals_the_pipeline(opened: Any, pipe: Any, photo: InputPicture, mask: InputPicture) -> None:
+    """Every sampler, in one run with other shots. Outside of the mask ours is the photo.
+
+    Pure noise is what the pipeline begins with at strength 1. At others its PNDM blends with the noise of a wrong step.
+    """
+    hard = Mask(mask, blur=0)
+    part, whole = Init(photo, 0.6, mask=hard), Init(photo, 1.0, mask=replace(hard, content="nothing"))
+    inits = [(sampler, whole if sampler == "pndm" else part) for sampler in SAMPLERS]
+    inits += [("ddim", whole), ("euler_a", whole)]
+    shots = [shot(sampler=sampler, steps=6, seed=n, init=init) for n, (sampler, init) in enumerate(inits)]
+    ours = render(opened, [*shots, shot(), shot(init=Init(photo, 0.6))])
+    z = encoded(pipe, painting())
+    inside = HOLE > 0
+    for s in shots:
+        assert s.init is not None
+        more = {"image": z, "masked_image_latents": z, "mask_image": Image.fromarray(HOLE), "height": 64, "width": 64}
+        same = theirs(pipe, "StableDiffusionInpaintPipeline", s, strength=s.init.strength, **more)
+        assert psnr(ours[s.id].pixels[inside], same[inside]) >= SAME, s.sampler
+        assert np.array_equal(ours[s.id].pixels[~inside], painting()[~inside])
+        assert psnr(ours[s.id].pixels[inside], painting()[inside]) < 30
+
+
+@pytest.mark.parametrize("sampler", ["dpmpp_2m", "euler_a"])
+def test_masked_shots_do_not_depend_on_company(
+    opened: Any, photo: InputPicture, mask: InputPicture, sampler: str
+) -> None:
+    area = Area(16, 8, 64, 56, 96, 96)
+    masks = (Mask(mask), Mask(mask, invert=True, content="nothing"), Mask(mask, area=area))
+    shots = [shot(sampler=sampler, init=Init(photo, 0.7, mask=each)) for each in masks]
+    shots.append(shot(sampler=sampler, width=96, init=Init(photo, 0.7, "none", Sides(right=32), Mask())))
+    together = render(opened, [shot(), *shots[::-1], shot(init=Init(photo, 0.7), sampler=sampler)])
+    for s in shots:
+        assert np.array_equal(render(opened, [s])[s.id].pixels, together[s.id].pixels)
+
+
+def test_only_the_mask_and_its_soft_edge_change(opened: Any, photo: InputPicture, mask: InputPicture) -> None:
+    around = np.zeros((64, 64), bool)
+    around[16 - 12 : 40 + 12, 24 - 12 : 56 + 12] = True  # four standard deviations
+    for each in (Mask(mask, blur=3), Mask(mask, blur=3, area=Area(8, 4, 64, 60, 64, 64))):
+        soft = shot(init=Init(photo, 0.9, mask=each))
+        found = render(opened, [soft])[soft.id].pixels
+        assert np.array_equal(found[~around], painting()[~around])
+        assert (found[HOLE > 0] != painting()[HOLE > 0]).mean() > 0.9
+    inverse = shot(init=Init(photo, 0.9, mask=Mask(mask, blur=0, invert=True)))
+    found = render(opened, [inverse])[inverse.id].pixels
+    assert np.array_equal(found[HOLE > 0], painting()[HOLE > 0])
+    assert (found[HOLE == 0] != painting()[HOLE == 0]).mean() > 0.9
+
+
+def test_a_picture_is_widened_and_keeps_its_own_part(opened: Any, photo: InputPicture) -> None:
+    wide = shot(width=96, height=72, init=Init(photo, 1.0, "none", Sides(left=32, bottom=8), Mask(blur=0)))
+    found = render(opened, [wide])[wide.id].pixels
+    assert np.array_equal(found[:64, 32:], painting())
+    assert found[:, :32].std() > 10

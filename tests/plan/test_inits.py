@@ -11,12 +11,15 @@ from PIL import Image
 
 from sdbatch import motion
 from sdbatch.errors import ConfigError
+from sdbatch.gallery import command
 from sdbatch.media import infotext
 from sdbatch.plan import parse
 from sdbatch.spec.cost import cost, evaluations, table_of
 from sdbatch.spec.jobs import Job
-from sdbatch.spec.pictures import Init, InputPicture
+from sdbatch.spec.pictures import Init, InputPicture, Mask
 from tests.config.building import planned, problems
+
+A: dict[str, Any] = {"init": {"image": "photos/a.png"}}
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +117,59 @@ def test_films_begin_at_the_picture(mode: str) -> None:
     assert all((s.init is None) == (s.start is not None) for s in others)
     assert any(s.start for s in others) == (mode != "walk")
     assert parse.job({"id": job.id, **motion.job_spec(job)}).video == job.video
+
+
+def test_masks_are_settings_and_axes() -> None:
+    white = Image.new("L", (60, 40))
+    white.paste(255, (10, 10, 30, 30))
+    white.save("mask.png")
+    base = {"init": {"image": "photos/a.png"}, "canvas": ["init"]}
+
+    def masks(**mask: Any) -> list[Any]:
+        return [job.shot.init and job.shot.init.mask for job in planned(base, mask=mask)]
+
+    (usual,) = masks(image="mask.png")
+    assert (usual.blur, usual.invert, usual.content, usual.area) == (4, False, "original", None)
+    assert usual.picture.path == "mask.png"
+    (part,) = masks(image="mask.png", padding=2, blur=0)
+    assert (part.area.left, part.area.top, part.area.right, part.area.bottom) == (8, 8, 32, 32)
+    assert (part.area.width, part.area.height, part.area.padding) == (128, 128, 2)
+    swept = planned(base, sweep=[{"mask.image": [None, "mask.png"]}, {"mask.invert": [False, True]}])
+    assert [dict(job.labels)["mask.image"] for job in swept] == ["none", "mask", "mask"]
+    (job,) = planned(base, mask={"outpaint": {"right": 0.5, "top": 8}})
+    assert (job.shot.width, job.shot.height) == (90, 48)
+    assert job.shot.init
+    assert (job.shot.init.extend.right, job.shot.init.mask) == (30, Mask())
+    for each in ({"image": "mask.png", "padding": 2}, {"outpaint": {"left": 9}, "content": "nothing"}):
+        (job,) = planned(base, mask=each)
+        line = json.loads(json.dumps({"id": job.id, **motion.job_spec(job)}))
+        assert parse.job(line).shot == job.shot
+        again = command.job_settings(job) | {"input_folders": "photos", "model": {"kind": "fake"}}
+        assert planned(again).ids == [job.id]
+    assert "Mask blur: 4" in infotext.write(job.shot)
+    assert "Masked content: latent nothing" in infotext.write(job.shot)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"mask": {"image": "small.png"}}, "mask.image: has no effect without init.image (name a picture)"),
+        ({"mask": {"blur": 9}, **A}, "mask.blur: has no effect without mask.image or mask.outpaint"),
+        ({"mask": {"image": "small.png"}, **A}, "'small.png': the mask has 8 x 8 pixels, and its picture 60 x 40"),
+        ({"mask": {"image": "black.png"}, **A}, "mask.image: 'black.png': it paints nothing (white parts are painted"),
+        ({"mask": {"image": "alpha"}, **A}, "mask.image: 'photos/a.png': it paints nothing"),
+        ({"mask": {"image": "none.png"}, **A}, "mask.image: there is no picture 'none.png'"),
+        ({"mask": {"image": "broken.png"}, **A}, "mask.image: 'broken.png' is a damaged picture"),
+        ({"mask": {"outpaint": {"left": -1}}, **A}, "mask.outpaint.left: -1"),
+        ({"mask": {"outpaint": {"left": 8150}}, "canvas": ["init"], **A}, "has 8210 x 40 pixels"),
+        ({"mask": {"image": "alpha", "content": "fill"}, **A}, "mask.content: 'fill' is not allowed"),
+        ({"sweep": [{"mask.image": ["black.png", "small.png"]}], **A}, "mask.image: 'small.png': the mask has 8 x 8"),
+    ],
+)
+def test_mistakes_in_masks(data: dict[str, Any], said: str) -> None:
+    Image.new("L", (60, 40)).save("black.png")
+    Path("broken.png").write_bytes(Path("black.png").read_bytes()[:-20])
+    assert said in "\n".join(map(str, problems(data)))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_KEYS = (("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"), ("init", "image"))
-_SWEPT = ("encoding.audio", "init.image")
+_KEYS = (("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"), ("init", "image"), ("mask", "image"))
+_SWEPT = ("encoding.audio", "init.image", "mask.image")
 
 
 def found_beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sdbatch.config.fields import SLUG, Audio, Canvas, FilePath, Folders, Sectio
 from sdbatch.config.loras import LoraEntries
 from sdbatch.config.model import Models, ModelSettings
 from sdbatch.config.passes import HiresSettings, UpscaleSettings
-from sdbatch.config.pictures import InitSettings
+from sdbatch.config.pictures import InitSettings, MaskSettings
 from sdbatch.config.prompts import PromptEntry, StyleSettings, WildcardSettings
 from sdbatch.config.registry import TASKS
 from sdbatch.config.runtime import Runtime
@@ -195,6 +195,7 @@ class Experiment(Section):
     init: InitSettings = Field(
         InitSettings(), description="the picture that shots start from; task=init: a new project"
     )
+    mask: MaskSettings = Field(MaskSettings(), description="the part of init.image that is painted anew")
     hires: HiresSettings = Field(HiresSettings(), description="a second pass at a larger size")
     upscale: UpscaleSettings = Field(UpscaleSettings(), description="the last step: the picture enlarged")
     upscaler_folders: Folders = Field(

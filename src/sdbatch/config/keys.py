@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from sdbatch.config.experiment import EncodingSettings, Experiment, Sampling
 from sdbatch.config.passes import HiresSettings, UpscaleSettings
+from sdbatch.config.pictures import MaskSettings
 from sdbatch.errors import Problem, shown
 from sdbatch.motion.settings import Motion
 
@@ -23,8 +24,11 @@ LISTS = ("prompts", "canvas", "models", "seeds")
 OF_MODEL = ("model.vae", "model.clip_skip")  # keys of the section model that can be swept
 STYLES = "styles.use"
 TOP = ("negative", "loras", "lora_weight")
-INIT = ("init.image", "init.strength", "init.resize")
-FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, *TOP, "init"))
+INIT = (
+    *("init.image", "init.strength", "init.resize"),
+    *(f"mask.{name}" for name in MaskSettings.model_fields),
+)
+FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, *TOP, "init", "mask"))
 SWEEPABLE = (*LISTS, *OF_MODEL, *TOP, STYLES, *INIT, *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
 _EXAMPLES = {
     "loras": "[{path: ink, weight: 0.8}]",

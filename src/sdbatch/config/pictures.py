@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from sdbatch.config.fields import FilePath, Section, names
-from sdbatch.spec.pictures import Resize
+from sdbatch.spec.limits import MASK_BLUR
+from sdbatch.spec.pictures import Content, Resize
 
 
 def _files(value: Any) -> Any:
@@ -26,3 +27,39 @@ class InitSettings(Section):
         "fill", description="to the canvas: fill crops, fit repeats edges, stretch, or none (as it is)"
     )
     folder: FilePath = Field(".", description="task=init: folder of the project; none of its files may exist")
+
+
+ALPHA = "alpha"  # as the name of a mask: what is clear in the picture itself
+Amount = Annotated[float, Field(ge=0, le=8191, strict=False)]
+
+
+class Outpaint(Section):
+    """What is added to the picture at its sides: up to 1 a share of its width or height, above it pixels."""
+
+    left: Amount = Field(0, description="at the left")
+    top: Amount = Field(0, description="above")
+    right: Amount = Field(0, description="at the right")
+    bottom: Amount = Field(0, description="below")
+
+    @property
+    def used(self) -> bool:
+        return any((self.left, self.top, self.right, self.bottom))
+
+
+class MaskSettings(Section):
+    """The part of init.image that is painted anew (inpainting)."""
+
+    image: FilePath | None = Field(
+        None, description="a picture of the same size, white where it is painted; alpha: what is clear in init.image"
+    )
+    invert: bool = Field(False, description="paint the black parts instead")
+    blur: float = Field(4.0, ge=0, le=MASK_BLUR, description="width of the soft edge around the mask, in pixels")
+    content: Content = Field("original", description="whether painting begins with the original, or with nothing of it")
+    padding: int | None = Field(
+        None, ge=0, le=4096, description="only the mask and so many pixels around it are rendered; null: the whole"
+    )
+    outpaint: Outpaint = Field(Outpaint(), description="widens the picture: {right: 0.5} by half, {top: 128} by pixels")
+
+    @property
+    def used(self) -> bool:
+        return self.image is not None or self.outpaint.used

@@ -34,7 +34,7 @@ _KINDS = {
     "model_type": "a mapping of keys",
     "model_attributes_type": "a mapping of keys",
 }
-SWEPT_SECTIONS = ("negative", "sampling", "init", "motion", "encoding", "hires", "upscale")
+SWEPT_SECTIONS = ("negative", "sampling", "init", "mask", "motion", "encoding", "hires", "upscale")
 GROUP_SECTIONS = ("model", "runtime", "output")  # sections that are also groups of conf/
 # Names in other programs (AUTOMATIC1111, diffusers, Deforum), and the equivalent here.
 OTHER_NAMES = {

@@ -23,7 +23,7 @@ import torch
 from sdbatch.engine.control import Hint, Hints
 from sdbatch.engine.host import to_device
 from sdbatch.samplers import Table
-from sdbatch.spec.cost import controlled, guided
+from sdbatch.spec.cost import controlled, guided, strength
 from sdbatch.spec.jobs import Shot
 
 
@@ -41,10 +41,20 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InitLatent:
-    """The latent (C, h, w) that a shot starts from; ``mask`` (1, h, w) is 1 where new content is generated."""
+    """The latent (C, h, w) that a shot starts from; ``mask`` (1, h, w) is 1 where new content is generated, with
+    ``blank`` from noise alone."""
 
     latent: torch.Tensor
     mask: torch.Tensor | None = None
+    blank: bool = False
+
+    def noised(self, noise: torch.Tensor, table: Table, whole: bool) -> torch.Tensor:
+        """The first latent. ``whole``: the table is that of a picture from noise."""
+        if self.mask is None or not self.blank:
+            return noise * table.start_sigma + self.latent * table.start_alpha
+        if whole:
+            return noise * table.initial_sigma
+        return noise * table.start_sigma + self.latent * table.start_alpha * (1 - self.mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +123,7 @@ def denoise(recipe: Recipe, device: torch.device) -> Steps:
     rescale = shot.model.schedule.guidance_rescale if own is None else own
     noise = Noise(shot, recipe.shape, device)
     first = noise.draw()
-    x = first * (table.initial_sigma if known is None else table.start_sigma)
-    if known is not None:
-        x = x + known.latent * table.start_alpha
+    x = first * table.initial_sigma if known is None else known.noised(first, table, strength(shot) == 1)
     state = [x] + [torch.zeros_like(x)] * (table.width - 1)
     for e in range(table.evaluations):
         predictions = yield rows(recipe, state[0], e)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from hashlib import blake2b
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from sdbatch.config.model import Faults
 from sdbatch.ffmpeg import encoder_build
 from sdbatch.imaging.enlarge import lanczos
 from sdbatch.imaging.warp import coverage, warp
-from sdbatch.pictures.fit import fitted, opaque
+from sdbatch.pictures.masks import prepared
 from sdbatch.spec.cost import unchanged
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.pictures import Init
@@ -121,10 +122,10 @@ def _disc(picture: _Plane, disc: _Plane, dx: _Plane, dy: _Plane) -> _Plane:
 
 
 def _from_user(pixels: Pixels, shot: Shot, init: Init, feed: Feed) -> Pixels:
-    """The user's picture, of which ``strength`` is replaced."""
-    seen = opaque(fitted(feed.input(init.picture), (shot.width, shot.height), init.resize))
+    """The user's picture, of which ``strength`` is replaced; known parts are unchanged."""
+    seen, painted = prepared(init, (shot.width, shot.height), feed.input)
     mixed: Pixels = np.rint(seen * (1 - init.strength) + pixels * init.strength).astype(np.uint8)
-    return mixed
+    return mixed if painted is None else _paste(mixed, seen, painted)
 
 
 def _from_parent(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
@@ -147,6 +148,6 @@ def _from_parent(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
     return _paste(warp(inner, camera, size), mixed, coverage(camera, (inner.shape[1], inner.shape[0]), size))
 
 
-def _paste(over: Pixels, under: Pixels, cover: _Plane) -> Pixels:
+def _paste(over: Pixels, under: Pixels, cover: NDArray[Any]) -> Pixels:
     laid: Pixels = np.where(cover[..., None] > 0, over, under)
     return laid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,34 +16,55 @@ from sdbatch.engine.denoise import InitLatent
 from sdbatch.engine.host import to_device
 from sdbatch.imaging.colour_transfer import match_colours
 from sdbatch.imaging.warp import coverage, warp
-from sdbatch.pictures.fit import fitted, opaque
+from sdbatch.pictures.masks import cut, prepared, put
 from sdbatch.spec.canvas import Size, crop, latent
+from sdbatch.spec.cost import rendered
 from sdbatch.spec.jobs import Camera, Shot, Start
 from sdbatch.spec.passes import LATENT, Upscaler
-from sdbatch.spec.pictures import Init
+from sdbatch.spec.pictures import Area, Init
 from sdbatch.spec.renderer import Feed, Pixels
 
 Enlarge = Callable[[Pixels, tuple[int, int], Upscaler], Pixels]
 FEATHER = 1 / 24  # width of the blend between new and known parts, as a fraction of the shorter side
 
 
+class Whole(NamedTuple):
+    """A picture of which only ``area`` is rendered, and its cover."""
+
+    pixels: Pixels
+    cover: NDArray[np.float32]
+    area: Area
+
+
 @dataclass(frozen=True, slots=True)
 class InitImage:
-    """The picture that a shot starts from, at its exact size; ``cover`` (height, width) is 1 where it is kept.
+    """The picture that a shot starts from, at the size at which it is rendered.
 
-    ``latent``: the picture has another size, and its latent is enlarged.
+    ``cover`` (height, width) is 1 where it is kept. With ``blank`` nothing of it is under the new parts. ``whole``: the
+    picture that it is a part of. ``latent``: the picture has another size, and its latent is enlarged.
     """
 
     pixels: Pixels
     cover: NDArray[np.float32] | None
     latent: bool = False
+    blank: bool = False
+    whole: Whole | None = None
+
+    @property
+    def unchanged(self) -> Pixels:
+        """The result without any painting."""
+        return self.whole.pixels if self.whole else self.pixels
 
     def paste(self, picture: Pixels) -> Pixels:
         """``picture`` with the known part restored, so that it does not degrade along a chain."""
-        if self.cover is None:
+        cover, known = self.cover, self.pixels
+        if self.whole is not None:
+            known, cover, area = self.whole
+            picture = put(picture, area, known)
+        if cover is None:
             return picture
-        share = self.cover[..., None]
-        return np.rint(self.pixels * share + picture * (1 - share)).astype(np.uint8)
+        share = cover[..., None]
+        return np.rint(known * share + picture * (1 - share)).astype(np.uint8)
 
     def known(self, shot: Shot, vae: Vae, device: torch.device) -> InitLatent:
         """The latent, and the mask (1 where new), on the shot's latent grid."""
@@ -56,7 +77,8 @@ class InitImage:
         grid = to_grid(self.cover, shot)
         h, w = grid.shape[0] // scale, grid.shape[1] // scale
         share = grid.reshape(h, scale, w, scale).mean((1, 3))
-        return InitLatent(z, to_device(torch.tensor(1 - share, dtype=torch.float32), device)[None])
+        mask = to_device(torch.tensor(1 - share, dtype=torch.float32), device)[None]
+        return InitLatent(z, mask, self.blank)
 
     def _larger(self, shot: Shot, vae: Vae) -> torch.Tensor:
         """The latent of the picture, enlarged to that of ``shot`` by bicubic interpolation."""
@@ -74,8 +96,25 @@ def init_image(shot: Shot, feed: Feed, enlarge: Enlarge) -> InitImage | None:
 
 
 def _of_user(shot: Shot, init: Init, feed: Feed) -> InitImage:
-    """The user's picture at the shot's size."""
-    return InitImage(opaque(fitted(feed.input(init.picture), (shot.width, shot.height), init.resize)), None)
+    """The user's picture at the shot's size, or the area of it that is painted."""
+    pixels, painted = prepared(init, (shot.width, shot.height), feed.input)
+    if painted is None or init.mask is None:
+        return InitImage(pixels, None)
+    blank, area, cover = init.mask.content == "nothing", init.mask.area, _kept(painted)
+    if area is None:
+        return InitImage(pixels, cover, blank=blank)
+    part, whole = _kept(cut(painted, area)), Whole(pixels, cover, area)
+    return InitImage(cut(pixels, area), part, blank=blank, whole=whole)
+
+
+def _kept(painted: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return 1 - painted.astype(np.float32) / np.float32(255)
+
+
+def visible(pixels: Pixels, shot: Shot) -> Pixels:
+    """The part of ``pixels``, at the shot's size, that is rendered."""
+    area = shot.init.mask.area if shot.init and shot.init.mask else None
+    return cut(pixels, area) if area else pixels
 
 
 def _of_parent(shot: Shot, start: Start, feed: Feed, enlarge: Enlarge) -> InitImage:
@@ -103,8 +142,8 @@ def _cover(source: Pixels, camera: Camera, size: tuple[int, int]) -> NDArray[np.
 
 
 def to_grid(values: NDArray[Any], shot: Shot) -> NDArray[Any]:
-    """Pad ``values`` (height, width, …) from the exact size to the latent grid by repeating edges."""
-    size, scale = Size(shot.width, shot.height), shot.model.scale
+    """Pad ``values`` (height, width, …) from the size that is rendered to the latent grid by repeating edges."""
+    size, scale = rendered(shot), shot.model.scale
     h, w = latent(size, scale)
     left, top, right, bottom = crop(size, scale)
     margins = [(top, h * scale - bottom), (left, w * scale - right)] + [(0, 0)] * (values.ndim - 2)

@@ -32,8 +32,8 @@ from sdbatch.engine.stats import Stats
 from sdbatch.engine.weights import Weights, usual_budget
 from sdbatch.errors import ConfigError, RenderError, SdbatchError
 from sdbatch.models.source import Source
-from sdbatch.spec.canvas import Size, crop, latent
-from sdbatch.spec.cost import chunks_of, table_of, unchanged
+from sdbatch.spec.canvas import crop, latent
+from sdbatch.spec.cost import chunks_of, rendered, table_of, unchanged
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Bucket, Failure, Feed, Picture, Pixels, Profile
 
@@ -141,7 +141,7 @@ class Engine:
 
     def bucket(self, shot: Shot) -> Bucket:
         """The shot's bucket. Its number of text chunks is that of the longest of the shot's texts."""
-        h, w = latent(Size(shot.width, shot.height), shot.model.scale)
+        h, w = latent(rendered(shot), shot.model.scale)
         if unchanged(shot):
             return Bucket(h, w, 0, weights=shot.model.key)
         source = self._weights.source_of(shot)
@@ -223,7 +223,7 @@ class Engine:
         start = init_image(shot, feed, self._enlarge)
         if start is not None and unchanged(shot):
             self.stats.pictures += 1
-            return Picture(shot, start.pixels)
+            return Picture(shot, start.unchanged)
         model, loaded = shot.model, self._loaded(bucket)
         with self._guard():
             notes = self._notes or self._inexact(loaded) + loaded.exactness.notes(bucket, *self._sizes(bucket, loaded))
@@ -233,7 +233,7 @@ class Engine:
             wording = loaded.texts.of(shot, bucket.chunks, table.steps)
         shape = (model.channels, bucket.height, bucket.width)
         recipe = Recipe(shot, table, wording, shape, known, hints)
-        left, top, right, bottom = crop(Size(shot.width, shot.height), model.scale)
+        left, top, right, bottom = crop(rendered(shot), model.scale)
 
         def finish(grid: Pixels) -> tuple[Pixels, tuple[str, ...]]:
             self.stats.pictures += 1

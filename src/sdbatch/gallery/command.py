@@ -10,6 +10,7 @@ from typing import Any
 
 from sdbatch.config.experiment import Sampling
 from sdbatch.config.model import ModelSettings
+from sdbatch.config.pictures import ALPHA, MaskSettings
 from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.plan import passes
 from sdbatch.prompts.expansion import escaped
@@ -62,7 +63,8 @@ def settings_overrides(job: Job) -> list[str]:
     """Overrides of canvas, LoRAs, init image, sampling, passes, motion and encoding."""
     out = [f"canvas=[{job.shot.width}x{job.shot.height}]"]
     out += [f"loras={formatted(loras)}"] if (loras := lora_settings(job.shot)) else []
-    out += [f"init.{key}={formatted(value)}" for key, value in init_settings(job.shot).items()]
+    for section, settings in (("init", init_settings(job.shot)), ("mask", mask_settings(job.shot))):
+        out += [f"{section}.{key}={formatted(value)}" for key, value in settings.items()]
     out += [f"sampling.{key}={formatted(value)}" for key, value in sampling_settings(job.shot).items()]
     out += pass_overrides(job)
     return out + list(video_overrides(job.video) if job.video else ())
@@ -90,6 +92,19 @@ def init_settings(shot: Shot) -> dict[str, Any]:
     return found | ({} if shot.init.resize == "fill" else {"resize": shot.init.resize})
 
 
+def mask_settings(shot: Shot) -> dict[str, Any]:
+    """The keys of ``mask``, with the name of its file."""
+    mask = shot.init.mask if shot.init else None
+    if shot.init is None or mask is None:
+        return {}
+    usual = MaskSettings()
+    found: dict[str, Any] = {"image": PurePath(mask.picture.path).name if mask.picture else ALPHA}
+    found |= {k: getattr(mask, k) for k in ("invert", "blur", "content") if getattr(mask, k) != getattr(usual, k)}
+    found |= {"padding": mask.area.padding} if mask.area else {}
+    sides = spec(shot.init.extend)
+    return found | ({"outpaint": {k: v for k, v in sides.items() if v}} if sides else {})
+
+
 def sampling_settings(shot: Shot) -> dict[str, Any]:
     """The keys of ``sampling`` that differ from the defaults, and those that every job names."""
     defaults = Sampling()
@@ -102,7 +117,8 @@ def job_settings(job: Job) -> dict[str, Any]:
     shot = job.shot
     out = prompt_settings(job) | {"canvas": [f"{shot.width}x{shot.height}"], "seeds": shot.seed}
     out |= {"sampling": sampling_settings(shot), **passes.sections(job.passes)}
-    out |= {k: v for k, v in (("loras", lora_settings(shot)), ("init", init_settings(shot))) if v}
+    found = {"loras": lora_settings(shot), "init": init_settings(shot), "mask": mask_settings(shot)}
+    out |= {key: value for key, value in found.items() if value}
     if shot.model.clip_skip != 1:
         out["model"] = {"clip_skip": shot.model.clip_skip}
     if job.video is not None:

@@ -22,6 +22,7 @@ from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.adapters import Embedding, Lora
 from sdbatch.spec.jobs import Model, Shot
 from sdbatch.spec.passes import LANCZOS, LATENT, Pass, evaluated
+from sdbatch.spec.pictures import Init
 from sdbatch.version import __version__
 
 _NEGATIVE = "Negative prompt:"
@@ -47,7 +48,7 @@ def write(shot: Shot, passes: Sequence[Pass] = ()) -> str:
         "Size": f"{shot.width}x{shot.height}",
         "Model": shot.model.name or model_name(shot.model),
         MODEL_HASH: shot.model.hash[:10] or None,
-        "Denoising strength": f"{shot.init.strength:g}" if shot.init else None,
+        **(_init(shot.init) if shot.init else {}),
         "Clip skip": shot.model.clip_skip if shot.model.clip_skip > 1 else None,
         "VAE": shot.model.vae.replace(":", "-") or None,
         LORAS: _hashes(shot.model.loras),
@@ -59,6 +60,17 @@ def write(shot: Shot, passes: Sequence[Pass] = ()) -> str:
     last = ", ".join(f"{key}: {_quote(str(value))}" for key, value in fields.items() if value is not None)
     negative = f"{_NEGATIVE} {shot.negative}" if shot.negative else None
     return "\n".join(part for part in (prompt or None, negative, last) if part is not None)
+
+
+def _init(init: Init) -> dict[str, Any]:
+    """The fields of image to image and of inpainting."""
+    found: dict[str, Any] = {DENOISING: f"{init.strength:g}"}
+    if (mask := init.mask) is None:
+        return found
+    area = {} if mask.area is None else {"Inpaint area": "Only masked", "Masked area padding": mask.area.padding}
+    mode = {"Mask mode": "Inpaint not masked"} if mask.invert else {}
+    content = {"Masked content": "latent nothing"} if mask.content == "nothing" else {}
+    return found | {"Mask blur": f"{mask.blur:g}"} | mode | area | content
 
 
 def _of_passes(shot: Shot, passes: Sequence[Pass]) -> dict[str, Any]:

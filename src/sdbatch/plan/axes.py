@@ -173,6 +173,7 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
 _NAMED: dict[str, Callable[[Any, str, Resolved], Sequence[Any]]] = {  # keys whose values name files
     "loras": lambda values, at, resolved: swept_loras(_list(values, at), at, resolved.adapters),
     inits.KEY: lambda values, at, resolved: inits.swept(values, at, resolved.pictures),
+    inits.MASK: lambda values, at, resolved: inits.swept_masks(values, at, resolved.pictures),
 }
 
 

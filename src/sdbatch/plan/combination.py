@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sdbatch import motion
+from sdbatch.config.fields import CANVAS_OF_INIT
 from sdbatch.config.keys import SECTIONS, STYLES, TOP
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.validation import check
@@ -22,14 +23,14 @@ from sdbatch.motion.fields import dumped
 from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.waves import Wave
-from sdbatch.plan import inits, passes, sounds
+from sdbatch.plan import areas, inits, passes, sounds
 from sdbatch.plan.axes import Axis
 from sdbatch.plan.lora_axis import LoraChoice
 from sdbatch.plan.model_axis import changed
 from sdbatch.plan.resolve import Resolved
 from sdbatch.plan.styles import Styles
 from sdbatch.samplers import SAMPLERS, NoiseSchedule, table
-from sdbatch.spec.canvas import Size
+from sdbatch.spec.canvas import Size, parse
 from sdbatch.spec.jobs import Encoding
 from sdbatch.spec.passes import Pass
 from sdbatch.spec.pictures import Init
@@ -50,6 +51,12 @@ class Setting:
     lora_weight: float  # of all LoRAs
     init: Init | None = None
     passes: tuple[Pass, ...] = ()
+    padding: int | None = None  # around its mask
+
+    def started(self, size: Size) -> Init | None:
+        """What a shot of ``size`` starts from. Raises ConfigError for a mask that does not fit."""
+        native = areas.Native(self.source.native, self.source.model.scale)
+        return None if self.init is None else areas.placed(self.init, size, self.padding, native)
 
 
 def affects_setting(axis: Axis) -> bool:
@@ -72,11 +79,13 @@ def make(resolved: Resolved, axes: Sequence[Axis], digits: Sequence[int]) -> Set
     negative = swept.get("negative", experiment.negative)
     moved = sounds.on_beat(sections["motion"], encoding.audio)
     loras, weight = swept.get("loras", resolved.loras[0]), swept.get("lora_weight", experiment.lora_weight)
-    start = {k: v for k, v in swept.items() if k != inits.KEY}
-    init = inits.value(_section(experiment.init, "init", start), swept.get(inits.KEY, resolved.inits[0]))
+    start = {k: v for k, v in swept.items() if k not in (inits.KEY, inits.MASK)}
+    mask = _section(experiment.mask, "mask", start)
+    named = swept.get(inits.KEY, resolved.inits[0]), swept.get(inits.MASK, resolved.mask)
+    init = inits.value(_section(experiment.init, "init", start), mask, *named)
     later = passes.passes((sections["hires"], sections["upscale"]), resolved.upscalers)
-    more: dict[str, Any] = {"init": init, "passes": later, "styles": swept.get(STYLES, Styles())}
-    more |= {"loras": loras, "lora_weight": weight}
+    more: dict[str, Any] = {"init": init, "padding": mask.padding, "passes": later}
+    more |= {"styles": swept.get(STYLES, Styles()), "loras": loras, "lora_weight": weight}
     return Setting(resolved.locate(model), model, negative, sampling, moved, encoding, **more)
 
 
@@ -87,11 +96,36 @@ def _swept(axes: Sequence[Axis], digits: Sequence[int]) -> dict[str, Any]:
 
 def problems(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
     """Models that do not exist, invalid combinations of motion keys, of passes, and of samplers and steps."""
-    values = {key: [v[n] for v in axis.values] for axis in axes for n, key in enumerate(axis.keys) if key != "seeds"}
-    wrong = inits.problems(resolved.experiment.init, values, resolved.inits)
-    if found := _models(resolved, axes) + wrong + _passes(resolved, axes):
-        return found
-    return _motions(resolved, axes) or _samplers(resolved, axes)
+    found = _models(resolved, axes) or _inits(resolved, axes) or _passes(resolved, axes)
+    return found or _motions(resolved, axes) or _samplers(resolved, axes)
+
+
+def size_of(canvas: tuple[str, Size], values: Setting, first: Source) -> Size:
+    """The size of a canvas for the picture and the native area of ``values``; it was parsed for that of ``first``."""
+    if canvas[0] == CANVAS_OF_INIT:
+        return inits.size(values.init)
+    source = values.source
+    same = (source.native, source.model.scale) == (first.native, first.model.scale)
+    return canvas[1] if same else parse(canvas[0], source.native, source.model.scale)
+
+
+def _inits(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
+    """Settings of pictures that have no effect, canvases without a picture, and masks that do not fit."""
+    experiment, keys = resolved.experiment, {key for axis in axes for key in axis.keys}
+    pictures = {v[a.keys.index(inits.KEY)] for a in axes if inits.KEY in a.keys for v in a.values} or resolved.inits
+    if wrong := inits.problems(experiment.init, experiment.mask, keys, pictures):
+        return wrong
+    canvases = {v[a.keys.index("canvas")][0] for a in axes if "canvas" in a.keys for v in a.values}
+    if not any(pictures) and CANVAS_OF_INIT not in canvases:
+        return []
+    problems: dict[str, Problem] = {}
+    for digits in _combinations(axes, "init.", "mask.", "canvas", "models", "model."):
+        try:
+            setting = make(resolved, axes, digits)
+            setting.started(size_of(_swept(axes, digits)["canvas"], setting, resolved.source))
+        except ConfigError as e:
+            problems |= {str(p): p for p in e.problems}
+    return list(problems.values())
 
 
 def _model(base: ModelSettings, swept: dict[str, Any]) -> ModelSettings:

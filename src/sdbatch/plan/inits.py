@@ -1,20 +1,21 @@
-"""The pictures that shots start from: of the experiment, and as an axis."""
+"""The pictures that shots start from and their masks: of the experiment, and as axes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, TypeVar
 
-from sdbatch.config.fields import CANVAS_OF_INIT
 from sdbatch.config.keys import INIT
-from sdbatch.config.pictures import InitSettings
+from sdbatch.config.pictures import ALPHA, InitSettings, MaskSettings
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.plan.pictures import Pictures
 from sdbatch.spec.canvas import SIDE, Size
-from sdbatch.spec.pictures import Init, InputPicture
+from sdbatch.spec.pictures import Init, InputPicture, Mask, Sides
 
-KEY = "init.image"
+KEY, MASK = "init.image", "mask.image"
 Choice = InputPicture | None
+MaskChoice = InputPicture | str | None  # None: no mask; ALPHA
+T = TypeVar("T")
 
 
 def choices(settings: InitSettings, pictures: Pictures) -> tuple[Choice, ...]:
@@ -24,16 +25,34 @@ def choices(settings: InitSettings, pictures: Pictures) -> tuple[Choice, ...]:
     return pictures.named(settings.image if len(settings.image) > 1 else settings.image[0], KEY)
 
 
+def mask_of(settings: MaskSettings, pictures: Pictures) -> MaskChoice:
+    """The mask of the experiment. Raises ConfigError."""
+    return _mask(settings.image, MASK, pictures)[0]
+
+
 def swept(values: Any, at: str, pictures: Pictures) -> Sequence[Choice]:
     """The values of an axis: a file, folder or pattern, or a list of these and of null. Raises ConfigError."""
+    return _each(values, at, lambda value, here: [None] if value is None else pictures.named(value, here))
+
+
+def swept_masks(values: Any, at: str, pictures: Pictures) -> Sequence[MaskChoice]:
+    """The same for masks, of which one may be ``alpha``."""
+    return _each(values, at, lambda value, here: _mask(value, here, pictures))
+
+
+def _mask(value: str | None, at: str, pictures: Pictures) -> Sequence[MaskChoice]:
+    return [value] if value is None or value == ALPHA else pictures.named(value, at)
+
+
+def _each(values: Any, at: str, read: Callable[[Any, str], Sequence[T]]) -> list[T]:
     problems: list[Problem] = []
-    out: list[Choice] = []
+    out: list[T] = []
     for i, value in enumerate(values if isinstance(values, list) else [values]):
         here = f"{at}[{i}]" if isinstance(values, list) else at
         try:
             if value is not None and (not isinstance(value, str) or not value):
                 raise ConfigError.one(here, f"{value!r} is not the name of a picture")
-            out += [None] if value is None else pictures.named(value, here)
+            out += read(value, here)
         except ConfigError as e:
             problems += e.problems
     if problems:
@@ -41,35 +60,53 @@ def swept(values: Any, at: str, pictures: Pictures) -> Sequence[Choice]:
     return out
 
 
-def value(settings: InitSettings, picture: Choice) -> Init | None:
+def value(settings: InitSettings, mask: MaskSettings, picture: Choice, mask_picture: MaskChoice) -> Init | None:
     """What a shot starts from."""
-    return None if picture is None else Init(picture, settings.strength, settings.resize)
+    if picture is None:
+        return None
+    sides, edges = (picture.width, picture.height) * 2, mask.outpaint
+    amounts = zip((edges.left, edges.top, edges.right, edges.bottom), sides, strict=True)
+    extend = Sides(*(round(amount * side if amount <= 1 else amount) for amount, side in amounts))
+    painted = None
+    if mask_picture is not None or extend != Sides():
+        own = mask_picture if isinstance(mask_picture, InputPicture) else None
+        painted = Mask(own, mask.blur, mask.invert, mask.content)
+    return Init(picture, settings.strength, settings.resize, extend, painted)
 
 
 def size(init: Init | None, at: str = "canvas") -> Size:
-    """The size of a shot that takes that of its picture. Raises ConfigError."""
+    """The size of a shot that takes that of its picture, as extended. Raises ConfigError."""
     if init is None:
         raise ConfigError.one(at, "is init, the size of init.image, which is not set", "write a size, or init.image")
-    picture = init.picture
-    if picture.width not in SIDE or picture.height not in SIDE:
-        text = f"{picture.path!r} has {picture.width} x {picture.height} pixels; sides are {SIDE.start}–{SIDE.stop - 1}"
+    picture, more = init.picture, init.extend
+    width, height = picture.width + more.left + more.right, picture.height + more.top + more.bottom
+    if width not in SIDE or height not in SIDE:
+        text = f"{picture.path!r} has {width} x {height} pixels; sides are {SIDE.start}–{SIDE.stop - 1}"
         raise ConfigError.one(at, text, "write a size")
-    return Size(picture.width, picture.height)
+    return Size(width, height)
 
 
-def problems(settings: InitSettings, axes: Mapping[str, Sequence[Any]], pictures: Iterable[Choice]) -> list[Problem]:
-    """Settings without a picture, and pictures whose size is no canvas; ``axes``: the values of every swept key."""
-    found = list(dict.fromkeys(axes.get(KEY, pictures)))
-    wrong: dict[str, Problem] = {}
-    if CANVAS_OF_INIT in (written for written, _ in axes.get("canvas", ())):
-        for picture in found:
-            try:
-                size(value(settings, picture))
-            except ConfigError as e:
-                wrong |= {str(p): p for p in e.problems}
-    if not any(found):
-        defaults = InitSettings()
-        own = (k for k in INIT if getattr(settings, k.partition(".")[2]) != getattr(defaults, k.partition(".")[2]))
-        for key in dict.fromkeys([*own, *(k for k in INIT if k in axes)]):
-            wrong[key] = Problem(key, "has no effect without init.image", "name a picture")
-    return list(wrong.values())
+def problems(
+    settings: InitSettings, mask: MaskSettings, keys: Collection[str], pictures: Iterable[Choice]
+) -> list[Problem]:
+    """Settings without a picture; ``keys`` are swept, ``pictures`` those of the experiment or of the sweep."""
+    if any(pictures):
+        return _unused(mask, keys)
+    own: list[str] = []
+    for section, given, defaults in (("init", settings, InitSettings()), ("mask", mask, MaskSettings())):
+        own += [k for k in INIT if k.startswith(section) and _differ(given, defaults, k)]
+    used = dict.fromkeys([*own, *(k for k in INIT if k in keys)])
+    return [Problem(key, "has no effect without init.image", "name a picture") for key in used]
+
+
+def _unused(mask: MaskSettings, keys: Collection[str]) -> list[Problem]:
+    """Settings of a mask that is not there."""
+    if mask.used or not {MASK, "mask.outpaint"}.isdisjoint(keys):
+        return []
+    found = [k for k in INIT if k.startswith("mask.") and (k in keys or _differ(mask, MaskSettings(), k))]
+    return [Problem(key, "has no effect without mask.image or mask.outpaint", "name a mask, or alpha") for key in found]
+
+
+def _differ(one: Any, other: Any, key: str) -> bool:
+    name = key.partition(".")[2]
+    return bool(getattr(one, name) != getattr(other, name))

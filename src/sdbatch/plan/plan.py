@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdbatch import motion
-from sdbatch.config.fields import CANVAS_OF_INIT
 from sdbatch.config.keys import STYLES
 from sdbatch.config.model import ModelSettings
 from sdbatch.errors import ConfigError
 from sdbatch.models.source import Source
 from sdbatch.motion.wording import has_step_syntax
-from sdbatch.plan import combination, inits, naming, skip
+from sdbatch.plan import combination, naming, skip
 from sdbatch.plan.axes import axes, label
 from sdbatch.plan.lora_axis import with_loras
 from sdbatch.plan.resolve import Resolved
@@ -33,7 +32,6 @@ from sdbatch.prompts.networks import extract
 from sdbatch.prompts.schedule import PARTS, parts
 from sdbatch.spec.adapters import Lora
 from sdbatch.spec.canonical import plan_digest
-from sdbatch.spec.canvas import Size, parse
 from sdbatch.spec.jobs import Job, Model, Shot, Video, ids_by_seed
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.ranges import slug
@@ -156,7 +154,7 @@ class Outline:
             chain.from_iterable(zip(a.keys, a.values[d], strict=True) for a, d in zip(self.axes, digits, strict=True))
         )
         values = self._setting(self._setting_digits(index))
-        prompt, size = at["prompts"], _size(at["canvas"], values, self.resolved.source)
+        prompt, size = at["prompts"], combination.size_of(at["canvas"], values, self.resolved.source)
         text, tags = self._tags(values.styles.prompt(prompt.text))
         negative = values.styles.negative(values.negative if prompt.negative is None else prompt.negative)
         model = with_loras(values.source.model, (*values.loras, *prompt.loras, *tags), values.lora_weight)
@@ -164,7 +162,7 @@ class Outline:
         more: dict[str, Any] = {
             "step_syntax": has_step_syntax(text, negative, values.motion),
             "embeddings": self.resolved.adapters.in_texts(words),
-            "init": values.init,
+            "init": values.started(size),
         }
         shot = Shot(model, text, negative, at["seeds"], size.width, size.height, **values.sampling, **more)
         labels = tuple((key, label(key, value)) for key, value in at.items())
@@ -245,15 +243,6 @@ class Plan(Outline, Sequence[Job]):
                 yield from ids_by_seed(first.shot, (seeds[i % count][0] for i in group))
             else:
                 yield from (motion.identify(self._job(i, "", False)) for i in group)
-
-
-def _size(canvas: tuple[str, Size], values: combination.Setting, first: Source) -> Size:
-    """The size of a canvas for the picture and the native area of ``values``; it was parsed for that of ``first``."""
-    if canvas[0] == CANVAS_OF_INIT:
-        return inits.size(values.init)
-    source = values.source
-    same = (source.native, source.model.scale) == (first.native, first.model.scale)
-    return canvas[1] if same else parse(canvas[0], source.native, source.model.scale)
 
 
 def plan(resolved: Resolved) -> Plan:

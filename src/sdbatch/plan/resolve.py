@@ -48,6 +48,7 @@ class Resolved:
     draw: Draw | None = None
     models: tuple[Choice, ...] = ()  # of the key models
     pictures: Pictures = field(default_factory=Pictures)
+    mask: inits.MaskChoice = None
     inits: tuple[InputPicture | None, ...] = (None,)  # of the experiment: one value, or several, which are an axis
     locate: Locator = field(default_factory=Locator)
     upscalers: Upscalers = field(default_factory=lambda: Upscalers((), {}))
@@ -73,6 +74,8 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
     pictures = Pictures(experiment.input_folders)
     images: tuple[InputPicture | None, ...] = (None,)
     images = _read(problems, lambda: inits.choices(experiment.init, pictures), images)
+    mask: inits.MaskChoice = None
+    mask = _read(problems, lambda: inits.mask_of(experiment.mask, pictures), mask)
     heard = _read(problems, lambda: sounds.read(experiment.encoding.audio), None)
     models: tuple[Choice, ...] = ()
     models = _read(problems, lambda: choices(experiment.models, experiment.model, "models", locator), models)
@@ -88,7 +91,7 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
     whole = experiment.model_copy(update=changes)
     sizes = canvas(experiment, source)
     upscalers = Upscalers(experiment.upscaler_folders, adapters.files)
-    found = (whole, source, prompts, sizes, styles, adapters, loras, drawn, models, pictures, images, locator)
+    found = (whole, source, prompts, sizes, styles, adapters, loras, drawn, models, pictures, mask, images, locator)
     return Resolved(*found, upscalers)
 
 

@@ -9,6 +9,7 @@ from sdbatch.prompts.syntax import Insert, chunks
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.samplers import SAMPLERS, Table, table
 from sdbatch.spec.adapters import Embedding
+from sdbatch.spec.canvas import Size
 from sdbatch.spec.control import Control
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.passes import evaluated
@@ -29,6 +30,12 @@ def strength(shot: Shot) -> float | None:
 def unchanged(shot: Shot) -> bool:
     """Whether ``shot`` is the picture that it starts from, and needs no model."""
     return strength(shot) == 0
+
+
+def rendered(shot: Shot) -> Size:
+    """The size at which ``shot`` is denoised: its own, or that of the only area of it that is painted."""
+    area = shot.init.mask.area if shot.init and shot.init.mask else None
+    return Size(area.width, area.height) if area else Size(shot.width, shot.height)
 
 
 def table_of(shot: Shot) -> Table:
@@ -72,7 +79,8 @@ def cost(shot: Shot) -> float:
     """The predicted cost of a shot: denoiser rows x megapixels. Comparable between shots of one model. A network that
     enlarges the picture counts as one row."""
     enlarged = shot.start is not None and shot.start.upscaler is not None and shot.start.upscaler.is_network
-    return (rows(shot) + enlarged) * shot.width * shot.height / 1e6
+    size = rendered(shot)
+    return (rows(shot) + enlarged) * size.width * size.height / 1e6
 
 
 def texts(shot: Shot) -> list[str]:

@@ -11,12 +11,19 @@ from sdbatch.spec.pictures import InputPicture
 
 def pictures(shot: Shot) -> tuple[InputPicture, ...]:
     """The pictures that ``shot`` needs, without duplicates."""
-    found = [*([shot.init.picture] if shot.init else []), *(control.picture for control in shot.controls)]
-    return tuple(dict.fromkeys(found))
+    init = shot.init
+    found = [*([init.picture] if init else []), *([init.mask.picture] if init and init.mask else [])]
+    found += [control.picture for control in shot.controls]
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def with_pictures(shot: Shot, change: Callable[[InputPicture], InputPicture]) -> Shot:
     """``shot`` with each of its pictures changed."""
-    init = replace(shot.init, picture=change(shot.init.picture)) if shot.init else None
+    init = shot.init
+    if init is not None:
+        mask = init.mask
+        if mask is not None and mask.picture is not None:
+            mask = replace(mask, picture=change(mask.picture))
+        init = replace(init, picture=change(init.picture), mask=mask)
     controls = tuple(replace(control, picture=change(control.picture)) for control in shot.controls)
     return replace(shot, init=init, controls=controls)

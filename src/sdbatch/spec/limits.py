@@ -25,6 +25,7 @@ CLIP_SKIP = Range(1, 12)
 LORA_WEIGHT = Range(-10, 10)
 CONTROL_WEIGHT = Range(0, 10)
 PASS_SCALE = Range(1, 16)
+MASK_BLUR = 256
 VECTORS = Range(1, 75)  # of a textual inversion
 ROWS = Range(1, 512)
 VAE_BATCH = Range(1, 64)

@@ -7,7 +7,12 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
+from sdbatch.spec.canvas import SIDE
+from sdbatch.spec.limits import MASK_BLUR
+
 Resize = Literal["fill", "fit", "stretch", "none"]
+Content = Literal["original", "nothing"]
+Side = Annotated[int, Ge(0), Le(SIDE.stop - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +26,59 @@ class InputPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """Pixels that are added to a picture at its sides."""
+
+    left: Side = 0
+    top: Side = 0
+    right: Side = 0
+    bottom: Side = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A part of a shot, in pixels, and the size at which it is rendered instead of the whole.
+
+    ``padding``: how much of it lies around the mask.
+    """
+
+    left: Side
+    top: Side
+    right: Side
+    bottom: Side
+    width: Annotated[int, Ge(SIDE.start), Le(SIDE.stop - 1)]
+    height: Annotated[int, Ge(SIDE.start), Le(SIDE.stop - 1)]
+    padding: Side = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Where an init picture is painted anew: the white parts of ``picture``, of the same size, or the black ones with
+    ``invert``; without a picture, the parts of the init picture that are clear.
+
+    ``blur``: standard deviation, in pixels, of the soft edge around it; beyond the edge no bit of the picture changes.
+    ``content``: whether painting begins with the original's noised pixels there, or with ``nothing`` of them.
+    ``area``: the only part that is rendered, None: all.
+    """
+
+    picture: InputPicture | None = None
+    blur: Annotated[float, Ge(0), Le(MASK_BLUR)] = 4.0
+    invert: bool = False
+    content: Content = "original"
+    area: Area | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Init:
     """The user's picture that a shot starts from: brought to the shot's size, re-noised by ``strength``, denoised.
 
     Strength 0 is the picture itself. ``resize``: ``fill`` covers the size and crops, ``fit`` shows the whole picture
-    and repeats its edges, ``stretch`` changes its ratio, ``none`` crops or repeats edges without scaling.
+    and repeats its edges, ``stretch`` changes its ratio, ``none`` crops or repeats edges without scaling. ``extend`` is
+    added to the picture before that, and painted. Without a ``mask`` all of the picture is.
     """
 
     picture: InputPicture
     strength: Annotated[float, Ge(0), Le(1)]
     resize: Resize = "fill"
+    extend: Sides = Sides()
+    mask: Mask | None = None

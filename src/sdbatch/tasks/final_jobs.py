@@ -166,6 +166,8 @@ def _init(job: Job, changes: dict[str, Any], at: str) -> Init | None:
         return None
     own = {"strength": job.shot.init.strength, "resize": job.shot.init.resize}
     found = check(InitSettings, own | new, f"{at}.init")
+    if "canvas" in changes and job.shot.init.mask and job.shot.init.mask.area:
+        raise ConfigError.one(f"{at}.canvas", f"cannot be changed: only a part of {job.id} is rendered (mask.padding)")
     return replace(job.shot.init, strength=found.strength, resize=found.resize)
 
 
