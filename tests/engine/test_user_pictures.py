@@ -72,11 +72,11 @@ def test_mixed_image_to_image_equals_the_pipeline(opened: Any, pipe: Any, photo:
 def test_strength_0_is_the_picture_and_needs_no_call(opened: Any, photo: InputPicture, tmp_path: Path) -> None:
     Image.fromarray(painting(100, 60)).save(tmp_path / "wide.png")
     still, resized = (shot(init=Init(p, 0.0)) for p in (photo, read(tmp_path / "wide.png")))
-    before = (opened.stats.calls, opened.stats.pictures)
+    before = (opened.stats.calls, opened.stats.vae_used)
     ours = render(opened, [still, resized])
     assert np.array_equal(ours[still.id].pixels, painting())
     assert ours[resized.id].pixels.shape == (64, 64, 3)
-    assert (opened.stats.calls, opened.stats.pictures) == before
+    assert (opened.stats.calls, opened.stats.vae_used) == before
 
 
 @pytest.mark.parametrize("sampler", ["dpmpp_2m_karras", "euler_a"])
