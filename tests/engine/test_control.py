@@ -16,7 +16,7 @@ from PIL import Image
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
-from sdbatch.imaging.control import control_picture
+from sdbatch.media.control_picture import control_picture
 from sdbatch.models.folders import digest_of
 from sdbatch.pictures.read import pixels, read
 from sdbatch.spec.control import Control

@@ -23,6 +23,8 @@ class _Finder:
         out = data | {"prompts": self.prompts(data.get("prompts"))}
         if isinstance(sweep := data.get("sweep"), list):
             out["sweep"] = [self.entry(keys) if isinstance(keys, dict) else keys for keys in sweep]
+        if "control" in data:
+            out["control"] = self.controls(data["control"])
         for section, key in _KEYS:
             if isinstance(values := data.get(section), dict) and key in values:
                 out[section] = values | {key: self.path(values[key])}
@@ -32,12 +34,21 @@ class _Finder:
         """An entry of ``sweep``."""
         found = {"prompts": self.prompts(keys["prompts"])} if "prompts" in keys else {}
         found |= {key: self.path(keys[key]) for key in _SWEPT if key in keys}
+        found |= {"control": self.controls(keys["control"])} if "control" in keys else {}
         return keys | found
 
     def prompts(self, entries: Any) -> Any:
         if not isinstance(entries, list):
             return entries
         return [e | {"file": self.path(e["file"])} if isinstance(e, dict) and "file" in e else e for e in entries]
+
+    def controls(self, entries: Any) -> Any:
+        """ControlNets, or lists of them: their files and pictures."""
+        if isinstance(entries, list):
+            return [self.controls(entry) for entry in entries]
+        if not isinstance(entries, dict):
+            return entries
+        return entries | {key: self.path(entries[key]) for key in ("net", "image") if key in entries}
 
     def path(self, path: Any) -> Any:
         """A path, or several."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from sdbatch.config.cluster import SubmitSettings
+from sdbatch.config.control import ControlEntries
 from sdbatch.config.fields import SLUG, Audio, Canvas, FilePath, Folders, Section, Seeds, one_of
 from sdbatch.config.loras import LoraEntries
 from sdbatch.config.model import Models, ModelSettings
@@ -181,6 +182,12 @@ class Experiment(Section):
     )
     embedding_folders: Folders = Field(
         ("embeddings",), description="folders of textual inversions; a file's name in a prompt stands for its vectors"
+    )
+    control: ControlEntries = Field(
+        (), description="ControlNets: {net, image, preprocess, weight, start, end, guess}, added in this order"
+    )
+    control_folders: Folders = Field(
+        ("controlnets",), description="folders of ControlNets, relative to the working folder: names are files in them"
     )
     input_folders: Folders = Field(
         ("inputs",),

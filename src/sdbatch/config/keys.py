@@ -23,7 +23,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
 LISTS = ("prompts", "canvas", "models", "seeds")
 OF_MODEL = ("model.vae", "model.clip_skip")  # keys of the section model that can be swept
 STYLES = "styles.use"
-TOP = ("negative", "loras", "lora_weight")
+TOP = ("negative", "loras", "lora_weight", "control")
 INIT = (
     *("init.image", "init.strength", "init.resize"),
     *(f"mask.{name}" for name in MaskSettings.model_fields),
@@ -31,6 +31,7 @@ INIT = (
 FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, *TOP, "init", "mask"))
 SWEEPABLE = (*LISTS, *OF_MODEL, *TOP, STYLES, *INIT, *(f"{s}.{k}" for s, m in SECTIONS.items() for k in m.model_fields))
 _EXAMPLES = {
+    "control": "[{net: canny, image: photo.png, preprocess: canny}]",
     "loras": "[{path: ink, weight: 0.8}]",
     "models": "[tiny, {path: a.safetensors}]",
     "prompts": "[{file: prompts.csv}]",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sdbatch.engine.control import ControlNet, Hint, scales
 from sdbatch.engine.init_image import to_grid, visible
-from sdbatch.imaging.control import control_picture
+from sdbatch.media.control_picture import control_picture
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Feed
 

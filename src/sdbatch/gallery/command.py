@@ -60,11 +60,12 @@ def prompt_settings(job: Job) -> dict[str, Any]:
 
 
 def settings_overrides(job: Job) -> list[str]:
-    """Overrides of canvas, LoRAs, init image, sampling, passes, motion and encoding."""
+    """Overrides of canvas, LoRAs, users' pictures, sampling, passes, motion and encoding."""
     out = [f"canvas=[{job.shot.width}x{job.shot.height}]"]
     out += [f"loras={formatted(loras)}"] if (loras := lora_settings(job.shot)) else []
     for section, settings in (("init", init_settings(job.shot)), ("mask", mask_settings(job.shot))):
         out += [f"{section}.{key}={formatted(value)}" for key, value in settings.items()]
+    out += [f"control={formatted(controls)}"] if (controls := control_settings(job.shot)) else []
     out += [f"sampling.{key}={formatted(value)}" for key, value in sampling_settings(job.shot).items()]
     out += pass_overrides(job)
     return out + list(video_overrides(job.video) if job.video else ())
@@ -105,6 +106,15 @@ def mask_settings(shot: Shot) -> dict[str, Any]:
     return found | ({"outpaint": {k: v for k, v in sides.items() if v}} if sides else {})
 
 
+def control_settings(shot: Shot) -> list[dict[str, Any]]:
+    """The ControlNets and their pictures by name, as ``control`` lists them."""
+    return [
+        {"net": one.name, "image": PurePath(one.picture.path).name}
+        | {f.name: getattr(one, f.name) for f in fields(one)[2:] if f.compare and getattr(one, f.name) != f.default}
+        for one in shot.controls
+    ]
+
+
 def sampling_settings(shot: Shot) -> dict[str, Any]:
     """The keys of ``sampling`` that differ from the defaults, and those that every job names."""
     defaults = Sampling()
@@ -117,7 +127,8 @@ def job_settings(job: Job) -> dict[str, Any]:
     shot = job.shot
     out = prompt_settings(job) | {"canvas": [f"{shot.width}x{shot.height}"], "seeds": shot.seed}
     out |= {"sampling": sampling_settings(shot), **passes.sections(job.passes)}
-    found = {"loras": lora_settings(shot), "init": init_settings(shot), "mask": mask_settings(shot)}
+    found: dict[str, Any] = {"loras": lora_settings(shot), "init": init_settings(shot), "mask": mask_settings(shot)}
+    found |= {"control": control_settings(shot)}
     out |= {key: value for key, value in found.items() if value}
     if shot.model.clip_skip != 1:
         out["model"] = {"clip_skip": shot.model.clip_skip}

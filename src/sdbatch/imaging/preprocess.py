@@ -19,7 +19,7 @@ LINE = 6.0  # deviation of the blur that a line is darker than
 STROKE = (0.5, 5.0)  # of the two blurs of a scribble
 CONTRAST = 16  # levels between a line and what is around it
 CELLS = 8  # squares of colour along the shorter side
-COARSE = 2  # times smaller: the details that ``tile`` takes away
+COARSE = 4  # times smaller: the details that ``tile`` takes away
 
 
 def cv() -> ModuleType:
@@ -69,7 +69,7 @@ def scribble(pixels: Pixels) -> Pixels:
 def tile(pixels: Pixels) -> Pixels:
     """Without the finest details, which the ControlNet adds again."""
     height, width = pixels.shape[:2]
-    return _resized(pixels, (max(1, width // COARSE), max(1, height // COARSE)), "INTER_CUBIC")
+    return _resized(pixels, (max(1, width // COARSE), max(1, height // COARSE)), "INTER_LINEAR")
 
 
 def color(pixels: Pixels) -> Pixels:

@@ -20,6 +20,7 @@ from typing import Any
 from sdbatch.prompts import networks
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.adapters import Embedding, Lora
+from sdbatch.spec.control import Control
 from sdbatch.spec.jobs import Model, Shot
 from sdbatch.spec.passes import LANCZOS, LATENT, Pass, evaluated
 from sdbatch.spec.pictures import Init
@@ -54,6 +55,7 @@ def write(shot: Shot, passes: Sequence[Pass] = ()) -> str:
         LORAS: _hashes(shot.model.loras),
         EMBEDDINGS: _hashes(shot.embeddings),
         **_of_passes(shot, passes),
+        **{f"ControlNet {i}": _control(control) for i, control in enumerate(shot.controls)},
         _LINES: prompt.count("\n") + 1 if _ambiguous(prompt) else None,
         "Version": f"sdbatch {__version__}",
     }
@@ -88,6 +90,21 @@ def _of_passes(shot: Shot, passes: Sequence[Pass]) -> dict[str, Any]:
 
 def _tag(lora: Lora) -> str:
     return networks.write(networks.Tag(lora.name or lora.file, lora.unet, lora.in_text))
+
+
+def _control(control: Control) -> str:
+    """A unit as A1111's ControlNet extension writes it."""
+    fields = {
+        "Module": control.preprocess,
+        "Model": f"{control.name or control.net.replace(':', '-')}{f' [{control.hash}]' if control.hash else ''}",
+        "Weight": control.weight,
+        "Resize Mode": "Crop and Resize",
+        "Guidance Start": control.start,
+        "Guidance End": control.end,
+        "Pixel Perfect": True,
+        "Control Mode": "ControlNet is more important" if control.guess else "Balanced",
+    }
+    return ", ".join(f"{key}: {value}" for key, value in fields.items())
 
 
 def _hashes(used: Iterable[Lora | Embedding]) -> str | None:

@@ -1,4 +1,5 @@
-"""The LoRAs and textual inversions that an experiment names: found, read, checked against its models, and digested."""
+"""The LoRAs, textual inversions and ControlNets that an experiment names: found, read, checked against its models,
+and digested."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from sdbatch.errors import ConfigError, Problem
-from sdbatch.models import embedding
+from sdbatch.models import controlnet, embedding
+from sdbatch.models.controlnet import NetFile
 from sdbatch.models.digests import sha256_of
 from sdbatch.models.folders import Folders, digest_of
 from sdbatch.models.lora import file as lora_file
@@ -18,8 +20,9 @@ from sdbatch.models.tensors import header, short_hash
 from sdbatch.prompts.networks import Tag
 from sdbatch.prompts.syntax import Insert, named
 from sdbatch.spec.adapters import Embedding, Lora, lora
+from sdbatch.spec.control import Control
 
-LORAS, EMBEDDINGS = "lora_folders", "embedding_folders"
+LORAS, EMBEDDINGS, NETS = "lora_folders", "embedding_folders", "control_folders"
 
 
 class Adapters:
@@ -28,14 +31,17 @@ class Adapters:
     Files that are named after ``misfits`` was asked are compared with its models at once.
     """
 
-    def __init__(self, loras: Sequence[str], embeddings: Sequence[str]) -> None:
+    def __init__(self, loras: Sequence[str], embeddings: Sequence[str], nets: Sequence[str] = ()) -> None:
         self.loras = Folders(_paths(loras), LORAS, SHIPPED / "loras")
         self.embeddings = Folders(_paths(embeddings), EMBEDDINGS, SHIPPED / "embeddings")
+        self.nets = Folders(_paths(nets), NETS, SHIPPED / "controlnets")
         self.files: dict[str, Path] = {}
+        self._sources: tuple[Source, ...] = ()
         self._models: tuple[Modules, ...] = ()
         self._loras: dict[Path, Lora] = {}
         self._read_files: list[tuple[LoraFile, str]] = []  # and the keys that named them
         self._found: dict[str, Embedding] = {}
+        self._nets: dict[Path, tuple[NetFile, str, str]] = {}  # file: the net, the key that named it, its digest
 
     def lora(self, name: str, unet: float, text: float | None, at: str) -> Lora:
         """The LoRA that ``name`` (in the folders) or a path names. Raises ConfigError with the key ``at``."""
@@ -49,10 +55,33 @@ class Adapters:
         same = self.loras.where(lambda path: _hash(path) == digest, name) if digest else None
         return same or self.loras.where(lambda path: path in self.loras.by_name.get(name, ()), name)
 
-    def bind(self, loras: Iterable[Lora], embeddings: Iterable[Embedding]) -> None:
-        """Find the files of ``loras`` and ``embeddings`` by digest. Raises ConfigError for those that are not here."""
+    def net(self, name: str, at: str) -> tuple[str, str, str]:
+        """(digest, name, A1111's hash) of the ControlNet that ``name`` (in the folders) or a path names.
+
+        Raises ConfigError with the key ``at``.
+        """
+        path = Path(name).expanduser()
+        if not (path.is_dir() or (path.is_file() and path.suffix.lower() in (".safetensors", *PICKLES))):
+            path = self.nets.find(name.removesuffix(".safetensors"), at)
+        path = path.absolute()  # a link has the name that the user gave it
+        if path not in self._nets:
+            found = controlnet.read(path, at)
+            problems = [p for source in self._sources for p in controlnet.misfit(found, source, at)]
+            if problems:
+                raise ConfigError(dict.fromkeys(problems))
+            self._nets[path] = (found, at, digest_of(found.path))
+            self.files[self._nets[path][2]] = found.path
+        found, _, digest = self._nets[path]
+        return digest, plain_name(found.name), controlnet.short_hash(found.path)
+
+    def bind(self, loras: Iterable[Lora], embeddings: Iterable[Embedding], controls: Iterable[Control] = ()) -> None:
+        """Find the files of ``loras``, ``embeddings`` and ``controls`` by digest.
+
+        Raises ConfigError for those that are not here.
+        """
         wanted = {lora.file: (lora.name, self.loras) for lora in loras}
         wanted |= {e.file: (e.name, self.embeddings) for e in embeddings}
+        wanted |= {control.net: (control.name, self.nets) for control in controls}
         problems = []
         for digest, (name, folders) in wanted.items():
             path = self.files.get(digest) or folders.with_digest(digest, name)
@@ -76,7 +105,9 @@ class Adapters:
         return tuple(self._embedding(name) for name in sorted(found))
 
     def misfits(self, sources: Iterable[Source]) -> list[Problem]:
-        """What is wrong with LoRAs that do not fit one of ``sources``. Models that are fetched later are not known."""
+        """What is wrong with LoRAs and ControlNets that do not fit one of ``sources``. Models that are fetched later
+        are not known."""
+        self._sources = sources = tuple(sources)
         self._models = tuple(m for m in dict.fromkeys(map(modules_of, sources)) if m is not None)
         problems: list[Problem] = []
         for found, at in self._read_files:
@@ -85,6 +116,7 @@ class Adapters:
                     lora_file.matched(found, modules, at)
                 except ConfigError as e:
                     problems += e.problems
+        problems += [p for net, at, _ in self._nets.values() for s in sources for p in controlnet.misfit(net, s, at)]
         return list(dict.fromkeys(problems))
 
     def _read(self, path: Path, at: str) -> Lora:

@@ -12,7 +12,8 @@ from sdbatch.models.digests import digest_files
 from sdbatch.models.source import PICKLES
 
 MAX_FILES = 100_000
-_PEFT = "adapter_model"  # peft names every file so: the folder has the name
+# Names that peft and diffusers give every file: the folder has the name.
+_UNNAMED = ("adapter_model", "diffusion_pytorch_model", "diffusion_pytorch_model.fp16")
 
 
 class Folders:
@@ -32,7 +33,7 @@ class Folders:
         found: dict[str, list[Path]] = {}
         for root in (*self._folders, self._shipped):
             for path in self._files(root):
-                own = path.parent if path.stem == _PEFT else path.with_suffix("")
+                own = path.parent if path.stem in _UNNAMED else path.with_suffix("")
                 for name in dict.fromkeys((own.name, own.relative_to(root).as_posix())):
                     found.setdefault(name, []).append(path)
         return found

@@ -104,12 +104,13 @@ def _passes(job: Job) -> dict[str, Any]:
 
 
 def _names(job: Job) -> dict[str, Any]:
-    """Names and hashes of LoRAs, textual inversions, upscalers, the model and pictures, which decide no pixels: by
+    """Names and hashes of LoRAs, textual inversions, ControlNets, upscalers, the model and pictures, which decide no pixels: by
     digest."""
     shot, model = job.shot, job.shot.model
     adapters = {model.weights: {"name": model.name, "hash": model.hash}} if model.name else {}
     adapters |= {lora.file: {"name": lora.name, "hash": lora.hash} for lora in shot.model.loras}
     adapters |= {e.file: {"name": e.name, "hash": e.hash} for e in shot.embeddings}
+    adapters |= {control.net: {"name": control.name, "hash": control.hash} for control in shot.controls}
     used = [each.upscaler for each in job.passes if each.upscaler.is_network]
     adapters |= {upscaler.method: {"name": upscaler.name, "hash": ""} for upscaler in used}
     named = {p.digest: PurePath(p.path).name for p in pictures(shot)}

@@ -16,7 +16,7 @@ from sdbatch.config.keys import FIXED, LISTS, OF_MODEL, STYLES, SWEEPABLE
 from sdbatch.config.validation import OTHER_NAMES, check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.motion import MODES
-from sdbatch.plan import inits, sounds
+from sdbatch.plan import control_axis, inits, sounds
 from sdbatch.plan.lora_axis import swept as swept_loras
 from sdbatch.plan.model_axis import choices, vae_label
 from sdbatch.plan.prompt_files import Reader, read_prompts
@@ -77,8 +77,9 @@ def axes(resolved: Resolved) -> tuple[Axis, ...]:
     base += [("models", resolved.models)] if resolved.models else []
     base += [("loras", resolved.loras)] if len(resolved.loras) > 1 else []
     base += [(inits.KEY, resolved.inits)] if len(resolved.inits) > 1 else []
+    base += [(control_axis.KEY, resolved.controls)] if len(resolved.controls) > 1 else []
     fixed = {key: Axis((key,), _SingleValues(values)) for key, values in base if key not in taken}
-    ends = (("prompts", "canvas", "models", inits.KEY), ("loras", "seeds"))
+    ends = (("prompts", "canvas", "models", inits.KEY, control_axis.KEY), ("loras", "seeds"))
     outer, inner = ((fixed.get(key) for key in keys) for keys in ends)
     return tuple(a for a in (*outer, *swept, *inner) if a)
 
@@ -87,7 +88,8 @@ def _duplicate_axes(swept: list[Axis], resolved: Resolved) -> list[Problem]:
     seen: set[str] = set()
     problems = []
     lengths = {"prompts": len(resolved.prompts), "canvas": len(resolved.canvas)}
-    lengths |= {"models": len(resolved.models), "loras": len(resolved.loras), inits.KEY: len(resolved.inits)}
+    lengths |= {"models": len(resolved.models), "loras": len(resolved.loras)}
+    lengths |= {inits.KEY: len(resolved.inits), control_axis.KEY: len(resolved.controls)}
     lengths["seeds"] = len(parse_seeds(resolved.experiment.seeds))
     for i, axis in enumerate(swept):
         for key in axis.keys:
@@ -130,7 +132,7 @@ def _key_problem(key: str, at: str) -> Problem | None:
     if section == "model":
         hint = f"write sweep: [{{models: […]}}]; {' and '.join(OF_MODEL)} can be swept"
         return Problem(f"{at}.{key}", "cannot be swept because it selects the weights", hint)
-    if section in ("lora_folders", "embedding_folders", "input_folders"):
+    if section in ("lora_folders", "embedding_folders", "control_folders", "input_folders"):
         return Problem(f"{at}.{key}", "cannot be swept: it says where files are", "sweep what is in them")
     if section in ("wildcards", "styles"):
         return Problem(f"{at}.{key}", "cannot be swept because it changes the prompts", f"use -m {key}=a,b")
@@ -172,6 +174,9 @@ def _column(key: str, values: Any, at: str, resolved: Resolved) -> Sequence[Any]
 
 _NAMED: dict[str, Callable[[Any, str, Resolved], Sequence[Any]]] = {  # keys whose values name files
     "loras": lambda values, at, resolved: swept_loras(_list(values, at), at, resolved.adapters),
+    control_axis.KEY: lambda values, at, resolved: control_axis.swept(
+        _list(values, at), at, resolved.adapters, resolved.pictures
+    ),
     inits.KEY: lambda values, at, resolved: inits.swept(values, at, resolved.pictures),
     inits.MASK: lambda values, at, resolved: inits.swept_masks(values, at, resolved.pictures),
 }
@@ -218,25 +223,27 @@ def title(key: str) -> str:
 
 def label(key: str, value: Any) -> str:
     """The value of an axis as displayed text."""
-    if key == "model.vae":
-        return vae_label(value)
+    if key in _LABELS:
+        return _LABELS[key](value)
     if isinstance(value, str):
         return value
-    if key == "prompts":
-        return str(value.id)
-    if key == "canvas":
-        return str(value[0])
-    if key == "loras":
-        return " + ".join(map(str, value)) or "none"
     if isinstance(value, Sound | InputPicture):
         return PurePath(value.path).stem
     if value is None:
         return "none"
-    if key == "models":
-        return str(value.name)
     if isinstance(value, float):
         return f"{value:g}"
     return str(value) if not isinstance(value, Iterable) else _schedule_label(value)
+
+
+_LABELS: dict[str, Callable[[Any], str]] = {
+    "model.vae": vae_label,
+    "prompts": lambda prompt: str(prompt.id),
+    "canvas": lambda canvas: str(canvas[0]),
+    "models": lambda model: str(model.name),
+    "loras": lambda loras: " + ".join(map(str, loras)) or "none",
+    control_axis.KEY: control_axis.label,
+}
 
 
 def _schedule_label(value: Iterable[Any]) -> str:

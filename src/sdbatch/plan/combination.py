@@ -25,6 +25,7 @@ from sdbatch.motion.settings import Motion
 from sdbatch.motion.waves import Wave
 from sdbatch.plan import areas, inits, passes, sounds
 from sdbatch.plan.axes import Axis
+from sdbatch.plan.control_axis import ControlChoice, active
 from sdbatch.plan.lora_axis import LoraChoice
 from sdbatch.plan.model_axis import changed
 from sdbatch.plan.resolve import Resolved
@@ -49,6 +50,7 @@ class Setting:
     styles: Styles  # swept ones; others are applied before
     loras: LoraChoice
     lora_weight: float  # of all LoRAs
+    controls: ControlChoice = ()
     init: Init | None = None
     passes: tuple[Pass, ...] = ()
     padding: int | None = None  # around its mask
@@ -86,6 +88,7 @@ def make(resolved: Resolved, axes: Sequence[Axis], digits: Sequence[int]) -> Set
     later = passes.passes((sections["hires"], sections["upscale"]), resolved.upscalers)
     more: dict[str, Any] = {"init": init, "padding": mask.padding, "passes": later}
     more |= {"styles": swept.get(STYLES, Styles()), "loras": loras, "lora_weight": weight}
+    more |= {"controls": active(swept.get("control", resolved.controls[0]))}
     return Setting(resolved.locate(model), model, negative, sampling, moved, encoding, **more)
 
 

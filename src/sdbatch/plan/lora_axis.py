@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import product
@@ -57,7 +58,7 @@ def swept(values: Sequence[Any], at: str, adapters: Adapters) -> list[LoraChoice
             own = check(LoraSet, {"loras": entries})
             out += choices(own.loras, here, adapters)
         except ConfigError as e:
-            problems += [Problem(p.key.replace("loras", here, 1), p.message, p.hint) for p in e.problems]
+            problems += [Problem(re.sub(r"^loras\b", here, p.key), p.message, p.hint) for p in e.problems]
     if len(out) > MOST:
         problems.append(Problem(at, f"has {len(out):,} values", f"at most {MOST:,} are possible"))
     if problems:

@@ -147,8 +147,8 @@ def _one_line(value: str) -> str:
 
 
 def _short_hash(value: str) -> str:
-    if value and not re.fullmatch("[0-9a-f]{12}", value):
-        raise ValueError(f"{shown(value)} is not 12 hex digits")
+    if value and not re.fullmatch("[0-9a-f]{8}|[0-9a-f]{12}", value):
+        raise ValueError(f"{shown(value)} is not 8 or 12 hex digits")
     return value
 
 
@@ -174,14 +174,16 @@ _Passes: Any = create_model(
 
 
 class _Adapter(_Strict):
-    """What people and other programs call a LoRA, a textual inversion, an upscaler or a model; no part of ids."""
+    """What people and other programs call a LoRA, a textual inversion, a ControlNet, an upscaler or a model; no part of
+    ids."""
 
     name: Annotated[str, Field(max_length=256), AfterValidator(_one_line)]
     hash: Annotated[str, AfterValidator(_short_hash)]
 
 
 def _with_names(found: Shot, data: Any, key: str) -> Shot:
-    """``found`` with the names and hashes of its model, LoRAs and textual inversions, which its spec leaves out."""
+    """``found`` with the names and hashes of its model, LoRAs, textual inversions and ControlNets, which its
+    spec leaves out."""
     weights = [weight for lora in found.model.loras for weight in (lora.unet, lora.in_text)]
     if wrong := [w for w in weights if w not in LORA_WEIGHT] + [
         e.vectors for e in found.embeddings if e.vectors not in VECTORS
@@ -190,6 +192,7 @@ def _with_names(found: Shot, data: Any, key: str) -> Shot:
     if not isinstance(data, dict):
         raise ConfigError.one(key, "is not a mapping")
     wanted = {lora.file for lora in found.model.loras} | {e.file for e in found.embeddings} | {found.model.weights}
+    wanted |= {control.net for control in found.controls}
     known = {file: _checked(_Adapter, data[file], f"{key}.{file[:32]}") for file in wanted & data.keys()}
     loras = tuple(
         replace(one, name=known[one.file].name, hash=known[one.file].hash) if one.file in known else one
@@ -201,7 +204,11 @@ def _with_names(found: Shot, data: Any, key: str) -> Shot:
     model = replace(found.model, loras=loras)
     if of_model := known.get(model.weights):
         model = replace(model, name=of_model.name, hash=of_model.hash)
-    return replace(found, model=model, embeddings=embeddings)
+    controls = tuple(
+        replace(one, name=known[one.net].name, hash=known[one.net].hash) if one.net in known else one
+        for one in found.controls
+    )
+    return replace(found, model=model, embeddings=embeddings, controls=controls)
 
 
 def _with_files(found: Shot, data: Any, key: str) -> Shot:

@@ -163,6 +163,7 @@ class Outline:
             "step_syntax": has_step_syntax(text, negative, values.motion),
             "embeddings": self.resolved.adapters.in_texts(words),
             "init": values.started(size),
+            "controls": values.controls,
         }
         shot = Shot(model, text, negative, at["seeds"], size.width, size.height, **values.sampling, **more)
         labels = tuple((key, label(key, value)) for key, value in at.items())

@@ -14,7 +14,8 @@ from sdbatch.errors import ConfigError, Problem
 from sdbatch.models.adapters import Adapters
 from sdbatch.models.source import Source
 from sdbatch.models.upscalers import Upscalers
-from sdbatch.plan import inits, sounds
+from sdbatch.plan import control_axis, inits, sounds
+from sdbatch.plan.control_axis import ControlChoice
 from sdbatch.plan.drawn_seeds import Draw, draw
 from sdbatch.plan.lora_axis import LoraChoice
 from sdbatch.plan.lora_axis import choices as lora_choices
@@ -50,6 +51,7 @@ class Resolved:
     pictures: Pictures = field(default_factory=Pictures)
     mask: inits.MaskChoice = None
     inits: tuple[InputPicture | None, ...] = (None,)  # of the experiment: one value, or several, which are an axis
+    controls: tuple[ControlChoice, ...] = ((),)  # in the same way
     locate: Locator = field(default_factory=Locator)
     upscalers: Upscalers = field(default_factory=lambda: Upscalers((), {}))
 
@@ -60,7 +62,7 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
     ``texts``: the experiment's prompts, if they have been read already.
     """
     problems: list[Problem] = []
-    adapters = Adapters(experiment.lora_folders, experiment.embedding_folders)
+    adapters = Adapters(experiment.lora_folders, experiment.embedding_folders, experiment.control_folders)
     locator = Locator(adapters.files)
     styles = _read(problems, lambda: read_styles(experiment.styles), Styles())
     reader = Reader(experiment.wildcards, styles, adapters)
@@ -76,6 +78,8 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
     images = _read(problems, lambda: inits.choices(experiment.init, pictures), images)
     mask: inits.MaskChoice = None
     mask = _read(problems, lambda: inits.mask_of(experiment.mask, pictures), mask)
+    controls: tuple[ControlChoice, ...] = ((),)
+    controls = _read(problems, lambda: control_axis.choices(experiment.control, adapters, pictures), controls)
     heard = _read(problems, lambda: sounds.read(experiment.encoding.audio), None)
     models: tuple[Choice, ...] = ()
     models = _read(problems, lambda: choices(experiment.models, experiment.model, "models", locator), models)
@@ -90,9 +94,10 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
         changes["seeds"] = drawn.seeds(random_seeds(experiment.seeds) or 0)
     whole = experiment.model_copy(update=changes)
     sizes = canvas(experiment, source)
+    found: dict[str, Any] = {"loras": loras, "models": models, "inits": images, "controls": controls}
+    found |= {"pictures": pictures, "locate": locator, "draw": drawn}
     upscalers = Upscalers(experiment.upscaler_folders, adapters.files)
-    found = (whole, source, prompts, sizes, styles, adapters, loras, drawn, models, pictures, mask, images, locator)
-    return Resolved(*found, upscalers)
+    return Resolved(whole, source, prompts, sizes, styles, adapters, upscalers=upscalers, mask=mask, **found)
 
 
 def _read(problems: list[Problem], read: Callable[[], T], otherwise: T) -> T:

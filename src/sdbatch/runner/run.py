@@ -261,10 +261,11 @@ class _Run:
         self.share.refresh()
         ledger = self.store.ledger() if self.share.done else self.ledger  # others' pictures may be shots of videos
         cache = ShotCache(self.store, renderer.profile.digest, ledger)
-        output = Outputs(self.context, cache, renderer.profile)
+        inputs = Inputs(self.options.inputs)
+        output = Outputs(self.context, cache, renderer.profile, inputs)
         if self.options.retry == "profile":
             self.share.scope = f"{cache.profile}-"
-        work = Work(self.plan, cache, self.signals, self.share, Inputs(self.options.inputs))
+        work = Work(self.plan, cache, self.signals, self.share, inputs)
         with self.signals.interruptible():
             work.scan(pending, renderer)
         self.options.progress.start(len(pending), work.shots, work.cost)

@@ -15,6 +15,8 @@ from sdbatch.spec.jobs import Shot
 from sdbatch.spec.passes import evaluated
 from sdbatch.spec.wording import part_count, texts_of
 
+CONTROL = 0.4  # of a row's cost: of each ControlNet beside it
+
 
 def first_step(steps: int, strength: float) -> int:
     """The first step, 0 to steps - 1, of image to image with ``strength``; at least one step remains."""
@@ -80,7 +82,7 @@ def cost(shot: Shot) -> float:
     enlarges the picture counts as one row."""
     enlarged = shot.start is not None and shot.start.upscaler is not None and shot.start.upscaler.is_network
     size = rendered(shot)
-    return (rows(shot) + enlarged) * size.width * size.height / 1e6
+    return (rows(shot) * (1 + CONTROL * len(shot.controls)) + enlarged) * size.width * size.height / 1e6
 
 
 def texts(shot: Shot) -> list[str]:

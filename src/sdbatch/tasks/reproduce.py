@@ -175,7 +175,7 @@ def _from_infotext(fields: dict[str, Any], path: Path, experiment: Experiment) -
         height, width, _ = png.decode(path).shape
     except ValueError as e:
         raise ConfigError.one(KEY, f"{path.name!r}: {e}") from e
-    adapters = Adapters(experiment.lora_folders, experiment.embedding_folders)
+    adapters = Adapters(experiment.lora_folders, experiment.embedding_folders, experiment.control_folders)
     job, assumed = foreign.job(fields, source.model, (width, height), f"{KEY}.parameters", adapters)
     return FileSettings(job, replace(source, adapters=adapters.files), None, assumed)
 

@@ -117,9 +117,13 @@ def open_as(recorded: Profile | None, sources: Sequence[Source], experiment: Exp
 def with_adapters(
     sources: Iterable[Source], jobs: Iterable[Job], experiment: Experiment, plan: Plan | None = None
 ) -> list[Source]:
-    """``sources`` with the files of the LoRAs, textual inversions and upscalers of ``jobs``: those that ``experiment``
-    and its ``plan`` name, and others by digest in the folders. Raises ConfigError for those that are in none."""
-    adapters, jobs = Adapters(experiment.lora_folders, experiment.embedding_folders), list(jobs)
+    """``sources`` with the files of the LoRAs, textual inversions, ControlNets and upscalers of ``jobs``: those that
+    ``experiment`` and its ``plan`` name, and others by digest in the folders.
+
+    Raises ConfigError for those that are in none of them.
+    """
+    jobs = list(jobs)
+    adapters = Adapters(experiment.lora_folders, experiment.embedding_folders, experiment.control_folders)
     if isinstance(plan, ExperimentPlan):
         adapters.files |= plan.resolved.adapters.files
     for i, entry in enumerate(experiment.loras):
@@ -128,9 +132,14 @@ def with_adapters(
     upscalers = Upscalers(experiment.upscaler_folders, adapters.files)
     upscalers.bind_named((experiment.hires.upscaler, experiment.upscale.model))
     upscalers.bind(each.upscaler for job in jobs for each in job.passes)
+    for i, each in enumerate(experiment.control):
+        for net in each.net:
+            if Path(net).expanduser().exists():
+                adapters.net(net, f"control[{i}].net")
     shots = [job.shot for job in jobs]
     loras = dict.fromkeys(lora for shot in shots for lora in shot.model.loras)
-    adapters.bind(loras, dict.fromkeys(e for shot in shots for e in shot.embeddings))
+    embeddings = dict.fromkeys(e for shot in shots for e in shot.embeddings)
+    adapters.bind(loras, embeddings, (control for shot in shots for control in shot.controls))
     return [replace(source, adapters=adapters.files) for source in sources]
 
 

@@ -1,0 +1,83 @@
+"""The keys of ControlNets: which nets, which pictures, how strongly and when."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from sdbatch.config.fields import FilePath, Section
+from sdbatch.errors import shown
+from sdbatch.spec.control import Preprocessor
+from sdbatch.spec.limits import CONTROL_WEIGHT
+from sdbatch.spec.ranges import is_range, parse_range
+
+MOST = 1000  # weights of one ControlNet
+
+
+def _weights(value: Any) -> tuple[float, ...]:
+    values = parse_range(value, MOST) if is_range(value) else value if isinstance(value, list | tuple) else (value,)
+    for one in values:
+        if isinstance(one, bool) or not isinstance(one, int | float):
+            raise ValueError(f"{shown(one)} is not a weight; write 0.8, [0.4, 0.8] or 0..1..0.2")
+        if one not in CONTROL_WEIGHT:
+            raise ValueError(f"{shown(one)} is out of range {CONTROL_WEIGHT}")
+    if not values:
+        raise ValueError("is empty")
+    return tuple(float(one) for one in values)
+
+
+def _several(value: Any) -> Any:
+    if value == []:
+        raise ValueError("is empty")
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+Weights = Annotated[
+    tuple[float, ...], BeforeValidator(_weights, json_schema_input_type=float | str | list[float | str])
+]
+Paths = Annotated[tuple[FilePath, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])]
+
+
+class ControlSettings(Section):
+    """A ControlNet and its picture. Several nets, pictures or weights are an axis."""
+
+    net: Paths = Field(description="a .safetensors file, a folder of diffusers, or a name in control_folders")
+    image: Paths = Field(description="a picture, or a folder, a pattern or a list: an axis. PNG, JPEG, WebP")
+    preprocess: Preprocessor = Field("none", description="what is made of the picture; none: it is a control picture")
+    weight: Weights = Field((1.0,), description="the strength: 0.8, a list, or a range 0..1..0.2")
+    start: float = Field(0.0, ge=0, le=1, description="from this share of the evaluations on")
+    end: float = Field(1.0, ge=0, le=1, description="until this share of the evaluations")
+    guess: bool = Field(False, description="guess mode: only the prompt's rows, the first levels weakly")
+
+    @model_validator(mode="after")
+    def _interval(self) -> ControlSettings:
+        if not self.start < self.end:
+            raise ValueError(f"start {self.start:g} is not before end {self.end:g}")
+        return self
+
+
+def _control(value: Any) -> Any:
+    if not isinstance(value, dict | ControlSettings):
+        raise ValueError(f"{shown(value)} is not a ControlNet; write {{net: FILE, image: FILE, preprocess: canny}}")
+    return value
+
+
+ControlEntry = Annotated[ControlSettings, BeforeValidator(_control, json_schema_input_type=ControlSettings)]
+
+
+def _entries(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+ControlEntries = Annotated[
+    tuple[ControlEntry, ...],
+    BeforeValidator(_entries, json_schema_input_type=list[ControlSettings]),
+    Field(max_length=16),
+]
+
+
+class ControlSet(Section):
+    """One value of a sweep over ControlNets."""
+
+    control: ControlEntries
