@@ -24,11 +24,10 @@ from sdbatch.spec.jobs import Shot
 from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.renderer import Failure
 from tests.engine.models import psnr, render, shot, source
-from tests.engine.test_against_diffusers import SAME, pipe
+from tests.engine.pipelines import SAME
 from tests.samplers.reference import SCHEDULERS, SD15
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
-__all__ = ["pipe"]
 
 
 def lively(unet: Any, seed: int) -> Any:

@@ -65,7 +65,13 @@ def test_only_what_decides_pixels_is_in_the_id() -> None:
     assert planned(control=[ONE | {"weight": 0}]).ids == plain.ids != one.ids
     Path("elsewhere.png").write_bytes(Path("a.png").read_bytes())
     assert planned(control=[{"net": "edges", "image": "elsewhere.png"}]).ids == one.ids
-    others = [{"preprocess": "canny"}, {"weight": 0.5}, {"start": 0.2}, {"end": 0.5}, {"guess": True}]
+    others: list[dict[str, Any]] = [
+        {"preprocess": "canny"},
+        {"weight": 0.5},
+        {"start": 0.2},
+        {"end": 0.5},
+        {"guess": True},
+    ]
     others.append({"image": "photos/b.png"})
     assert len({planned(control=[ONE | other]).ids[0] for other in others} | {*one.ids, *plain.ids}) == 8
     written = planned(control=[ONE | {"preprocess": "none", "weight": 1, "start": 0, "end": 1, "guess": False}])

@@ -104,8 +104,8 @@ def _passes(job: Job) -> dict[str, Any]:
 
 
 def _names(job: Job) -> dict[str, Any]:
-    """Names and hashes of LoRAs, textual inversions, ControlNets, upscalers, the model and pictures, which decide no pixels: by
-    digest."""
+    """Names and hashes of LoRAs, textual inversions, ControlNets, upscalers, model and pictures, by digest: they decide
+    no pixels."""
     shot, model = job.shot, job.shot.model
     adapters = {model.weights: {"name": model.name, "hash": model.hash}} if model.name else {}
     adapters |= {lora.file: {"name": lora.name, "hash": lora.hash} for lora in shot.model.loras}
