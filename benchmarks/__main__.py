@@ -1,7 +1,7 @@
 """Measure speed; results as JSON in benchmarks/results/.   python -m benchmarks [NAME …] [--quick]
 
 Names: throughput, busy, plan, again, together, start, precision, cluster, million, publish, motion (needs the ``bench``
-extra).
+extra), lora_rows, loras.
 All variants of a benchmark run in turn, on the same weights, sizes and steps; every figure is a median of several runs
 (cluster and million: of one), and the device is named.
 Stages for a GPU, each with a time limit:   python -m benchmarks gpu --help
@@ -30,6 +30,8 @@ NAMES = (
     "million",
     "motion",
     "publish",
+    "lora_rows",
+    "loras",
 )
 RESULTS = Path(__file__).parent / "results"
 

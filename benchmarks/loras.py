@@ -1,6 +1,6 @@
 """Models × LoRA weights × prompts with the embedded model: what merging costs, and how full calls are.
 
-    python -m benchmarks.loras [--models 4] [--weights 5] [--prompts 50] [--steps 20]
+    python -m benchmarks loras
 
 Models are the embedded one with a little noise; the LoRA (rank 8) changes all attention layers, also those of the text
 encoder.
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -33,6 +34,7 @@ from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.renderer import Bucket, Failure, Pixels
 
 RANK = 8
+MODELS, WEIGHTS, PROMPTS, STEPS = 4, 5, 50, 12
 
 
 def variants(folder: Path, count: int) -> list[Path]:
@@ -65,7 +67,7 @@ def lora(path: Path, source: Source) -> None:
 class Feed:
     """The runner's queue, without a store."""
 
-    def __init__(self, shots: list[Shot], opened: engine.Engine) -> None:
+    def __init__(self, shots: list[Shot], opened: Any) -> None:
         self._shots, self._queue = shots, WorkQueue()
         for n, shot in enumerate(shots):
             self._queue.add(opened.bucket(shot), n, (), float(table_of(shot).evaluations))
@@ -85,35 +87,39 @@ class Feed:
         raise KeyError(picture.digest)
 
 
-def experiment(folder: Path, arguments: argparse.Namespace) -> Plan:
-    models = variants(folder, arguments.models)
+def experiment(folder: Path, prompts: int) -> Plan:
+    models = variants(folder, MODELS)
     lora(folder / "all.safetensors", resolve(validate({"prompts": ["a"], "model": {"kind": "tiny"}})).source)
     data = {
         "models": [{"path": str(path)} for path in models],
-        "loras": [{"path": str(folder / "all.safetensors"), "weight": f"0.2..{0.2 * arguments.weights:.1f}..0.2"}],
-        "prompts": [f"anime scene, sea, {n} torii gates" for n in range(arguments.prompts)],
-        "sampling": {"steps": arguments.steps},
+        "loras": [{"path": str(folder / "all.safetensors"), "weight": f"0.2..{0.2 * WEIGHTS:.1f}..0.2"}],
+        "prompts": [f"anime scene, sea, {n} torii gates" for n in range(prompts)],
+        "sampling": {"steps": STEPS},
         "model": ModelSettings(kind="tiny").model_dump(mode="json"),
     }
     return plan(resolve(validate(data)))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, value in (("models", 4), ("weights", 5), ("prompts", 50), ("steps", 20)):
-        parser.add_argument(f"--{name}", type=int, default=value)
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Render the plan once."""
+    prompts = PROMPTS // 10 if arguments.quick else PROMPTS
     with tempfile.TemporaryDirectory() as name:
-        jobs = experiment(Path(name), parser.parse_args())
+        jobs = experiment(Path(name), prompts)
         opened = engine.open(next(iter(jobs.models)), Runtime(device="cpu"), *list(jobs.models)[1:])
         start = perf_counter()
         results = list(opened.render(Feed([job.shot for job in jobs], opened)))
         seconds, stats = perf_counter() - start, opened.stats.finish()
-    failed = [result for result in results if isinstance(result, Failure)]
     merge = stats.seconds.get("merge", 0.0)
-    print(f"{len(results)} pictures, {len(failed)} failed, {seconds:.1f} s")
-    print(f"rows used of paid {stats.rows_used / stats.rows_paid:.3f}")
-    print(f"merging {merge:.2f} s in a thread beside the calls: {100 * merge / seconds:.2f} % of the time")
-
-
-if __name__ == "__main__":
-    main()
+    return {
+        "models": MODELS,
+        "lora_weights": WEIGHTS,
+        "prompts": prompts,
+        "steps": STEPS,
+        "pictures": len(results),
+        "failed": sum(isinstance(result, Failure) for result in results),
+        "wall_seconds": round(seconds, 1),
+        "loads": stats.loads,
+        "rows_used_of_paid": round(stats.rows_used / stats.rows_paid, 4),
+        "merge_seconds": round(merge, 2),
+        "merge_share": round(merge / seconds, 4),
+    }
