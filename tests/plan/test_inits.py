@@ -136,6 +136,8 @@ def test_masks_are_settings_and_axes() -> None:
     assert (part.area.width, part.area.height, part.area.padding) == (128, 128, 2)
     swept = planned(base, sweep=[{"mask.image": [None, "mask.png"]}, {"mask.invert": [False, True]}])
     assert [dict(job.labels)["mask.image"] for job in swept] == ["none", "mask", "mask"]
+    sides = planned(base, sweep=[{"mask.outpaint": [{}, {"left": 0.5, "top": 8}]}])
+    assert [dict(job.labels)["mask.outpaint"] for job in sides] == ["none", "left 0.5, top 8"]
     (job,) = planned(base, mask={"outpaint": {"right": 0.5, "top": 8}})
     assert (job.shot.width, job.shot.height) == (90, 48)
     assert job.shot.init

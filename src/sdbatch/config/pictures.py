@@ -45,6 +45,9 @@ class Outpaint(Section):
     def used(self) -> bool:
         return any((self.left, self.top, self.right, self.bottom))
 
+    def __str__(self) -> str:
+        return ", ".join(f"{side} {amount:g}" for side, amount in self if amount) or "none"
+
 
 class MaskSettings(Section):
     """The part of init.image that is painted anew (inpainting)."""

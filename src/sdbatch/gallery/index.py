@@ -23,7 +23,7 @@ from sdbatch.version import __version__
 CHUNK = 2500  # jobs in one file
 LISTED = 20_000  # values of an axis that are put in the axis' own order; beyond that the order of the plan
 SAFE = 2**53  # larger whole numbers are text in JavaScript
-_HOW = attrgetter("width", "height", "model.loras", *Sampling.model_fields)  # of a shot: its setting
+_HOW = attrgetter("width", "height", "init", "model.loras", *Sampling.model_fields)  # of a shot: its setting
 Parts = tuple[str, ...]  # one value of an axis: a label for each of its keys
 
 

@@ -243,6 +243,7 @@ _LABELS: dict[str, Callable[[Any], str]] = {
     "models": lambda model: str(model.name),
     "loras": lambda loras: " + ".join(map(str, loras)) or "none",
     control_axis.KEY: control_axis.label,
+    "mask.outpaint": str,
 }
 
 
