@@ -38,6 +38,10 @@ def main() -> int:
         animation([*shipped(Path(folder), "infinite_zoom"), *shipped(Path(folder), "dream_feedback")])
         if sys.argv[1:] == ["videos"]:
             return 0
+        for task in ("render", "sheet"):
+            assert cli.run(["+experiment=image_to_image", f"task={task}", *where(Path(folder))]) == 0
+        started = Image.open(Path(folder) / "outputs/image_to_image/sheet.png").convert("RGB")
+        started.save(IMAGES / "image_to_image.webp", quality=88, method=6)
         sheet = rendered(Path(folder), "land", STUDY | {"seeds": "0..5"})
         cli.run([*where(Path(folder)), "name=land", "task=sheet"])
         keep(sheet / "sheet.png", "demo.png")
