@@ -161,7 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=RECIPE.steps)
     parser.add_argument("--shards", type=int, default=SHARDS, help="shards of 512 painted scenes")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pictures", type=int, default=96, help="pictures that are judged")
+    parser.add_argument("--pictures", type=int, default=48, help="pictures that are judged")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     folder: Path = options.out
@@ -173,6 +173,10 @@ def main(arguments: list[str] | None = None) -> None:
         train(folder, replace(RECIPE, steps=options.steps, seed=options.seed), shelf)
     if "export" in options.stages:
         say(f"exported {export(folder, options.model)}")
+    if "judge" in options.stages:
+        from training.control_judge import judge
+
+        say(json.dumps(judge(options.model, options.pictures)))
 
 
 if __name__ == "__main__":

@@ -68,6 +68,14 @@ def test_a_final_keeps_its_controls(rendered: Folder) -> None:
     assert [p.name[-18:] for p in made.parents[1].glob("controls/*")] == ["-canny-144x112.png"]
 
 
+def test_prune_removes_what_no_job_saw(rendered: Folder) -> None:
+    (kept,) = (rendered.store.root / "controls").iterdir()
+    assert rendered.run(task="prune", prune={"apply": True, "plans": True}, **DATA) == 0
+    assert kept.exists()
+    assert rendered.run(task="prune", prune={"apply": True, "plans": True}, **DATA | {"control": []}) == 0
+    assert not kept.parent.exists()
+
+
 def test_the_command_of_a_picture_names_its_net_and_photo(rendered: Folder) -> None:
     job = planned(DATA)[0]
     assert "control=[{net:tiny-canny,image:photo.png,preprocess:canny,weight:0.5}]" in command.settings_overrides(job)

@@ -32,6 +32,11 @@ class ControlPictures:
                 self._worker.save(path, [png.encode(pixels, {}, None)])
 
 
+def places(shot: Shot) -> list[Path]:
+    """The paths of the control pictures of ``shot`` in the folder of results."""
+    return [place(control, (shot.width, shot.height)) for control in shot.controls]
+
+
 def place(control: Control, size: tuple[int, int]) -> Path:
     """The path in the folder of results."""
     return Path(FOLDER, f"{control.picture.digest[3:19]}-{control.preprocess}-{size[0]}x{size[1]}.png")

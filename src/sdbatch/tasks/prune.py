@@ -5,6 +5,7 @@
     shot      a picture in shots/ that no video, and no picture with passes, of a stored plan needs (with prune.shots:
               no unfinished one)
     sound     a copy in sounds/ that no video of a stored plan needs
+    control   a picture in controls/ that no job of a stored plan needs
     frame     a picture in frames/ of a video that is in no stored plan
     thumb     a thumbnail in gallery/ of a job without a record
     plan      a plan before the current one (prune.plans)
@@ -25,6 +26,7 @@ from sdbatch import files, motion
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.tasks import PruneSettings
 from sdbatch.errors import ConfigError, StoreError, nearest
+from sdbatch.runner import control_pictures
 from sdbatch.spec import file_names
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Ledger, Store
@@ -82,6 +84,7 @@ def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwant
         "stray": list(store.strays(ledger)),
         "shot": sorted(_shots(store, jobs, settings.shots)),
         "sound": sorted(_sounds(store, jobs)),
+        "control": sorted(_controls(store, jobs)),
         "frame": sorted(p for p in store.root.glob("frames/*/*.png") if p.parent.name not in wanted),
         "thumb": sorted(p for p in _thumbs(store) if p.stem not in ledger or p.stem in gone),
         "plan": [p for p in old if p != store.plan],
@@ -109,11 +112,12 @@ def _thumbs(store: Store) -> Iterator[Path]:
 
 
 def _planned(store: Store, plan: Plan | None, plans: list[Path]) -> list[Job] | None:
-    """The jobs of ``plan`` and of stored ``plans``, if their videos need files of their own that are here.
+    """The jobs of ``plan`` and of stored ``plans``, if files that jobs need beside their own are here.
 
     None if one is damaged or of another version: its needs are unknown.
     """
-    if not any(store.shot_files(profile) for profile in store.shot_profiles()) and not any(_sound_files(store)):
+    shots = any(store.shot_files(profile) for profile in store.shot_profiles())
+    if not shots and not any(_sound_files(store)) and not any(_control_files(store)):
         return []
     jobs = [job for path in plans for job in kept_plan.jobs(path)]
     if {i for path in plans for i in kept_ids(path)} - {job.id for job in jobs}:
@@ -149,6 +153,18 @@ def _sounds(store: Store, jobs: list[Job] | None) -> Iterator[Path]:
     yield from (p for p in _sound_files(store) if p not in needed)
 
 
+def _control_files(store: Store) -> Iterator[Path]:
+    return store.root.glob(f"{control_pictures.FOLDER}/*.png")
+
+
+def _controls(store: Store, jobs: list[Job] | None) -> Iterator[Path]:
+    """Control pictures that no shot of ``jobs`` saw."""
+    if jobs is None:
+        return
+    needed = {store.root / path for job in jobs for path in control_pictures.places(job.shot)}
+    yield from (p for p in _control_files(store) if p not in needed)
+
+
 def _profiles(store: Store, ledger: Ledger, gone: set[str], shots: set[Path]) -> Iterator[Path]:
     named = {r.profile for r in ledger.records() if r.id not in gone}
     named |= {profile for profile in store.shot_profiles() if not shots.issuperset(store.shot_files(profile))}
@@ -170,7 +186,7 @@ def remove(store: Store, plan: Plan | None, found: Unwanted, settings: PruneSett
                 path.unlink(missing_ok=True)
     shots = [folder for profile in store.shot_profiles() for folder in store.shot_folders(profile)]
     folders = [*shots, *store.root.glob("frames/*"), *file_names.folders(store.root)]
-    for folder in [*folders, *(store.root / name for name in ("shots", "frames", "plans"))]:
+    for folder in [*folders, *(store.root / name for name in ("shots", control_pictures.FOLDER, "frames", "plans"))]:
         if folder.is_dir() and not any(folder.iterdir()):
             with files.store_errors(folder):
                 folder.rmdir()
