@@ -270,6 +270,6 @@ def test_all_mistakes_are_reported_at_once():
 
 def test_the_dry_run_counts_the_places_of_vectors():
     long = planned(prompts=["sea " * 73 + "dusk"], model={"kind": "random_sd15"})
-    (text,) = plan_report._texts(long)
-    assert text["chunks"] == 2
-    assert not plan_report._texts(planned(prompts=["sea " * 73], model={"kind": "random_sd15"}))
+    (line,) = plan_report.text_warnings(long)
+    assert "long text, 2 chunks" in line
+    assert not plan_report.text_warnings(planned(prompts=["sea " * 73], model={"kind": "random_sd15"}))

@@ -54,6 +54,13 @@ class Studio:
         entries: list[dict[str, Any]] = self.ask("/api/queue")["entries"]
         return entries
 
+    def states(self) -> dict[str, str]:
+        return {one["name"]: one["state"] for one in self.queue()}
+
+    def wait_for(self, **states: str) -> None:
+        """Wait until entries have these states."""
+        patience.until(lambda: states.items() <= self.states().items(), lambda: str(self.queue()))
+
     def entry(self, entry: dict[str, Any]) -> dict[str, Any]:
         """An entry of the queue as it is now."""
         return next(one for one in self.queue() if one["id"] == entry["id"])
@@ -77,9 +84,14 @@ class Studio:
         tasks = Path(f"/proc/{self.process.pid}/task")
         return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text("ascii").split()]
 
-    def end(self) -> str:
+    def end(self, how: signal.Signals = signal.SIGINT) -> str:
         """What it printed after its address."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(how)
         out, _ = self.process.communicate(timeout=patience.SECONDS)
         return out
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """End it; its exit code."""
+        assert "Traceback" not in self.end(how)
+        return self.process.returncode

@@ -203,9 +203,9 @@ def test_raw_requests_on_a_real_socket_are_refused(folder):
         with pytest.raises(urllib.error.HTTPError) as e:
             urllib.request.urlopen(request, timeout=20)
         e.value.close()
-        assert studio.get("api/queue")["version"] == 1
-        assert studio.get("api/form")["start"]["model"] == "tiny"
-        assert studio.send("api/check", form(model="tiny", prompts="a sea"))["jobs"] == 1
+        assert studio.ask("/api/queue")["version"] == 1
+        assert studio.ask("/api/form")["start"]["model"] == "tiny"
+        assert studio.ask("/api/check", form(model="tiny", prompts="a sea"))["jobs"] == 1
         loaded = Path(f"/proc/{studio.process.pid}/maps").read_text()
         assert "libtorch" not in loaded
-        assert studio.end() == 130
+        assert studio.stop() == 130

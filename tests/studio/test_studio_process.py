@@ -43,24 +43,24 @@ def test_what_is_rendered_is_what_the_command_line_renders(folder):
     film = form("film", name="film", prompts="a sea", canvas="64x64", motion__mode="zoom", motion__frames="4")
     half = form(name="half", prompts=["good", "bad"], canvas="64x64", model__fake={"fail": ["bad"]})
     with running(folder, "model=fake") as studio:
-        studio.send("api/render", small("one"))
+        studio.ask("/api/render", small("one"))
         studio.wait_for(one="done")
         (first,) = studio.renderers()
-        studio.send("api/queue/pause", {"paused": True})
+        studio.ask("/api/queue/pause", {"paused": True})
         for sent in (film, half, small("changed")):
-            assert studio.send("api/render", sent)["problems"] == []
+            assert studio.ask("/api/render", sent)["problems"] == []
         Path("experiments/changed.yaml").write_text("prompts: [a]\nseedz: 3\n")
-        studio.send("api/queue/pause", {"paused": False})
+        studio.ask("/api/queue/pause", {"paused": False})
         studio.wait_for(film="done", half="failed", changed="failed")
         assert studio.renderers() == [first]
-        found = {e["name"]: e for e in studio.entries()}
+        found = {e["name"]: e for e in studio.queue()}
         assert (found["one"]["jobs"], found["one"]["done"], found["one"]["failed"]) == (2, 2, 0)
         assert found["one"]["gallery"] == "/gallery/one/index.html"
         assert (found["half"]["done"], found["half"]["failed"]) == (1, 1)
         assert found["half"]["failures"][0]["error"] == "simulated failure"
         assert "did you mean 'seeds'" in found["changed"]["error"]
-        assert studio.get("api/queue")["renderer"]["state"] == "ready"
-        assert studio.end() == 130
+        assert studio.ask("/api/queue")["renderer"]["state"] == "ready"
+        assert studio.stop() == 130
         assert not runs(first)
     for name in ("one", "film"):
         again = list(sdbatch.load(f"experiments/{name}.yaml").plan().render())
@@ -70,41 +70,41 @@ def test_what_is_rendered_is_what_the_command_line_renders(folder):
 
 def test_an_entry_is_cancelled_after_its_picture_and_resumes_and_a_killed_renderer_is_shown(folder):
     with running(folder, "model=fake") as studio:
-        studio.send("api/render", small("slow", "0..99", model__fake=SLOW))
-        studio.send("api/render", small("next"))
-        until(lambda: studio.entries()[0]["done"] > 1)
-        entry = studio.entries()[0]
+        studio.ask("/api/render", small("slow", "0..99", model__fake=SLOW))
+        studio.ask("/api/render", small("next"))
+        until(lambda: studio.queue()[0]["done"] > 1)
+        entry = studio.queue()[0]
         assert (entry["name"], entry["progress"]["total"]) == ("slow", 100)
-        studio.send(f"api/queue/{entry['id']}/cancel")
+        studio.ask(f"/api/queue/{entry['id']}/cancel", {})
         studio.wait_for(slow="cancelled", next="done")
-        slow = next(e for e in studio.entries() if e["name"] == "slow")
+        slow = next(e for e in studio.queue() if e["name"] == "slow")
         assert 1 < slow["done"] < 100
         assert len(list(Path("outputs/slow/images").glob("*.png"))) == slow["done"]
 
-        studio.send(f"api/queue/{slow['id']}/again")
-        studio.send("api/render", small("third"))
-        until(lambda: studio.entries()[0]["done"] > slow["done"])
+        studio.ask(f"/api/queue/{slow['id']}/again", {})
+        studio.ask("/api/render", small("third"))
+        until(lambda: studio.queue()[0]["done"] > slow["done"])
         (first,) = studio.renderers()
         os.kill(first, signal.SIGKILL)
         studio.wait_for(slow="failed", third="done")
-        assert "SIGKILL" in next(e for e in studio.entries() if e["name"] == "slow")["error"]
+        assert "SIGKILL" in next(e for e in studio.queue() if e["name"] == "slow")["error"]
         assert studio.renderers() != [first]
 
 
 def test_a_full_queue_survives_a_kill_and_the_end_of_the_studio(folder):
     with running(folder, "model=fake") as studio:
-        studio.send("api/render", small("slow", "0..29", model__fake=SLOW))
-        studio.send("api/render", small("next"))
-        until(lambda: studio.entries()[0]["done"] > 1)
+        studio.ask("/api/render", small("slow", "0..29", model__fake=SLOW))
+        studio.ask("/api/render", small("next"))
+        until(lambda: studio.queue()[0]["done"] > 1)
         (renderer,) = studio.renderers()
         with pytest.raises(ConfigError, match="another studio works in this folder"):
             task.run(made(studio={"port": 0, "browser": False})._experiment)
         studio.process.kill()
         until(lambda: not runs(renderer))  # it does not outlive the studio
     with running(folder, "model=fake") as studio:
-        until(lambda: studio.entries()[0]["done"] > 4)
+        until(lambda: studio.queue()[0]["done"] > 4)
         assert studio.states() == {"slow": "running", "next": "waiting"}
-        assert studio.end(signal.SIGTERM) == 130
+        assert studio.stop(signal.SIGTERM) == 130
     kept = Queue(Path("runs/studio/queue.json")).entries()
     assert [(e.name, e.state) for e in kept] == [("slow", "waiting"), ("next", "waiting")]
     assert 4 < kept[0].done < 30

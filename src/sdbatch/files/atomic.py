@@ -1,4 +1,5 @@
-"""Files that are whole or not there: written under another name in the same folder, then renamed."""
+"""Files that are whole or not there: written under another name in the same folder, then renamed; and files that only
+one process can create."""
 
 from __future__ import annotations
 
@@ -27,6 +28,22 @@ def write(path: Path, pieces: Iterable[bytes], temporary: Path | None = None, du
         with suppress(OSError):
             part.unlink()
         raise
+
+
+def create(path: Path, data: bytes) -> bool:
+    """Create ``path``, which only one process can; False if it exists. Raises OSError.
+
+    Others may see it before it has its ``data``.
+    """
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return False
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+    return True
 
 
 def hidden(path: Path) -> Path:

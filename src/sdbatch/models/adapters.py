@@ -17,7 +17,7 @@ from sdbatch.models.lora.file import LoraFile
 from sdbatch.models.lora.modules import Modules, modules_of
 from sdbatch.models.source import PICKLES, SHIPPED, Source, plain_name
 from sdbatch.models.tensors import header, short_hash
-from sdbatch.prompts.networks import Tag
+from sdbatch.prompts.networks import extract
 from sdbatch.prompts.syntax import Insert, named
 from sdbatch.spec.adapters import Embedding, Lora, lora
 from sdbatch.spec.control import Control
@@ -93,9 +93,13 @@ class Adapters:
         if problems:
             raise ConfigError(problems)
 
-    def tagged(self, tags: Sequence[Tag], at: str) -> tuple[Lora, ...]:
-        """The LoRAs that a prompt names."""
-        return tuple(self.lora(tag.name, tag.unet, tag.text, at) for tag in tags)
+    def extracted(self, text: str, at: str) -> tuple[str, tuple[Lora, ...]]:
+        """``text`` without the tags of LoRAs, and these LoRAs. Raises ConfigError."""
+        try:
+            plain, tags = extract(text)
+        except ValueError as e:
+            raise ConfigError.one(at, str(e)) from e
+        return plain, tuple(self.lora(tag.name, tag.unet, tag.text, at) for tag in tags)
 
     def in_texts(self, texts: Sequence[str]) -> tuple[Embedding, ...]:
         """The textual inversions that ``texts`` name, by name. Raises ConfigError for those that do not fit."""

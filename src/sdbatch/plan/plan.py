@@ -28,9 +28,7 @@ from sdbatch.plan.lora_axis import with_loras
 from sdbatch.plan.resolve import Resolved
 from sdbatch.plan.styles import Styles
 from sdbatch.prompts.findings import findings
-from sdbatch.prompts.networks import extract
 from sdbatch.prompts.schedule import PARTS, parts
-from sdbatch.spec.adapters import Lora
 from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.jobs import Job, Model, Shot, Video, ids_by_seed
 from sdbatch.spec.limits import FLAT
@@ -155,7 +153,7 @@ class Outline:
         )
         values = self._setting(self._setting_digits(index))
         prompt, size = at["prompts"], combination.size_of(at["canvas"], values, self.resolved.source)
-        text, tags = self._tags(values.styles.prompt(prompt.text))
+        text, tags = self.resolved.adapters.extracted(values.styles.prompt(prompt.text), STYLES)
         negative = values.styles.negative(values.negative if prompt.negative is None else prompt.negative)
         model = with_loras(values.source.model, (*values.loras, *prompt.loras, *tags), values.lora_weight)
         words = (text, negative, *values.motion.words())
@@ -169,14 +167,6 @@ class Outline:
         labels = tuple((key, label(key, value)) for key, value in at.items())
         video = None if values.motion.mode == "still" else Video(values.motion, values.encoding)
         return Job("", shot, video, slug(prompt.id), labels, passes=values.passes)
-
-    def _tags(self, text: str) -> tuple[str, tuple[Lora, ...]]:
-        """``text`` without the LoRAs that swept styles add to it, and these."""
-        try:
-            text, tags = extract(text)
-        except ValueError as e:
-            raise ConfigError.one(STYLES, str(e)) from e
-        return text, self.resolved.adapters.tagged(tags, STYLES)
 
     def _setting_digits(self, index: int) -> tuple[int, ...]:
         """The positions on the axes that a Setting depends on (0 on other axes)."""

@@ -20,7 +20,6 @@ from sdbatch.plan.wildcards import WildcardFolder
 from sdbatch.prompts.combine import LIMIT
 from sdbatch.prompts.expansion import variants
 from sdbatch.prompts.findings import findings
-from sdbatch.prompts.networks import Tag, extract
 from sdbatch.spec.adapters import Lora
 from sdbatch.spec.ranges import LABEL, slug
 
@@ -92,17 +91,9 @@ class _Expander:
         for n, text in enumerate(texts, 1):
             if not text.strip():
                 raise ConfigError.one(key, f"{shown(entry.text)} expands to an empty prompt")
-            plain, tags = self._tags(text, key)
-            loras = own + self._adapters.tagged(tags, key)
+            plain, tagged = self._adapters.extracted(text, key)
             name = entry.id or slug(plain, LABEL)
-            yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, plain, negative, notes, loras)
-
-    @staticmethod
-    def _tags(text: str, key: str) -> tuple[str, tuple[Tag, ...]]:
-        try:
-            return extract(text)
-        except ValueError as e:
-            raise ConfigError.one(key, str(e)) from e
+            yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, plain, negative, notes, own + tagged)
 
     def _texts(self, entry: Prompt, written: str) -> list[str]:
         """The distinct texts of ``written``. Draws depend on it and on the id, not on the entries beside it."""

@@ -138,15 +138,17 @@ def named(text: str, inserts: tuple[Insert, ...]) -> Iterator[tuple[int, int, In
     """(start, end, insert) where ``text`` has the name of one of ``inserts`` as a word; of several the longest name."""
     if not inserts:
         return
-    known = {insert.name.casefold(): insert for insert in inserts}
-    for found in _names(tuple(known)).finditer(text):
+    pattern, known = _names(inserts)
+    for found in pattern.finditer(text):
         yield found.start(), found.end(), known[found[0].casefold()]
 
 
 @lru_cache(maxsize=64)
-def _names(names: tuple[str, ...]) -> re.Pattern[str]:
-    longest = sorted(names, key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)", re.IGNORECASE)
+def _names(inserts: tuple[Insert, ...]) -> tuple[re.Pattern[str], dict[str, Insert]]:
+    """What finds the names of ``inserts``, and these by name in lower case."""
+    known = {insert.name.casefold(): insert for insert in inserts}
+    longest = "|".join(map(re.escape, sorted(known, key=len, reverse=True)))
+    return re.compile(rf"(?<!\w)(?:{longest})(?!\w)", re.IGNORECASE), known
 
 
 def _cut(parts: list[list[tuple[int, float]]], vocabulary: Vocabulary) -> str:

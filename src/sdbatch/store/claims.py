@@ -24,6 +24,7 @@ from pathlib import Path
 
 from sdbatch import files
 from sdbatch.errors import StoreError
+from sdbatch.files import atomic
 from sdbatch.store import heartbeat, run_file, turn
 from sdbatch.store.heartbeat import ALIVE, STALE, Heartbeat, clock, liveness
 from sdbatch.store.run_file import Run
@@ -184,17 +185,10 @@ class Claims:
         """Create the claim ``path``; False if it exists."""
         with files.store_errors(path):
             try:
-                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-            except FileExistsError:
-                return False
+                return atomic.create(path, self.token.encode())
             except FileNotFoundError:  # this process was considered dead, and the folder was removed
                 self._heartbeat.register()
                 return self._create(path)
-            try:
-                os.write(fd, self.token.encode())
-            finally:
-                os.close(fd)
-        return True
 
     def _signed(self, path: Path) -> str:
         """The owner of a claim; nothing if it has not been written, or cannot be read now."""

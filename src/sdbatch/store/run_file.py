@@ -7,7 +7,6 @@ heartbeat names its profile, so the file of a run that ended or died refuses nob
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sdbatch import files
+from sdbatch.files import atomic
 from sdbatch.spec.renderer import Profile
 
 _WAIT = 2.0  # seconds for a file that another process has just created and is writing
@@ -48,24 +48,12 @@ def join(file: Path, ours: Run, counts: Callable[[str], bool]) -> Run:
     ``counts`` says whether a process with this profile (a digest) lives.
     """
     with files.locked(file.with_suffix(".lock")), files.store_errors(file):
-        while not _create(file, ours):
+        while not atomic.create(file, ours.data()):
             found = _read(file)
             if found is not None and (found == ours or counts(found.profile.digest)):
                 return found
             file.unlink(missing_ok=True)
     return ours
-
-
-def _create(file: Path, run: Run) -> bool:
-    try:
-        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    except FileExistsError:
-        return False
-    try:
-        os.write(fd, run.data())
-    finally:
-        os.close(fd)
-    return True
 
 
 def _read(file: Path) -> Run | None:

@@ -8,13 +8,13 @@ only one of them can. The last process of the folder removes the files.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from sdbatch import files
+from sdbatch.files import atomic
 from sdbatch.store.heartbeat import STALE, liveness
 from sdbatch.store.worker_state import Liveness
 
@@ -48,7 +48,9 @@ class Turn:
                 return True
             if self._lives(owner, last, now):
                 return False
-        return self._create(self._path(last + 1))
+        path = self._path(last + 1)
+        with files.store_errors(path):
+            return atomic.create(path, self._own.encode())
 
     def held(self) -> bool:
         """Whether it still is: another process takes the turn of one that was suspended for a minute."""
@@ -74,18 +76,6 @@ class Turn:
             return bool(_OWNER.fullmatch(owner)) and liveness(self._root / owner, now) is Liveness.ALIVE
         with suppress(OSError):  # it has just created the file, or died before it could write
             return now - self._path(n).stat().st_mtime <= STALE
-        return True
-
-    def _create(self, path: Path) -> bool:
-        with files.store_errors(path):
-            try:
-                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-            except FileExistsError:  # another process was faster
-                return False
-            try:
-                os.write(fd, self._own.encode())
-            finally:
-                os.close(fd)
         return True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,7 +46,8 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
     seconds = estimate(timings, costs.pop("work"), key_of(source.model.weights for source in plan.models))
     cards = min(expected_cards(plan.resolved.experiment.runtime), max(1, len(todo)))  # a video is not divided
     counts = {str(k): v for k, v in Counter(states[i] for i in part).items()}
-    draw = plan.resolved.draw
+    draw, texts = plan.resolved.draw, _all_texts(plan)
+    shown = _shown_texts(plan, texts)
     return {
         "name": plan.resolved.experiment.name,
         "digest": plan.digest,
@@ -61,9 +62,9 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "seeds_drawn": draw is None or draw.kept,
         "to_render": {"jobs": len(todo), **costs},
         "estimated_seconds": None if seconds is None else round(seconds / cards, 1),
-        "texts": _texts(plan),
-        "unknown_words": _unknown(plan),
-        "plain_words": sorted({mark for text, _ in _all_texts(plan) for mark in unsupported(text)}),
+        "texts": _texts(plan, shown),
+        "unknown_words": _unknown(plan, shown),
+        "plain_words": _plain_words(texts),
         "prompt_warnings": [{"text": name, "warning": warning} for name, warning in plan.notes],
         "folder": str(store.root),
         "writes": [plan[i].path for i in todo[:1000]],
@@ -144,29 +145,34 @@ def _all_texts(plan: Outline) -> dict[_Text, str]:
     return out | {text: name for text, name in styled.items() if text.text}
 
 
-def _shown_texts(plan: Outline) -> dict[str, str]:
-    """The texts that are encoded, at any step and of any part, and their names."""
+def _shown_texts(plan: Outline, texts: Mapping[_Text, str]) -> dict[str, str]:
+    """What is encoded of ``texts``, at any step and of any part, and their names."""
     steps = plan.resolved.experiment.sampling.steps
-    found = ((by_step if text.negative else texts_of, text.text, name) for text, name in _all_texts(plan).items())
+    found = ((by_step if text.negative else texts_of, text.text, name) for text, name in texts.items())
     return {shown: name for split, text, name in found for shown in split(text, steps)}
 
 
-def _texts(plan: Outline) -> list[dict[str, Any]]:
-    """Texts of several chunks, and where they are split. No part of a text is dropped."""
+def _plain_words(texts: Iterable[_Text]) -> list[str]:
+    """The syntax of other tools in ``texts``."""
+    return sorted({mark for text, _ in texts for mark in unsupported(text)})
+
+
+def _texts(plan: Outline, shown: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Of ``shown`` those of several chunks, and where they are split. No part of a text is dropped."""
     found = {}
     for folder, chunk in dict.fromkeys((s.vocabulary, s.chunk) for s in plan.models if s.reads_text):
         vocabulary = Vocabulary.load(folder)
-        for t, name in _shown_texts(plan).items():
+        for t, name in shown.items():
             inserts = inserts_of(plan.resolved.adapters.in_texts((t,)), vocabulary.size)
             if (count := chunks(t, vocabulary, chunk, inserts)) > 1:
                 found[t, count] = {"text": name, "chunks": count, "cuts": list(cuts(t, vocabulary, chunk, inserts))}
     return list(found.values())
 
 
-def _unknown(plan: Outline) -> list[str]:
-    """Words that a small vocabulary (not CLIP's) does not contain, and that are no textual inversions."""
+def _unknown(plan: Outline, shown: Iterable[str]) -> list[str]:
+    """Words of ``shown`` that a small vocabulary (not CLIP's) does not contain, and that are no textual inversions."""
     folders = {s.vocabulary for s in plan.models if s.vocabulary != CLIP and s.reads_text}
-    runs = [run for text in _shown_texts(plan) for run, _ in attention(text) if run != "BREAK"] if folders else []
+    runs = [run for text in shown for run, _ in attention(text) if run != "BREAK"] if folders else []
     names = {e.name.casefold() for e in plan.resolved.adapters.in_texts(runs)}
     found = {w for folder in folders for run in runs for w in Vocabulary.load(folder).unknown(run)}
     return sorted(w for w in found if w.casefold() not in names)
@@ -174,10 +180,13 @@ def _unknown(plan: Outline) -> list[str]:
 
 def text_warnings(plan: Outline) -> list[str]:
     """What the user should know about the texts, a line each: long ones, unknown words, syntax of other tools."""
-    lines = [f"{t['text']}: long text, {t['chunks']} chunks, cut at {'; '.join(t['cuts'][:3])}" for t in _texts(plan)]
+    texts = _all_texts(plan)
+    shown = _shown_texts(plan, texts)
+    long = _texts(plan, shown)
+    lines = [f"{t['text']}: long text, {t['chunks']} chunks, cut at {'; '.join(t['cuts'][:3])}" for t in long]
     lines += [f"{name}: {warning}" for name, warning in plan.notes]
-    plain_words = sorted({mark for text, _ in _all_texts(plan) for mark in unsupported(text)})
-    for what, words in (("treated as plain words", plain_words), ("words unknown to the model", _unknown(plan))):
+    plain_words, unknown = _plain_words(texts), _unknown(plan, shown)
+    for what, words in (("treated as plain words", plain_words), ("words unknown to the model", unknown)):
         lines += [f"{what}: {', '.join(words[:SHOWN])}{', …' if len(words) > SHOWN else ''}"] if words else []
     return lines[:SHOWN]
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from sdbatch.config.experiment import Experiment
 from sdbatch.plan import division
 from sdbatch.runner import Outcome
-from sdbatch.store import State, Store
+from sdbatch.store import Ledger, State, Store
 from sdbatch.store.plan_file import Plan as Jobs
 from sdbatch.tasks.plan_report import SHOWN, duration, plain
 from sdbatch.tasks.workload import Workload
@@ -23,10 +23,9 @@ from sdbatch.terminal.progress import clock
 WORTH = 5.0  # seconds that are worth an estimate
 
 
-def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str, Path]]:
+def _places(experiment: Experiment, plan: Jobs, store: Store, ledger: Ledger) -> list[tuple[str, Path]]:
     """The folders with results (of a single job its file), and the page."""
     kinds: dict[str, list[str]] = defaultdict(list)
-    ledger = store.ledger()
     for i in division.shard(plan, experiment.shard.index, experiment.shard.count)[:20000]:
         kinds[(path := store.path_of(plan[i], ledger)).split("/")[0]].append(path)
     found = [(kind, store.root / (paths[0] if len(paths) == 1 else kind)) for kind, paths in sorted(kinds.items())]
@@ -34,9 +33,8 @@ def _places(experiment: Experiment, plan: Jobs, store: Store) -> list[tuple[str,
     return [(kind, path) for kind, path in found + page if path.exists()]
 
 
-def _without_frames(plan: Jobs, store: Store) -> int:
+def _without_frames(plan: Jobs, store: Store, ledger: Ledger) -> int:
     """The number of videos that were finished without frames, although frames are requested now."""
-    ledger = store.ledger()
     videos = (job for job in map(plan.__getitem__, range(len(plan))) if job.video is not None)
     return sum(
         (store.root / store.path_of(job, ledger)).exists() and not (store.root / "frames" / job.id).is_dir()
@@ -59,6 +57,7 @@ def finished(
 ) -> int:
     """Print the results of a run, how long it took, and the locations of its files; the exit code."""
     store = Store(experiment.folder)
+    ledger = store.ledger()
     counts = [f"{outcome.done:,} rendered", f"{outcome.skipped:,} done before", f"{outcome.failed:,} failed"]
     shown = [w for w in counts if not w.startswith("0 ")]
     if shown or not outcome.interrupted:
@@ -69,10 +68,10 @@ def finished(
         console.print(f"  [red]failed[/] {job_id}: {plain(error)}", highlight=False, soft_wrap=True)
     if outcome.damaged_lines:
         console.print(f"  {outcome.damaged_lines} damaged manifest lines were skipped", highlight=False)
-    for kind, path in _places(experiment, plan, store):
+    for kind, path in _places(experiment, plan, store, ledger):
         link = Text(str(path), Style(link=path.absolute().as_uri()))  # only on a terminal
         console.print(Text(f"  {kind}: ").append(link), highlight=False, soft_wrap=True)
-    if experiment.output.frames and (without := _without_frames(plan, store)):
+    if experiment.output.frames and (without := _without_frames(plan, store, ledger)):
         text = f"  videos finished before, without frames: {without:,} (remove their files in videos/ and run again)"
         console.print(text, highlight=False, soft_wrap=True)
     if outcome.interrupted:

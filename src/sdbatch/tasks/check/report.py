@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sdbatch.tasks.verify.findings import DAMAGED, Finding, Status, Verified
-from sdbatch.tasks.verify.report import TEXTS, differences
+from sdbatch.tasks.verify.report import TEXTS, counts, differences
 
 SHOWN = 20
 
@@ -80,8 +80,7 @@ def show(checked: Checked, console: Console) -> None:
     say(f"  jobs: {checked.recorded:,} of {checked.jobs:,} rendered{left}{only}")
     if checked.signatures:
         say(f"  signatures: {', '.join(f'{n:,} {state}' for state, n in sorted(checked.signatures.items()))}")
-    counts = [f"{n:,} {TEXTS[s]}" for s in Status if (n := checked.again.count(s))]
-    say(f"  rendered again: {', '.join(counts) or 'nothing'}")
+    say(f"  rendered again: {counts(checked.again) or 'nothing'}")
     for finding in checked.findings[:SHOWN]:
         say(f"  {TEXTS[finding.status]} {plain(finding.path)}: {plain(finding.note)}")
     if (more := len(checked.findings) - SHOWN) > 0:

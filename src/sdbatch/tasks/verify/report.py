@@ -22,15 +22,19 @@ TEXTS = {
 }
 
 
+def counts(found: Verified) -> str:
+    """``3 bit-equal, 1 missing``; empty if nothing was compared."""
+    return ", ".join(f"{n:,} {TEXTS[s]}" for s in Status if (n := found.count(s)))
+
+
 def show_verify(found: Verified, name: str, console: Console) -> None:
     """Print the results of ``task=verify``."""
 
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
-    counts = [f"{n:,} {TEXTS[s]}" for s in Status if (n := found.count(s))]
     files = f"{found.recorded:,} of {found.jobs:,} jobs recorded, their files checked"
-    say(f"[bold]{name}[/]  {files}; {', '.join(counts) or 'nothing to compare'}")
+    say(f"[bold]{name}[/]  {files}; {counts(found) or 'nothing to compare'}")
     if found.held and not found.recorded:
         say(f"  the folder holds {found.held:,} records of other jobs: other settings, or other weights (model=…)?")
     if found.damaged_lines:
