@@ -12,6 +12,7 @@ from sdbatch.models.digests import Cache, model_files
 from sdbatch.models.source import SHIPPED, Source
 from sdbatch.models.tensors import header
 from sdbatch.spec.adapters import Embedding, Lora
+from sdbatch.spec.control import Control
 
 _LICENCES = {"stable-diffusion-v1-5/stable-diffusion-v1-5": "creativeml-openrail-m"}  # of hub models: no card here
 _CARD_LIMIT = 1 << 16
@@ -55,13 +56,18 @@ def provenance(source: Source) -> tuple[Provenance, ...]:
     return tuple(found)
 
 
-def of_adapter(found: Lora | Embedding, path: Path) -> Provenance:
-    """A LoRA or textual inversion. Its licence is what its header says (ModelSpec), or the card beside it."""
-    kind = "LoRA" if isinstance(found, Lora) else "textual inversion"
+def file_of(found: Lora | Embedding | Control) -> str:
+    """The digest of its file."""
+    return found.net if isinstance(found, Control) else found.file
+
+
+def of_adapter(found: Lora | Embedding | Control, path: Path) -> Provenance:
+    """A LoRA, textual inversion or ControlNet. Its licence: what its header says (ModelSpec), or the card beside it."""
+    kind = {Lora: "LoRA", Embedding: "textual inversion", Control: "ControlNet"}[type(found)]
     own = path.is_relative_to(SHIPPED)
     origin = f"{kind} {found.name}, {'embedded in sdbatch' if own else 'a local file'}"
     stated = header(path, "loras").texts.get("modelspec.license", "")
-    return Provenance(found.file, origin, stated[:100] or _licence(path.parent), _files(path))
+    return Provenance(file_of(found), origin, stated[:100] or _licence(path.parent), _files(path))
 
 
 def _files(place: Path | None) -> tuple[WeightFile, ...]:

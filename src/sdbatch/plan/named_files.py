@@ -1,4 +1,4 @@
-"""The files that an experiment names: prompts, styles and sounds, also those of its sweep. Pure."""
+"""The files that an experiment names: prompts, styles, sounds and pictures, also those of its sweep. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.keys import STYLES
+from sdbatch.config.pictures import ALPHA
 from sdbatch.plan import sounds
+
+PICTURES = ("init.image", "mask.image")  # keys that name pictures, beside ``control``
 
 
 def named_files(experiment: Experiment) -> Iterator[str]:
@@ -36,6 +39,22 @@ def sound_files(experiment: Experiment) -> Iterator[str]:
     if (sound := experiment.encoding.audio) is not None and sound.path:
         yield sound.path
     yield from (value for value in _swept(experiment, sounds.KEY) if isinstance(value, str))
+
+
+def picture_files(experiment: Experiment) -> Iterator[str]:
+    """Files, folders and patterns of users' pictures."""
+    yield from experiment.init.image
+    yield from (name for name in (experiment.mask.image,) if name not in (None, ALPHA))
+    yield from (image for control in experiment.control for image in control.image)
+    for key in PICTURES:
+        for entry in experiment.sweep:
+            names = entry.get(key) or ()
+            yield from (n for n in ([names] if isinstance(names, str) else names) if n not in (None, ALPHA))
+    for value in _swept(experiment, "control"):
+        for control in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(control, Mapping):
+                image = control.get("image", ())
+                yield from [image] if isinstance(image, str) else image
 
 
 def _swept(experiment: Experiment, key: str) -> Iterator[Any]:

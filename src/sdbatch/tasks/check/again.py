@@ -10,6 +10,7 @@ from sdbatch.config.tasks import VerifySettings
 from sdbatch.errors import ConfigError
 from sdbatch.tasks import kept_plan, rerender
 from sdbatch.tasks.check.crate import Crate
+from sdbatch.tasks.publish.layout import INPUTS
 from sdbatch.tasks.rerender import JobList
 from sdbatch.tasks.verify.findings import Finding, Status, Verified
 from sdbatch.tasks.verify.verify import Case, verify
@@ -31,7 +32,9 @@ def rendered_again(crate: Crate, experiment: Experiment, progress: Callable[[], 
         return found
     try:
         sources = rerender.sources_of(jobs, experiment)
-        checked = experiment.model_copy(update={"verify": VerifySettings(seed=settings.seed)})
+        folders = (str(crate.store.root / INPUTS), *experiment.input_folders)
+        changes = {"verify": VerifySettings(seed=settings.seed), "input_folders": folders}
+        checked = experiment.model_copy(update=changes)
         case = Case(jobs, range(len(jobs)), crate.store, sources, checked, pictures=crate.pictures)
         verified = verify(case, progress)
     except ConfigError as e:

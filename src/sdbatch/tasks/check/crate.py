@@ -15,7 +15,7 @@ from sdbatch.store import Record, Store
 from sdbatch.store.folder import SOUNDS
 from sdbatch.store.plan_file import kept_ids
 from sdbatch.tasks.check import integrity
-from sdbatch.tasks.publish.layout import MANIFEST, PLAN, PROFILES, WEIGHTS
+from sdbatch.tasks.publish.layout import INPUTS, MANIFEST, PLAN, PROFILES, WEIGHTS
 from sdbatch.tasks.verify.findings import Finding
 
 
@@ -51,7 +51,11 @@ class Crate:
 def unpacked(container: Container, folder: Path) -> Crate:
     """The crate, its records extracted into ``folder``. Missing files are as empty ones. Raises OSError."""
     store = Store(folder, durable=False)
-    wanted = [n for n in container.sizes if n in (PLAN, MANIFEST) or n.startswith((f"{PROFILES}/", f"{SOUNDS}/"))]
+    wanted = [
+        n
+        for n in container.sizes
+        if n in (PLAN, MANIFEST) or n.startswith((f"{PROFILES}/", f"{SOUNDS}/", f"{INPUTS}/"))
+    ]
     for name in wanted:
         _extract(container, name, folder)
     ledger = store.ledger()

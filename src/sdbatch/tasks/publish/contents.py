@@ -19,11 +19,12 @@ from sdbatch.files import archive, store_errors
 from sdbatch.gallery import Site
 from sdbatch.media import pdf
 from sdbatch.media.credentials import FORMATS, Signer
-from sdbatch.models.provenance import Provenance, of_adapter, provenance
+from sdbatch.models.provenance import Provenance, file_of, of_adapter, provenance
 from sdbatch.models.source import Source
 from sdbatch.plan.model_axis import by_key
 from sdbatch.plan.plan import Plan
 from sdbatch.spec.adapters import Embedding, Lora
+from sdbatch.spec.control import Control
 from sdbatch.spec.file_names import companions
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Record, Store, plan_file
@@ -80,12 +81,12 @@ def _results(published: Published, root: Path) -> Facts:
     store, plan, settings = published.store, published.plan, published.experiment.publish
     ledger, axes, results, newest = store.ledger(), Axes(), list[Result](), 0.0
     profiles: dict[str, None] = {}
-    adapters: dict[Lora | Embedding, None] = {}
+    adapters: dict[Lora | Embedding | Control, None] = {}
     with (root / layout.PLAN).open("wb") as planned, (root / layout.MANIFEST).open("wb") as manifest:
         planned.writelines(plan_file.lines(plan))
         for i, job_id in enumerate(plan.ids):
             axes.add([job := plan[i]])
-            adapters |= dict.fromkeys((*job.shot.model.loras, *job.shot.embeddings))
+            adapters |= dict.fromkeys((*job.shot.model.loras, *job.shot.embeddings, *job.shot.controls))
             _sound(store, job, root)
             if (record := ledger.get(job_id)) is None:
                 continue
@@ -114,11 +115,11 @@ def _results(published: Published, root: Path) -> Facts:
     return facts
 
 
-def _weights(sources: Sequence[Source], adapters: Iterable[Lora | Embedding]) -> tuple[Provenance, ...]:
+def _weights(sources: Sequence[Source], adapters: Iterable[Lora | Embedding | Control]) -> tuple[Provenance, ...]:
     """Those of the models, then what is merged into them and what stands in texts; each once, whatever its strength."""
     models = [w for source in sources for w in provenance(source)]
     files = sources[0].adapters if sources else {}
-    return tuple(dict.fromkeys([*models, *(of_adapter(one, files[one.file]) for one in adapters)]))
+    return tuple(dict.fromkeys([*models, *(of_adapter(one, files[file_of(one)]) for one in adapters)]))
 
 
 def _sound(store: Store, job: Job, root: Path) -> None:

@@ -9,9 +9,12 @@ from typing import Any
 import yaml
 
 from sdbatch.config.experiment import GROUPS, Experiment
+from sdbatch.config.pictures import ALPHA
 from sdbatch.plan import sounds
-from sdbatch.plan.named_files import sound_files, styles_file, text_files
+from sdbatch.plan.named_files import PICTURES, picture_files, sound_files, styles_file, text_files
+from sdbatch.plan.pictures import Pictures
 from sdbatch.plan.wildcards import wildcard_files
+from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.renderer import Profile
 from sdbatch.tasks.publish.layout import INPUTS, WRITTEN
 from sdbatch.tasks.rerender import runtime_of
@@ -33,10 +36,16 @@ KEYS = (
     "models",
     "loras",
     "lora_weight",
+    "control",
+    "init",
+    "mask",
+    "hires",
+    "upscale",
     "runtime",
 )
 WILDCARDS = f"{INPUTS}/wildcards"
-_PRIVATE = ("model.path", "model.vae", "wildcards.folder", "styles.file", sounds.KEY)
+_NETWORKS = ("hires.upscaler", "upscale.model")
+_PRIVATE = ("model.path", "model.vae", "wildcards.folder", "styles.file", sounds.KEY, "control", *PICTURES, *_NETWORKS)
 _HEAD = "# Every key with its value. In the folder of this file:  python -m sdbatch experiment.yaml\n"
 
 
@@ -66,6 +75,10 @@ class Inputs:
         self._texts_of = list(self.files.values())
         for file in sound_files(experiment):
             self._add(file)
+        self._pictures = Pictures(experiment.input_folders)
+        for value in picture_files(experiment):
+            for picture in self._pictures.named(value, INPUTS):
+                self._add(picture.path)
         if any("__" in text for text in self._texts()):
             root = Path(experiment.wildcards.folder).expanduser().resolve()
             self.files |= {f"{WILDCARDS}/{p.relative_to(root).as_posix()}": p for p in wildcard_files(root)}
@@ -73,6 +86,16 @@ class Inputs:
     def name(self, file: str) -> str:
         """The path of ``file`` in the crate."""
         return self._names[file]
+
+    def pictures(self, value: Any) -> Any:
+        """The pictures that a key names, as they are called in the crate."""
+        if value in (None, ALPHA) or not isinstance(value, str | list | tuple):
+            return value
+        found = [self._names[p.path] for v in ([value] if isinstance(value, str) else value) for p in self._of(v)]
+        return found[0] if isinstance(value, str) and len(found) == 1 else found
+
+    def _of(self, value: str | None) -> Iterable[InputPicture]:
+        return self._pictures.named(value, INPUTS) if value is not None else ()
 
     def _add(self, file: str) -> None:
         path = Path(file).expanduser()
@@ -101,6 +124,11 @@ def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Pro
         data["encoding"]["audio"] = inputs.name(sound)
     data["styles"]["file"] = inputs.name(styles) if (styles := styles_file(experiment)) else None
     data["wildcards"]["folder"] = WILDCARDS
+    data["control"] = _controls(data["control"], inputs)
+    del data["init"]["folder"]
+    for key in (*PICTURES, *_NETWORKS):
+        section, name = key.split(".")
+        data[section][name] = _swept(key, data[section][name], inputs)
     data["model"] = _without_folders(data["model"])
     data["loras"] = _without_folders_of(data["loras"])
     data["models"] = [_without_folders({k: v for k, v in m.items() if v is not None}) for m in data["models"]]
@@ -117,6 +145,12 @@ def _swept(key: str, values: Any, inputs: Inputs) -> Any:
         return _renamed(values, inputs)
     if key == "loras":
         return _without_folders_of(values)
+    if key == "control":
+        return _controls(values, inputs)
+    if key in PICTURES:
+        return inputs.pictures(values)
+    if key in _NETWORKS:
+        return [Path(v).name for v in values] if isinstance(values, list | tuple) else values and Path(values).name
     if key in ("models", "model.vae"):
         return [_without_folders(v) if isinstance(v, dict) else v and Path(v).name for v in _list(values)]
     return [inputs.name(v) if isinstance(v, str) else v for v in _list(values)] if key == sounds.KEY else values
@@ -134,6 +168,17 @@ def _without_folders_of(loras: Any) -> Any:
     if isinstance(loras, list | tuple):
         return [_without_folders_of(each) for each in loras]
     return Path(loras).name if isinstance(loras, str) else loras
+
+
+def _controls(entries: Any, inputs: Inputs) -> Any:
+    """ControlNets, of an experiment or of a sweep's sets: names, which are looked up in ``control_folders``."""
+    if isinstance(entries, list | tuple):
+        return [_controls(each, inputs) for each in entries]
+    if not isinstance(entries, Mapping):
+        return entries
+    nets = entries["net"]
+    names = Path(nets).name if isinstance(nets, str) else [Path(net).name for net in nets]
+    return {**entries, "net": names, "image": inputs.pictures(entries["image"])}
 
 
 def _renamed(prompts: Any, inputs: Inputs) -> Any:
