@@ -83,9 +83,9 @@ def modules(
     return made[0].eval(), made[1].eval(), made[2].eval()
 
 
-def save(folder: Path, seed: int = 0) -> Path:
+def save(folder: Path, seed: int = 0, **configs: Any) -> Path:
     """A diffusers folder."""
-    for name, module in zip(("text_encoder", "unet", "vae"), modules(seed), strict=True):
+    for name, module in zip(("text_encoder", "unet", "vae"), modules(seed, **configs), strict=True):
         module.save_pretrained(folder / name, safe_serialization=True)
     return folder
 

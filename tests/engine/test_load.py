@@ -16,9 +16,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sdbatch import engine
+from sdbatch.config.model import ModelSettings
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine import architecture, build, load, randomised
 from sdbatch.errors import ConfigError
+from sdbatch.models.source import from_file
 from sdbatch.spec.jobs import Model
 from sdbatch.spec.renderer import Picture
 from tests.engine import ldm
@@ -236,9 +238,20 @@ def test_what_does_not_serve_is_refused(folder: Path, tmp_path: Path, single: Pa
     refuse("no VAE", folder=folder, vae=tmp_path / "lora.safetensors")
 
 
+def test_a_single_file_of_an_inpainting_model(single: Path, tmp_path: Path) -> None:
+    state = load_file(single)
+    key = "model.diffusion_model.input_blocks.0.0.weight"
+    wide = torch.cat([state[key], torch.zeros(len(state[key]), 5, 3, 3)], 1)
+    save_file(state | {key: wide}, tmp_path / "inpainting.safetensors")
+    found = from_file(ModelSettings(kind="local"), tmp_path / "inpainting.safetensors")
+    denoiser = load.load(found, CPU, torch.float32).denoiser
+    assert (denoiser.config["in_channels"], found.model.channels) == (9, 4)
+    assert torch.equal(denoiser.conv_in.weight, wide)
+
+
 def test_other_architectures_are_refused(folder: Path, tmp_path: Path, single: Path) -> None:
     for key, change, match in (
-        ("model.diffusion_model.input_blocks.0.0.weight", lambda v: torch.zeros(32, 9, 3, 3), "inpainting"),
+        ("model.diffusion_model.input_blocks.0.0.weight", lambda v: torch.zeros(32, 8, 3, 3), "instructions"),
         (
             "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight",
             lambda v: torch.zeros(32, 1024),

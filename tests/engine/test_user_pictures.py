@@ -10,15 +10,18 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
+from sdbatch import engine
+from sdbatch.config.runtime import Runtime
 from sdbatch.pictures.read import read
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.jobs import Shot, Start
 from sdbatch.spec.pictures import Area, Init, InputPicture, Mask, Sides
 from sdbatch.spec.renderer import Pixels
-from tests.engine.models import psnr, render, shot
-from tests.engine.pipelines import SAME, reference
+from tests.engine.models import UNET, psnr, render, save, shot, source
+from tests.engine.pipelines import SAME, pipeline, reference
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -38,7 +41,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> InputPicture:
     return read(path)
 
 
-def encoded(pipe: Any, pixels: Pixels) -> torch.Tensor:
+def encoded(pipe: Any, pixels: NDArray[Any]) -> torch.Tensor:
     """The latent that diffusers gets: our mean, where it would draw a sample."""
     x = torch.tensor(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.no_grad():
@@ -169,3 +172,34 @@ def test_a_picture_is_widened_and_keeps_its_own_part(opened: Any, photo: InputPi
     found = render(opened, [wide])[wide.id].pixels
     assert np.array_equal(found[:64, 32:], painting())
     assert found[:, :32].std() > 10
+
+
+@pytest.fixture(scope="module")
+def inpainter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """An engine and a pipeline of a checkpoint whose denoiser sees the mask and what is kept."""
+    folder = save(tmp_path_factory.mktemp("nine"), unet=UNET | {"in_channels": 9})
+    made = engine.open(source(folder), Runtime(device="cpu", threads=1, rows=4))
+    return made, pipeline(folder, tmp_path_factory.mktemp("words"))
+
+
+def test_inpainting_checkpoints_equal_the_pipeline(
+    inpainter: tuple[Any, Any], photo: InputPicture, mask: InputPicture
+) -> None:
+    """Masked shots of several samplers and a shot from noise in one run, each with its own mask or none."""
+    opened, pipe = inpainter
+    whole, part = (Init(photo, s, mask=Mask(mask, 0, content="nothing" if s == 1 else "original")) for s in (1.0, 0.7))
+    inits = [("ddim", whole), ("euler_a", part), ("dpmpp_2m_karras", part), ("lms", whole)]
+    shots = [shot(sampler=sampler, steps=6, seed=n, init=init) for n, (sampler, init) in enumerate(inits)]
+    ours = render(opened, [shot(), *shots])
+    inside = HOLE > 0
+    kept = painting().astype(np.float32)
+    kept[inside] = 127.5
+    for s in shots:
+        assert s.init is not None
+        more: dict[str, Any] = {"image": encoded(pipe, painting()), "masked_image_latents": encoded(pipe, kept)}
+        more |= {"mask_image": Image.fromarray(HOLE), "height": 64, "width": 64, "strength": s.init.strength}
+        same = theirs(pipe, "StableDiffusionInpaintPipeline", s, **more)
+        assert psnr(ours[s.id].pixels[inside], same[inside]) >= SAME, s.sampler
+        assert np.array_equal(ours[s.id].pixels[~inside], painting()[~inside])
+        assert np.array_equal(render(opened, [s])[s.id].pixels, ours[s.id].pixels)
+    assert ours[shot().id].pixels.std() > 5

@@ -278,8 +278,8 @@ def test_a_damaged_file_is_named(folder, file, damage):
         ("unet", {"_class_name": "SD3Transformer2DModel"}, "is not a Stable Diffusion 1.x/2.x model"),
         (
             "unet",
-            {"in_channels": 9},
-            "is an inpainting model: it needs a picture and a mask (use the ordinary",
+            {"in_channels": 8},
+            "is a model for instructions: it needs a picture to change (use the ordinary",
         ),
         ("unet", {"sample_size": [64, 64]}, "cannot be read"),
         ("unet", {"sample_size": 10**9}, "not an image model"),
@@ -317,10 +317,10 @@ def test_a_damaged_configuration_is_named(folder, text):
     ("tensors", "words"),
     [
         ({"conditioner.embedders.0.w": np.zeros(1, np.float32)}, "is a Stable Diffusion XL checkpoint"),
-        ({"model.diffusion_model.input_blocks.0.0.weight": np.zeros((8, 9, 3, 3), np.float32)}, "is an inpainting"),
+        ({"model.diffusion_model.input_blocks.0.0.weight": np.zeros((8, 8, 3, 3), np.float32)}, "is a model for instr"),
         ({"model.diffusion_model.input_blocks.0.0.weight": np.float32(0)}, "needs more than a text"),
     ],
-    ids=["xl", "inpainting", "scalar"],
+    ids=["xl", "instructions", "scalar"],
 )
 def test_a_single_file_of_another_kind_is_refused(tmp_path, tensors, words):
     write(tmp_path / "m.safetensors", **{k: np.asarray(v) for k, v in (LDM | tensors).items()})

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from sdbatch.models.source import other_inputs
+from sdbatch.models.source import INPAINTING, other_inputs
 
 State = Mapping[str, torch.Tensor]
 
@@ -70,7 +70,7 @@ def unet_config(state: State) -> dict[str, Any]:
     """Configuration of a denoiser with keys ``input_blocks.…`` (prefix removed). ValueError if it is not SD 1."""
     if any("attn2.to_k" in key and tensor.shape[1] in (1024, 2048) for key, tensor in state.items()):
         raise ValueError("this is not a Stable Diffusion 1 checkpoint: its text encoder is that of SD 2 or SDXL")
-    if (channels := state["input_blocks.0.0.weight"].shape[1]) != 4:
+    if (channels := state["input_blocks.0.0.weight"].shape[1]) not in (4, INPAINTING):
         raise ValueError(f"the checkpoint {other_inputs(channels)}")
     blocks = _count(state, r"input_blocks\.(\d+)\.")
     out = [key for key in state if re.fullmatch(r"input_blocks\.\d+\.0\.out_layers\.3\.weight", key)]
@@ -81,6 +81,7 @@ def unet_config(state: State) -> dict[str, Any]:
     crossed = [any(1 + level * per + i in attended for i in range(per)) for level in range(levels)]
     context = next(tensor.shape[1] for key, tensor in state.items() if key.endswith("attn2.to_k.weight"))
     return UNET | {
+        "in_channels": channels,
         "cross_attention_dim": context,
         "block_out_channels": tuple(widths[level] for level in range(levels)),
         "down_block_types": tuple("CrossAttnDownBlock2D" if c else "DownBlock2D" for c in crossed),

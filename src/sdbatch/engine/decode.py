@@ -78,8 +78,8 @@ class Vae:
             self._stats.decoded(len(latents), batch)
         return out
 
-    def encode(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
-        """The latent (C, h, w) of a picture (H, W, 3): the mean of its distribution, so no noise is drawn."""
+    def encode(self, pixels: NDArray[Any]) -> torch.Tensor:
+        """The latent (C, h, w) of a picture (H, W, 3), 0 to 255: the mean of its distribution, so no noise is drawn."""
         x = to_device(torch.tensor(pixels), self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
         x = x.to(self._module.dtype, memory_format=torch.channels_last)
         with self._stats.clock("vae", self._device), self._order():

@@ -5,7 +5,7 @@
     p ← p_uncond + Σ wᵢ·g·(pᵢ − p_uncond)           one part of weight 1, or the parts of a prompt with AND
     p ← φ·p·std(p_text)/std(p) + (1 − φ)·p          only with guidance rescale φ
     state ← M·(state, p, noise)                     the sampler's matrix of this evaluation
-    x ← m·x + (1 − m)·(α·known + σ·noise₀)          only with a mask
+    x ← m·x + (1 − m)·(α·known + σ·noise₀)          only with a mask; an inpainting model sees it instead
 
 All computations are in fp32 on the device. Noise comes from one CPU generator per shot: first for the initial latent,
 then for each evaluation that adds noise. Does not know calls, other shots and the VAE.
@@ -30,13 +30,15 @@ from sdbatch.spec.jobs import Shot
 class Row(NamedTuple):
     """One line of a denoiser call: ``latent`` (C, h, w) already scaled, timestep, ``text`` (tokens, width).
 
-    ``hints``: of the lane's ControlNets, in order.
+    ``hints``: of the lane's ControlNets, in order. ``picture``: what an inpainting model sees besides, a mask (1 where
+    it paints) and the latent of what is kept.
     """
 
     latent: torch.Tensor
     timestep: float
     text: torch.Tensor
     hints: Hints = ()
+    picture: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All inputs of one shot's denoising. ``shape`` is (C, h, w); ``hints`` are those of ``shot.controls``."""
+    """All inputs of one shot's denoising. ``shape`` is (C, h, w); ``hints`` are those of ``shot.controls``; ``picture``
+    is that of all rows."""
 
     shot: Shot
     table: Table
@@ -77,6 +80,7 @@ class Recipe:
     shape: tuple[int, int, int]
     known: InitLatent | None = None
     hints: tuple[Hint, ...] = ()
+    picture: torch.Tensor | None = None
 
 
 Steps = Generator[tuple[Row, ...], list[torch.Tensor], torch.Tensor]
@@ -130,7 +134,7 @@ def denoise(recipe: Recipe, device: torch.device) -> Steps:
         drawn = noise.draw() if table.noisy[e] else None
         prediction = guide(predictions, recipe.wording.weights, guidance(recipe, e), rescale)
         state = advance(table.matrices[e].tolist(), [*state, prediction], drawn)
-        if known is not None and known.mask is not None:
+        if known is not None and known.mask is not None and recipe.picture is None:
             alpha, sigma = (float(table.alphas[e]), float(table.sigmas[e])) if e + 1 < table.evaluations else (1.0, 0.0)
             kept = known.latent * alpha + first * sigma  # ddim's last level has noise left; the known part has none
             state[0] = state[0] * known.mask + kept * (1 - known.mask)
@@ -144,9 +148,10 @@ def rows(recipe: Recipe, x: torch.Tensor, e: int) -> tuple[Row, ...]:
     scaled = x * float(table.input_scale[e])
     timestep = float(table.timesteps[e])
     texts = wording.conds[step]
-    found = [Row(scaled, timestep, text, hints(recipe, e)) for text in texts]
+    found = [Row(scaled, timestep, text, hints(recipe, e), recipe.picture) for text in texts]
     if wording.unconds and (len(texts) > 1 or guided(recipe.shot, e, table.evaluations)):
-        found.insert(0, Row(scaled, timestep, wording.unconds[step], hints(recipe, e, conditional=False)))
+        own = hints(recipe, e, conditional=False)
+        found.insert(0, Row(scaled, timestep, wording.unconds[step], own, recipe.picture))
     return tuple(found)
 
 

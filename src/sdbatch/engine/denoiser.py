@@ -17,6 +17,7 @@ from sdbatch.engine.full_rows import full_rows
 from sdbatch.engine.graphs import Graphs, Record
 from sdbatch.engine.host import to_device
 from sdbatch.engine.stats import Stats
+from sdbatch.models.source import INPAINTING
 
 
 class Denoiser:
@@ -25,6 +26,7 @@ class Denoiser:
     def __init__(self, module: Any, device: torch.device, stats: Stats, order: Order | None = None) -> None:
         self._module = module
         self._dtype: torch.dtype = module.dtype
+        self.inpaints = getattr(module, "config", {}).get("in_channels") == INPAINTING
         self.size = sum(p.numel() for p in module.parameters())
         self._device = device
         self._stats = stats
@@ -60,6 +62,10 @@ class Denoiser:
             text = torch.stack([row.text for row in padded])
             times = to_device(torch.tensor([row.timestep for row in padded], dtype=torch.float32), self._device)
             residuals = summed(self._nets, [row.hints for row in padded], latents, times, text)
+            if self.inpaints:
+                pictures = torch.stack([blank(row.latent) if row.picture is None else row.picture for row in padded])
+                latents = torch.cat([latents, pictures.to(self._dtype)], 1)
+                latents = latents.contiguous(memory_format=torch.channels_last)
             graphed = self._graphs is not None and size == self._graphed and not residuals
             call = self._graphs if graphed and self._graphs else self._call
             out = call(latents, times, text, *residuals).float().contiguous()
@@ -71,3 +77,8 @@ class Denoiser:
         more = {"residuals": residuals} if residuals else {}  # diffusers' own class has no such argument
         out: Tensor = self._module(latents, times, encoder_hidden_states=text, return_dict=False, **more)[0]
         return out
+
+
+def blank(latent: Tensor) -> Tensor:
+    """What an inpainting model sees of no picture (C + 1, h, w), in the shape of ``latent`` (C, h, w)."""
+    return torch.cat([torch.ones_like(latent[:1]), torch.zeros_like(latent)])

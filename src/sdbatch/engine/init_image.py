@@ -25,6 +25,7 @@ from sdbatch.spec.pictures import Area, Init
 from sdbatch.spec.renderer import Feed, Pixels
 
 Enlarge = Callable[[Pixels, tuple[int, int], Upscaler], Pixels]
+GREY = 127.5
 FEATHER = 1 / 24  # width of the blend between new and known parts, as a fraction of the shorter side
 
 
@@ -80,12 +81,29 @@ class InitImage:
         mask = to_device(torch.tensor(1 - share, dtype=torch.float32), device)[None]
         return InitLatent(z, mask, self.blank)
 
+    def seen(self, shot: Shot, vae: Vae, device: torch.device) -> torch.Tensor:
+        """What an inpainting model sees (C + 1, h, w): the mask, and the latent of the picture, grey under the mask."""
+        scale = shot.model.scale
+        cover = np.zeros(self.pixels.shape[:2], np.float32) if self.cover is None else self.cover
+        painted = to_grid(cover, shot) <= 0.5
+        h, w = painted.shape[0] // scale, painted.shape[1] // scale
+        cells = painted.reshape(h, scale, w, scale).mean((1, 3)) >= 0.5
+        kept = np.where(painted[..., None], np.float32(GREY), to_grid(self.pixels, shot).astype(np.float32))
+        mask = to_device(torch.tensor(cells, dtype=torch.float32), device)[None]
+        return torch.cat([mask, vae.encode(kept)])
+
     def _larger(self, shot: Shot, vae: Vae) -> torch.Tensor:
         """The latent of the picture, enlarged to that of ``shot`` by bicubic interpolation."""
         height, width, _ = self.pixels.shape
         z = vae.encode(to_grid(self.pixels, replace(shot, width=width, height=height)))
         size = latent(Size(shot.width, shot.height), shot.model.scale)
         return F.interpolate(z[None], size=size, mode="bicubic", align_corners=False)[0].contiguous()
+
+
+def nothing(shot: Shot) -> InitImage:
+    """A picture of which nothing is kept, at the size of ``shot``."""
+    size = rendered(shot)
+    return InitImage(np.zeros((size.height, size.width, 3), np.uint8), None)
 
 
 def init_image(shot: Shot, feed: Feed, enlarge: Enlarge) -> InitImage | None:

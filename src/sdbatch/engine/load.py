@@ -64,7 +64,11 @@ def load_controlnet(digest: str, source: Source, device: torch.device, dtype: to
     net = controlnet.read(source.adapters[digest], CONTROL)
     if wrong := controlnet.misfit(net, source, CONTROL):
         raise ConfigError(wrong)
-    config = _unet_config(source) | {"_class_name": "ControlNetModel", CHANNELS: controlnet.channels(net.shapes)}
+    config = _unet_config(source) | {
+        "_class_name": "ControlNetModel",
+        "in_channels": source.model.channels,
+        CHANNELS: controlnet.channels(net.shapes),
+    }
     return build("controlnet", (config, controlnet.renamed(read(net.path))), device, dtype)
 
 
@@ -101,7 +105,7 @@ def _skip_layers(text: Any, source: Source) -> None:
 
 
 def _check_channels(name: str, module: Any, source: Source) -> None:
-    found = module.config["in_channels" if name == "unet" else "latent_channels"]
+    found = module.config["out_channels" if name == "unet" else "latent_channels"]
     if found != source.model.channels:
         raise ConfigError.one("model", f"the {name} works on {found} latent channels, not {source.model.channels}")
 

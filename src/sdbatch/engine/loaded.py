@@ -95,6 +95,7 @@ class Loaded:
     controlnets: tuple[ControlNet, ...] = ()
     safety: Safety | None = None
     size: int = field(init=False)  # parameters of the denoiser
+    inpaints: bool = field(init=False)  # it sees a mask and what is kept
     exactness: Exactness = field(init=False)
     uncounted: Callable[..., list[torch.Tensor]] = field(init=False)
     _full_rows: int = 0
@@ -105,7 +106,7 @@ class Loaded:
             self.denoiser = self.denoiser.controlled(self.controlnets)
         if (folder := safety_checker(self.source)) is not None:
             self.safety = Safety(folder, device.where, device.dtype)
-        self.size = self.denoiser.size
+        self.size, self.inpaints = self.denoiser.size, self.denoiser.inpaints
         self.uncounted = partial(self.denoiser, counted=False)
         decode = partial(self.vae.decode, counted=False)
         self.exactness = Exactness(self.uncounted, decode, self.probe_row, device.dtype, self.settings.each_size)

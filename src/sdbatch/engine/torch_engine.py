@@ -23,7 +23,7 @@ from sdbatch.engine.enlarge import Enlarger
 from sdbatch.engine.gpu_errors import device_lost, is_lost, is_out_of_memory, ooms, reason, user_error, watched
 from sdbatch.engine.graphs import CudaRecorder
 from sdbatch.engine.hints import hints_of
-from sdbatch.engine.init_image import init_image
+from sdbatch.engine.init_image import init_image, nothing
 from sdbatch.engine.lane import Lane, Request
 from sdbatch.engine.loaded import Loaded, Settings, vocabulary
 from sdbatch.engine.retry_feed import RetryFeed
@@ -229,10 +229,12 @@ class Engine:
             notes = self._notes or self._inexact(loaded) + loaded.exactness.notes(bucket, *self._sizes(bucket, loaded))
             known = start.known(shot, loaded.vae, self._device.where) if start else None
             table = table_of(shot)
+            seen = (start or nothing(shot)).seen if loaded.inpaints else None
+            picture = seen(shot, loaded.vae, self._device.where) if seen else None
             hints = tuple(hints_of(shot, loaded.controlnets, feed)) if shot.controls else ()
             wording = loaded.texts.of(shot, bucket.chunks, table.steps)
         shape = (model.channels, bucket.height, bucket.width)
-        recipe = Recipe(shot, table, wording, shape, known, hints)
+        recipe = Recipe(shot, table, wording, shape, known, hints, picture)
         left, top, right, bottom = crop(rendered(shot), model.scale)
 
         def finish(grid: Pixels) -> tuple[Pixels, tuple[str, ...]]:

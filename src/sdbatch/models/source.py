@@ -28,8 +28,8 @@ ORDINARY = "use the ordinary version of the model"
 OTHER_INPUTS = {  # of a denoiser that needs more than a text, by its input channels
     5: "is a depth model: it needs a depth map beside the text",
     8: "is a model for instructions: it needs a picture to change",
-    9: "is an inpainting model: it needs a picture and a mask",
 }
+INPAINTING = 9  # input channels of an inpainting model: the latent, a mask and the latent of what is kept
 NO_WEIGHTS_NEEDED = "model=tiny is built in and needs no download"
 
 
@@ -84,7 +84,7 @@ def from_folder(settings: ModelSettings, folder: Path) -> Source:
         raise ConfigError.one(
             "model.path", f"{folder.name!r} has {native} pixels and {chunk} tokens: not an image model"
         )
-    share = share_of_ids(settings, digest_folder(folder), _noise(folder), int(unet.get("in_channels", 4)), scale)
+    share = share_of_ids(settings, digest_folder(folder), _noise(folder), int(unet.get("out_channels", 4)), scale)
     model = replace(share, name=plain_name(folder.absolute().name))
     return Source(
         settings.kind,
@@ -107,7 +107,7 @@ def from_file(settings: ModelSettings, path: Path) -> Source:
     first = tensors.get("model.diffusion_model.input_blocks.0.0.weight")
     if first is None:
         raise ConfigError.one("model.path", f"{path.name!r} is not a Stable Diffusion 1.x checkpoint")
-    if first[1:2] != (4,):
+    if first[1:2] not in ((4,), (INPAINTING,)):
         raise ConfigError.one(
             "model.path", f"{path.name!r} {other_inputs(first[1] if len(first) > 1 else 0)}", ORDINARY
         )
@@ -151,7 +151,7 @@ def vae_path(settings: ModelSettings) -> Path | None:
 def _check_architecture(unet: dict[str, Any]) -> None:
     if unet.get("_class_name", "UNet2DConditionModel") != "UNet2DConditionModel" or unet.get("addition_embed_type"):
         raise ConfigError.one("model.path", "is not a Stable Diffusion 1.x/2.x model", "XL and newer are not supported")
-    if unet.get("in_channels", 4) != unet.get("out_channels", 4):
+    if unet.get("in_channels", 4) not in (unet.get("out_channels", 4), INPAINTING):
         raise ConfigError.one("model.path", other_inputs(unet.get("in_channels")), ORDINARY)
 
 
