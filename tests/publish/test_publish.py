@@ -166,7 +166,7 @@ def test_the_weights_of_a_model_with_files(project: Path, tmp_path: Path) -> Non
     with working(project):
         settings = MORE | {"folder": str(tmp_path), "sample": 0}
         data = {"name": "tiny", "prompts": ["a torii gate"], "canvas": ["48x32"], "gallery": {"enabled": False}}
-        with pytest.raises(StoreError, match="nothing of tiny is rendered yet"):
+        with pytest.raises(StoreError, match="tiny has no rendered pictures yet"):
             dispatch.run(data | {"task": "publish", "publish": settings})
     (found,) = provenance(locate(ModelSettings()))
     files = model_files(SHIPPED / "tiny")

@@ -57,6 +57,6 @@ class _Finder:
         try:
             if isinstance(path, str) and path and not Path(path).exists() and (self.folder / path).exists():
                 return str(self.folder / path)  # an absolute path stays itself
-        except (OSError, ValueError):  # validation says that it is no path
+        except (OSError, ValueError):  # validation says that it is not a path
             pass
         return path

@@ -45,11 +45,13 @@ class Prompt(Section):
 
 
 def _prompt(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"text": value}
     if isinstance(value, bool | int | float):
         raise ValueError(f"{shown(value)} is not text; quote the prompt")
-    if not isinstance(value, str | dict):
+    if not isinstance(value, dict):
         raise ValueError(f"{shown(value)} is not a prompt; write a text or {{id, text, negative}}")
-    return {"text": value} if isinstance(value, str) else value
+    return value
 
 
 PromptEntry = Annotated[Prompt, BeforeValidator(_prompt, json_schema_input_type=str | Prompt)]

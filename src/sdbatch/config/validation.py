@@ -121,7 +121,8 @@ def _not_json(data: Any, key: str) -> list[Problem]:
         bad += [p for k in data if isinstance(k, str) for p in _not_json(k, _join(key, k))]
         return bad + [p for k, v in data.items() for p in _not_json(v, _join(key, k))]
     if isinstance(data, list | tuple):
-        return [p for i, v in enumerate(data) for p in _not_json(v, f"{key}[{i}]")]
+        doubtful = ((i, v) for i, v in enumerate(data) if not (isinstance(v, str) and v.isascii()))
+        return [p for i, v in doubtful for p in _not_json(v, f"{key}[{i}]")]
     if isinstance(data, float) and not math.isfinite(data):
         return [Problem(key, f"{data} is not a finite number")]
     if isinstance(data, str):

@@ -50,7 +50,7 @@ class Signer:
 
 
 def state(file: IO[bytes], suffix: str) -> str:
-    """``trusted``, ``valid`` (by a signer whom nobody here knows) or ``invalid``. Raises ConfigError without C2PA."""
+    """``trusted``, ``valid`` (the signer is unknown here) or ``invalid``. Raises ConfigError without C2PA."""
     c2pa = library()
     try:
         found: dict[str, Any] = json.loads(c2pa.Reader(TYPES[suffix], file).json())

@@ -97,7 +97,7 @@ def _exists(name: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _has(source: str, letter: str) -> bool:
-    """Whether the font draws ``letter`` otherwise than a letter that no font has. What has no picture counts."""
+    """Whether the font draws ``letter`` differently from a letter that no font has. What has no picture counts."""
     if letter.isspace() or not letter.isprintable() or unicodedata.category(letter)[0] in "MZC":
         return True
     missing, found = (_open(source, 20).getmask(c) for c in ("\U0010fffe", letter))

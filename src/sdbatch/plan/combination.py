@@ -157,7 +157,7 @@ def _passes(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
     """Upscalers that cannot be found, keys without effect, and pictures that would be too large."""
     experiment, problems = resolved.experiment, dict[str, Problem]()
     settings: list[passes.Settings] = []
-    sizes = {size for axis in axes for value in axis.values for _, size in _canvas(axis, value)}
+    sizes = {value[a.keys.index("canvas")][1] for a in axes if "canvas" in a.keys for value in a.values}
     for digits in _combinations(axes, "hires.", "upscale."):
         swept = _swept(axes, digits)
         each = (_section(experiment.hires, "hires", swept), _section(experiment.upscale, "upscale", swept))
@@ -169,10 +169,6 @@ def _passes(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
             wrong = list(e.problems)
         problems |= {str(p): p for p in wrong}
     return list(problems.values()) or passes.without_effect(settings)
-
-
-def _canvas(axis: Axis, value: tuple[Any, ...]) -> Iterator[tuple[str, Size]]:
-    yield from (one for key, one in zip(axis.keys, value, strict=True) if key == "canvas")
 
 
 def _key_of(later: Sequence[Pass]) -> str:

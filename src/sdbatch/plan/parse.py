@@ -174,8 +174,10 @@ _Passes: Any = create_model(
 
 
 class _Adapter(_Strict):
-    """What people and other programs call a LoRA, a textual inversion, a ControlNet, an upscaler or a model; no part of
-    ids."""
+    """What people and other programs call a LoRA, a textual inversion, a ControlNet, an upscaler or a model.
+
+    Not part of ids.
+    """
 
     name: Annotated[str, Field(max_length=256), AfterValidator(_one_line)]
     hash: Annotated[str, AfterValidator(_short_hash)]
@@ -212,7 +214,7 @@ def _with_names(found: Shot, data: Any, key: str) -> Shot:
 
 
 def _with_files(found: Shot, data: Any, key: str) -> Shot:
-    """``found`` with the names of its users' pictures. Their paths are no part of its spec, and are not trusted."""
+    """``found`` with the names of its users' pictures. Their paths are not part of its spec, and not trusted."""
     if not (used := pictures(found)):
         return found
     if not isinstance(data, dict):

@@ -41,7 +41,7 @@ def experiment(job: Job, name: str) -> Job:
 
 
 def together(plans: Sequence[Sequence[Job]]) -> Together:
-    """All jobs of ``plans``, in order. A key that is no axis of theirs and has several values becomes one."""
+    """All jobs of ``plans``, in order. A key with several values that is not an axis of theirs becomes one."""
     jobs = [job for plan in plans for job in plan]
     columns = {key: [_label(job, key) for job in jobs] for key in _keys(jobs)}
     styles = columns.get(STYLES, [""] * len(jobs))
@@ -87,7 +87,7 @@ _OF_SHOT: dict[str, Callable[[Shot], Any]] = {
 }
 _OF_INIT = {"init.image": "picture", "init.strength": "strength", "init.resize": "resize"}
 _MEANT = {"prompts": attrgetter("prompt"), "model": attrgetter("model.weights"), "models": attrgetter("model.weights")}
-_DECIDED = {  # keys that others can decide: then they are no axis of their own
+_DECIDED = {  # keys that others can decide: then they do not get an axis
     "model": ("models", *OF_MODEL),
     "negative": ("prompts", STYLES),
     "loras": ("prompts", STYLES, "lora_weight"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class Lora:
     """A LoRA merged into the weights: ``unet`` and ``text`` are its strengths in the denoiser and the text encoder.
 
-    ``text`` None: as ``unet``. ``name`` (of the file) and ``hash`` (A1111's) are for people and other programs, and no
+    ``text`` None: as ``unet``. ``name`` (of the file) and ``hash`` (A1111's) are for people and other programs, and not
     part of ids.
     """
 

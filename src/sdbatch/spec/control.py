@@ -20,7 +20,7 @@ class Control:
 
     ``net`` is the digest of its file, ``start`` and ``end`` the share of the evaluations in which it works. With
     ``guess`` only the rows of the prompt are controlled, the first levels weakly. ``name`` (of the file) and ``hash``
-    (A1111's) are for people and other programs, and no part of ids.
+    (A1111's) are for people and other programs, and not part of ids.
     """
 
     net: str

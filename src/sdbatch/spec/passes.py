@@ -21,7 +21,7 @@ def evaluated(steps: int, strength: float) -> int:
 @dataclass(frozen=True, slots=True)
 class Upscaler:
     """How a picture is enlarged: ``lanczos``, ``latent`` (bicubic, of the encoded picture), or a network, by the digest
-    of its file. ``name`` is for people, and no part of ids."""
+    of its file. ``name`` is for people, and not part of ids."""
 
     method: str = LANCZOS
     name: str = field(default="", compare=False)

@@ -121,7 +121,7 @@ class Rules:
 
 
 def _is_address(name: str) -> bool:
-    """Whether ``name`` is an IP address: that is no name which another site could point here."""
+    """Whether ``name`` is an IP address: another site cannot point that to this machine."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import threading
 from collections.abc import Collection, Iterator, Mapping
@@ -190,13 +189,18 @@ def is_free(file: Path, text: str) -> bool:
         return False
 
 
-def _named(value: Any, at: str, keys: Collection[str]) -> Iterator[tuple[str, str]]:
-    """(key, path) of every path in ``value`` whose key is one of ``keys``, also ``encoding.audio`` of a sweep."""
-    if isinstance(value, Mapping):
+def _named(value: Any, at: str, keys: Collection[str], names: bool | None = None) -> Iterator[tuple[str, str]]:
+    """(key, path) of every path in ``value`` whose key is one of ``keys``, also ``encoding.audio`` of a sweep.
+
+    ``names``: whether the key of a list that contains ``value`` is one of them. Lists of prompts are long.
+    """
+    names = at.rpartition(".")[2] in keys if names is None else names
+    if isinstance(value, str):
+        yield from [(at, value)] if names else ()
+    elif isinstance(value, Mapping):
         for name, each in value.items():
             yield from _named(each, f"{at}.{name}", keys)
     elif isinstance(value, list):
         for i, each in enumerate(value):
-            yield from _named(each, f"{at}[{i}]", keys)
-    elif isinstance(value, str) and re.sub(r"\[\d+\]$", "", at).rpartition(".")[2] in keys:
-        yield at, value
+            if names or not isinstance(each, str):
+                yield from _named(each, f"{at}[{i}]", keys, names)

@@ -170,7 +170,7 @@ def _texts(plan: Outline, shown: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _unknown(plan: Outline, shown: Iterable[str]) -> list[str]:
-    """Words of ``shown`` that a small vocabulary (not CLIP's) does not contain, and that are no textual inversions."""
+    """Words of ``shown`` that a small vocabulary (not CLIP's) does not contain, without textual inversions."""
     folders = {s.vocabulary for s in plan.models if s.vocabulary != CLIP and s.reads_text}
     runs = [run for text in shown for run, _ in attention(text) if run != "BREAK"] if folders else []
     names = {e.name.casefold() for e in plan.resolved.adapters.in_texts(runs)}

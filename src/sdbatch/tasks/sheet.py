@@ -65,7 +65,7 @@ def _missing(jobs: Sequence[Job], ledger: Ledger) -> str:
 def _drawn(jobs: Sequence[Job], store: Store, settings: SheetSettings, name: str) -> Pixels:
     ledger = store.ledger()
     if not any(job.id in ledger for job in jobs):
-        raise StoreError(f"nothing of {name} is rendered yet")
+        raise StoreError(f"{name} has no rendered pictures yet")
     axes = {axis: values for axis, values in _axes(jobs).items() if len(values) > 1}
     across, down = _sides(settings, axes)
     grid = {(_at(job, down), _at(job, across)): _cell(job, store, ledger) for job in jobs}

@@ -38,7 +38,7 @@ class Output(io.TextIOWrapper):
 
 
 def forgiving(stream: object) -> Output | None:
-    """``stream`` as an Output that takes its place; None if it is no usual text stream."""
+    """``stream`` as an Output that takes its place; None if it is not a usual text stream."""
     if not isinstance(stream, io.TextIOWrapper):
         return None
     encoding, buffered = stream.encoding, stream.line_buffering

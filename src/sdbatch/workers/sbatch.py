@@ -97,6 +97,6 @@ def array(settings: SubmitSettings, count: int) -> str:
 
 
 def split(count: int, largest: int) -> list[int]:
-    """``count`` workers as arrays of at most ``largest`` (MaxArraySize limits the index, hence each array)."""
+    """``count`` workers as arrays of at most ``largest`` (MaxArraySize limits the index, so each array)."""
     whole, rest = divmod(count, largest)
     return [largest] * whole + ([rest] if rest else [])

@@ -32,7 +32,7 @@ def run(experiment: Experiment) -> int:
 
 
 def check(experiment: Experiment, path: Path) -> Checked:
-    """All results. Raises ConfigError for what is no research object, Interrupted."""
+    """All results. Raises ConfigError for what is not a research object, Interrupted."""
     checked = Checked(path.name)
     try:
         with archive.opened(path) as crate, tempfile.TemporaryDirectory(prefix="sdbatch-check-") as folder:

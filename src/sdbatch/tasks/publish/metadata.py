@@ -169,7 +169,7 @@ def _id(name: str) -> str:
 
 
 def _many(names: Iterable[str]) -> Entity | list[Entity]:
-    """References; a single one is no list, as RO-Crate 1.3 recommends."""
+    """References; a single one is not a list, as RO-Crate 1.3 recommends."""
     found = [_at(name) for name in names]
     return found[0] if len(found) == 1 else found
 

@@ -59,7 +59,7 @@ def _verified(experiment: Experiment) -> Published:
     checked = experiment.model_copy(update={"verify": settings})
     found = verify(Case(plan, range(len(plan)), store, sources, checked), lambda: open_progress(console))
     if not found.recorded:
-        raise StoreError(f"nothing of {experiment.name} is rendered yet")
+        raise StoreError(f"{experiment.name} has no rendered pictures yet")
     return Published(experiment, plan, store, rerender.with_adapters(sources, plan, experiment, plan), found)
 
 
