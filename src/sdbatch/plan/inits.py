@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from sdbatch.config.keys import INIT
 from sdbatch.config.pictures import ALPHA, InitSettings, MaskSettings
-from sdbatch.errors import ConfigError, Problem
+from sdbatch.config.validation import check
+from sdbatch.errors import ConfigError, Problem, shown
 from sdbatch.plan.pictures import Pictures
 from sdbatch.spec.canvas import SIDE, Size
 from sdbatch.spec.pictures import Init, InputPicture, Mask, Sides
@@ -50,14 +51,24 @@ def _each(values: Any, at: str, read: Callable[[Any, str], Sequence[T]]) -> list
     for i, value in enumerate(values if isinstance(values, list) else [values]):
         here = f"{at}[{i}]" if isinstance(values, list) else at
         try:
-            if value is not None and (not isinstance(value, str) or not value):
-                raise ConfigError.one(here, f"{value!r} is not the name of a picture")
-            out += read(value, here)
+            if value is not None and not isinstance(value, str):
+                raise ConfigError.one(here, f"{shown(value)} is not the name of a picture")
+            out += read(_path(value, here), here)
         except ConfigError as e:
             problems += e.problems
+    if not out and not problems:
+        problems.append(Problem(at, "is empty", "name a picture"))
     if problems:
         raise ConfigError(problems)
     return out
+
+
+def _path(value: str | None, at: str) -> str | None:
+    """``value``, validated as the experiment's own key."""
+    try:
+        return check(MaskSettings, {"image": value}).image
+    except ConfigError as e:
+        raise ConfigError(Problem(at, p.message, p.hint) for p in e.problems) from e
 
 
 def value(settings: InitSettings, mask: MaskSettings, picture: Choice, mask_picture: MaskChoice) -> Init | None:

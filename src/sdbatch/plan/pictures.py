@@ -39,6 +39,9 @@ class Pictures:
             except ConfigError as e:
                 problems += e.problems
                 continue
+            except OSError as e:
+                problems.append(Problem(key, f"{shown(name)} cannot be read: {e.strerror or e}"))
+                continue
             for path in paths:
                 try:
                     out.append(read(path))
