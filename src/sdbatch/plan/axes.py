@@ -223,10 +223,10 @@ def title(key: str) -> str:
 
 def label(key: str, value: Any) -> str:
     """The value of an axis as displayed text."""
+    if isinstance(value, str) and key != "model.vae":
+        return value
     if key in _LABELS:
         return _LABELS[key](value)
-    if isinstance(value, str):
-        return value
     if isinstance(value, Sound | InputPicture):
         return PurePath(value.path).stem
     if value is None:
