@@ -38,10 +38,11 @@ def main() -> int:
         animation([*shipped(Path(folder), "infinite_zoom"), *shipped(Path(folder), "dream_feedback")])
         if sys.argv[1:] == ["videos"]:
             return 0
-        for task in ("render", "sheet"):
-            assert cli.run(["+experiment=image_to_image", f"task={task}", *where(Path(folder))]) == 0
-        started = Image.open(Path(folder) / "outputs/image_to_image/sheet.png").convert("RGB")
-        started.save(IMAGES / "image_to_image.webp", quality=88, method=6)
+        for name in ("image_to_image", "controlled"):
+            for task in ("render", "sheet"):
+                assert cli.run([f"+experiment={name}", f"task={task}", *where(Path(folder))]) == 0
+            made = Image.open(Path(folder) / f"outputs/{name}/sheet.png").convert("RGB")
+            made.save(IMAGES / f"{name}.webp", quality=88, method=6)
         sheet = rendered(Path(folder), "land", STUDY | {"seeds": "0..5"})
         cli.run([*where(Path(folder)), "name=land", "task=sheet"])
         keep(sheet / "sheet.png", "demo.png")

@@ -7,6 +7,7 @@ followed is compared with that for the edges of another scene (shuffled), and fo
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,7 +56,8 @@ def judge(model: Path = SHIPPED, count: int = 48, batch: int = 16) -> dict[str, 
     controlled.set_progress_bar_config(disable=True)
     others = same[count // 2 :] + same[: count // 2]
     away = edges[1:] + edges[:1]
-    results: dict[str, Any] = {"pictures": count, "steps": STEPS, "guidance": GUIDANCE}
+    digest = hashlib.sha256((model / "diffusion_pytorch_model.safetensors").read_bytes()).hexdigest()
+    results: dict[str, Any] = {"sha256": digest, "pictures": count, "steps": STEPS, "guidance": GUIDANCE}
     for name, texts in (("captions of the scenes", same), ("captions of other scenes", others)):
         made: list[np.ndarray] = []
         for at in range(0, count, batch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sdbatch.errors import ConfigError
 from sdbatch.models import controlnet
 from sdbatch.models.locate import locate
 from sdbatch.models.source import SHIPPED, Source
+from tests.config.building import ROOT
 from tests.engine.ldm import SMALL_UNET, unet_key
 
 TINY_CANNY = SHIPPED / "controlnets/tiny-canny"
@@ -95,6 +97,27 @@ def test_another_architecture_is_named(tiny: Source, canny: Shapes, tmp_path: Pa
     few = {k: s for k, s in canny.items() if ".blocks.4." not in k and ".blocks.5." not in k}
     few["controlnet_cond_embedding.conv_out.weight"] = (48, 64, 3, 3)
     assert "reads pictures at another scale than the model's" in wrong(few)
+
+
+def test_nets_for_stable_diffusion_2_are_refused(tiny: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their transformers have linear layers where convolutions of one pixel are here."""
+    linear = {k: s[:2] if k.endswith("proj_in.weight") else s for k, s in shapes().items()}
+    monkeypatch.setattr(controlnet, "denoiser", lambda _: linear)
+    found = controlnet.read(save(tmp_path / "v2.safetensors", linear), "net")
+    (problem,) = controlnet.misfit(found, tiny, "net")
+    assert str(problem) == "net: 'v2': ControlNets for Stable Diffusion 2 are not supported"
+
+
+def test_it_was_judged_to_follow_the_edges_given() -> None:
+    """These weights, on scenes that the training did not see: far better than edges of other scenes are followed."""
+    found = json.loads((ROOT / "training/controlnet.json").read_text("utf-8"))
+    weights = (TINY_CANNY / "diffusion_pytorch_model.safetensors").read_bytes()
+    assert found["sha256"] == sha256(weights).hexdigest()
+    for captions in ("captions of the scenes", "captions of other scenes"):
+        own, shuffled = found[captions]["own edges"]["f1"], found[captions]["shuffled edges"]["f1"]
+        assert own > 1.8 * shuffled
+        assert own > 1.5 * found["without control"]["f1"]
+        assert f"{own:.2f}" in (TINY_CANNY / "README.md").read_text("utf-8")
 
 
 def test_other_files_are_refused(canny: Shapes, tmp_path: Path) -> None:

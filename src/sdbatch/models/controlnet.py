@@ -101,6 +101,8 @@ def misfit(net: NetFile, source: Source, at: str) -> list[Problem]:
             else f"{len(wrong)} tensors differ: {wrong[0]}, …"
         )
         return [Problem(at, f"{net.name!r} is a ControlNet for another architecture", hint)]
+    if any(name.endswith("proj_in.weight") and len(shape) == 2 for name, shape in wanted.items()):
+        return [Problem(at, f"{net.name!r}: ControlNets for Stable Diffusion 2 are not supported")]
     widths = _widths(wanted)
     zero = {f"controlnet_down_blocks.{k}.weight": (w, w, 1, 1) for k, w in enumerate(widths)}
     zero["controlnet_mid_block.weight"] = (widths[-1], widths[-1], 1, 1)
