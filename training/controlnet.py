@@ -40,7 +40,7 @@ NAME = "tiny-canny"
 SHIPPED = MODEL.parent / "controlnets" / NAME
 CHANNELS = (16, 32, 64, 96)  # of the picture's embedding
 SILENT = 0.3  # of the captions: then the edges alone say what is there
-RECIPE = Recipe(steps=500, rate=4e-3, batch=16, warm_up=20, average=0.98, keep_every=25, optimizer="muon")
+RECIPE = Recipe(steps=1000, rate=4e-3, batch=16, warm_up=20, average=0.98, keep_every=25, optimizer="muon")
 SHARDS = 5
 HEARD = (
     0.5  # deviation of the embedded picture beside the embedded latent: torch's own first weights let nothing through

@@ -91,6 +91,8 @@ def misfit(net: NetFile, source: Source, at: str) -> list[Problem]:
     if base is None:
         return []
     wanted = {k: s for k, s in base.items() if k.startswith(_SHARED)}
+    first = wanted.get("conv_in.weight", (0, 0))
+    wanted["conv_in.weight"] = (first[0], source.model.channels, *first[2:])  # it sees the latent only, not a mask
     wrong = [k for k, s in wanted.items() if net.shapes.get(k) != s]
     wrong += [k for k in net.shapes if k.startswith(_SHARED) and k not in wanted]
     if wrong:
