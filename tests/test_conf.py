@@ -211,6 +211,9 @@ def test_the_wheel_carries_conf_and_models(tmp_path):
         p.name for p in (shipped / project).rglob("*")
     }
     assert (shipped / "models" / "tiny" / "unet" / "config.json").exists()
+    for kind in ("loras", "embeddings"):
+        names = {p.name for p in (ROOT / "src/sdbatch/models" / kind).iterdir()}
+        assert names == {p.name for p in (shipped / "models" / kind).iterdir()} > {"README.md"}
     (tmp_path / "away").mkdir()
     done = new_process(
         "+experiment=anime_zoom",

@@ -59,8 +59,8 @@ class Recipe:
 
 RECIPES = {
     "ink": Recipe("loha", 2, {UNET: _LAYERS}, encoder=200, rate=1e-2),
-    "autumn": Recipe("diffusers", 3, {UNET: _LAYERS, TEXT: r"q_proj|v_proj|out_proj|fc"}),
-    "pixel": Recipe("kohya", 3, {UNET: _LAYERS}),
+    "autumn": Recipe("diffusers", 3, {UNET: _LAYERS, TEXT: r"q_proj|v_proj|out_proj|fc"}, steps=450),
+    "pixel": Recipe("kohya", 3, {UNET: _LAYERS}, steps=320),
 }
 
 
@@ -238,7 +238,7 @@ def make_word(painter: Painter, pipe: Any, options: argparse.Namespace) -> int:
     known = pipe.tokenizer("night snow", add_special_tokens=False).input_ids
     adapter = Words(pipe.text_encoder.get_input_embeddings().weight[known])
     lessons = Lessons(pipe, word_albums(painter, pipe, options.scenes // 2), with_word(painter))
-    plan = fit.Recipe(options.steps or 120, 2e-2, batch=16, warm_up=10, average=0.98, decay=0.0, keep_every=50)
+    plan = fit.Recipe(options.steps or 80, 3e-2, batch=16, warm_up=10, average=0.98, decay=0.0, keep_every=50)
     fitted(adapter, lessons, plan, options.out / f"{WORD}.safetensors")
     return save(options.to / "embeddings" / f"{WORD}.safetensors", adapter.tensors({}), texts(WORD, options))
 

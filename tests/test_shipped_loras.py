@@ -1,0 +1,68 @@
+"""The LoRAs and the textual inversion that are included: small, in three layouts, and they do what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sdbatch
+from sdbatch.config.model import ModelSettings
+from sdbatch.models.embedding import read as read_embedding
+from sdbatch.models.locate import locate
+from sdbatch.models.lora.file import matched, read
+from sdbatch.models.lora.modules import modules_of
+from sdbatch.models.source import SHIPPED
+from sdbatch.models.tensors import header
+from training.judge_loras import rendered
+from training.loras import RECIPES, WORD
+from training.render import MODEL
+from training.styles import STYLES
+
+LORAS = SHIPPED / "loras"
+FILES = [*(LORAS / f"{name}.safetensors" for name in RECIPES), SHIPPED / "embeddings" / f"{WORD}.safetensors"]
+SCENES = ["anime scene, red lighthouse, sea, day sky", "anime scene, blue house, forest, dawn"]
+
+
+def test_they_are_small_and_name_their_licence() -> None:
+    assert sum(path.stat().st_size for path in FILES) < 1e6
+    assert {header(path, "loras").texts["modelspec.license"] for path in FILES} == {"Apache-2.0"}
+    assert all("license: apache-2.0" in (path.parent / "README.md").read_text() for path in FILES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_they_fit_the_embedded_model(name: str) -> None:
+    modules = modules_of(locate(ModelSettings(kind="tiny")))
+    assert modules is not None
+    layers = matched(read(LORAS / f"{name}.safetensors", "loras"), modules, "loras")
+    assert {layer.kind for layer in layers.values()} == {"loha" if RECIPES[name].layout == "loha" else "lora"}
+    assert {part for part, _ in layers} == set(RECIPES[name].patterns)
+    assert read_embedding(FILES[-1], "embeddings").shape[1] == modules.text_width
+
+
+def test_their_styles_come_with_the_weight(tmp_path: Path) -> None:
+    """By the measure of each style; a LoRA of weight 0 is the picture without one."""
+    sweep = [{"loras": list(STYLES)}, {"lora_weight": [0, 0.6, 1.2]}]
+    data = {"name": "styles", "prompts": SCENES, "sweep": sweep, "sampling": {"steps": 8}}
+    found = {name: {0.0: list[float](), 0.6: [], 1.2: []} for name in STYLES}
+    plain = 0
+    for job, picture in rendered(data, MODEL):
+        loras = job.shot.model.loras
+        plain += not loras
+        for name in [one.name for one in loras] or STYLES:
+            found[name][loras[0].unet if loras else 0.0].append(STYLES[name].measure(picture))
+    assert plain == len(SCENES)
+    for name, by_weight in found.items():
+        without, half, more = (np.mean(by_weight[weight]) for weight in (0.0, 0.6, 1.2))
+        assert without < half < more, name
+
+
+def test_ids_do_not_depend_on_the_place_of_a_file(tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    other.write_bytes((LORAS / "ink.safetensors").read_bytes())
+    data = {"name": "ids", "prompts": [f"a house, {WORD}"]}
+    ids = [[job.id for job in sdbatch.load(data | {"loras": loras}).plan()] for loras in (["ink"], [str(other)], [])]
+    assert ids[0] == ids[1] != ids[2]
+    (job,) = sdbatch.load(data).plan()
+    assert [(e.name, e.vectors) for e in job.shot.embeddings] == [(WORD, 2)]
