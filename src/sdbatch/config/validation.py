@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sdbatch.config.experiment import GROUPS, Experiment
+from sdbatch.config.model_fields import field_of, nearest_bound, owner_of, range_of
 from sdbatch.config.prompts import Prompt
 from sdbatch.errors import ConfigError, Problem, closest, nearest, shown
 from sdbatch.motion.fields import not_a_list
@@ -161,12 +161,12 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
     key = _dotted(loc, prefix)
     if kind == "at_key":
         return Problem(_join(key, ctx["key"]), ctx["message"])
-    if kind.startswith(_BOUNDS) and _field(model, loc) is None:
+    if kind.startswith(_BOUNDS) and field_of(model, loc) is None:
         return Problem(key, f"{shown(value)} is out of range", detail["msg"].removeprefix("Input should be "))
     if kind.startswith(_BOUNDS):
-        return Problem(key, f"{shown(value)} is out of range {_range(model, loc)}", _bound(model, loc, value))
+        return Problem(key, f"{shown(value)} is out of range {range_of(model, loc)}", nearest_bound(model, loc, value))
     if kind in ("literal_error", "bool_type") and (
-        allowed := _allowed(getattr(_field(model, loc), "annotation", None))
+        allowed := _allowed(getattr(field_of(model, loc), "annotation", None))
     ):
         text = f"{shown(value)} is not allowed; allowed: {', '.join(allowed)}"
         return Problem(key, text, nearest(str(value), allowed))
@@ -191,7 +191,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
 def _extra(loc: list[int | str], value: Any, model: type[BaseModel], prefix: str) -> Problem:
     if loc[0] in GROUPS and isinstance(value, dict):
         return Problem(str(loc[0]), "its keys must be at the top level", "begin the file with # @package _global_")
-    owner, name = _owner(model, loc[:-1]), str(loc[-1])
+    owner, name = owner_of(model, loc[:-1]), str(loc[-1])
     if owner is Prompt and not closest(name, Prompt.model_fields):
         hint = f"known: {', '.join(Prompt.model_fields)}; quote a text that contains a colon"
         return Problem(_dotted(loc, prefix), "unknown key", hint)
@@ -243,46 +243,6 @@ def _dotted(loc: list[int | str], prefix: str) -> str:
 
 def _join(key: str, part: object) -> str:
     return f"{key}.{part}" if key else str(part)
-
-
-def _owner(model: type[BaseModel], loc: list[int | str]) -> type[BaseModel]:
-    """The model that defines the key at ``loc``."""
-    for part in loc:
-        if isinstance(part, str) and part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation) or model
-    return model
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for a in get_args(annotation) if (m := _model_in(a))), None)
-
-
-def _field(model: type[BaseModel], loc: list[int | str]) -> Any:
-    """The key at ``loc``; None for a field of a dataclass."""
-    names = [p for p in loc if isinstance(p, str)]
-    return _owner(model, list(names[:-1])).model_fields.get(names[-1])
-
-
-def _limits(model: type[BaseModel], loc: list[int | str]) -> tuple[Any, Any]:
-    low = high = None
-    for m in _field(model, loc).metadata:
-        low = m if isinstance(m, Ge | Gt) else low
-        high = m.le if isinstance(m, Le) else high
-    return low, high
-
-
-def _range(model: type[BaseModel], loc: list[int | str]) -> str:
-    low, high = _limits(model, loc)
-    return f"{low.ge}–{high}" if isinstance(low, Ge) else f">{low.gt}–{high}"
-
-
-def _bound(model: type[BaseModel], loc: list[int | str], value: Any) -> str:
-    low, high = _limits(model, loc)
-    if value > high:
-        return f"nearest is {high}"
-    return f"nearest is {low.ge}" if isinstance(low, Ge) else ""
 
 
 def _key_hint(name: str, model: type[BaseModel], owner: type[BaseModel]) -> str:
