@@ -104,10 +104,14 @@ def test_the_files_of_an_experiment() -> None:
         "sweep": [{"prompts": [{"file": "b.csv"}, "a hill"]}, {"encoding.audio": ["b.wav", None]}],
         "styles": {"file": "s.csv", "use": ["film"]},
         "encoding": {"audio": "a.wav"},
+        "init": {"image": ["a.png", "photos"]},
         "wildcards": {"folder": "~/w"},
     }
     names = watch._named(validate({"name": "x", **data}))
-    assert names == {*map(Path, ("a.txt", "b.csv", "s.csv", "a.wav", "b.wav")), Path("~/w").expanduser()}
+    assert names == {
+        *map(Path, ("a.txt", "b.csv", "s.csv", "a.wav", "b.wav", "a.png", "photos")),
+        Path("~/w").expanduser(),
+    }
     found = watch._configuration(["--config-dir", "c", "mine.yaml", "--config-dir=d", "name=x.yaml"])
     assert {Path("c"), Path("d"), Path("mine.yaml"), Path("conf")} <= found
     assert Path("name=x.yaml") not in found
@@ -122,12 +126,15 @@ def test_a_look_sees_every_kind_of_change(tmp_path: Path) -> None:
         lambda: (folder / "new.txt").write_text("x"),
         lambda: (folder / "new.txt").write_text("xy"),
         (folder / "new.txt").unlink,
+        lambda: (folder / "picture.jpg").write_bytes(b""),
         file.unlink,
     ):
         change()
         assert watch._look([folder, file]) not in looks[-1:]
         looks.append(watch._look([folder, file]))
-    (folder / "picture.png").write_bytes(b"")
+    (folder / "film.mp4").write_bytes(b"")
+    (folder / "outputs").mkdir()
+    (folder / "outputs/result.png").write_bytes(b"")
     assert watch._look([folder, file]) == looks[-1]
 
 

@@ -17,6 +17,7 @@ def named_files(experiment: Experiment) -> Iterator[str]:
     """All of them, as written; those with texts first."""
     yield from text_files(experiment)
     yield from sound_files(experiment)
+    yield from picture_files(experiment)
 
 
 def text_files(experiment: Experiment) -> Iterator[str]:

@@ -18,6 +18,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.folders import OWN_FOLDER, conf_dir
 from sdbatch.config.hydra_source import Composed, compose
 from sdbatch.errors import ConfigError
+from sdbatch.pictures.read import SUFFIXES
 from sdbatch.plan.named_files import named_files
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.tasks import dispatch
@@ -163,7 +164,10 @@ def _look(files: Iterable[Path]) -> Look:
     """What says of each file, and of all files in folders, whether it has changed. Missing ones are left out."""
     found: Look = {}
     for path in files:
-        inside = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".txt")) if path.is_dir() else [path]
+        inside = [path]
+        if path.is_dir():  # pictures only directly in it: results may lie below
+            texts = (p for p in path.rglob("*") if p.suffix in (".yaml", ".txt"))
+            inside = sorted([*texts, *(p for p in path.glob("*") if p.suffix.lower() in SUFFIXES)])
         for file in inside:
             try:
                 state = file.stat()
