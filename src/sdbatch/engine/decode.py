@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sdbatch.engine import tiles
 from sdbatch.engine.attention import Order
 from sdbatch.engine.compiling import compile_blocks
 from sdbatch.engine.host import to_device
@@ -67,8 +68,10 @@ class Vae:
     def decode(
         self, latents: list[torch.Tensor], batch: int, full: bool = False, counted: bool = True
     ) -> list[Decoded]:
-        """Pictures of at most ``batch`` latents (C, h, w), padded to exactly ``batch``."""
+        """Pictures of at most ``batch`` latents (C, h, w), padded to exactly ``batch``; large ones each in tiles."""
         module = self._in_fp32() if full else self._module
+        if tiles.needed(module, *latents[0].shape[-2:]):
+            return [self._tiled(module, latent, counted) for latent in latents]
         padded = latents + [latents[0]] * (batch - len(latents))
         z = (torch.stack(padded) / self._scale + self._shift).to(module.dtype, memory_format=torch.channels_last)
         with self._stats.clock("vae", self._device), self._order():
@@ -78,15 +81,31 @@ class Vae:
             self._stats.decoded(len(latents), batch)
         return out
 
+    def _tiled(self, module: Any, latent: torch.Tensor, counted: bool) -> Decoded:
+        z = (latent[None] / self._scale + self._shift).to(module.dtype, memory_format=torch.channels_last)
+        with self._stats.clock("vae", self._device), self._order():
+            image = tiles.decode(module, z)[0].float()
+        if counted:
+            self._stats.decoded(1, 1)
+        return self._to_host(image)
+
     def encode(self, pixels: NDArray[Any]) -> torch.Tensor:
         """The latent (C, h, w) of a picture (H, W, 3), 0 to 255: the mean of its distribution, so no noise is drawn."""
         x = to_device(torch.tensor(pixels), self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
         x = x.to(self._module.dtype, memory_format=torch.channels_last)
         with self._stats.clock("vae", self._device), self._order():
-            found = self._module.encode(x)
-        z = found.latents if hasattr(found, "latents") else found.latent_dist.mode()
+            z = self._encoded(x)
         latent: torch.Tensor = ((z[0].float() - self._shift) * self._scale).contiguous()
         return latent
+
+    def _encoded(self, x: torch.Tensor) -> torch.Tensor:
+        module = self._module
+        side = 2 ** (len(module.config["block_out_channels"]) - 1)
+        if tiles.needed(module, x.shape[-2] // side, x.shape[-1] // side):
+            return tiles.encode(module, x)
+        found = module.encode(x)
+        z: torch.Tensor = found.latents if hasattr(found, "latents") else found.latent_dist.mode()
+        return z
 
     def _to_host(self, image: torch.Tensor) -> Decoded:
         """Start the transfer of ``image`` (3, H, W), −1…1, fp32. Rounding in fp32 gives diffusers' bits."""

@@ -27,7 +27,7 @@ class Upscalers:
     """Finds upscalers; ``files`` gets those that were named, by digest."""
 
     def __init__(self, folders: Iterable[str], files: dict[str, Path]) -> None:
-        self._folders = Folders([Path(f).expanduser() for f in folders], KEY, SHIPPED / "upscalers")
+        self._folders = Folders([Path(f).expanduser() for f in folders], KEY, SHIPPED / "upscaler")
         self._files = files
         self._known: dict[Path, Upscaler] = {}
 
