@@ -38,7 +38,7 @@ def main() -> int:
         animation([*shipped(Path(folder), "infinite_zoom"), *shipped(Path(folder), "dream_feedback")])
         if sys.argv[1:] == ["videos"]:
             return 0
-        for name in ("image_to_image", "controlled", "lora_styles"):
+        for name in ("image_to_image", "controlled", "lora_styles", "poster"):
             for task in ("render", "sheet"):
                 assert cli.run([f"+experiment={name}", f"task={task}", *where(Path(folder))]) == 0
             made = Image.open(Path(folder) / f"outputs/{name}/sheet.png").convert("RGB")

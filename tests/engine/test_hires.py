@@ -232,16 +232,16 @@ def test_a_file_that_is_missing_or_changed_is_named(tmp_path: Path) -> None:
 
 
 def test_the_embedded_upscaler_beats_lanczos_on_the_models_pictures() -> None:
-    """Of a scene of 256 pixels that training did not see: nearer to that drawn at twice the size, with sharper edges."""
+    """Of a scene of 256 pixels that training did not see: nearer to the one drawn at 512, with sharper edges."""
     from training.painter import paint
     from training.scene import draw_scene
     from training.second.sharpness import edge_width
     from training.upscaler import FIRST_SEED, half
 
     assert TINY.stat().st_size < 2**20
-    large = paint(draw_scene(FIRST_SEED + 1), 4)
+    large = paint(draw_scene(FIRST_SEED + 2), 4)
     small = half(large)
     size = (large.shape[1], large.shape[0])
     ours, theirs = Enlarger({NETWORK.method: TINY}, CPU)(small, size, NETWORK), lanczos(small, size)
     assert psnr(ours, large) > psnr(theirs, large) + 1
-    assert edge_width(ours) < edge_width(theirs) - 0.5
+    assert edge_width(ours) < edge_width(theirs) - 1

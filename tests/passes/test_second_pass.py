@@ -21,9 +21,10 @@ from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
 from sdbatch.runner import run
 from sdbatch.spec.cost import cost, evaluations
-from sdbatch.spec.jobs import Encoding, Job
+from sdbatch.spec.jobs import Encoding, Job, Model
 from sdbatch.spec.passes import Pass, Upscaler
 from sdbatch.store import Store
+from sdbatch.tasks import foreign
 from tests.motion.videos import video
 from tests.runner.little import BASE, Opener, plan, still
 
@@ -193,6 +194,26 @@ def test_infotext_has_the_field_names_of_a1111() -> None:
         assert f", {field}" in text
     assert ", Postprocess upscale by: 4, Postprocess upscaler: tiny-2x" in text
     assert ", Size: 32x24" in text  # the first pass, as A1111 writes it
+
+
+def test_a_second_pass_of_a1111_is_read() -> None:
+    about = "Steps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64, Denoising strength: 0.4, Hires upscale: 2"
+    for more, expected, said in (
+        (", Hires steps: 8, Hires upscaler: Lanczos", Pass(2, 0.4, 8), ""),
+        (", Hires upscaler: Latent (nearest)", Pass(2, 0.4, 20, Upscaler("latent")), "the picture is encoded again"),
+        (", Hires upscaler: R-ESRGAN 4x+", Pass(2, 0.4, 20), "no upscaler 'R-ESRGAN 4x+' here, using lanczos"),
+    ):
+        fields = infotext.parse(f"a sea\n{about}{more}")
+        job, assumed = foreign.job(fields, Model("b2:x"), (128, 128), "source")
+        assert job.passes == (expected,)
+        assert (job.size.width, job.size.height) == (128, 128)
+        assert said in "; ".join(assumed)
+        assert "not used" not in "; ".join(assumed)
+    for bad in ("Hires upscale: nan", "Hires upscale: 99", "Hires upscale: 2, Hires steps: x"):
+        fields = infotext.parse(f"a sea\nSteps: 20, Sampler: Euler, Seed: 1, {bad}")
+        job, assumed = foreign.job(fields, Model("b2:x"), (64, 64), "source")
+        assert job.passes == ()
+        assert "its settings are not understood" in "; ".join(assumed)
 
 
 def test_mistakes_are_named_with_their_keys(tmp_path: Path) -> None:

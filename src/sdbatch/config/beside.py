@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_KEYS = (("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"), ("init", "image"), ("mask", "image"))
-_SWEPT = ("encoding.audio", "init.image", "mask.image")
+_KEYS = (
+    *(("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"), ("init", "image"), ("mask", "image")),
+    *(("hires", "upscaler"), ("upscale", "model")),
+)
+_SWEPT = ("encoding.audio", "init.image", "mask.image", "hires.upscaler", "upscale.model")
 
 
 def found_beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -33,6 +33,7 @@ MODEL_HASH = "Model hash"
 LORAS, EMBEDDINGS = "Lora hashes", "TI hashes"
 DENOISING = "Denoising strength"
 HIRES, HIRES_STEPS, HIRES_UPSCALER = "Hires upscale", "Hires steps", "Hires upscaler"
+OF_SECOND_PASS = (DENOISING, HIRES, HIRES_STEPS, HIRES_UPSCALER)
 _UPSCALERS = {LANCZOS: "Lanczos", LATENT: "Latent (bicubic)"}
 _KEY = re.compile(r"\w[\w \-/]*$")
 _QUOTED = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*(?:,|$)', re.DOTALL)

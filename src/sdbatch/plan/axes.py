@@ -132,7 +132,7 @@ def _key_problem(key: str, at: str) -> Problem | None:
     if section == "model":
         hint = f"write sweep: [{{models: […]}}]; {' and '.join(OF_MODEL)} can be swept"
         return Problem(f"{at}.{key}", "cannot be swept because it selects the weights", hint)
-    if section in ("lora_folders", "embedding_folders", "control_folders", "input_folders"):
+    if section in ("lora_folders", "embedding_folders", "control_folders", "input_folders", "upscaler_folders"):
         return Problem(f"{at}.{key}", "cannot be swept: it says where files are", "sweep what is in them")
     if section in ("wildcards", "styles"):
         return Problem(f"{at}.{key}", "cannot be swept because it changes the prompts", f"use -m {key}=a,b")

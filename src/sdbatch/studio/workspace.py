@@ -21,7 +21,9 @@ from sdbatch.tasks.dispatch import checked, merged
 
 MAX_NUMBER = 10_000  # of experiments of one name
 TEXTS = ("file", "folder", "audio", "image", "input_folders")  # keys that name files but weights, at any depth
-WEIGHTS = ("path", "vae", "loras", "lora_folders", "embedding_folders")  # … of weights
+WEIGHTS = (  # … of weights
+    *("path", "vae", "loras", "lora_folders", "embedding_folders", "upscaler", "model", "upscaler_folders"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,12 @@ from typing import Any
 
 from sdbatch import motion
 from sdbatch.config.experiment import Sampling
+from sdbatch.config.passes import HiresSettings
+from sdbatch.config.validation import check
+from sdbatch.errors import ConfigError
 from sdbatch.media import infotext
 from sdbatch.models.adapters import Adapters
+from sdbatch.models.upscalers import Upscalers
 from sdbatch.motion.settings import Motion
 from sdbatch.plan import parse
 from sdbatch.plan.lora_axis import with_loras
@@ -18,6 +22,7 @@ from sdbatch.prompts.schedule import changes
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.adapters import Lora
 from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Job, Model, model_spec, sampler_spec
+from sdbatch.spec.passes import LANCZOS, LATENT, Pass, Upscaler
 from sdbatch.spec.ranges import slug
 from sdbatch.spec.wording import has_step_syntax
 
@@ -29,13 +34,18 @@ SYNTAX = {  # of prompts in other tools that sdbatch does not have
 LATER = "prompt: [from:to:when] and [a|b] change the text at the step; A1111 does so one evaluation later"
 
 
-def job(
-    fields: dict[str, Any], model: Model, size: tuple[int, int], key: str, adapters: Adapters | None = None
+def job(  # noqa: PLR0913, PLR0917  (what can be used)
+    fields: dict[str, Any],
+    model: Model,
+    size: tuple[int, int],
+    key: str,
+    adapters: Adapters | None = None,
+    upscalers: Upscalers | None = None,
 ) -> tuple[Job, tuple[str, ...]]:
     """(picture job, assumptions) of ``fields``, the result of ``infotext.parse``. Raises ConfigError.
 
     ``size`` is (width, height) of the picture; ``key`` is the dotted key for error messages; ``adapters`` has the LoRAs
-    and textual inversions that can be used.
+    and textual inversions that can be used, ``upscalers`` the networks of a second pass.
     """
     usual, assumed = Sampling(), []
     text, loras, lost = adapters_of(fields, adapters or Adapters((), ()), key)
@@ -66,8 +76,35 @@ def job(
     shot = replace(parse.shot(data, key), model=model)
     if adapters is not None:
         shot = replace(shot, embeddings=adapters.in_texts((shot.prompt, shot.negative)))
-    made = motion.make(shot, Motion(), Encoding(), slug(shot.prompt))
-    return made, (*assumed, *lost, *_limitations(fields, model))
+    passes, more = second_pass(fields["extras"], shot.steps, upscalers or Upscalers((), {}))
+    made = motion.make(shot, Motion(), Encoding(), slug(shot.prompt), passes=passes)
+    return made, (*assumed, *lost, *more, *_limitations(fields, model, bool(passes)))
+
+
+def second_pass(extras: dict[str, str], steps: int, upscalers: Upscalers) -> tuple[tuple[Pass, ...], list[str]]:
+    """A1111's second pass, if the infotext has one, and the assumptions about it. Without steps it has those of the
+    first."""
+    if infotext.HIRES not in extras:
+        return (), []
+    name = str(extras.get(infotext.HIRES_UPSCALER, "Latent"))
+    try:
+        count = int(extras.get(infotext.HIRES_STEPS, 0)) or steps
+        strength = float(extras.get(infotext.DENOISING, 0.7))
+        given = {"scale": float(extras[infotext.HIRES]), "strength": strength, "steps": count}
+        found = check(HiresSettings, given)
+    except (ValueError, ConfigError):
+        return (), [f"second pass: its settings are not understood, left out: {str(extras[infotext.HIRES])[:40]}"]
+    assumed = []
+    if name.casefold().startswith(LATENT):
+        upscaler = Upscaler(LATENT)
+        assumed.append("second pass: the picture is encoded again; A1111 enlarges the latent that it has in memory")
+    else:
+        try:
+            upscaler = upscalers.find(name.casefold() if name.casefold() == LANCZOS else name, infotext.HIRES_UPSCALER)
+        except ConfigError:
+            upscaler = Upscaler(LANCZOS)
+            assumed.append(f"second pass: there is no upscaler {name[:60]!r} here, using lanczos")
+    return (Pass(found.scale, found.strength, count, upscaler),) if found.scale > 1 else (), assumed
 
 
 def adapters_of(fields: dict[str, Any], adapters: Adapters, key: str) -> tuple[str, tuple[Lora, ...], list[str]]:
@@ -109,7 +146,7 @@ def _sampler(name: str, schedule: str) -> tuple[str, list[str]]:
     return sampler, out
 
 
-def _limitations(fields: dict[str, Any], model: Model) -> list[str]:
+def _limitations(fields: dict[str, Any], model: Model, passes: bool = False) -> list[str]:
     """Assumptions about values that an infotext does not contain, and features that sdbatch does not have."""
     extras, out = fields["extras"], []
     how, ours = infotext.is_of(fields, model), str(extras.get("Version", "")).startswith(OURS)
@@ -125,6 +162,7 @@ def _limitations(fields: dict[str, Any], model: Model) -> list[str]:
         out.append(LATER)
     out += [f"prompt: {what}" for what, pattern in SYNTAX.items() if pattern.search(texts)]
     own = {"VAE": model.vae.replace(":", "-")}
-    if unused := [k for k in extras if k not in IGNORED and extras[k] != own.get(k)]:
+    ignored = (*IGNORED, *(infotext.OF_SECOND_PASS if passes else ()))
+    if unused := [k for k in extras if k not in ignored and extras[k] != own.get(k)]:
         out.append(f"not used: {', '.join(unused)[:200]}")
     return out

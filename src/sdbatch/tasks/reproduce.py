@@ -18,6 +18,7 @@ from sdbatch.errors import ConfigError, RenderError, nearest
 from sdbatch.media import infotext, metadata, png
 from sdbatch.models.adapters import Adapters
 from sdbatch.models.source import Source
+from sdbatch.models.upscalers import Upscalers
 from sdbatch.plan import parse, sounds
 from sdbatch.plan.model_axis import located
 from sdbatch.spec.jobs import Job
@@ -176,7 +177,8 @@ def _from_infotext(fields: dict[str, Any], path: Path, experiment: Experiment) -
     except ValueError as e:
         raise ConfigError.one(KEY, f"{path.name!r}: {e}") from e
     adapters = Adapters(experiment.lora_folders, experiment.embedding_folders, experiment.control_folders)
-    job, assumed = foreign.job(fields, source.model, (width, height), f"{KEY}.parameters", adapters)
+    upscalers = Upscalers(experiment.upscaler_folders, adapters.files)
+    job, assumed = foreign.job(fields, source.model, (width, height), f"{KEY}.parameters", adapters, upscalers)
     return FileSettings(job, replace(source, adapters=adapters.files), None, assumed)
 
 
