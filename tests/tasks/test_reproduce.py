@@ -228,10 +228,19 @@ def test_infotext_out_of_range(folder: Folder) -> None:
         assert part in said
 
 
+def test_a_second_pass_of_another_tool_is_rendered(folder: Folder) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", LINE.format("Euler", "Automatic") + ", Hires upscale: 2, Hires upscaler: Lanczos")
+    Image.new("RGB", (64, 64)).save(folder.root / "theirs.png", pnginfo=info)
+    assert _again(folder, "theirs.png") == 0
+    assert "theirs.png: PSNR" in folder.out
+    assert "not used" not in folder.out
+
+
 def test_a_picture_that_was_enlarged_afterwards(folder: Folder) -> None:
     info = PngImagePlugin.PngInfo()
-    info.add_text("parameters", LINE.format("Euler", "Automatic") + ", Hires upscale: 2")
+    info.add_text("parameters", LINE.format("Euler", "Automatic") + ", Postprocess upscale by: 2")
     Image.new("RGB", (64, 64)).save(folder.root / "theirs.png", pnginfo=info)
     assert _again(folder, "theirs.png") == 0
     assert "rendered, but cannot be compared: different sizes: 64x64 and 32x32" in folder.out
-    assert "not used: Hires upscale" in folder.out
+    assert "not used: Postprocess upscale by" in folder.out
