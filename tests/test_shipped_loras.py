@@ -10,6 +10,7 @@ import pytest
 import sdbatch
 from sdbatch.config.model import ModelSettings
 from sdbatch.models.embedding import read as read_embedding
+from sdbatch.models.folders import Folders, digest_of
 from sdbatch.models.locate import locate
 from sdbatch.models.lora.file import matched, read
 from sdbatch.models.lora.modules import modules_of
@@ -66,3 +67,13 @@ def test_ids_do_not_depend_on_the_place_of_a_file(tmp_path: Path) -> None:
     assert ids[0] == ids[1] != ids[2]
     (job,) = sdbatch.load(data).plan()
     assert [(e.name, e.vectors) for e in job.shot.embeddings] == [(WORD, 2)]
+
+
+def test_a_file_of_the_user_has_the_name(tmp_path: Path) -> None:
+    (tmp_path / "ink.safetensors").write_bytes((LORAS / "pixel.safetensors").read_bytes())
+    data = {"name": "own", "prompts": ["a house"], "loras": ["ink", "pixel"], "lora_folders": [str(tmp_path)]}
+    (job,) = sdbatch.load(data).plan()
+    ink, pixel = job.shot.model.loras
+    assert ink.file == pixel.file
+    folders = Folders([tmp_path], "lora_folders", LORAS)
+    assert folders.with_digest(digest_of(LORAS / "ink.safetensors"), "ink") == LORAS / "ink.safetensors"

@@ -19,7 +19,7 @@ _UNNAMED = ("adapter_model", "diffusion_pytorch_model", "diffusion_pytorch_model
 class Folders:
     """The files in ``folders`` (relative to the working folder) and below them; a folder need not exist.
 
-    ``key`` is the configuration's key of the folders, for messages. ``shipped`` is searched last.
+    ``key`` is the configuration's key of the folders, for messages. Names in ``shipped`` give way to theirs.
     """
 
     def __init__(self, folders: Sequence[Path], key: str, shipped: Path) -> None:
@@ -30,8 +30,19 @@ class Folders:
     @cached_property
     def by_name(self) -> dict[str, list[Path]]:
         """Files by name: the file's, and with its folders below the one that was given (``styles/ink``)."""
+        return self._included | self._own
+
+    @cached_property
+    def _own(self) -> dict[str, list[Path]]:
+        return self._named(self._folders)
+
+    @cached_property
+    def _included(self) -> dict[str, list[Path]]:
+        return self._named([self._shipped])
+
+    def _named(self, roots: Sequence[Path]) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}
-        for root in (*self._folders, self._shipped):
+        for root in roots:
             for path in self._files(root):
                 own = path.parent if path.stem in _UNNAMED else path.with_suffix("")
                 for name in dict.fromkeys((own.name, own.relative_to(root).as_posix())):
@@ -56,7 +67,8 @@ class Folders:
 
     def where(self, wanted: Callable[[Path], bool], name: str = "") -> Path | None:
         """The first file that is ``wanted``; those called ``name`` are asked first."""
-        files = list(dict.fromkeys(path for paths in self.by_name.values() for path in paths))
+        named = (*self._own.values(), *self._included.values())
+        files = list(dict.fromkeys(path for paths in named for path in paths))
         first = self.by_name.get(name, [])
         ordered = [*first, *(p for p in files if p not in first)]
         return next((p for p in ordered if p.suffix.lower() not in PICKLES and wanted(p)), None)
