@@ -1,1 +1,4 @@
-"""Operations on pixel arrays: camera warps and colour transfer. Does not depend on videos, files or models."""
+"""Operations on pixel arrays: camera warps, colour transfer, preprocessors of control pictures.
+
+Does not depend on videos, files or models.
+"""
