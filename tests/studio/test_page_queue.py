@@ -82,14 +82,14 @@ def test_two_pages_show_the_same_queue_and_neither_acts_on_what_is_past(page: Pa
 
 
 def test_a_full_queue_survives_a_restart(browser: Browser, studios: Callable[..., Studio]):
-    studio = studios("model.fake.delay=1")
+    studio = studios("model.fake.delay=0.1")
     page = Page(browser, studio)
     page.open()
     studio.ask("/api/queue/pause", {"paused": True})
     entries = [start(page, prompt) for prompt in ("one", "two", "three")]
     studio.end()
     browser.until("return !document.querySelector('.lost').hidden")
-    page.studio = studios(f"studio.port={studio.port}", "model.fake.delay=1")
+    page.studio = studios(f"studio.port={studio.port}", "model.fake.delay=0.1")
     assert [one["id"] for one in page.studio.queue()] == [one["id"] for one in entries]
     browser.until("return document.querySelector('.lost').hidden", within=patience.SECONDS)
     assert sorted(browser.texts(".entry-title")) == ["one", "three", "two"]
