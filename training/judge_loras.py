@@ -157,7 +157,7 @@ def _head(title: str) -> str:
 _MADE = """Trained by `python -m training.loras --out .train/loras` on a processor, from scenes that the project draws
 itself and whose pixels are restyled (`training/styles.py`). They fit the embedded model alone.
 `+experiment=lora_styles` shows them. The files of autumn and pixel come of several starts, the
-first with another rate and without weight on the noisiest steps, so the command gives files like these, not the same."""
+first with another rate and without weight on the noisiest steps: the command gives files like these, not the same."""
 _WORD = """Two vectors, in A1111's layout: a night with a moon and falling snow. Trained by
 `python -m training.loras {word} --out .train/loras` from scenes that the project draws itself. Write the word in a
 prompt: `a red house, {word}`."""
