@@ -6,6 +6,7 @@ import io
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -78,7 +79,9 @@ def test_sides_of_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert shape(across=("seeds",))[0] > shape(down=("seeds",))[0]
     assert shape(across=("seeds",), down=("prompts",)) == shape(across=("seeds",))
     assert shape(where=("prompts=a-sea",)) != shape()
-    for wrong in ({"down": ("canvas",)}, {"where": ("prompt=a-sea",)}, {"where": ("seeds=9",)}):
+    assert shape(down=("canvas", "loras", "seeds")) == shape(down=("seeds",))  # which have one value
+    assert shape(across=("canvas",)) == shape()
+    for wrong in ({"down": ("canvases",)}, {"where": ("prompt=a-sea",)}, {"where": ("seeds=9",)}):
         with pytest.raises(ConfigError):
             shape(**wrong)
     seen: list[list[str]] = []
@@ -89,6 +92,24 @@ def test_sides_of_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert pdf.encode(make(plan, store, SheetSettings(), "x"), "x") == pdf.encode(
         make(plan, store, SheetSettings(), "x"), "x"
     )
+
+
+def test_keys_of_one_entry_are_one_axis_of_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    data: dict[str, Any] = {
+        "prompts": ["a sea", "a hill"],
+        "sweep": [{"hires.scale": [1, 2, 2], "upscale.scale": [1, 1, 3]}],
+    }
+    store, plan = rendered(tmp_path, "x", **data), planned("x", **data)
+    seen: list[tuple] = []
+    monkeypatch.setattr("sdbatch.tasks.sheet.sheet", lambda *given: seen.append(given))
+    for settings in (SheetSettings(), SheetSettings(across=("upscale.scale",)), SheetSettings(down=("prompts",))):
+        make(plan, store, settings, "x")
+        cells, names, labels, heading, _ = seen.pop()
+        assert [cell.picture is not None for cell in cells] == [True] * 6
+        assert sorted(labels) == ["a hill", "a sea"]
+        assert "hires.scale 2 · upscale.scale 3" in names or "upscale.scale 3 · hires.scale 2" in names
+        assert "prompt down" in heading
+        assert "hires.scale" in heading
 
 
 def test_two_processes_one_page(tmp_path: Path):

@@ -165,13 +165,36 @@ def test_masks_are_settings_and_axes() -> None:
         ({"mask": {"outpaint": {"left": -1}}, **A}, "mask.outpaint.left: -1"),
         ({"mask": {"outpaint": {"left": 8150}}, "canvas": ["init"], **A}, "has 8210 x 40 pixels"),
         ({"mask": {"image": "alpha", "content": "fill"}, **A}, "mask.content: 'fill' is not allowed"),
+        (
+            {"mask": {"image": "white.png"}, "init": A["init"] | {"strength": 0}},
+            "mask.image: paints nothing, because init.strength is 0",
+        ),
+        (
+            {"mask": {"outpaint": {"left": 0.5}}, **A, "sweep": [{"init.strength": [0]}]},
+            "mask.outpaint: paints nothing, because init.strength is 0",
+        ),
+        (
+            {"mask": {"image": "white.png"}, "hires": {"scale": 2}, **A},
+            "hires.scale: cannot be combined with a mask yet",
+        ),
         ({"sweep": [{"mask.image": ["black.png", "small.png"]}], **A}, "mask.image: 'small.png': the mask has 8 x 8"),
     ],
 )
 def test_mistakes_in_masks(data: dict[str, Any], said: str) -> None:
     Image.new("L", (60, 40)).save("black.png")
+    Image.new("L", (60, 40), 255).save("white.png")
     Path("broken.png").write_bytes(Path("black.png").read_bytes()[:-20])
     assert said in "\n".join(map(str, problems(data)))
+
+
+def test_masks_beside_pictures_without_them() -> None:
+    """What has no effect, or is refused, for each job alone can stand beside others."""
+    Image.new("L", (60, 40), 255).save("white.png")
+    masked = {"mask": {"image": "white.png"}, "canvas": ["init"], **A}
+    assert len(planned(masked, sweep=[{"init.strength": [0, 0.6]}])) == 2
+    assert len(planned(masked, upscale={"scale": 2})) == 1
+    zipped = {"mask.image": [None, "white.png"], "hires.scale": [2, 1]}
+    assert len(planned(A, canvas=["init"], sweep=[zipped])) == 2
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,14 @@ def test_a_final_keeps_the_picture_and_may_change_its_strength(rendered: Folder)
     (plain,) = (rendered.root / "outputs/plain/images").glob("*.png")
     again = {"name": "plain", "task": "final", "final": {"jobs": [plain.name], "set": {"init.strength": 0.25}}}
     assert "final.set.init.strength: has no effect" in rendered.wrong(**again)
+    assert rendered.run(**DATA | {"mask": {"outpaint": {"left": 8}}, "name": "masked"}) == 0
+    again = {"name": "masked", "task": "final", "final": {"jobs": [masked_id(rendered)], "set": {"hires.scale": 2}}}
+    assert "final.set.hires.scale: cannot be combined with a mask" in rendered.wrong(**again)
+
+
+def masked_id(folder: Folder) -> str:
+    (found,) = (folder.root / "outputs/masked/images").glob("*.png")
+    return found.name
 
 
 def test_a_photo_that_changes_makes_another_job(rendered: Folder) -> None:

@@ -12,7 +12,7 @@ from sdbatch.config.experiment import Sampling
 from sdbatch.config.model import ModelSettings
 from sdbatch.gallery import command, table
 from sdbatch.plan import prompt_names
-from sdbatch.plan.axes import Axis, label, title
+from sdbatch.plan.axes import Axis, label, titles
 from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.file_names import PNG
@@ -63,8 +63,9 @@ class PlanIndex:
 
     def plan(self, name: str) -> dict[str, Any]:
         single = self._models.get(self._first) if len(self._models) == 1 else None
+        named = titles(key for keys in self._keys for key in keys)
         axes = [
-            {"keys": keys, "title": joined(map(title, keys)), "values": list(map(joined, values))}
+            {"keys": keys, "title": joined(named[key] for key in keys), "values": list(map(joined, values))}
             | ({"names": names} if keys == ("prompts",) and (names := self._names(values)) else {})
             | ({"parts": list(values)} if len(keys) > 1 else {})
             for keys, values in zip(self._keys, self._values, strict=True)

@@ -6,6 +6,7 @@ made.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -216,9 +217,11 @@ def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) ->
     return out
 
 
-def title(key: str) -> str:
-    """The key of an axis for users: ``sampling.guidance`` is ``guidance``."""
-    return TITLES.get(key, key.rpartition(".")[2])
+def titles(keys: Iterable[str]) -> dict[str, str]:
+    """The names of axes for users by key: ``guidance`` of ``sampling.guidance``, unless another one ends alike."""
+    short = {key: TITLES.get(key, key.rpartition(".")[2]) for key in keys}
+    several = Counter(short.values())
+    return {key: name if several[name] == 1 else key for key, name in short.items()}
 
 
 def label(key: str, value: Any) -> str:

@@ -128,7 +128,13 @@ def _inits(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
             setting.started(size_of(_swept(axes, digits)["canvas"], setting, resolved.source))
         except ConfigError as e:
             problems |= {str(p): p for p in e.problems}
-    return list(problems.values())
+    return list(problems.values()) or _masks(resolved, axes)
+
+
+def _masks(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
+    """Masks without effect, or with a second pass."""
+    made = (make(resolved, axes, digits) for digits in _combinations(axes, "init.", "mask.", "hires.", "upscale."))
+    return inits.masked((setting.init, setting.passes) for setting in made)
 
 
 def _model(base: ModelSettings, swept: dict[str, Any]) -> ModelSettings:

@@ -11,6 +11,7 @@ from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem, shown
 from sdbatch.plan.pictures import Pictures
 from sdbatch.spec.canvas import SIDE, Size
+from sdbatch.spec.passes import Pass
 from sdbatch.spec.pictures import Init, InputPicture, Mask, Sides
 
 KEY, MASK = "init.image", "mask.image"
@@ -116,6 +117,23 @@ def _unused(mask: MaskSettings, keys: Collection[str]) -> list[Problem]:
         return []
     found = [k for k in INIT if k.startswith("mask.") and (k in keys or _differ(mask, MaskSettings(), k))]
     return [Problem(key, "has no effect without mask.image or mask.outpaint", "name a mask, or alpha") for key in found]
+
+
+def masked(settings: Iterable[tuple[Init | None, Sequence[Pass]]]) -> list[Problem]:
+    """Masks that no job paints, and masked pictures with a second pass."""
+    found = [(init, later) for init, later in settings if init and init.mask]
+    if found and not any(init.strength for init, _ in found):
+        key = "mask.outpaint" if any(init.extend != Sides() for init, _ in found) else MASK
+        return [Problem(key, "paints nothing, because init.strength is 0", "set init.strength, for example 0.8")]
+    return next((wrong for init, later in found if (wrong := second_pass(init, later))), [])
+
+
+def second_pass(init: Init | None, later: Sequence[Pass]) -> list[Problem]:
+    """The mistake of a masked picture that is denoised again."""
+    if init is None or init.mask is None or not any(each.strength for each in later):
+        return []
+    text = "cannot be combined with a mask yet: the second pass would change what the mask keeps"
+    return [Problem("hires.scale", text, "use upscale.scale, or give the results as init.image of another experiment")]
 
 
 def _differ(one: Any, other: Any, key: str) -> bool:

@@ -21,7 +21,7 @@ from sdbatch.models.source import Source
 from sdbatch.models.upscalers import Upscalers
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.wording import has_step_syntax
-from sdbatch.plan import naming, passes, sounds
+from sdbatch.plan import inits, naming, passes, sounds
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canonical import spec
 from sdbatch.spec.canvas import Size
@@ -151,6 +151,7 @@ def changed(job: Job, changes: dict[str, Any], source: Source, upscalers: Upscal
     name = job.slug or slug(dict(job.labels).get("prompts", ""))
     found = _passes(job, parts, changes, upscalers)
     problems = passes.too_large(Size(shot.width, shot.height), found, f"{at}.hires.scale")
+    problems += [replace(p, key=f"{at}.{p.key}") for p in inits.second_pass(init, found)]
     if problems := problems + passes.misfits(found, shot.sampler, shot.model.schedule):
         raise ConfigError(problems)
     made = motion.make(shot, sounds.on_beat(parts["motion"], encoding.audio), encoding, name, job.labels, found)

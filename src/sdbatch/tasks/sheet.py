@@ -12,13 +12,14 @@ from pathlib import Path
 
 from sdbatch import files
 from sdbatch.config.experiment import Experiment
+from sdbatch.config.keys import INIT, LISTS, TOP
 from sdbatch.config.tasks import SheetSettings
 from sdbatch.errors import ConfigError, StoreError, nearest
 from sdbatch.media import fonts, pdf, png, video_reader
 from sdbatch.media.fonts import Face
 from sdbatch.media.sheet import LANDSCAPE, Cell, sheet, wrapped
 from sdbatch.plan import prompt_names
-from sdbatch.plan.axes import title
+from sdbatch.plan.axes import Axis, titles
 from sdbatch.spec.file_names import is_picture
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Pixels
@@ -36,7 +37,7 @@ def run(experiment: Experiment) -> int:
     store, settings = Store(experiment.folder), experiment.sheet
     plan = kept_plan.shown(experiment, store)
     jobs = _chosen((plan[i] for i in range(len(plan))), settings)
-    pixels = _drawn(jobs, store, settings, experiment.name)
+    pixels = _drawn(jobs, store, settings, experiment.name, kept_plan.axes(plan))
     data = pdf.encode(pixels, experiment.name) if settings.format == "pdf" else png.encode(pixels, {}, None)
     path = store.root / f"sheet.{settings.format}"
     files.write(path, [data], path.with_name(".sheet.part"))
@@ -51,7 +52,8 @@ def make(plan: Plan, store: Store, settings: SheetSettings, name: str) -> Pixels
 
     Raises ConfigError; StoreError if nothing is rendered yet.
     """
-    return _drawn(_chosen((plan[i] for i in range(len(plan))), settings), store, settings, name)
+    jobs = _chosen((plan[i] for i in range(len(plan))), settings)
+    return _drawn(jobs, store, settings, name, kept_plan.axes(plan))
 
 
 def _missing(jobs: Sequence[Job], ledger: Ledger) -> str:
@@ -62,21 +64,26 @@ def _missing(jobs: Sequence[Job], ledger: Ledger) -> str:
     return " and ".join(f"{count:,} of {len(jobs):,} {what}" for count, what in counts if count)
 
 
-def _drawn(jobs: Sequence[Job], store: Store, settings: SheetSettings, name: str) -> Pixels:
+def _drawn(jobs: Sequence[Job], store: Store, settings: SheetSettings, name: str, entries: Iterable[Axis]) -> Pixels:
     ledger = store.ledger()
     if not any(job.id in ledger for job in jobs):
         raise StoreError(f"{name} has no rendered pictures yet")
-    axes = {axis: values for axis, values in _axes(jobs).items() if len(values) > 1}
-    across, down = _sides(settings, axes)
+    every = _axes(jobs)
+    axes = {axis: values for axis, values in every.items() if len(values) > 1}
+    across, down = _sides(_of_several(settings, every), axes, _together(jobs, axes, entries))
     grid = {(_at(job, down), _at(job, across)): _cell(job, store, ledger) for job in jobs}
     rows, columns = ordered((r for r, _ in grid), down, axes), ordered((c for _, c in grid), across, axes)
-    texts = _words(jobs)
-    names, labels = [_named(across, c, texts) for c in columns], [_named(down, r, texts) for r in rows]
+    texts, short = _words(jobs), titles(axes)
+    names, labels = [_named(across, c, texts, short) for c in columns], [_named(down, r, texts, short) for r in rows]
     face = _face([*names, *labels], settings)
-    sides = [f"{', '.join(map(title, keys))} {where}" for keys, where in ((across, "across"), (down, "down")) if keys]
+    sides = [
+        f"{', '.join(short[k] for k in keys)} {where}" for keys, where in ((across, "across"), (down, "down")) if keys
+    ]
     heading = f"{name}: {', '.join(sides)}" if sides else name
     if len(rows) == 1 and len(columns) > MAX_ROW and settings.across is None:
-        return wrapped([grid[rows[0], c] for c in columns], names, f"{name}: {', '.join(map(title, across))}", face)
+        return wrapped(
+            [grid[rows[0], c] for c in columns], names, f"{name}: {', '.join(short[a] for a in across)}", face
+        )
     return sheet([grid.get((r, c), Cell()) for r in rows for c in columns], names, labels, heading, face)
 
 
@@ -113,13 +120,13 @@ def _at(job: Job, axes: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels[axis] for axis in axes)
 
 
-def _named(axes: Sequence[str], values: Sequence[str], words: Mapping[str, str]) -> str:
+def _named(axes: Sequence[str], values: Sequence[str], words: Mapping[str, str], short: Mapping[str, str]) -> str:
     """The label of a column or row. With several axes, numbers get their axis's name: guidance 2 · seed 0."""
-    short = map(title, axes)
     several = len(axes) > 1
     values = [words.get(v, v) if a == "prompts" else v for a, v in zip(axes, values, strict=True)]
     names = [
-        f"{s} {v}" if several and NUMBER.fullmatch(v) else v or "(empty)" for s, v in zip(short, values, strict=True)
+        f"{short[a]} {v}" if several and NUMBER.fullmatch(v) else v or "(empty)"
+        for a, v in zip(axes, values, strict=True)
     ]
     return " · ".join(names)
 
@@ -162,24 +169,65 @@ def _known_names(names: list[str]) -> str:
     return f"known: {', '.join(names[:20])}" if names else "there are none"
 
 
-def _sides(settings: SheetSettings, axes: dict[str, list[str]]) -> tuple[list[str], list[str]]:
-    """(column axes, row axes): as configured, else the last axes as columns, for a landscape format."""
+def _of_several(settings: SheetSettings, every: Mapping[str, Sequence[str]]) -> SheetSettings:
+    """``settings`` without axes that have one value here. Sides of which none is left are chosen as usual."""
+    single = {*LISTS, *TOP, INIT[0], *every} - {axis for axis, values in every.items() if len(values) > 1}
+    sides = {"across": settings.across, "down": settings.down}
+    left = {side: tuple(n for n in names if n not in single) for side, names in sides.items() if names}
+    return settings.model_copy(update={side: names or None for side, names in left.items()})
+
+
+def _together(jobs: Sequence[Job], axes: Iterable[str], entries: Iterable[Axis]) -> dict[str, tuple[str, ...]]:
+    """By axis, the axes that go together with it: keys of one of ``entries``, and keys that decide others, as in
+    the entries of a stored plan, which are not known."""
+    columns = {axis: [dict(job.labels).get(axis, "") for job in jobs] for axis in axes}
+    entry = {key: n for n, one in enumerate(entries) for key in one.keys}
+    groups: list[list[str]] = []
+    for axis, own in columns.items():
+        for group in groups:
+            if any(entry.get(axis, axis) == entry.get(a) or _decide(columns[a], own) for a in group):
+                group.append(axis)
+                break
+        else:
+            groups.append([axis])
+    return {axis: tuple(group) for group in groups for axis in group}
+
+
+def _decide(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether the values of one column follow from those of the other."""
+    return len(set(zip(one, other, strict=True))) == max(len(set(one)), len(set(other)))
+
+
+def _sides(
+    settings: SheetSettings, axes: dict[str, list[str]], together: Mapping[str, tuple[str, ...]]
+) -> tuple[list[str], list[str]]:
+    """(column axes, row axes): as configured, else the last axes as columns, for a landscape format. Axes that go
+    together are on one side."""
     for key, names in (("sheet.across", settings.across), ("sheet.down", settings.down)):
         for name in names or ():
             _known(key, name, axes)
-    down = list(settings.down or ())
+    named = {*(settings.down or ()), *(settings.across or ())}
+    whole = partial(_with_companions, together=together, named=named)
+    down = whole(settings.down or ())
     left = [a for a in axes if a not in down]
     if settings.across is not None:
-        across = [a for a in settings.across if a not in down]
+        across = [a for a in whole(settings.across) if a not in down]
     else:
-        across = left if down else _landscape(left, axes)
+        across = left if down else _landscape(left, axes, together)
     return across, down + [a for a in left if a not in across]
 
 
-def _landscape(names: list[str], axes: dict[str, list[str]]) -> list[str]:
-    count = [len(axes[a]) for a in names]
-    shapes = [abs(log(prod(count[k:]) / prod(count[:k]) / LANDSCAPE)) for k in range(len(names) + 1)]
-    return names[shapes.index(min(shapes)) :]
+def _with_companions(names: Iterable[str], together: Mapping[str, tuple[str, ...]], named: set[str]) -> list[str]:
+    """``names``, each followed by the axes that go together with it and are not ``named`` by the user."""
+    found = (a for name in names for a in (name, *(a for a in together[name] if a not in named)))
+    return list(dict.fromkeys(found))
+
+
+def _landscape(names: list[str], axes: dict[str, list[str]], together: Mapping[str, tuple[str, ...]]) -> list[str]:
+    groups = list(dict.fromkeys(together[a] for a in names))
+    count = [max(len(axes[a]) for a in group) for group in groups]
+    shapes = [abs(log(prod(count[k:]) / prod(count[:k]) / LANDSCAPE)) for k in range(len(groups) + 1)]
+    return [a for group in groups[shapes.index(min(shapes)) :] for a in group]
 
 
 def _cell(job: Job, store: Store, ledger: Ledger) -> Cell:
