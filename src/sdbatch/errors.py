@@ -63,9 +63,9 @@ class Interrupted(SdbatchError):  # noqa: N818  (a request of the user)
     """The user interrupted the run."""
 
 
-def nearest(wrong: str, allowed: Iterable[str]) -> str:
+def nearest(wrong: str, allowed: Iterable[str], likeness: float = 0.5) -> str:
     """``did you mean 'x'?`` for the closest allowed name, or the empty string."""
-    return f"did you mean {found!r}?" if (found := closest(wrong, allowed)) else ""
+    return f"did you mean {found!r}?" if (found := closest(wrong, allowed, likeness)) else ""
 
 
 def closest(wrong: str, allowed: Iterable[str], likeness: float = 0.5) -> str:

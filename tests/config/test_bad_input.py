@@ -204,7 +204,7 @@ VIDEOS = [
     (video(seconds=2), "motion.frames", "in conflict; give one of them"),
     (video(frames=1), "motion.frames", "1 is out of range 2–100000"),
     (video(frames=None, seconds=0.01), "motion.seconds", "0 frames are out of range"),
-    (video(frames=None, seconds=0), "motion.seconds", "0 is out of range >0–3600"),
+    (video(frames=None, seconds=0), "motion.seconds", "0 is out of range 0–3600, 0 excluded (write more than 0)"),
     (video(frames=None, seconds=3600, fps=240), "motion.seconds", "864000 frames are out of range"),
     (video(frames=2.0), "motion.frames", "2.0 is not a whole number"),
     (video(fps=0), "motion.fps", "0 is out of range 1–240"),

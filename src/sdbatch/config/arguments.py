@@ -11,8 +11,8 @@ from typing import Any
 
 from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.hydra_errors import KEYS, TEXTS
+from sdbatch.config.other_names import OTHER_NAMES
 from sdbatch.config.registry import TASKS
-from sdbatch.config.validation import OTHER_NAMES
 from sdbatch.errors import ConfigError, Problem, closest, shown
 
 _SECTIONS = frozenset(key.rpartition(".")[0] for key in KEYS)

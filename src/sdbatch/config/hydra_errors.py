@@ -9,9 +9,10 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from sdbatch.config import other_names
 from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.keys import LISTS, SWEEPABLE
-from sdbatch.config.validation import OTHER_NAMES, dotted_keys
+from sdbatch.config.validation import dotted_keys, shape_hint
 from sdbatch.errors import Problem, nearest, shown
 
 KEYS = dotted_keys(Experiment)
@@ -68,7 +69,7 @@ def _unknown(m: re.Match[str], texts: Sequence[str]) -> Problem:
     key = next((found[1] for t in texts if (found := re.search(r"full_key: (\S+)", t))), m[1])
     section, _, name = key.rpartition(".")
     siblings = [k.removeprefix(f"{section}.") for k in KEYS if k.rpartition(".")[0] == section]
-    hint = f"use {OTHER_NAMES[name]}" if name in OTHER_NAMES else nearest(name, siblings)
+    hint = other_names.hint(key) or nearest(name, siblings)
     return Problem(key, "unknown key", hint or (f"known: {', '.join(siblings)}" if siblings else ""))
 
 
@@ -85,7 +86,10 @@ def _ambiguous(m: re.Match[str], _: Sequence[str]) -> Problem:
 def _merging(m: re.Match[str], texts: Sequence[str]) -> Problem:
     reason = (texts[1] if len(texts) > 1 else texts[0]).partition("\n")[0]
     if "with ListConfig" in reason:
-        return Problem(_key(m[1]), "a mapping is not a list", f"put it in [ ]: '{_key(m[1])}=[{{…}}]'")
+        key, value = _key(m[1]), m[1].partition("=")[2]
+        if value.startswith("["):
+            return Problem(key, "a list is not a mapping of keys", shape_hint(key, [value], Experiment))
+        return Problem(key, "a mapping is not a list", f"put it in [ ]: '{key}=[{{…}}]'")
     return Problem(_key(m[1]), reason, "write the whole list" if "list index" in reason else "")
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sdbatch.config.experiment import EncodingSettings, Experiment, Sampling
 from sdbatch.config.passes import HiresSettings, UpscaleSettings
 from sdbatch.config.pictures import MaskSettings
+from sdbatch.config.validation import shape_hint
 from sdbatch.errors import Problem, shown
 from sdbatch.motion.settings import Motion
 
@@ -42,15 +43,22 @@ _EXAMPLES = {
 
 def wrong_shapes(data: Mapping[Any, Any]) -> list[Problem]:
     """A Problem for every mapping where a list belongs, and the reverse: OmegaConf cannot merge them."""
-    problems = []
+    problems = _lists_for_mappings(data, Experiment, "")
     for key, value in data.items():
         field = Experiment.model_fields.get(key)
         if field is not None and isinstance(value, Mapping) and (get_origin(field.annotation) is tuple or key in LISTS):
             hint = f"write {key}: {_EXAMPLES.get(key, '[…]')}"
             problems.append(Problem(key, f"{shown(dict(value))} is a mapping, not a list", hint))
-        elif field is not None and isinstance(value, list) and key in _MAPPINGS:
-            problems.append(Problem(key, f"{shown(value)} is not a mapping of keys"))
     return problems
 
 
-_MAPPINGS = {k for k, f in Experiment.model_fields.items() if isinstance(f.default, BaseModel)}
+def _lists_for_mappings(data: Mapping[Any, Any], model: type[BaseModel], prefix: str) -> list[Problem]:
+    problems: list[Problem] = []
+    for name, field in model.model_fields.items():
+        value, key = data.get(name), f"{prefix}{name}"
+        if isinstance(field.default, BaseModel) and isinstance(value, list):
+            hint = shape_hint(key, value, Experiment)
+            problems.append(Problem(key, f"{shown(value)} is not a mapping of keys", hint))
+        elif isinstance(field.default, BaseModel) and isinstance(value, Mapping):
+            problems += _lists_for_mappings(value, type(field.default), f"{key}.")
+    return problems

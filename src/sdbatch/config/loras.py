@@ -20,7 +20,7 @@ def _weights(value: Any) -> tuple[float, ...]:
         if isinstance(one, bool) or not isinstance(one, int | float):
             raise ValueError(f"{shown(one)} is not a weight; write 0.8, [0.4, 0.8] or 0..1..0.2")
         if one not in LORA_WEIGHT:
-            raise ValueError(f"{shown(one)} is out of range {LORA_WEIGHT}")
+            raise ValueError(f"{shown(one)} is out of range {LORA_WEIGHT} (nearest is {LORA_WEIGHT.nearest(one):g})")
     if not values:
         raise ValueError("is empty")
     return tuple(float(one) for one in values)

@@ -38,11 +38,11 @@ def _limits(model: type[BaseModel], loc: list[int | str]) -> tuple[Any, Any]:
 
 def range_of(model: type[BaseModel], loc: list[int | str]) -> str:
     low, high = _limits(model, loc)
-    return f"{low.ge}–{high}" if isinstance(low, Ge) else f">{low.gt}–{high}"
+    return f"{low.ge}–{high}" if isinstance(low, Ge) else f"{low.gt}–{high}, {low.gt} excluded"
 
 
 def nearest_bound(model: type[BaseModel], loc: list[int | str], value: Any) -> str:
     low, high = _limits(model, loc)
     if value > high:
         return f"nearest is {high}"
-    return f"nearest is {low.ge}" if isinstance(low, Ge) else ""
+    return f"nearest is {low.ge}" if isinstance(low, Ge) else f"write more than {low.gt}"

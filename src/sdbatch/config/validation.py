@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from sdbatch.config import other_names
 from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.model_fields import field_of, nearest_bound, owner_of, range_of
 from sdbatch.config.prompts import Prompt
@@ -26,6 +27,7 @@ _KINDS = {
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "float_type": "a number",
+    "float_parsing": "a number",
     "string_type": "text",
     "bool_type": "true or false",
     "tuple_type": "a list",
@@ -36,25 +38,13 @@ _KINDS = {
 }
 SWEPT_SECTIONS = ("negative", "sampling", "init", "mask", "motion", "encoding", "hires", "upscale")
 GROUP_SECTIONS = ("model", "runtime", "output")  # sections that are also groups of conf/
-# Names in other programs (AUTOMATIC1111, diffusers, Deforum), and the equivalent here.
-OTHER_NAMES = {
-    **dict.fromkeys(("cfg", "cfg_scale", "guidance_scale"), "sampling.guidance"),
-    **dict.fromkeys(("num_inference_steps", "inference_steps"), "sampling.steps"),
-    **dict.fromkeys(("sampler_name", "sampler_index", "scheduler"), "sampling.sampler"),
-    **dict.fromkeys(("width", "height", "size", "resolution", "aspect_ratio"), "canvas (512x768, or a ratio)"),
-    **dict.fromkeys(("batch_size", "batch_count", "n_iter", "num_images"), "seeds (0..3 gives four pictures)"),
-    **dict.fromkeys(("max_frames", "num_frames"), "motion.frames"),
-    **dict.fromkeys(("translation_x", "translation_y"), "motion.x and motion.y (fractions of the view, not pixels)"),
-    "translation_z": "motion.zoom (1.04 is a magnification of 1.04, not a step per frame)",
-    **dict.fromkeys(("rotation_z", "rotation", "angle"), "motion.roll (a value, not a step per frame)"),
-    **dict.fromkeys(("outdir", "out_dir", "output_dir", "output_path"), "output.folder"),
-    **dict.fromkeys(("ckpt", "checkpoint", "sd_model", "model_path"), "model=local and model.path"),
-    **dict.fromkeys(("denoising_strength", "strength_schedule"), "motion.strength"),
-    **dict.fromkeys(("enable_hr", "hr_scale", "hires_fix", "hr_upscale"), "hires.scale"),
-    **dict.fromkeys(("hr_upscaler", "hr_second_pass_steps"), "hires.upscaler, hires.steps"),
-    "negative_prompt": "negative",
-    "dry_run": "task=plan",
+MAIN_KEYS: dict[str, tuple[str, type | tuple[type, ...]]] = {  # of sections: what one value can only mean
+    "init": ("image", str),
+    "mask": ("image", str),
+    "hires": ("scale", (int, float)),
+    "upscale": ("scale", (int, float)),
 }
+_READY = "for a map that another program made give its picture, with preprocess: none"
 _BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _PATTERNS = {  # by the last part of the key
     "name": ("not a name", "the name of a folder: a-z, 0-9, - and _, at most 64 characters"),
@@ -169,7 +159,9 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
         allowed := _allowed(getattr(field_of(model, loc), "annotation", None))
     ):
         text = f"{shown(value)} is not allowed; allowed: {', '.join(allowed)}"
-        return Problem(key, text, nearest(str(value), allowed))
+        likeness = 0.75 if loc[-1] == "preprocess" else 0.5
+        meant = nearest(str(value), allowed, likeness)
+        return Problem(key, text, meant or (_READY if loc[-1] == "preprocess" else ""))
     if kind == "string_pattern_mismatch":
         name = next(str(part) for part in reversed(loc) if isinstance(part, str))  # of a list: its key
         what, how = _PATTERNS.get(name, ("not allowed here", f"the pattern is {ctx['pattern']}"))
@@ -184,7 +176,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
             Problem(key.rpartition("[")[0], f"{shown(value)} is too short") if too_short else Problem(key, "is missing")
         )
     if kind in _KINDS:
-        return Problem(key, f"{shown(value)} is not {_KINDS[kind]}", _type_hint(kind, key, value))
+        return Problem(key, f"{shown(value)} is not {_KINDS[kind]}", _type_hint(kind, key, value, model))
     return Problem(key, _message(detail, ctx))
 
 
@@ -195,20 +187,38 @@ def _extra(loc: list[int | str], value: Any, model: type[BaseModel], prefix: str
     if owner is Prompt and not closest(name, Prompt.model_fields):
         hint = f"known: {', '.join(Prompt.model_fields)}; quote a text that contains a colon"
         return Problem(_dotted(loc, prefix), "unknown key", hint)
-    return Problem(_dotted(loc, prefix), "unknown key", _key_hint(name, model, owner))
+    return Problem(
+        _dotted(loc, prefix), "unknown key", other_names.hint(_dotted(loc, "")) or _key_hint(name, model, owner)
+    )
 
 
-def _type_hint(kind: str, key: str, value: Any) -> str:
+def _type_hint(kind: str, key: str, value: Any, model: type[BaseModel]) -> str:
+    if kind.startswith("model_") and (meant := shape_hint(key, value, model)):
+        return meant
     several = is_range(value) or (isinstance(value, list) and value and not kind.startswith(("tuple", "list")))
     if several and key.partition(".")[0] in SWEPT_SECTIONS:
         return f"for several values write sweep: [{{{key}: {value if isinstance(value, str) else '[…]'}}}]"
     if kind == "string_type" and isinstance(value, int | float):
         return "quote it"
+    if kind == "float_parsing" and (share := re.fullmatch(r"\s*(\d{1,6}(\.\d{1,6})?)\s*%\s*", value)):
+        return f"write {float(share[1]) / 100:g}"
     if kind == "tuple_type" and isinstance(value, int | float | str):
         return "put it in [ ]"
     if kind.startswith("model_") and isinstance(value, str) and key in GROUP_SECTIONS:
         return f"write {key}={value[:40]}, or in a file defaults: [override /{key}: {value[:40]}]"
     return ""
+
+
+def shape_hint(key: str, value: Any, model: type[BaseModel]) -> str:
+    """What to write for a ``value`` in the place of a section: its only possible key, or its keys for a list."""
+    name, kind = MAIN_KEYS.get(key, ("", ()))
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return f"write {key}.{name}={str(value)[:40]}"
+    if not isinstance(value, list) or not value or isinstance(value[0], dict):
+        return ""
+    if kind is str:
+        return f"write {key}.{name}=…"
+    return f"write {key}={{{', '.join(f'{k}: …' for k in owner_of(model, [*key.split('.')]).model_fields)}}}"
 
 
 def _message(detail: ErrorDetails, ctx: Mapping[str, Any]) -> str:
@@ -248,8 +258,6 @@ def _join(key: str, part: object) -> str:
 def _key_hint(name: str, model: type[BaseModel], owner: type[BaseModel]) -> str:
     """The nearest key: in the same section, or the same name in another one (``sampling.steps`` for ``steps``)."""
     names = list(owner.model_fields)
-    if model is Experiment and name in OTHER_NAMES:
-        return f"use {OTHER_NAMES[name]}"
     if owner is not model and name in model.model_fields:
         return f"known: {', '.join(names)}; {name} is a key of the top level"
     elsewhere = [key for key in dotted_keys(model) if key.split(".")[-1] == name]

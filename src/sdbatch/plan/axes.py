@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, overload
 
+from sdbatch.config import other_names
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.keys import FIXED, LISTS, OF_MODEL, STYLES, SWEEPABLE
-from sdbatch.config.validation import OTHER_NAMES, check
+from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.motion import MODES
 from sdbatch.plan import control_axis, inits, sounds
@@ -107,7 +108,7 @@ def _duplicate_axes(swept: list[Axis], resolved: Resolved) -> list[Problem]:
 def _entry(entry: dict[str, Any], at: str, resolved: Resolved) -> Axis:
     if not entry:
         raise ConfigError.one(at, "is empty", "for example write {sampling.steps: [12, 24]}")
-    if rejected := [p for key in entry if (p := _key_problem(key, at))]:
+    if rejected := [p for key, values in entry.items() if (p := _key_problem(key, values, at))]:
         raise ConfigError(rejected)
     columns: dict[str, Sequence[Any]] = {}
     problems: list[Problem] = []
@@ -126,7 +127,7 @@ def _entry(entry: dict[str, Any], at: str, resolved: Resolved) -> Axis:
     return Axis(tuple(columns), _SingleValues(values[0]) if len(values) == 1 else tuple(zip(*values, strict=True)))
 
 
-def _key_problem(key: str, at: str) -> Problem | None:
+def _key_problem(key: str, values: Any, at: str) -> Problem | None:
     if key in SWEEPABLE:
         return None
     section = key.split(".", maxsplit=1)[0]
@@ -139,8 +140,8 @@ def _key_problem(key: str, at: str) -> Problem | None:
         return Problem(f"{at}.{key}", "cannot be swept because it changes the prompts", f"use -m {key}=a,b")
     if section in FIXED:
         return Problem(f"{at}.{key}", f"cannot be swept: {section} does not change pictures")
-    if (name := key.rpartition(".")[2]) in OTHER_NAMES:
-        return Problem(f"{at}.{key}", "unknown key", f"use {OTHER_NAMES[name]}")
+    if hint := control_axis.key_hint(key, values) or other_names.hint(key):
+        return Problem(f"{at}.{key}", "unknown key", hint)
     meant = [k for k in SWEEPABLE if k.endswith(f".{key}") or k.startswith(f"{key}.")]
     hint = f"did you mean {meant[0]!r}?" if meant else nearest(key, SWEEPABLE) or f"known: {', '.join(SWEEPABLE)}"
     return Problem(f"{at}.{key}", "unknown key", hint)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sdbatch.config.control import ControlSet, ControlSettings
 from sdbatch.config.validation import check
-from sdbatch.errors import ConfigError, Problem
+from sdbatch.errors import ConfigError, Problem, shown
 from sdbatch.imaging.preprocess import WITHOUT_OPENCV, cv
 from sdbatch.models.adapters import Adapters
 from sdbatch.plan.pictures import Pictures
@@ -59,6 +59,16 @@ def swept(values: Sequence[Any], at: str, adapters: Adapters, pictures: Pictures
     return out
 
 
+def key_hint(key: str, values: Any) -> str:
+    """What to write for a key of an entry (``control.weight``) that is swept by itself; empty for other keys."""
+    section, _, name = re.sub(r"\[\d+\]|\.\d+", "", key).partition(".")
+    if section != KEY or name not in ControlSettings.model_fields:
+        return ""
+    if name in ("net", "image", "weight"):
+        return f"write the values in the entry: control: [{{…, {name}: {shown(values)}}}]"
+    return f"sweep whole entries: control: [{{…, {name}: …}}, {{…, {name}: …}}]"
+
+
 def active(controls: ControlChoice) -> ControlChoice:
     """Without those of weight 0, which change nothing."""
     return tuple(one for one in controls if one.weight)
@@ -84,10 +94,10 @@ def _column(entry: ControlSettings, at: str, adapters: Adapters, pictures: Pictu
         except ConfigError as e:
             problems += e.problems
     try:
-        shown = pictures.named(entry.image if len(entry.image) > 1 else entry.image[0], f"{at}.image")
+        found = pictures.named(entry.image if len(entry.image) > 1 else entry.image[0], f"{at}.image")
     except ConfigError as e:
         problems += e.problems
-        shown = ()
+        found = ()
     if entry.preprocess not in WITHOUT_OPENCV:
         try:
             cv()
@@ -99,6 +109,6 @@ def _column(entry: ControlSettings, at: str, adapters: Adapters, pictures: Pictu
     return [
         Control(digest, picture, entry.preprocess, round(weight, 6), *how, name=name, hash=short)
         for digest, name, short in nets
-        for picture in shown
+        for picture in found
         for weight in entry.weight
     ]

@@ -15,6 +15,9 @@ class Range:
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
 
+    def nearest(self, value: float) -> float:
+        return min(max(value, self.low), self.high)
+
     def __str__(self) -> str:
         return f"{self.low:g}–{self.high:g}"
 
