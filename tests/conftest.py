@@ -84,3 +84,18 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     chromium.fresh()
     yield chromium
     assert chromium.complaints() == []
+
+
+@pytest.fixture
+def training_settings() -> Iterator[None]:
+    """One thread, since the sums of a step depend on it; resets what the trainings set for their process."""
+    import torch  # here, because few tests need it
+
+    precision, tf32 = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.allow_tf32 = tf32

@@ -19,12 +19,7 @@ from training.painter import paint
 from training.scene import BACKDROPS, COLOURED, SIZES, SKIES, SUBJECTS, draw_scene, held_out
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """The sums of a step depend on the number of threads inside operations."""
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("training_settings")
 
 
 @pytest.mark.parametrize("ratio", SIZES)

@@ -16,6 +16,8 @@ from training.latents import Shelf, scene_of
 from training.painter import paint
 from training.scene import draw_scene
 
+pytestmark = pytest.mark.usefixtures("training_settings")
+
 
 def test_it_begins_by_changing_nothing() -> None:
     unet, config, state = denoiser()

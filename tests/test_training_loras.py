@@ -22,6 +22,8 @@ from training.render import load
 from training.scene import draw_scene
 from training.styles import STYLES
 
+pytestmark = pytest.mark.usefixtures("training_settings")
+
 
 @pytest.fixture(scope="module")
 def pipe() -> Any:
