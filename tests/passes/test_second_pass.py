@@ -224,9 +224,11 @@ def test_mistakes_are_named_with_their_keys(tmp_path: Path) -> None:
     for data, said in (
         (
             {"hires": {"scale": 2, "upscaler": "lanzcos"}},
-            "hires.upscaler: unknown upscaler 'lanzcos'; allowed: lanczos,",
+            "hires.upscaler: unknown upscaler 'lanzcos': no file of that name is here or in upscaler_folders (",
         ),
-        ({"hires": {"scale": 2, "upscaler": "lanzcos"}}, "did you mean 'lanczos'?"),
+        ({"hires": {"scale": 2, "upscaler": "lanzcos"}}, "or a .safetensors file (did you mean 'lanczos'?)"),
+        ({"hires": {"scale": 2, "upscaler": "pick.safetensors"}}, "unknown upscaler 'pick.safetensors': no file of"),
+        ({"hires": {"scale": 2, "upscaler": "tiny2x.safetensors"}}, "did you mean 'tiny-2x'?"),
         ({"hires": {"scale": 40}}, "hires.scale: 40 is out of range 1"),
         ({"upscale": {"scale": 0.5}}, "upscale.scale: 0.5 is out of range 1"),
         ({"hires": {"scale": 2, "strength": 0}}, "hires.strength: 0 is out of range"),

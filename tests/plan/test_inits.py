@@ -159,7 +159,12 @@ def test_masks_are_settings_and_axes() -> None:
         ({"mask": {"blur": 9}, **A}, "mask.blur: has no effect without mask.image or mask.outpaint"),
         ({"mask": {"image": "small.png"}, **A}, "'small.png': the mask has 8 x 8 pixels, and its picture 60 x 40"),
         ({"mask": {"image": "black.png"}, **A}, "mask.image: 'black.png': it paints nothing (white parts are painted"),
-        ({"mask": {"image": "alpha"}, **A}, "mask.image: 'photos/a.png': it paints nothing"),
+        (
+            {"mask": {"image": "alpha"}, **A},
+            "mask.image: 'photos/a.png' has no clear part to paint (write",
+        ),
+        ({"mask": {"image": "alpha", "invert": True}, "init": {"image": "clear.png"}}, "has only clear parts, which"),
+        ({"mask": {"image": "photos"}, **A}, "names 2 pictures, and one is needed (as an axis write sweep: [{mask.im"),
         ({"mask": {"image": "none.png"}, **A}, "mask.image: there is no picture 'none.png'"),
         ({"mask": {"image": "broken.png"}, **A}, "mask.image: 'broken.png' is a damaged picture"),
         ({"mask": {"outpaint": {"left": -1}}, **A}, "mask.outpaint.left: -1"),
@@ -182,6 +187,7 @@ def test_masks_are_settings_and_axes() -> None:
 )
 def test_mistakes_in_masks(data: dict[str, Any], said: str) -> None:
     Image.new("L", (60, 40)).save("black.png")
+    Image.new("RGBA", (60, 40)).save("clear.png")
     Image.new("L", (60, 40), 255).save("white.png")
     Path("broken.png").write_bytes(Path("black.png").read_bytes()[:-20])
     assert said in "\n".join(map(str, problems(data)))
@@ -200,8 +206,14 @@ def test_masks_beside_pictures_without_them() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"init": {"image": "photo"}}, "init.image: there is no picture 'photo' (did you mean 'photos'?)"),
+        (
+            {"init": {"image": "photo"}},
+            "init.image: in input_folders (inputs) (did you mean 'photos'?)",
+        ),
         ({"init": {"image": "x.png"}}, "init.image: there is no picture 'x.png'"),
+        ({"init": {"image": 5}}, "init.image: 5 is neither a text nor a list of texts"),
+        ({"init": {"image": [5]}}, "init.image[0]: 5 is not text (quote it)"),
+        ({"control": [{"net": "a", "image": 5}]}, "control[0].image: 5 is neither a text nor a list of texts"),
         ({"init": {"strength": 0.3}}, "init.strength: has no effect without init.image (name a picture)"),
         ({"sweep": [{"init.strength": [0.1]}]}, "init.strength: has no effect without init.image"),
         ({"init": {"image": "photos", "strength": 2}}, "init.strength: 2 is out of range 0–1"),

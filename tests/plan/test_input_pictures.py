@@ -46,7 +46,10 @@ def test_every_mistake_is_named(folder: Path) -> None:
     with pytest.raises(ConfigError) as error:
         Pictures().named(["photos/p3.jpg", "empty", "photos/broken.png", "photos/notes.txt"], "init.image")
     said = str(error.value)
-    assert "init.image[0]: there is no picture 'photos/p3.jpg' (did you mean 'photos/p2.jpg'?)" in said
+    assert (
+        "init.image[0]: there is no picture 'photos/p3.jpg' in the working folder or in input_folders (no fol" in said
+    )
+    assert "(did you mean 'photos/p2.jpg'?)" in said
     assert "init.image[1]: the folder 'empty' has no picture" in said
     assert "init.image[2]: 'photos/broken.png' is a damaged picture" in said
     assert "init.image[3]: 'photos/notes.txt' is not a picture that can be read (PNG, JPEG, WebP)" in said
@@ -54,6 +57,27 @@ def test_every_mistake_is_named(folder: Path) -> None:
         Pictures().one("photos/p*.[jpw]*", "mask.image")
     with pytest.raises(ConfigError, match="mask: names no picture"):
         Pictures().named([], "mask")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nothere.png", "'nothere.png' in the working folder or in input_folders (inputs)"),
+        ("photos/p2.png", "(inputs) (did you mean 'photos/p2.jpg'?)"),
+        ("photo", "(inputs) (did you mean 'photos'?)"),
+        ("photos/notes.tx", "(inputs)"),  # notes.txt is no picture
+        ("*.gif", "'*.gif' in the working folder or in input_folders (inputs) (read are PNG, JPEG, WebP)"),
+        ("https://example.org/one.png", "'https://example.org/one.png' (pictures are not fetched: download it, and"),
+        ("/nowhere/one.png", "'/nowhere/one.png'"),
+    ],
+)
+def test_a_name_of_no_picture(folder: Path, name: str, said: str) -> None:
+    Image.new("RGB", (8, 8)).save(folder / "one.png")
+    with pytest.raises(ConfigError) as error:
+        Pictures(["inputs"]).named(name, "init.image")
+    assert str(error.value).startswith("init.image: there is no picture '")
+    assert said in str(error.value)
+    assert ("did you mean" in str(error.value)) == ("did you mean" in said)
 
 
 def test_pictures_are_found_again_by_digest(folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from sdbatch.config.fields import FilePath, Section
+from sdbatch.config.fields import FilePath, Section, names
 from sdbatch.errors import shown
 from sdbatch.spec.control import Preprocessor
 from sdbatch.spec.limits import CONTROL_WEIGHT
@@ -32,7 +32,7 @@ def _weights(value: Any) -> tuple[float, ...]:
 def _several(value: Any) -> Any:
     if value == []:
         raise ValueError("is empty")
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    return names(value)
 
 
 Weights = Annotated[

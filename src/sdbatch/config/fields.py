@@ -90,8 +90,11 @@ Audio = Annotated[
 ]
 
 
-def names(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+def names(value: Any) -> tuple[Any, ...]:
+    """One text, or a list of texts, as a tuple."""
+    if not isinstance(value, str | list | tuple):
+        raise ValueError(f"{shown(value)} is neither a text nor a list of texts")
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(names, json_schema_input_type=str | list[str])]

@@ -41,7 +41,7 @@ class Upscalers:
             raise ConfigError.one(at, "latent only prepares a denoising", hint)
         path = Path(name).expanduser()
         if path.suffix.lower() not in (".safetensors", *PICKLES) or not path.is_file():
-            path = self._in_folders(name.removesuffix(".safetensors"), at, methods)
+            path = self._in_folders(name, at, methods)
         return self._read(path.resolve(), at)
 
     def bind_named(self, names: Iterable[str]) -> None:
@@ -60,11 +60,13 @@ class Upscalers:
             self._files[one.method] = path.resolve()
 
     def _in_folders(self, name: str, at: str, methods: tuple[str, ...]) -> Path:
-        if name not in self._folders.by_name:
+        plain = name.removesuffix(".safetensors")
+        if plain not in self._folders.by_name:
             known = [*methods, *self._folders.by_name]
-            text = f"unknown upscaler {shown(name)}; allowed: {', '.join(known[:12])}, or a .safetensors file"
-            raise ConfigError.one(at, text, nearest(name, known))
-        return self._folders.find(name, at)
+            text = f"unknown upscaler {shown(name)}: no file of that name is here or in {self._folders.said}"
+            allowed = f"allowed: {', '.join(known[:12])}, or a .safetensors file"
+            raise ConfigError.one(at, f"{text}; {allowed}", nearest(plain, known))
+        return self._folders.find(plain, at)
 
     def _read(self, path: Path, at: str) -> Upscaler:
         if path not in self._known:

@@ -15,7 +15,7 @@ from sdbatch.errors import ConfigError
 from sdbatch.pictures.masks import painted
 from sdbatch.pictures.read import pixels
 from sdbatch.spec.canvas import RATIOS, Size, parse
-from sdbatch.spec.pictures import Area, Init, InputPicture
+from sdbatch.spec.pictures import Area, Init, InputPicture, Mask
 
 KEY = "mask.image"
 
@@ -46,10 +46,17 @@ def _area(init: Init, size: Size, padding: int | None, native: Native) -> Area |
     except ValueError as e:
         raise ConfigError.one(KEY, _said(init, str(e)), "a mask is as large as its picture") from e
     if not found.any():
-        raise ConfigError.one(
-            KEY, _said(init, "it paints nothing"), "white parts are painted; mask.invert exchanges them"
-        )
+        raise _nothing(init, init.mask)
     return None if padding is None else around(found, padding, native)
+
+
+def _nothing(init: Init, mask: Mask) -> ConfigError:
+    """The error of a mask that paints nothing."""
+    if mask.picture:
+        return ConfigError.one(KEY, _said(init, "it paints nothing"), "white parts are painted; see mask.invert")
+    if mask.invert:
+        return ConfigError.one(KEY, f"{init.picture.path!r} has only clear parts, which mask.invert keeps")
+    return ConfigError.one(KEY, f"{init.picture.path!r} has no clear part to paint", "write the name of a mask")
 
 
 def _said(init: Init, text: str) -> str:

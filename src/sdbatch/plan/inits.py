@@ -29,7 +29,11 @@ def choices(settings: InitSettings, pictures: Pictures) -> tuple[Choice, ...]:
 
 def mask_of(settings: MaskSettings, pictures: Pictures) -> MaskChoice:
     """The mask of the experiment. Raises ConfigError."""
-    return _mask(settings.image, MASK, pictures)[0]
+    found = _mask(settings.image, MASK, pictures)
+    if len(found) > 1:
+        text = f"{shown(settings.image)} names {len(found)} pictures, and one is needed"
+        raise ConfigError.one(MASK, text, f"as an axis write sweep: [{{{MASK}: {settings.image}}}]")
+    return found[0]
 
 
 def swept(values: Any, at: str, pictures: Pictures) -> Sequence[Choice]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
-from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.errors import ConfigError, Problem, closest, shown
 from sdbatch.files import file_digest
 from sdbatch.pictures.decode import KINDS
 from sdbatch.pictures.read import SUFFIXES, read
@@ -108,9 +108,26 @@ class Pictures:
                 return [path]
             if any(c in name for c in "*?[") and (found := _matching(path)):
                 return found if len(found) <= MOST else _too_many(at, name)
-        parent = Path(name).expanduser().parent
-        beside = [str(p) for p in parent.glob("*")] if parent.is_dir() else []
-        raise ConfigError.one(at, f"there is no picture {shown(name)}", nearest(name, beside))
+        where = f"in the working folder or in {FOLDERS} ({', '.join(map(str, self._folders)) or 'no folder'})"
+        text = f"there is no picture {shown(name)}" if _absolute(name) else f"there is no picture {shown(name)} {where}"
+        raise ConfigError.one(at, text, _hint(name))
+
+
+def _absolute(name: str) -> bool:
+    return "://" in name or Path(name).expanduser().is_absolute()
+
+
+def _hint(name: str) -> str:
+    """What may help with the ``name`` of no picture: one of nearly that name, or what is read."""
+    if "://" in name:
+        return "pictures are not fetched: download it, and name the file"
+    if any(c in name for c in "*?["):
+        return f"read are {KINDS}"
+    path = Path(name).expanduser()
+    beside = path.parent.glob("*") if path.parent.is_dir() else ()
+    usable = {p.name: str(p) for p in beside if p.suffix.lower() in SUFFIXES or p.is_dir()}
+    meant = closest(path.name, usable, 0.75)
+    return f"did you mean {usable[meant]!r}?" if meant else ""
 
 
 def _within(folder: Path, at: str, below: bool = False) -> list[Path]:
