@@ -48,6 +48,8 @@ def test_the_soft_edge_is_outside_and_ends() -> None:
     assert (np.diff(row) <= 0).all()
     assert row[-1] == 0
     assert softened(WHITE, 0) is WHITE
+    (reach,) = np.flatnonzero(softened(np.pad(WHITE, 20), 4.0)[35, 35:]).max(keepdims=True) + 1
+    assert reach == 10  # 2.5 times the standard deviation
 
 
 def test_sides_are_painted_with_repeated_colours() -> None:

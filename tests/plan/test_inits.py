@@ -142,7 +142,7 @@ def test_masks_are_settings_and_axes() -> None:
     assert (job.shot.width, job.shot.height) == (90, 48)
     assert job.shot.init
     assert (job.shot.init.extend.right, job.shot.init.mask) == (30, Mask())
-    for each in ({"image": "mask.png", "padding": 2}, {"outpaint": {"left": 9}, "content": "nothing"}):
+    for each in ({"image": "mask.png", "padding": 2}, {"outpaint": {"left": 9, "top": 0.02}, "content": "nothing"}):
         (job,) = planned(base, mask=each)
         line = json.loads(json.dumps({"id": job.id, **motion.job_spec(job)}))
         assert parse.job(line).shot == job.shot
@@ -167,6 +167,8 @@ def test_masks_are_settings_and_axes() -> None:
         ({"mask": {"image": "photos"}, **A}, "names 2 pictures, and one is needed (as an axis write sweep: [{mask.im"),
         ({"mask": {"image": "none.png"}, **A}, "mask.image: there is no picture 'none.png'"),
         ({"mask": {"image": "broken.png"}, **A}, "mask.image: 'broken.png' is a damaged picture"),
+        ({"mask": {"outpaint": {"left": 1.5}}, **A}, "mask.outpaint.left: 1.5 is neither a share (0 to 1) nor a whole"),
+        ({"mask": {"outpaint": {"left": 9.5}}, **A}, "mask.outpaint.left: 9.5 is neither a share"),
         ({"mask": {"outpaint": {"left": -1}}, **A}, "mask.outpaint.left: -1"),
         ({"mask": {"outpaint": {"left": 8150}}, "canvas": ["init"], **A}, "has 8210 x 40 pixels"),
         ({"mask": {"image": "alpha", "content": "fill"}, **A}, "mask.content: 'fill' is not allowed"),
@@ -191,6 +193,22 @@ def test_mistakes_in_masks(data: dict[str, Any], said: str) -> None:
     Image.new("L", (60, 40), 255).save("white.png")
     Path("broken.png").write_bytes(Path("black.png").read_bytes()[:-20])
     assert said in "\n".join(map(str, problems(data)))
+
+
+def test_both_strengths_are_in_the_infotext() -> None:
+    (job,) = planned(A, canvas=["init"], hires={"scale": 2, "strength": 0.3})
+    text = infotext.write(job.shot, job.passes)
+    assert ", Denoising strength: 0.3," in text
+    assert ", Init denoising strength: 0.6," in text
+
+
+def test_photos_are_enlarged_without_words() -> None:
+    names = {"output": {"names": "{init.image}"}, "init": {"image": "photos", "strength": 0}}
+    jobs = list(planned(names, prompts=[{"id": "photo", "text": ""}], canvas=["init"], upscale={"scale": 2}))
+    assert [(job.shot.prompt, job.size.width, job.size.height) for job in jobs] == [("", 120, 80), ("", 64, 96)]
+    assert [Path(job.path).name.partition("-")[0] for job in jobs] == ["a", "b"]
+    again = command.job_settings(jobs[0]) | {"input_folders": "photos", "model": {"kind": "fake"}}
+    assert planned(again).ids == [jobs[0].id]
 
 
 def test_masks_beside_pictures_without_them() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from sdbatch.config.fields import FilePath, Section, names
 from sdbatch.spec.limits import MASK_BLUR
@@ -30,11 +30,19 @@ class InitSettings(Section):
 
 
 ALPHA = "alpha"  # as the name of a mask: what is clear in the picture itself
-Amount = Annotated[float, Field(ge=0, le=8191, strict=False)]
+
+
+def _share_or_pixels(value: float) -> float:
+    if value > 1 and value != int(value):
+        raise ValueError(f"{value:g} is neither a share (0 to 1) nor a whole number of pixels (from 2)")
+    return value
+
+
+Amount = Annotated[float, Field(ge=0, le=8191, strict=False), AfterValidator(_share_or_pixels)]
 
 
 class Outpaint(Section):
-    """What is added to the picture at its sides: up to 1 a share of its width or height, above it pixels."""
+    """What is added to the picture at its sides: up to 1 a share of its width or height, from 2 whole pixels."""
 
     left: Amount = Field(0, description="at the left")
     top: Amount = Field(0, description="above")
@@ -56,7 +64,12 @@ class MaskSettings(Section):
         None, description="a picture of the same size, white where it is painted; alpha: what is clear in init.image"
     )
     invert: bool = Field(False, description="paint the black parts instead")
-    blur: float = Field(4.0, ge=0, le=MASK_BLUR, description="width of the soft edge around the mask, in pixels")
+    blur: float = Field(
+        4.0,
+        ge=0,
+        le=MASK_BLUR,
+        description="of the soft edge around the mask, in pixels; it ends at about 2.5 times as many",
+    )
     content: Content = Field("original", description="whether painting begins with the original, or with nothing of it")
     padding: int | None = Field(
         None, ge=0, le=4096, description="only the mask and so many pixels around it are rendered; null: the whole"

@@ -102,8 +102,10 @@ def mask_settings(shot: Shot) -> dict[str, Any]:
     found: dict[str, Any] = {"image": PurePath(mask.picture.path).name if mask.picture else ALPHA}
     found |= {k: getattr(mask, k) for k in ("invert", "blur", "content") if getattr(mask, k) != getattr(usual, k)}
     found |= {"padding": mask.area.padding} if mask.area else {}
-    sides = spec(shot.init.extend)
-    return found | ({"outpaint": {k: v for k, v in sides.items() if v}} if sides else {})
+    sides = {k: v for k, v in spec(shot.init.extend).items() if v}
+    across, along = (1 / (side or 1) for side in (shot.init.picture.width, shot.init.picture.height))
+    shares = {"left": across, "right": across, "top": along, "bottom": along}  # 1 would be the whole side, not a pixel
+    return found | ({"outpaint": {k: shares[k] if v == 1 else v for k, v in sides.items()}} if sides else {})
 
 
 def control_settings(shot: Shot) -> list[dict[str, Any]]:

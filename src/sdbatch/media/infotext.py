@@ -31,7 +31,7 @@ _LINES = "Prompt lines"
 SCHEDULE = "Schedule type"
 MODEL_HASH = "Model hash"
 LORAS, EMBEDDINGS = "Lora hashes", "TI hashes"
-DENOISING = "Denoising strength"
+DENOISING, FIRST_DENOISING = "Denoising strength", "Init denoising strength"  # the latter beside a second pass
 HIRES, HIRES_STEPS, HIRES_UPSCALER = "Hires upscale", "Hires steps", "Hires upscaler"
 OF_SECOND_PASS = (DENOISING, HIRES, HIRES_STEPS, HIRES_UPSCALER)
 _UPSCALERS = {LANCZOS: "Lanczos", LATENT: "Latent (bicubic)"}
@@ -56,6 +56,7 @@ def write(shot: Shot, passes: Sequence[Pass] = ()) -> str:
         LORAS: _hashes(shot.model.loras),
         EMBEDDINGS: _hashes(shot.embeddings),
         **_of_passes(shot, passes),
+        FIRST_DENOISING: f"{shot.init.strength:g}" if shot.init and any(p.strength for p in passes) else None,
         **{f"ControlNet {i}": _control(control) for i, control in enumerate(shot.controls)},
         _LINES: prompt.count("\n") + 1 if _ambiguous(prompt) else None,
         "Version": f"sdbatch {__version__}",

@@ -89,8 +89,10 @@ class _Expander:
         negative = None if entry.negative is None else self._styles.negative(entry.negative)
         own = one_choice(entry.loras, f"{key}.loras", self._adapters)
         for n, text in enumerate(texts, 1):
-            if not text.strip():
-                raise ConfigError.one(key, f"{shown(entry.text)} expands to an empty prompt")
+            if not text.strip() and not (entry.id and entry.text == ""):  # an id says that it is meant
+                raise ConfigError.one(
+                    key, f"{shown(entry.text)} expands to an empty prompt", 'write {id: NAME, text: ""} for none'
+                )
             plain, tagged = self._adapters.extracted(text, key)
             name = entry.id or slug(plain, LABEL)
             yield Text(f"{name}-{n}" if entry.id and len(texts) > 1 else name, plain, negative, notes, own + tagged)
