@@ -226,7 +226,7 @@ def test_masks_beside_pictures_without_them() -> None:
     [
         (
             {"init": {"image": "photo"}},
-            "init.image: in input_folders (inputs) (did you mean 'photos'?)",
+            "in input_folders (inputs) (did you mean 'photos'?)",
         ),
         ({"init": {"image": "x.png"}}, "init.image: there is no picture 'x.png'"),
         ({"init": {"image": 5}}, "init.image: 5 is neither a text nor a list of texts"),
