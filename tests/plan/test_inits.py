@@ -53,6 +53,14 @@ def test_files_folders_and_lists_are_axes() -> None:
     assert [(job.shot.prompt, dict(job.labels)["init.image"]) for job in zipped] == [("a hill", "a"), ("a sea", "b")]
 
 
+def test_pictures_and_videos_of_other_formats_in_a_folder_are_named() -> None:
+    for name in ("clip.mp4", "old.bmp", "captions.txt", ".hidden.bmp"):
+        Path("photos", name).touch()
+    plan = planned(init={"image": "photos"}, canvas=["64x64"])
+    assert len(plan) == 2
+    assert plan.notes == [("init.image", "clip.mp4, old.bmp in photos are left out: read are PNG, JPEG, WebP")]
+
+
 def test_the_canvas_is_the_pictures() -> None:
     assert started(init={"image": "photos"}, canvas=["init", "64x64"]) == [
         "a.png 0.6 60x40",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import mimetypes
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
@@ -23,6 +24,7 @@ class Pictures:
 
     def __init__(self, folders: Sequence[str] = ()) -> None:
         self._folders = [Path(folder).expanduser() for folder in folders]
+        self.notes: dict[tuple[str, str], None] = {}  # (key, what was left out of a folder that it names)
 
     def named(self, value: str | Sequence[str], at: str) -> tuple[InputPicture, ...]:
         """The pictures of a file, a folder (sorted by name, numbers by size), a pattern, or of a list of these.
@@ -103,6 +105,11 @@ class Pictures:
             if path.is_dir():
                 if not (inside := _within(path, at)):
                     raise ConfigError.one(at, f"the folder {shown(str(path))} has no picture", f"read are {KINDS}")
+                if others := _others(path):
+                    names = f"{', '.join(others[:3])}{', …' * (len(others) > 3)}"
+                    self.notes[at, f"{names} in {path} {'are' if others[1:] else 'is'} left out: read are {KINDS}"] = (
+                        None
+                    )
                 return inside
             if path.is_file():
                 return [path]
@@ -134,6 +141,14 @@ def _within(folder: Path, at: str, below: bool = False) -> list[Path]:
     """The pictures in a folder."""
     found = [p for p in (folder.rglob("*") if below else folder.glob("*")) if p.suffix.lower() in SUFFIXES]
     return _too_many(at, str(folder)) if len(found) > MOST else sorted(filter(Path.is_file, found), key=_order)
+
+
+def _others(folder: Path) -> list[str]:
+    """The names of pictures and videos in a folder that are not read because of their format."""
+    media = (
+        p.name for p in folder.iterdir() if (mimetypes.guess_type(p.name)[0] or "").startswith(("image/", "video/"))
+    )
+    return sorted(name for name in media if Path(name).suffix.lower() not in SUFFIXES and not name.startswith("."))
 
 
 def _matching(pattern: Path) -> list[Path]:

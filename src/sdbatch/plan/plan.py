@@ -117,7 +117,8 @@ class Outline:
         found = {note: t.id for t in reversed(prompts) for note in reversed(t.notes)}
         found |= {note: str(s) for s in self.styles for style in s.used for note in findings(style.prompt)}
         texts = {note: "negative" for text in negatives for note in findings(text, negative=True)}
-        return [(name, note) for note, name in [*reversed(found.items()), *texts.items()]] + list(self._repeated())
+        notes = [(name, note) for note, name in [*reversed(found.items()), *texts.items()]]
+        return [*notes, *self._repeated(), *self.resolved.pictures.notes]
 
     def _repeated(self) -> Iterator[tuple[str, str]]:
         """Prompts that are the same as an earlier one, so that their jobs are left out."""
