@@ -50,10 +50,19 @@ def test_lines_come_every_few_seconds(clock) -> None:
         p.job(True, "j1")
     p.close()
     lines = told(out).splitlines()
-    assert lines[0] == "rendering 20 pictures for 10 jobs"
+    assert lines[0] == "rendering 20 pictures for 10 jobs, first passes included"
     assert lines[1] == "5/20 pictures, 1.00/s, 0:15 left"
     assert lines[-1] == "10/20 pictures, 1.00/s, 0:10 left"
     assert len(lines) == 4
+
+
+@pytest.mark.parametrize(("shots", "videos", "more"), [(6, 0, ", first passes included"), (5, 0, ""), (6, 1, "")])
+def test_pictures_that_are_no_jobs_are_explained(shots: int, videos: int, more: str) -> None:
+    out = console(False)
+    p = Lines(out)
+    p.expect_videos(videos)
+    p.start(jobs=5, shots=shots, cost=1.0)
+    assert told(out).splitlines()[0] == f"rendering {shots} pictures for 5 jobs{more}"
 
 
 def test_time_left_is_weighed_by_cost(clock) -> None:

@@ -268,8 +268,8 @@ class _Run:
         work = Work(self.plan, cache, self.signals, self.share, inputs)
         with self.signals.interruptible():
             work.scan(pending, renderer)
-        self.options.progress.start(len(pending), work.shots, work.cost)
         self.options.progress.expect_videos(work.videos)
+        self.options.progress.start(len(pending), work.shots, work.cost)
         loop = Loop(renderer, work, output, self.writers)
         return loop.run(self.signals, self.options.progress, self.options.timings, self.options.sharing)
 

@@ -170,7 +170,8 @@ class Lines(Progress):
 
     def _on_start(self) -> None:
         self._shown = time.monotonic()
-        self._say(f"rendering {_count(self.shots, 'picture')} for {_count(self.jobs, 'job')}")
+        earlier = ", first passes included" if self.shots > self.jobs and not self.videos else ""
+        self._say(f"rendering {_count(self.shots, 'picture')} for {_count(self.jobs, 'job')}{earlier}")
 
     def _show(self) -> None:
         if self.line() and time.monotonic() - self._shown >= LINE_INTERVAL:
