@@ -27,6 +27,7 @@ from sdbatch.spec.canvas import Size
 from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.ranges import random_seeds
+from sdbatch.spec.sound import Sound
 
 T = TypeVar("T")
 
@@ -87,17 +88,23 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
     source = None if problems and experiment.models else _read(problems, lambda: locator(first), None)
     if problems or source is None:
         raise ConfigError(problems)
-    changes: dict[str, Any] = {"negative": styles.negative(experiment.negative)} if styles.used else {}
-    if heard is not None:
-        changes["encoding"] = experiment.encoding.model_copy(update={"audio": heard})
-    if (drawn := draw(experiment)) is not None:
-        changes["seeds"] = drawn.seeds(random_seeds(experiment.seeds) or 0)
-    whole = experiment.model_copy(update=changes)
+    drawn = draw(experiment)
+    whole = _completed(experiment, styles, heard, drawn)
     sizes = canvas(experiment, source)
     found: dict[str, Any] = {"loras": loras, "models": models, "inits": images, "controls": controls}
     found |= {"pictures": pictures, "locate": locator, "draw": drawn}
     upscalers = Upscalers(experiment.upscaler_folders, adapters.files)
     return Resolved(whole, source, prompts, sizes, styles, adapters, upscalers=upscalers, mask=mask, **found)
+
+
+def _completed(experiment: Experiment, styles: Styles, heard: Sound | None, drawn: Draw | None) -> Experiment:
+    """``experiment`` with the negative prompt of its styles, what is known of its sound, and its random seeds."""
+    changes: dict[str, Any] = {"negative": styles.negative(experiment.negative)} if styles.used else {}
+    if heard is not None:
+        changes["encoding"] = experiment.encoding.model_copy(update={"audio": heard})
+    if drawn is not None:
+        changes["seeds"] = drawn.seeds(random_seeds(experiment.seeds) or 0)
+    return experiment.model_copy(update=changes)
 
 
 def _read(problems: list[Problem], read: Callable[[], T], otherwise: T) -> T:

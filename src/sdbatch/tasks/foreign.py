@@ -47,9 +47,22 @@ def job(  # noqa: PLR0913, PLR0917  (what can be used)
     ``size`` is (width, height) of the picture; ``key`` is the dotted key for error messages; ``adapters`` has the LoRAs
     and textual inversions that can be used, ``upscalers`` the networks of a second pass.
     """
-    usual, assumed = Sampling(), []
     text, loras, lost = adapters_of(fields, adapters or Adapters((), ()), key)
     model = with_loras(model, loras, 1.0)
+    data, assumed = _shot_data(fields, model, text, size)
+    shot = replace(parse.shot(data, key), model=model)
+    if adapters is not None:
+        shot = replace(shot, embeddings=adapters.in_texts((shot.prompt, shot.negative)))
+    passes, more = second_pass(fields["extras"], shot.steps, upscalers or Upscalers((), {}))
+    made = motion.make(shot, Motion(), Encoding(), slug(shot.prompt), passes=passes)
+    return made, (*assumed, *lost, *more, *_limitations(fields, model, bool(passes)))
+
+
+def _shot_data(
+    fields: dict[str, Any], model: Model, text: str, size: tuple[int, int]
+) -> tuple[dict[str, Any], list[str]]:
+    """A shot's data as ``parse.shot`` reads them, with the prompt ``text``, and the assumptions about it."""
+    usual, assumed = Sampling(), []
 
     def value(name: str, default: Any) -> Any:
         if name in fields:
@@ -73,12 +86,7 @@ def job(  # noqa: PLR0913, PLR0917  (what can be used)
         "guidance": value("guidance", usual.guidance),
         "step_syntax": has_step_syntax(text, fields["negative"]),
     }
-    shot = replace(parse.shot(data, key), model=model)
-    if adapters is not None:
-        shot = replace(shot, embeddings=adapters.in_texts((shot.prompt, shot.negative)))
-    passes, more = second_pass(fields["extras"], shot.steps, upscalers or Upscalers((), {}))
-    made = motion.make(shot, Motion(), Encoding(), slug(shot.prompt), passes=passes)
-    return made, (*assumed, *lost, *more, *_limitations(fields, model, bool(passes)))
+    return data, assumed
 
 
 def second_pass(extras: dict[str, str], steps: int, upscalers: Upscalers) -> tuple[tuple[Pass, ...], list[str]]:
