@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training.denoiser import Lessons
 from training.fit import Fit, Recipe, mean_of, run
+from training.group_norm import replace_norms
 from training.latents import Shelf as OldShelf
 from training.render import MODEL
 from training.second.captions import caption
@@ -128,13 +131,20 @@ def train(
     weights: Path | None = None,
     stop: Callable[[], bool] = lambda: False,
     budget: float | None = None,
+    bfloat16: bool = False,
     say: Callable[[str], None] = print,
 ) -> Denoiser:
-    """Fit text encoder and denoiser, from the checkpoint if there is one; returns them with the averaged weights."""
+    """Fit text encoder and denoiser, from the checkpoint if there is one; returns them with the averaged weights.
+
+    `bfloat16` is for processors that have it natively. On two threads of a Zen 4, with two `parts`, the norms of
+    training.group_norm and attention without flash kernels, a step takes 0.55 s instead of 1.4 s.
+    """
     torch.manual_seed(recipe.seed)
     latents = next(iter(shelf.stacked.values())).shape[1]
     module = build(tokenizer, latents, channels, weights).to(device)
     module.unet.to(memory_format=torch.channels_last)
+    if device.type == "cpu":
+        replace_norms(module.unet)
     fit = Fit(module, recipe, parts)
     path = folder / "denoiser.safetensors"
     if fit.load(path):
@@ -142,9 +152,12 @@ def train(
     lessons = Lessons(shelf, tokenizer, recipe.seed, device, caption)
 
     def loss_at(replica: torch.nn.Module, step: int, part: int, parts: int) -> torch.Tensor:
-        return lessons.loss(replica, step, part, recipe.batch // parts)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+            return lessons.loss(replica, step, part, recipe.batch // parts)
 
-    run(fit, path, loss_at, stop=stop, budget=budget, say=say)
+    # On the CPU the backward pass of flash attention is slower than the plain one.
+    with sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext():
+        run(fit, path, loss_at, stop=stop, budget=budget, say=say)
     judged = Denoiser(len(tokenizer), latents, channels).to(device)
     fit.load_mean(judged)
     return judged.eval()
