@@ -47,6 +47,24 @@ class ConfigError(SdbatchError):
         return cls([Problem(key, message, hint)])
 
 
+class Problems(list[Problem]):
+    """Mistakes, gathered so that all are reported at once: a ConfigError that ends a ``with problems:`` block is added,
+    and the code after the block continues."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, ConfigError):
+            self += error.problems
+        return isinstance(error, ConfigError)
+
+    def report(self) -> None:
+        """Raise ConfigError with each of them once, if there are any."""
+        if self:
+            raise ConfigError(dict.fromkeys(self))
+
+
 class RenderError(SdbatchError):
     """A shot cannot be rendered; its message goes into the record."""
 

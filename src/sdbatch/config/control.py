@@ -6,27 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from sdbatch.config.fields import FilePath, Section, names
+from sdbatch.config.fields import FilePath, Section, as_tuple, names
+from sdbatch.config.weights import weights_in
 from sdbatch.errors import shown
 from sdbatch.spec.control import Preprocessor
 from sdbatch.spec.limits import CONTROL_WEIGHT
-from sdbatch.spec.ranges import is_range, parse_range
-
-MOST = 1000  # weights of one ControlNet
-
-
-def _weights(value: Any) -> tuple[float, ...]:
-    values = parse_range(value, MOST) if is_range(value) else value if isinstance(value, list | tuple) else (value,)
-    for one in values:
-        if isinstance(one, bool) or not isinstance(one, int | float):
-            raise ValueError(f"{shown(one)} is not a weight; write 0.8, [0.4, 0.8] or 0..1..0.2")
-        if one not in CONTROL_WEIGHT:
-            raise ValueError(
-                f"{shown(one)} is out of range {CONTROL_WEIGHT} (nearest is {CONTROL_WEIGHT.nearest(one):g})"
-            )
-    if not values:
-        raise ValueError("is empty")
-    return tuple(float(one) for one in values)
 
 
 def _several(value: Any) -> Any:
@@ -35,9 +19,6 @@ def _several(value: Any) -> Any:
     return names(value)
 
 
-Weights = Annotated[
-    tuple[float, ...], BeforeValidator(_weights, json_schema_input_type=float | str | list[float | str])
-]
 Paths = Annotated[tuple[FilePath, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])]
 
 
@@ -47,7 +28,9 @@ class ControlSettings(Section):
     net: Paths = Field(description="a .safetensors file, a folder of diffusers, or a name in control_folders")
     image: Paths = Field(description="a picture, or a folder, a pattern or a list: an axis. PNG, JPEG, WebP")
     preprocess: Preprocessor = Field("none", description="what is made of the picture; none: it is a control picture")
-    weight: Weights = Field((1.0,), description="the strength: 0.8, a list, or a range 0..1..0.2")
+    weight: Annotated[tuple[float, ...], weights_in(CONTROL_WEIGHT)] = Field(
+        (1.0,), description="the strength: 0.8, a list, or a range 0..1..0.2"
+    )
     start: float = Field(0.0, ge=0, le=1, description="from this share of the evaluations on")
     end: float = Field(1.0, ge=0, le=1, description="until this share of the evaluations")
     guess: bool = Field(False, description="guess mode: only the prompt's rows, the first levels weakly")
@@ -68,13 +51,9 @@ def _control(value: Any) -> Any:
 ControlEntry = Annotated[ControlSettings, BeforeValidator(_control, json_schema_input_type=ControlSettings)]
 
 
-def _entries(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 ControlEntries = Annotated[
     tuple[ControlEntry, ...],
-    BeforeValidator(_entries, json_schema_input_type=list[ControlSettings]),
+    BeforeValidator(as_tuple, json_schema_input_type=list[ControlSettings]),
     Field(max_length=16),
 ]
 

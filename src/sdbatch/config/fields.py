@@ -24,8 +24,6 @@ from sdbatch.spec.ranges import parse_seeds, random_seeds
 from sdbatch.spec.sound import Sound
 
 SLUG = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # the name of an experiment, which is the name of a folder
-
-
 CANVAS_OF_INIT = "init"  # the size of init.image
 
 
@@ -90,6 +88,11 @@ Audio = Annotated[
 ]
 
 
+def as_tuple(value: Any) -> Any:
+    """A list of YAML as a tuple; other values as they are."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def names(value: Any) -> tuple[Any, ...]:
     """One text, or a list of texts, as a tuple."""
     if not isinstance(value, str | list | tuple):
@@ -128,7 +131,7 @@ _CanvasEntry = Annotated[
 
 
 def _canvas(value: Any) -> Any:
-    return (value,) if isinstance(value, str | int | float) else tuple(value) if isinstance(value, list) else value
+    return (value,) if isinstance(value, str | int | float) else as_tuple(value)
 
 
 Canvas = Annotated[

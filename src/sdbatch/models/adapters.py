@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from sdbatch.errors import ConfigError, Problem
+from sdbatch.errors import ConfigError, Problem, Problems
 from sdbatch.models import controlnet, embedding
 from sdbatch.models.controlnet import NetFile
 from sdbatch.models.digests import sha256_of
@@ -66,9 +66,8 @@ class Adapters:
         path = path.absolute()  # a link has the name that the user gave it
         if path not in self._nets:
             found = controlnet.read(path, at)
-            problems = [p for source in self._sources for p in controlnet.misfit(found, source, at)]
-            if problems:
-                raise ConfigError(dict.fromkeys(problems))
+            problems = Problems(p for source in self._sources for p in controlnet.misfit(found, source, at))
+            problems.report()
             self._nets[path] = (found, at, digest_of(found.path))
             self.files[self._nets[path][2]] = found.path
         found, _, digest = self._nets[path]
@@ -82,7 +81,7 @@ class Adapters:
         wanted = {lora.file: (lora.name, self.loras) for lora in loras}
         wanted |= {e.file: (e.name, self.embeddings) for e in embeddings}
         wanted |= {control.net: (control.name, self.nets) for control in controls}
-        problems = []
+        problems = Problems()
         for digest, (name, folders) in wanted.items():
             path = self.files.get(digest) or folders.with_digest(digest, name)
             if path is None:
@@ -90,8 +89,7 @@ class Adapters:
                 problems.append(Problem(folders.key, said, "name the folder that it is in"))
             else:
                 self.files[digest] = path.resolve()
-        if problems:
-            raise ConfigError(problems)
+        problems.report()
 
     def extracted(self, text: str, at: str) -> tuple[str, tuple[Lora, ...]]:
         """``text`` without the tags of LoRAs, and these LoRAs. Raises ConfigError."""
@@ -113,13 +111,11 @@ class Adapters:
         are not known."""
         self._sources = sources = tuple(sources)
         self._models = tuple(m for m in dict.fromkeys(map(modules_of, sources)) if m is not None)
-        problems: list[Problem] = []
+        problems = Problems()
         for found, at in self._read_files:
             for modules in self._models:
-                try:
+                with problems:
                     lora_file.matched(found, modules, at)
-                except ConfigError as e:
-                    problems += e.problems
         problems += [p for net, at, _ in self._nets.values() for s in sources for p in controlnet.misfit(net, s, at)]
         return list(dict.fromkeys(problems))
 

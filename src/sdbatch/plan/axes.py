@@ -16,7 +16,7 @@ from sdbatch.config import other_names
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.keys import FIXED, LISTS, OF_MODEL, STYLES, SWEEPABLE
 from sdbatch.config.validation import check
-from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.errors import ConfigError, Problem, Problems, nearest, shown
 from sdbatch.motion import MODES
 from sdbatch.plan import control_axis, inits, sounds
 from sdbatch.plan.lora_axis import swept as swept_loras
@@ -63,16 +63,13 @@ def axes(resolved: Resolved) -> tuple[Axis, ...]:
     Raises ConfigError with all mistakes in ``sweep``.
     """
     experiment = resolved.experiment
-    problems: list[Problem] = []
+    problems = Problems()
     swept: list[Axis] = []
     for i, entry in enumerate(experiment.sweep):
-        try:
+        with problems:
             swept.append(_entry(entry, f"sweep[{i}]", resolved))
-        except ConfigError as e:
-            problems += e.problems
     problems += _duplicate_axes(swept, resolved)
-    if problems:
-        raise ConfigError(problems)
+    problems.report()
     taken = {key for axis in swept for key in axis.keys}
     seeds = parse_seeds(experiment.seeds)
     base = [("prompts", resolved.prompts), ("canvas", resolved.canvas), ("seeds", seeds)]
@@ -111,18 +108,15 @@ def _entry(entry: dict[str, Any], at: str, resolved: Resolved) -> Axis:
     if rejected := [p for key, values in entry.items() if (p := _key_problem(key, values, at))]:
         raise ConfigError(rejected)
     columns: dict[str, Sequence[Any]] = {}
-    problems: list[Problem] = []
+    problems = Problems()
     for key, values in entry.items():
-        try:
+        with problems:
             columns[key] = _column(key, values, f"{at}.{key}", resolved)
-        except ConfigError as e:
-            problems += e.problems
     lengths = {key: len(column) for key, column in columns.items()}
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{key} has {n}" for key, n in lengths.items())
         problems.append(Problem(at, f"lists in one entry differ in length: {text}", "separate entries multiply"))
-    if problems:
-        raise ConfigError(problems)
+    problems.report()
     values = tuple(columns.values())
     return Axis(tuple(columns), _SingleValues(values[0]) if len(values) == 1 else tuple(zip(*values, strict=True)))
 
@@ -203,7 +197,7 @@ def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) ->
     base = getattr(resolved.experiment, section).model_dump(mode="json")
     kind = type(getattr(resolved.experiment, section))
     out: list[Any] = []
-    problems: list[Problem] = []
+    problems = Problems()
     for value in values:
         try:
             # ``combination.problems`` checks modes and lengths, which depend on other axes
@@ -213,8 +207,7 @@ def _section_values(key: str, values: list[Any], at: str, resolved: Resolved) ->
             out.append(sounds.read(found, at) if key == sounds.KEY else found)
         except ConfigError as e:
             problems += [Problem(at, p.message, p.hint) for p in e.problems]
-    if problems:
-        raise ConfigError(problems)
+    problems.report()
     return out
 
 

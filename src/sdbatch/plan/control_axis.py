@@ -4,59 +4,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import product
-from math import prod
 from pathlib import PurePath
 from typing import Any
 
 from sdbatch.config.control import ControlSet, ControlSettings
 from sdbatch.config.validation import check
-from sdbatch.errors import ConfigError, Problem, shown
+from sdbatch.errors import Problem, Problems, shown
 from sdbatch.imaging.preprocess import WITHOUT_OPENCV, cv
 from sdbatch.models.adapters import Adapters
+from sdbatch.plan import entry_sets
 from sdbatch.plan.pictures import Pictures
 from sdbatch.spec.control import Control
+from sdbatch.spec.pictures import InputPicture
 
 ControlChoice = tuple[Control, ...]  # in the order of adding
 KEY = "control"
-MOST = 10_000  # values of an axis
 
 
 def choices(
     entries: Sequence[ControlSettings], adapters: Adapters, pictures: Pictures, at: str = KEY
 ) -> tuple[ControlChoice, ...]:
     """The ControlNets of ``entries`` with every combination of their nets, pictures and weights. Raises ConfigError."""
-    problems: list[Problem] = []
-    columns: list[list[Control]] = []
-    for i, entry in enumerate(entries):
-        try:
-            columns.append(list(_column(entry, f"{at}[{i}]", adapters, pictures)))
-        except ConfigError as e:
-            problems += e.problems
-    if not problems and prod(map(len, columns)) > MOST:
-        problems.append(Problem(at, f"nets, pictures and weights have more than {MOST:,} combinations"))
-    if problems:
-        raise ConfigError(problems)
-    return tuple(product(*columns))
+    return entry_sets.combinations(
+        entries, at, lambda entry, here: _values(entry, here, adapters, pictures), "nets, pictures and weights"
+    )
 
 
 def swept(values: Sequence[Any], at: str, adapters: Adapters, pictures: Pictures) -> list[ControlChoice]:
     """The values of an axis. Each is null, {net, image, …} or a list of these, which are used together; one with
     several nets, pictures or weights is several values. Raises ConfigError."""
-    out: list[ControlChoice] = []
-    problems: list[Problem] = []
-    for i, value in enumerate(values):
-        entries = value if isinstance(value, list) else [] if value is None else [value]
-        here = f"{at}[{i}]"
-        try:
-            out += choices(check(ControlSet, {KEY: entries}).control, adapters, pictures, here)
-        except ConfigError as e:
-            problems += [Problem(re.sub(rf"^{KEY}\b", here, p.key), p.message, p.hint) for p in e.problems]
-    if len(out) > MOST:
-        problems.append(Problem(at, f"has {len(out):,} values", f"at most {MOST:,} are possible"))
-    if problems:
-        raise ConfigError(problems)
-    return out
+    return entry_sets.swept(
+        values,
+        at,
+        KEY,
+        lambda entries, here: choices(check(ControlSet, {KEY: entries}).control, adapters, pictures, here),
+    )
 
 
 def key_hint(key: str, values: Any) -> str:
@@ -84,27 +66,22 @@ def _label(control: Control) -> str:
     return f"{PurePath(control.picture.path).stem}{made} {control.weight:g}"
 
 
-def _column(entry: ControlSettings, at: str, adapters: Adapters, pictures: Pictures) -> Iterable[Control]:
+def _values(entry: ControlSettings, at: str, adapters: Adapters, pictures: Pictures) -> Iterable[Control]:
     """The values of one entry: nets, then pictures, then weights."""
-    problems: list[Problem] = []
+    problems = Problems()
     nets: list[tuple[str, str, str]] = []
     for net in entry.net:
-        try:
+        with problems:
             nets.append(adapters.net(net, f"{at}.net"))
-        except ConfigError as e:
-            problems += e.problems
-    try:
+    found: tuple[InputPicture, ...] = ()
+    with problems:
         found = pictures.named(entry.image if len(entry.image) > 1 else entry.image[0], f"{at}.image")
-    except ConfigError as e:
-        problems += e.problems
-        found = ()
     if entry.preprocess not in WITHOUT_OPENCV:
         try:
             cv()
         except ImportError as e:
             problems.append(Problem(f"{at}.preprocess", f"{entry.preprocess} cannot be computed", str(e)))
-    if problems:
-        raise ConfigError(problems)
+    problems.report()
     how = (entry.start, entry.end, entry.guess)
     return [
         Control(digest, picture, entry.preprocess, round(weight, 6), *how, name=name, hash=short)

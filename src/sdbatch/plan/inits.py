@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sdbatch.config.keys import INIT
 from sdbatch.config.pictures import ALPHA, InitSettings, MaskSettings
 from sdbatch.config.validation import check
-from sdbatch.errors import ConfigError, Problem, shown
+from sdbatch.errors import ConfigError, Problem, Problems, shown
 from sdbatch.plan.pictures import Pictures
 from sdbatch.spec.canvas import SIDE, Size
 from sdbatch.spec.passes import Pass
@@ -51,20 +51,17 @@ def _mask(value: str | None, at: str, pictures: Pictures) -> Sequence[MaskChoice
 
 
 def _each(values: Any, at: str, read: Callable[[Any, str], Sequence[T]]) -> list[T]:
-    problems: list[Problem] = []
+    problems = Problems()
     out: list[T] = []
     for i, value in enumerate(values if isinstance(values, list) else [values]):
         here = f"{at}[{i}]" if isinstance(values, list) else at
-        try:
+        with problems:
             if value is not None and not isinstance(value, str):
                 raise ConfigError.one(here, f"{shown(value)} is not the name of a picture")
             out += read(_path(value, here), here)
-        except ConfigError as e:
-            problems += e.problems
     if not out and not problems:
         problems.append(Problem(at, "is empty", "name a picture"))
-    if problems:
-        raise ConfigError(problems)
+    problems.report()
     return out
 
 

@@ -17,7 +17,7 @@ from sdbatch.config.folders import OWN_FOLDER, conf_dir
 from sdbatch.config.model import ModelEntry, ModelSettings
 from sdbatch.config.validation import check
 from sdbatch.config.yaml_reader import load
-from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.errors import ConfigError, Problem, Problems, nearest, shown
 from sdbatch.models.locate import locate
 from sdbatch.models.source import PICKLES, Source
 from sdbatch.spec.jobs import Model
@@ -57,7 +57,7 @@ def choices(entries: Sequence[ModelEntry], base: ModelSettings, at: str, find: L
 
     Raises ConfigError with every mistake, also if ``find`` finds no weights; keys start with ``at``.
     """
-    problems: list[Problem] = []
+    problems = Problems()
     settings: list[ModelSettings] = []
     for i, entry in enumerate(entries):
         try:
@@ -70,8 +70,7 @@ def choices(entries: Sequence[ModelEntry], base: ModelSettings, at: str, find: L
         for i, entry in enumerate(entries)
         if entry.name and entry.name in [e.name for e in entries[:i]]
     ]
-    if problems:
-        raise ConfigError(problems)
+    problems.report()
     return tuple(map(Choice, _unique(map(_name, entries, settings)), settings))
 
 
@@ -95,14 +94,12 @@ def named(experiment: Experiment, find: Locator) -> Iterator[ModelSettings]:
 def located(experiment: Experiment) -> dict[Source, ModelSettings]:
     """The weights that the experiment's keys can select. Raises ConfigError if there are none."""
     found: dict[Model, tuple[Source, ModelSettings]] = {}
-    problems: list[Problem] = []
+    problems = Problems()
     find = Locator()
     for settings in named(experiment, find):
-        try:
+        with problems:
             source = find(settings)
             found.setdefault(source.model, (source, settings))
-        except ConfigError as e:
-            problems += e.problems
     if not found:
         raise ConfigError(dict.fromkeys(problems))
     return dict(found.values())

@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from sdbatch.config.keys import LISTS, SWEEPABLE
-from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.errors import ConfigError, Problem, Problems, nearest, shown
 from sdbatch.motion.schedule import Key
 from sdbatch.plan.axes import label
 from sdbatch.spec.file_names import LONGEST, naming
@@ -72,13 +72,11 @@ def template(text: str | None) -> tuple[Template | None, list[Problem]]:
     """The template in ``text``, or None for the usual names; and every mistake in it."""
     if text is None:
         return None, []
-    problems = [] if text else [Problem(KEY, "is empty", "null gives the usual names")]
+    problems = Problems([] if text else [Problem(KEY, "is empty", "null gives the usual names")])
     parts: list[str | _Field] = []
     for m in _PART.finditer(text):
-        try:
+        with problems:
             parts.append(_field(m["field"]) if m["field"] is not None else _text(m["text"] or m["brace"]))
-        except ConfigError as e:
-            problems += e.problems
     return Template(tuple(parts)), list(dict.fromkeys(problems))
 
 

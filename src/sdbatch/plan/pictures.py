@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
-from sdbatch.errors import ConfigError, Problem, closest, shown
+from sdbatch.errors import ConfigError, Problem, Problems, closest, shown
 from sdbatch.files import file_digest
 from sdbatch.pictures.decode import KINDS
 from sdbatch.pictures.read import SUFFIXES, read
@@ -31,19 +31,14 @@ class Pictures:
 
         Raises ConfigError with the key ``at``.
         """
-        problems: list[Problem] = []
+        problems = Problems()
         out: list[InputPicture] = []
         names = [value] if isinstance(value, str) else value
         for i, name in enumerate(names):
             key = at if isinstance(value, str) else f"{at}[{i}]"
-            try:
+            paths: Sequence[Path] = ()
+            with problems:
                 paths = self._paths(name, key)
-            except ConfigError as e:
-                problems += e.problems
-                continue
-            except OSError as e:
-                problems.append(Problem(key, f"{shown(name)} cannot be read: {e.strerror or e}"))
-                continue
             for path in paths:
                 try:
                     out.append(read(path))
@@ -51,8 +46,7 @@ class Pictures:
                     problems.append(Problem(key, f"{shown(str(path))} {e}"))
         if not out and not problems:
             problems.append(Problem(at, "names no picture"))
-        if problems:
-            raise ConfigError(problems)
+        problems.report()
         return tuple(out)
 
     def one(self, name: str, at: str) -> InputPicture:
@@ -68,7 +62,7 @@ class Pictures:
         Raises ConfigError for those that are not here.
         """
         found: dict[str, Path] = {}
-        problems: list[Problem] = []
+        problems = Problems()
         digest = cache(_digest)  # files are read once
         for picture in dict.fromkeys(pictures):
             path = next((p for p in self._candidates(picture) if digest(p) == picture.digest), None)
@@ -78,8 +72,7 @@ class Pictures:
                 problems.append(Problem(FOLDERS, said, "name the folder that it is in"))
             else:
                 found[picture.digest] = path.absolute()
-        if problems:
-            raise ConfigError(problems)
+        problems.report()
         return found
 
     @property
@@ -100,6 +93,12 @@ class Pictures:
         return [path for folder in self._folders for path in _within(folder, FOLDERS, below=True)]
 
     def _paths(self, name: str, at: str) -> list[Path]:
+        try:
+            return self._matches(name, at)
+        except OSError as e:
+            raise ConfigError.one(at, f"{shown(name)} cannot be read: {e.strerror or e}") from e
+
+    def _matches(self, name: str, at: str) -> list[Path]:
         for root in (Path(), *self._folders):
             path = root / Path(name).expanduser()
             if path.is_dir():

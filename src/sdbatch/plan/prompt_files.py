@@ -11,7 +11,7 @@ from typing import Any
 from sdbatch.config.prompts import Prompt, Prompts, WildcardSettings
 from sdbatch.config.validation import check
 from sdbatch.config.yaml_reader import load
-from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.errors import ConfigError, Problem, Problems, nearest, shown
 from sdbatch.models.adapters import Adapters
 from sdbatch.plan.lora_axis import one_choice
 from sdbatch.plan.styles import Styles
@@ -55,18 +55,15 @@ def read_prompts(entries: Iterable[Prompt], key: str, reader: Reader) -> tuple[T
 
     Raises ConfigError, also if there is no prompt.
     """
-    problems: list[Problem] = []
+    problems = Problems()
     texts: list[Text] = []
     expand = _Expander(reader)
     for i, entry in enumerate(entries):
-        try:
+        with problems:
             texts += [text for e in _entries(entry, f"{key}[{i}]") for text in expand(e, f"{key}[{i}]")]
-        except ConfigError as e:
-            problems += e.problems
     if not texts and not problems:
         problems.append(Problem(key, "is empty", "write at least one prompt, or try +experiment=anime_zoom"))
-    if problems:
-        raise ConfigError(problems)
+    problems.report()
     return _unique(texts)
 
 

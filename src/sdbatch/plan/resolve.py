@@ -10,7 +10,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.fields import CANVAS_OF_INIT
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.validation import check
-from sdbatch.errors import ConfigError, Problem
+from sdbatch.errors import ConfigError, Problems
 from sdbatch.models.adapters import Adapters
 from sdbatch.models.source import Source
 from sdbatch.models.upscalers import Upscalers
@@ -30,6 +30,7 @@ from sdbatch.spec.ranges import random_seeds
 from sdbatch.spec.sound import Sound
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
 
     ``texts``: the experiment's prompts, if they have been read already.
     """
-    problems: list[Problem] = []
+    problems = Problems()
     adapters = Adapters(experiment.lora_folders, experiment.embedding_folders, experiment.control_folders)
-    locator = Locator(adapters.files)
+    locator, pictures = Locator(adapters.files), Pictures(experiment.input_folders)
     styles = _read(problems, lambda: read_styles(experiment.styles), Styles())
     reader = Reader(experiment.wildcards, styles, adapters)
     prompts: tuple[Text, ...] = ()
@@ -72,18 +73,14 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
         prompts = texts
     elif experiment.prompts or not experiment.has_prompts:
         prompts = _read(problems, lambda: read_prompts(experiment.prompts, "prompts", reader), ())
-    plain: tuple[LoraChoice, ...] = ((),)
-    loras = _read(problems, lambda: lora_choices(experiment.loras, "loras", adapters), plain)
-    pictures = Pictures(experiment.input_folders)
-    images: tuple[InputPicture | None, ...] = (None,)
-    images = _read(problems, lambda: inits.choices(experiment.init, pictures), images)
-    mask: inits.MaskChoice = None
-    mask = _read(problems, lambda: inits.mask_of(experiment.mask, pictures), mask)
-    controls: tuple[ControlChoice, ...] = ((),)
-    controls = _read(problems, lambda: control_axis.choices(experiment.control, adapters, pictures), controls)
+    found: dict[str, Any] = {
+        "loras": _read(problems, lambda: lora_choices(experiment.loras, "loras", adapters), ()),
+        "inits": _read(problems, lambda: inits.choices(experiment.init, pictures), ()),
+        "mask": _read(problems, lambda: inits.mask_of(experiment.mask, pictures), None),
+        "controls": _read(problems, lambda: control_axis.choices(experiment.control, adapters, pictures), ()),
+    }
     heard = _read(problems, lambda: sounds.read(experiment.encoding.audio), None)
-    models: tuple[Choice, ...] = ()
-    models = _read(problems, lambda: choices(experiment.models, experiment.model, "models", locator), models)
+    models = _read(problems, lambda: choices(experiment.models, experiment.model, "models", locator), ())
     first = models[0].settings if models else _first_swept(experiment, locator)
     source = None if problems and experiment.models else _read(problems, lambda: locator(first), None)
     if problems or source is None:
@@ -91,10 +88,9 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
     drawn = draw(experiment)
     whole = _completed(experiment, styles, heard, drawn)
     sizes = canvas(experiment, source)
-    found: dict[str, Any] = {"loras": loras, "models": models, "inits": images, "controls": controls}
-    found |= {"pictures": pictures, "locate": locator, "draw": drawn}
+    found |= {"models": models, "pictures": pictures, "locate": locator, "draw": drawn}
     upscalers = Upscalers(experiment.upscaler_folders, adapters.files)
-    return Resolved(whole, source, prompts, sizes, styles, adapters, upscalers=upscalers, mask=mask, **found)
+    return Resolved(whole, source, prompts, sizes, styles, adapters, upscalers=upscalers, **found)
 
 
 def _completed(experiment: Experiment, styles: Styles, heard: Sound | None, drawn: Draw | None) -> Experiment:
@@ -107,13 +103,11 @@ def _completed(experiment: Experiment, styles: Styles, heard: Sound | None, draw
     return experiment.model_copy(update=changes)
 
 
-def _read(problems: list[Problem], read: Callable[[], T], otherwise: T) -> T:
+def _read(problems: Problems, read: Callable[[], T], otherwise: U) -> T | U:
     """What ``read`` returns; ``otherwise`` if it raises ConfigError, whose problems are added to ``problems``."""
-    try:
+    with problems:
         return read()
-    except ConfigError as e:
-        problems += e.problems
-        return otherwise
+    return otherwise
 
 
 def _first_swept(experiment: Experiment, locator: Locator) -> ModelSettings:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.errors import ConfigError, Problem, Problems, nearest, shown
 from sdbatch.plan.axes import Axis, label
 from sdbatch.spec.ranges import is_range, parse_range
 
@@ -28,14 +28,11 @@ def remaining(axes: Sequence[Axis], rules: Sequence[dict[str, Any]]) -> NDArray[
         raise ConfigError.one("plan.limit", f"the axes have {total:,} combinations", f"at most {LIMIT:,} are possible")
     index = np.arange(total, dtype=np.int64)
     skipped = np.zeros(total, bool)
-    problems: list[Problem] = []
+    problems = Problems()
     for n, rule in enumerate(rules):
-        try:
+        with problems:
             skipped |= _matches(rule, f"skip[{n}]", axes, index)
-        except ConfigError as e:
-            problems += e.problems
-    if problems:
-        raise ConfigError(problems)
+    problems.report()
     if skipped.all():
         raise ConfigError.one("skip", "the rules skip every job")
     return index[~skipped]
@@ -47,22 +44,19 @@ def _matches(rule: dict[str, Any], at: str, axes: Sequence[Axis], index: NDArray
         raise ConfigError.one(at, "is empty", "for example write {sampling.steps: 12}")
     where = {key: i for i, axis in enumerate(axes) for key in axis.keys}
     hint = f"axes are {', '.join(where)}"
-    problems = [
+    problems = Problems(
         Problem(f"{at}.{k}", "is not an axis of this experiment", nearest(k, where) or hint)
         for k in rule
         if k not in where
-    ]
+    )
     mask = np.ones(len(index), bool)
     for key in [k for k in rule if k in where]:
         axis = axes[where[key]]
-        try:
+        with problems:
             matches = _matching_values(key, [v[axis.keys.index(key)] for v in axis.values], rule[key], f"{at}.{key}")
             place = prod(len(a.values) for a in axes[where[key] + 1 :])
             mask &= matches[index // place % len(axis.values)]
-        except ConfigError as e:
-            problems += e.problems
-    if problems:
-        raise ConfigError(problems)
+    problems.report()
     return mask
 
 

@@ -16,7 +16,7 @@ from sdbatch.config.keys import SECTIONS
 from sdbatch.config.pictures import InitSettings
 from sdbatch.config.tasks import FinalSettings
 from sdbatch.config.validation import check
-from sdbatch.errors import ConfigError, Problem, nearest, shown
+from sdbatch.errors import ConfigError, Problem, Problems, nearest, shown
 from sdbatch.models.source import Source
 from sdbatch.models.upscalers import Upscalers
 from sdbatch.motion.settings import Motion
@@ -63,17 +63,13 @@ def final_jobs(
     problems += [Problem("final.jobs", f"{i} cannot be read from the plans in {draft.root}") for i in lost]
     made: dict[str, Job] = {}
     for i in wanted:
-        try:
-            job = changed(found[i], changes, _weights(found[i], sources), upscalers)
-            made.setdefault(job.id, job)
-        except KeyError:
-            continue
-        except ConfigError as e:
-            problems += e.problems
+        if i in found:
+            with problems:
+                job = changed(found[i], changes, _weights(found[i], sources), upscalers)
+                made.setdefault(job.id, job)
     if not problems and made.keys() <= set(wanted):
         problems.append(Problem("final.set", "does not change these jobs", "for example {sampling.steps: 50}"))
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
+    problems.report()
     spread = (replace(job, spread=len(made) > FLAT) for job in made.values())
     return [job if template is None else template.named(job) for job in spread]
 
@@ -85,15 +81,13 @@ def _weights(job: Job, sources: Sequence[Source]) -> Source:
     raise ConfigError.one("models", f"none of them are the weights of {job.id}, {job.shot.model.weights}")
 
 
-def chosen(entries: Iterable[str]) -> tuple[list[str], list[Problem]]:
+def chosen(entries: Iterable[str]) -> tuple[list[str], Problems]:
     """(ids, problems) of ``entries``: ids, file names that contain one, or text files with ids. No duplicates."""
     out: list[str] = []
-    problems: list[Problem] = []
+    problems = Problems()
     for entry in entries:
-        try:
+        with problems:
             out += _ID.findall(entry) or _ids_in(entry)
-        except ConfigError as e:
-            problems += e.problems
     if not out and not problems:
         problems.append(Problem("final.jobs", "is empty", "give ids, file names, or a text file with ids"))
     return list(dict.fromkeys(out)), problems

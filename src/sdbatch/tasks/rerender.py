@@ -17,7 +17,7 @@ from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine import portable
 from sdbatch.engine.renderers import open_renderer
-from sdbatch.errors import ConfigError, Interrupted, Problem
+from sdbatch.errors import ConfigError, Interrupted, Problems
 from sdbatch.models.adapters import Adapters
 from sdbatch.models.locate import locate
 from sdbatch.models.source import Source
@@ -174,12 +174,10 @@ def source_of(model: Model, experiment: Experiment) -> Source:
 def sources_of(plan: Plan, experiment: Experiment) -> tuple[Source, ...]:
     """The weights of the jobs of a stored plan. Raises ConfigError if none are found."""
     found: list[Source] = []
-    problems: list[Problem] = []
+    problems = Problems()
     for model in dict.fromkeys(plan[i].shot.model.plain for i in range(len(plan))):
-        try:
+        with problems:
             found.append(source_of(model, experiment))
-        except ConfigError as e:
-            problems += e.problems
     if not found:
         raise ConfigError(problems)
     return tuple(found)
