@@ -7,9 +7,8 @@ until the picture is large enough; Lanczos makes it the exact size.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ import torch
 from sdbatch.engine.host import to_device
 from sdbatch.engine.load import read
 from sdbatch.engine.nets.upscaler import Compact, Rrdb, build
+from sdbatch.engine.spans import spans
 from sdbatch.errors import ConfigError, RenderError
 from sdbatch.imaging.enlarge import lanczos
 from sdbatch.models.folders import digest_of
@@ -69,8 +69,8 @@ class Enlarger:
         """``pixels``, ``net.scale`` times as large."""
         height, width, _ = pixels.shape
         out = np.empty((height * net.scale, width * net.scale, 3), np.uint8)
-        for rows in _spans(height, net.reach):
-            for columns in _spans(width, net.reach):
+        for rows in spans(height, TILE, net.reach):
+            for columns in spans(width, TILE, net.reach):
                 made = self._compute(net, pixels[rows.around, columns.around])
                 inside = made[rows.inside(net.scale), columns.inside(net.scale)]
                 out[rows.place(net.scale), columns.place(net.scale)] = inside
@@ -82,31 +82,3 @@ class Enlarger:
         made = net(x.contiguous(memory_format=torch.channels_last))[0]
         found: Pixels = (made.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
         return found
-
-
-class Span(NamedTuple):
-    """Pixels ``first`` to ``last`` of a side; ``start`` to ``end`` with those around them."""
-
-    first: int
-    last: int
-    start: int
-    end: int
-
-    @property
-    def around(self) -> slice:
-        return slice(self.start, self.end)
-
-    def place(self, scale: int) -> slice:
-        """Where it is in the enlarged picture."""
-        return slice(self.first * scale, self.last * scale)
-
-    def inside(self, scale: int) -> slice:
-        """Where it is in the enlarged tile."""
-        return slice((self.first - self.start) * scale, (self.last - self.start) * scale)
-
-
-def _spans(side: int, reach: int) -> Iterator[Span]:
-    """The tiles along a side; a short rest belongs to the last one."""
-    firsts = [*range(0, max(1, side - TILE // 2), TILE)]
-    for first, last in zip(firsts, [*firsts[1:], side], strict=True):
-        yield Span(first, last, max(0, first - reach), min(side, last + reach))

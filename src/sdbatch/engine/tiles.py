@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import product, starmap
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 from sdbatch.engine.nets.blocks import Down, ResBlock, Up
 from sdbatch.engine.nets.vae import Autoencoder
+from sdbatch.engine.spans import Span, spans
 
 LIMIT = 4 * 2**30  # bytes of the widest maps of a whole picture, beyond which it is computed in tiles
 MAPS = 3  # as wide ones at a time: a block's input, its norm, the result of a convolution
@@ -82,7 +84,7 @@ def _segment(parts: Sequence[nn.Module], x: Tensor) -> Tensor:
         made = tile.middle(_run(steps, tile.around(x), scales))
         if out is None:
             out = made.new_empty(1, made.shape[1], height * up // down, width * up // down)
-        tile.place(out, x)[...] = made
+        tile.place(out, up, down)[...] = made
     assert out is not None
     return out
 
@@ -137,47 +139,29 @@ def _measured(norm: nn.GroupNorm, parts: Iterator[Tensor]) -> tuple[Tensor, Tens
     return factor.view(1, -1, 1, 1), offset.view(1, -1, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Tile:
-    """Rows and columns ``first`` to ``last`` of a map, and ``start`` to ``end`` with those around them."""
+class _Tile(NamedTuple):
+    """A part of a map."""
 
-    rows: tuple[int, int, int, int]
-    columns: tuple[int, int, int, int]
+    rows: Span
+    columns: Span
 
     def around(self, x: Tensor) -> Tensor:
-        (_, _, top, bottom), (_, _, left, right) = self.rows, self.columns
-        return x[..., top:bottom, left:right].contiguous(memory_format=torch.channels_last)
+        """The tile in ``x``, with what is around it."""
+        return x[..., self.rows.around, self.columns.around].contiguous(memory_format=torch.channels_last)
 
     def middle(self, made: Tensor) -> Tensor:
         """The tile itself in what was made of it with its surroundings, of any size."""
-        (top, bottom, start, end), (left, right, first, last) = self.rows, self.columns
         height, width = made.shape[-2:]
-        y, x = (
-            [(a - o) * side // whole for a in pair]
-            for pair, o, side, whole in (
-                ((top, bottom), start, height, end - start),
-                ((left, right), first, width, last - first),
-            )
-        )
-        return made[..., y[0] : y[1], x[0] : x[1]]
+        return made[..., self.rows.inside(height, self.rows.length), self.columns.inside(width, self.columns.length)]
 
-    def place(self, out: Tensor, x: Tensor) -> Tensor:
-        """Where it is in ``out``, which was made of ``x``."""
-        (top, bottom, *_), (left, right, *_) = self.rows, self.columns
-        height, width = out.shape[-2] / x.shape[-2], out.shape[-1] / x.shape[-1]
-        rows, columns = (slice(int(a * f), int(b * f)) for a, b, f in ((top, bottom, height), (left, right, width)))
-        return out[..., rows, columns]
+    def place(self, out: Tensor, up: int, down: int) -> Tensor:
+        """Where it is in ``out``, which is ``up / down`` times as large."""
+        return out[..., self.rows.place(up, down), self.columns.place(up, down)]
 
 
 def _tiles(size: tuple[int, int], side: int, reach: int) -> Iterator[_Tile]:
-    rows, columns = ([*_spans(whole, side, reach)] for whole in size)
-    yield from (_Tile(r, c) for r in rows for c in columns)
-
-
-def _spans(whole: int, side: int, reach: int) -> Iterator[tuple[int, int, int, int]]:
-    firsts = [*range(0, max(1, whole - side // 2), side)]
-    for first, last in zip(firsts, [*firsts[1:], whole], strict=True):
-        yield first, last, max(0, first - reach), min(whole, last + reach)
+    height, width = size
+    return starmap(_Tile, product(spans(height, side, reach), spans(width, side, reach)))
 
 
 def _reach(parts: Sequence[nn.Module]) -> int:
