@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sdbatch.errors import ConfigError
+from sdbatch.media import png
 from sdbatch.store import Store
 from sdbatch.tasks import dispatch
 
@@ -62,6 +64,17 @@ class Folder:
             self.run(**more)
         assert self.tree("*") == before
         return str(e.value)
+
+    def moved(self, name: str) -> None:
+        """Move the picture ``name`` to another folder under another name: tasks find it by its digest, and equal bits
+        come out."""
+        path = self.path("images/*")
+        (self.root / "moved").mkdir()
+        (self.root / name).rename(self.root / "moved/other.png")
+        for task in ({"task": "reproduce", "source": str(path)}, {"task": "verify", "prompts": []}):
+            assert f"input_folders: {name} (b2:" in self.wrong(**task)
+            assert self.run(**task, input_folders="moved") == 0
+        assert np.array_equal(png.decode(self.root / "reproduced" / path.name), png.decode(path))
 
     def tree(self, pattern: str = "outputs/little/**/*") -> dict[str, bytes]:
         return {str(p.relative_to(self.root)): p.read_bytes() for p in self.root.glob(pattern) if p.is_file()}

@@ -30,6 +30,13 @@ def _again(folder: Folder, source: Path | str, **more: Any) -> int:
     return folder.run(task="reproduce", source=str(source), **more)
 
 
+def _of_another_tool(folder: Folder, parameters: str, size: tuple[int, int]) -> None:
+    """A picture ``theirs.png`` with this infotext."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", parameters)
+    Image.new("RGB", size).save(folder.root / "theirs.png", pnginfo=info)
+
+
 def test_a_picture_bit_for_bit(stills: Folder) -> None:
     before = stills.tree()
     path = stills.path("images/*", 2)
@@ -138,9 +145,7 @@ def test_metadata_that_was_changed(stills: Folder) -> None:
 
 
 def test_another_tools_picture(folder: Folder) -> None:
-    info = PngImagePlugin.PngInfo()
-    info.add_text("parameters", A1111)
-    Image.new("RGB", (64, 48)).save(folder.root / "theirs.png", pnginfo=info)
+    _of_another_tool(folder, A1111, (64, 48))
     assert _again(folder, "theirs.png") == 0
     text = png.read_text(folder.root / "reproduced/theirs.png")["parameters"]
     fields = infotext.parse(text)
@@ -156,9 +161,7 @@ def test_another_tools_picture(folder: Folder) -> None:
 
 
 def test_another_tools_picture_that_says_little(folder: Folder) -> None:
-    info = PngImagePlugin.PngInfo()
-    info.add_text("parameters", "a castle\nSteps: 5, Sampler: DPM fast, ENSD: 1")
-    Image.new("RGB", (40, 24)).save(folder.root / "theirs.png", pnginfo=info)
+    _of_another_tool(folder, "a castle\nSteps: 5, Sampler: DPM fast, ENSD: 1", (40, 24))
     assert _again(folder, "theirs.png") == 0
     for assumption in (
         "seed: not given, using 0",
@@ -220,27 +223,25 @@ def test_what_another_tool_did_besides() -> None:
 
 
 def test_infotext_out_of_range(folder: Folder) -> None:
-    info = PngImagePlugin.PngInfo()
-    info.add_text("parameters", "a castle\nSteps: 50000, Sampler: Euler, CFG scale: 99, Seed: -3, Size: 2x999999")
-    Image.new("RGB", (40, 24)).save(folder.root / "theirs.png", pnginfo=info)
+    _of_another_tool(
+        folder, "a castle\nSteps: 50000, Sampler: Euler, CFG scale: 99, Seed: -3, Size: 2x999999", (40, 24)
+    )
     said = folder.wrong(task="reproduce", source="theirs.png")
     for part in ("parameters.seed: -3", "parameters.size", "parameters.steps: 50000", "parameters.guidance: 99"):
         assert part in said
 
 
 def test_a_second_pass_of_another_tool_is_rendered(folder: Folder) -> None:
-    info = PngImagePlugin.PngInfo()
-    info.add_text("parameters", LINE.format("Euler", "Automatic") + ", Hires upscale: 2, Hires upscaler: Lanczos")
-    Image.new("RGB", (64, 64)).save(folder.root / "theirs.png", pnginfo=info)
+    _of_another_tool(
+        folder, LINE.format("Euler", "Automatic") + ", Hires upscale: 2, Hires upscaler: Lanczos", (64, 64)
+    )
     assert _again(folder, "theirs.png") == 0
     assert "theirs.png: PSNR" in folder.out
     assert "not used" not in folder.out
 
 
 def test_a_picture_that_was_enlarged_afterwards(folder: Folder) -> None:
-    info = PngImagePlugin.PngInfo()
-    info.add_text("parameters", LINE.format("Euler", "Automatic") + ", Postprocess upscale by: 2")
-    Image.new("RGB", (64, 64)).save(folder.root / "theirs.png", pnginfo=info)
+    _of_another_tool(folder, LINE.format("Euler", "Automatic") + ", Postprocess upscale by: 2", (64, 64))
     assert _again(folder, "theirs.png") == 0
     assert "rendered, but cannot be compared: different sizes: 64x64 and 32x32" in folder.out
     assert "not used: Postprocess upscale by" in folder.out
