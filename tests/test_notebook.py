@@ -17,6 +17,17 @@ from sdbatch.spec.canvas import RATIOS
 from tests.config.building import ROOT
 
 FILE = ROOT / "notebooks" / "sdbatch.ipynb"
+# Stands for Colab's modules: what the notebook shows and downloads is printed.
+COLAB = """
+import sys, types, urllib.request
+def show(port, path, height):
+    print("shown", urllib.request.urlopen(f"http://127.0.0.1:{port}{path}").status, height)
+google, colab = types.ModuleType("google"), types.ModuleType("google.colab")
+colab.output = types.SimpleNamespace(serve_kernel_port_as_iframe=show)
+colab.files = types.SimpleNamespace(download=lambda path: print("downloaded", path))
+sys.modules |= {"google": google, "google.colab": colab}
+"""
+IN_COLAB = ("install", "gallery", "download")  # cells that have parts for Colab
 FIELD = re.compile(r'^(\w+) = (.+?) #@param (?:\{type:"(\w+)"(?:, min:(\S+), max:(\S+), step:\S+)?\}|(\[.*\]))$', re.M)
 
 
@@ -53,6 +64,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]
     values = {"steps": "5", "seed": "3", "seconds": "1", "fps": "8", "model": '"tiny"'}
     for cell in nb.cells:
         cell.source = FIELD.sub(lambda m: m[0].replace(m[2], values.get(m[1], m[2]), 1), cell.source)
+    again = [nbformat.v4.new_code_cell(c.source, id=f"{c.id}-colab") for c in nb.cells if c.id in IN_COLAB]
+    nb.cells += [nbformat.v4.new_code_cell(COLAB), *again]
     NotebookClient(nb, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
     return folder, {cell.id: cell for cell in nb.cells}
 
@@ -92,3 +105,9 @@ def test_its_gallery_and_its_archive_are_there(run: tuple[Path, dict[str, Any]])
     with zipfile.ZipFile(folder / "notebook.zip") as archive:
         assert "notebook/index.html" in archive.namelist()
         assert sum(name.endswith(".png") for name in archive.namelist()) == 2
+
+
+def test_in_colab_the_gallery_is_served_and_the_archive_downloaded(run: tuple[Path, dict[str, Any]]):
+    folder, cells = run
+    assert printed(cells["gallery-colab"]) == "shown 200 700\n"
+    assert printed(cells["download-colab"]) == f"downloaded {folder / 'notebook.zip'}\n"

@@ -93,8 +93,8 @@ def test_a_full_queue_survives_a_restart(browser: Browser, studios: Callable[...
     assert [one["id"] for one in page.studio.queue()] == [one["id"] for one in entries]
     browser.until("return document.querySelector('.lost').hidden", within=patience.SECONDS)
     assert sorted(browser.texts(".entry-title")) == ["one", "three", "two"]
-    if page.studio.ask("/api/queue")["paused"]:
-        browser.click(".queue-head > button")
+    assert page.studio.ask("/api/queue")["paused"]
+    browser.click(".queue-head > button")
     for entry in entries:
         page.until_state(entry, "done")
     browser.driver.get("about:blank")

@@ -321,10 +321,15 @@ def test_the_queue_survives_and_damaged_entries_are_left_out(tmp_path):
         queue.add(Entry(n, n, f"{n}.yaml"))
     queue.set(queue.get("a"), "running")
     queue.set(queue.get("b"), "failed", "why")
+    queue.pause(True)
     data = json.loads(path.read_text())
     data["entries"] += [{"id": 1}, 7, {**data["entries"][0], "name": "../x"}]
     path.write_text(json.dumps(data))
     again = Queue(path)
+    assert again.paused
+    assert again.next() is None
+    again.pause(False)
+    assert not Queue(path).paused
     assert [(e.id, e.state, e.error) for e in again.entries()] == [
         ("a", "waiting", ""),
         ("c", "waiting", ""),
@@ -332,9 +337,10 @@ def test_the_queue_survives_and_damaged_entries_are_left_out(tmp_path):
     ]
     with pytest.raises(Conflict):
         again.remove("a")
-    for text in ("", "[", "[]", '{"entries": 3}'):
+    for text in ("", "[", "[]", '{"entries": 3}', '{"paused": "yes"}'):
         path.write_text(text)
         assert Queue(path).entries() == []
+        assert not Queue(path).paused
 
 
 def test_every_change_reaches_every_page(folder):

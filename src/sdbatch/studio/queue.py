@@ -63,11 +63,10 @@ class Queue:
 
     def __init__(self, path: Path, changed: Callable[[], None] = lambda: None) -> None:
         self.version = 1
-        self.paused = False
         self.lock = threading.RLock()
         self._path = path
         self._changed = changed
-        self._entries = _read(path)
+        self.paused, self._entries = _read(path)
         for entry in self._entries:
             if entry.state == "running":  # the studio ended meanwhile; what is rendered is kept
                 entry.state = "waiting"
@@ -198,15 +197,17 @@ def new_id() -> str:
     return f"e{secrets.token_hex(6)}"
 
 
-def _read(path: Path) -> list[Entry]:
-    """The entries in ``path``; those that are damaged are left out."""
+def _read(path: Path) -> tuple[bool, list[Entry]]:
+    """Whether the queue in ``path`` is paused, and its entries; those that are damaged are left out."""
     try:
         with path.open("rb") as f:
             data = json.loads(f.read(LIMIT))
     except (OSError, ValueError, RecursionError):
-        return []
-    found = data.get("entries") if isinstance(data, dict) else None
-    return list(_valid(found if isinstance(found, list) else []))
+        return False, []
+    if not isinstance(data, dict):
+        return False, []
+    found = data.get("entries")
+    return data.get("paused") is True, list(_valid(found if isinstance(found, list) else []))
 
 
 def _valid(found: list[Any]) -> Iterator[Entry]:
