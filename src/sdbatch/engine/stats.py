@@ -26,7 +26,7 @@ class Stats:
     vae_used: int = 0
     vae_paid: int = 0
     pictures: int = 0
-    loads: int = 0  # of models
+    loads: int = 0  # of models; one with other LoRAs is another
     seconds: dict[str, float] = field(default_factory=dict)  # of all workers together
     workers: int = 1
     _lock: Lock = field(default_factory=Lock)

@@ -198,7 +198,7 @@ class Weights:
                 if not is_out_of_memory(e) or not self._models:
                     raise
                 raise RenderError(f"out of memory while the model was loaded: {reason(e)}") from e
-            self._settings.stats.loads += not source.model.loras
+            self._settings.stats.loads += 1
             texts, denoiser, vae, *nets = (self._entries[p].wrapped for p in self._parts(source.key))
             made = Loaded(source, self._settings, texts, denoiser, vae, tuple(nets))
             alike = f"{source.model.plain.key} {len(nets)}"
