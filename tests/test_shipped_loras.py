@@ -16,9 +16,12 @@ from sdbatch.models.lora.file import matched, read
 from sdbatch.models.lora.modules import modules_of
 from sdbatch.models.source import SHIPPED
 from sdbatch.models.tensors import header
+from training import reader, styled_reader
 from training.judge_loras import rendered
 from training.loras import RECIPES, WORD
+from training.painter import paint
 from training.render import MODEL
+from training.scene import draw_scene
 from training.styles import STYLES
 
 LORAS = SHIPPED / "loras"
@@ -43,17 +46,19 @@ def test_they_fit_the_embedded_model(name: str) -> None:
 
 
 def test_their_styles_come_with_the_weight(tmp_path: Path) -> None:
-    """By the measure of each style; a LoRA of weight 0 is the picture without one."""
+    """By the measure of each style, and the subject stays; a LoRA of weight 0 is the picture without one."""
     sweep = [{"loras": list(STYLES)}, {"lora_weight": [0, 0.6, 1.2]}]
     data = {"name": "styles", "prompts": SCENES, "sweep": sweep, "sampling": {"steps": 8}}
     found = {name: {0.0: list[float](), 0.6: [], 1.2: []} for name in STYLES}
-    plain = 0
+    plain, eye, seen = 0, styled_reader.restore(), list[bool]()
     for job, picture in rendered(data, MODEL):
         loras = job.shot.model.loras
         plain += not loras
+        seen.append(reader.read(eye, [picture])[0]["subject"] in job.shot.prompt)
         for name in [one.name for one in loras] or STYLES:
             found[name][loras[0].unet if loras else 0.0].append(STYLES[name].measure(picture))
     assert plain == len(SCENES)
+    assert sum(seen) >= 0.8 * len(seen)
     for name, by_weight in found.items():
         without, half, more = (np.mean(by_weight[weight]) for weight in (0.0, 0.6, 1.2))
         assert without < half < more, name
@@ -77,3 +82,13 @@ def test_a_file_of_the_user_has_the_name(tmp_path: Path) -> None:
     assert ink.file == pixel.file
     folders = Folders([tmp_path], "lora_folders", LORAS)
     assert folders.with_digest(digest_of(LORAS / "ink.safetensors"), "ink") == LORAS / "ink.safetensors"
+
+
+def test_the_reader_of_styles_names_what_restyled_scenes_show() -> None:
+    scenes = [draw_scene(reader.UNSEEN_SEED + 5000 + i, "1:1") for i in range(24)]
+    rng = np.random.default_rng(0)
+    seen = reader.read(styled_reader.restore(), [styled_reader.change(paint(scene), rng) for scene in scenes])
+    right = [s["subject"] == scene.subject for s, scene in zip(seen, scenes, strict=True)]
+    shuffled = [s["subject"] == scene.subject for s, scene in zip(seen, scenes[1:] + scenes[:1], strict=True)]
+    assert np.mean(right) >= 0.85
+    assert np.mean(shuffled) < 0.5

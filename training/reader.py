@@ -29,6 +29,7 @@ WEIGHTS = Path(__file__).parent / "reader" / "reader.safetensors"
 RECIPE = Recipe(steps=1200, rate=2e-3, batch=24, warm_up=100, average=0.995)
 FIRST_SEED = 500_000_000
 UNSEEN_SEED = 600_000_000
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # of a drawn picture
 
 
 class Reader(torch.nn.Module):
@@ -78,13 +79,22 @@ def _worn(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return (x * gain + shift + grain).contiguous(memory_format=torch.channels_last)
 
 
-def reader_loss(module: torch.nn.Module, step: int, part: int, count: int, device: torch.device) -> torch.Tensor:
+def as_drawn(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """No change."""
+    return picture
+
+
+def reader_loss(
+    module: torch.nn.Module, step: int, part: int, count: int, device: torch.device, *, change: Change = as_drawn
+) -> torch.Tensor:
     """The summed cross-entropies over freshly drawn scenes of one ratio."""
     ratio = list(SIZES)[int(np.random.default_rng([5, step]).integers(len(SIZES)))]
     rng = np.random.default_rng([6, step, part])
     first = FIRST_SEED + step * 1000 + part * count
     scenes = [draw_scene(first + i, ratio, unseen=bool(rng.random() < 0.125)) for i in range(count)]
-    scores = module(_worn(to_signed(np.stack([paint(s) for s in scenes]), device), rng))
+    styles = np.random.default_rng([7, step, part])
+    pictures = np.stack([change(paint(s), styles) for s in scenes])
+    scores = module(_worn(to_signed(pictures, device), rng))
     loss = torch.zeros((), device=device)
     for name, words in HEADS.items():
         labels = torch.tensor([words.index(truth(s)[name]) for s in scenes], device=device)
@@ -92,26 +102,43 @@ def reader_loss(module: torch.nn.Module, step: int, part: int, count: int, devic
     return loss
 
 
-def train(folder: Path, device: torch.device, *, parts: int, steps: int, say: Callable[[str], None] = print) -> Reader:
-    """Fit the reader, from the checkpoint if there is one, and keep it in half precision beside this module."""
+def train(
+    folder: Path,
+    device: torch.device,
+    *,
+    parts: int,
+    steps: int,
+    say: Callable[[str], None] = print,
+    weights: Path = WEIGHTS,
+    start: Path | None = None,
+    change: Change = as_drawn,
+) -> Reader:
+    """Fit the reader, from the checkpoint if there is one, or from the weights `start`, and keep it in half precision
+    in the file `weights`."""
     torch.manual_seed(1)
-    module = Reader().to(device, memory_format=torch.channels_last)
+    module = Reader() if start is None else restore(start)
+    module = module.train().to(device, memory_format=torch.channels_last)
     recipe = Recipe(**{**RECIPE.__dict__, "steps": steps})
     fit = Fit(module, recipe, parts)
     path = folder / "reader.safetensors"
     fit.load(path)
-    run(fit, path, lambda m, step, part, n: reader_loss(m, step, part, recipe.batch // n, device), say=say)
+    run(
+        fit,
+        path,
+        lambda m, step, part, n: reader_loss(m, step, part, recipe.batch // n, device, change=change),
+        say=say,
+    )
     fit.load_mean(module)
-    WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.half().contiguous() for k, v in sorted(module.state_dict().items())}, str(WEIGHTS))
-    WEIGHTS.chmod(0o644)
-    return restore()
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.half().contiguous() for k, v in sorted(module.state_dict().items())}, str(weights))
+    weights.chmod(0o644)
+    return restore(weights)
 
 
-def restore() -> Reader:
-    """The reader that is kept beside this module."""
+def restore(weights: Path = WEIGHTS) -> Reader:
+    """The reader that is kept in `weights`."""
     module = Reader()
-    module.load_state_dict({k: v.float() for k, v in load_file(str(WEIGHTS)).items()})
+    module.load_state_dict({k: v.float() for k, v in load_file(str(weights)).items()})
     return module.to(memory_format=torch.channels_last).eval()
 
 
