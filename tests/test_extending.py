@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 import sdbatch
-from sdbatch import models, motion, tasks
+from sdbatch import models, motion, tasks, video_reader
 from sdbatch.cli import run as command_line
 from sdbatch.config.experiment import schema
 from sdbatch.config.registry import MODEL_KINDS, TASKS
-from sdbatch.media import metadata, video_reader
+from sdbatch.media import metadata
 from sdbatch.models import kinds
 from sdbatch.motion import MODES
 from sdbatch.samplers import FAMILIES, SAMPLERS, NoiseSchedule, table

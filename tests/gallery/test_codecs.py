@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from sdbatch import video_reader
 from sdbatch.engine.fake import Faults
 from sdbatch.gallery import csv_text
-from sdbatch.media import video_reader
 from sdbatch.spec import file_names
 from sdbatch.spec.codecs import CODECS, Codec
 from sdbatch.store import Store

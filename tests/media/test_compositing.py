@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdbatch import motion
+from sdbatch import motion, video_reader
 from sdbatch.errors import StoreError
 from sdbatch.imaging import warp
 from sdbatch.imaging.warp import Plate
-from sdbatch.media import compositing, png, video_reader, xmp
+from sdbatch.media import compositing, png, xmp
 from sdbatch.spec.jobs import Camera, Job, Layer
 from sdbatch.spec.renderer import Pixels
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sdbatch import ffmpeg
-from sdbatch.media import video_reader
+from sdbatch import ffmpeg, video_reader
 from sdbatch.spec.renderer import Pixels
 
 READERS: list[Callable[[Path], object]] = [

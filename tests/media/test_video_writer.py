@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdbatch import ffmpeg
+from sdbatch import ffmpeg, video_reader
 from sdbatch.errors import StoreError
-from sdbatch.media import video_reader, xmp
+from sdbatch.media import xmp
 from sdbatch.media.video_writer import VideoWriter
 from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.jobs import Encoding

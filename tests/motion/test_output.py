@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdbatch import motion
-from sdbatch.media import video_reader
+from sdbatch import motion, video_reader
 from sdbatch.media.compositing import assemble
 from sdbatch.motion import zoom
 from sdbatch.preview.test_card import Pixels, card

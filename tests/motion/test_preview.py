@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdbatch import motion
+from sdbatch import motion, video_reader
 from sdbatch.imaging.warp import warp
-from sdbatch.media import png, video_reader
+from sdbatch.media import png
 from sdbatch.motion.settings import Motion
 from sdbatch.preview.camera import camera_preview, captioned, captions
 from sdbatch.preview.plot import curves

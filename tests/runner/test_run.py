@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sdbatch import files, motion
+from sdbatch import files, motion, video_reader
 from sdbatch.engine.fake import FakeRenderer, Faults, draw
 from sdbatch.errors import DeviceLost, RenderError, StoreError
-from sdbatch.media import metadata, png, video_reader
+from sdbatch.media import metadata, png
 from sdbatch.motion.settings import Motion
 from sdbatch.runner import Options, estimate, run
 from sdbatch.spec.canonical import plan_digest

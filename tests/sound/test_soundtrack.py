@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdbatch.media import video_reader
+from sdbatch import video_reader
 from sdbatch.media.video_writer import VideoWriter
 from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.jobs import Encoding

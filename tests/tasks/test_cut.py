@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdbatch.media import metadata, video_reader
+from sdbatch import video_reader
+from sdbatch.media import metadata
 from sdbatch.spec.codecs import CODECS
 from tests.config.building import planned
 from tests.sound.clicks import clicks, heard

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from sdbatch import video_reader
 from sdbatch.config.registry import TASKS
-from sdbatch.media import video_reader
 from sdbatch.spec import file_names
 from sdbatch.spec.codecs import CODECS
 from sdbatch.store import Store

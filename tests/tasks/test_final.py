@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sdbatch import video_reader
 from sdbatch.gallery import Site
-from sdbatch.media import metadata, png, video_reader
+from sdbatch.media import metadata, png
 from sdbatch.store import Store
 from tests.tasks.conftest import Folder
 

@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from sdbatch.media import png, video_reader
+from sdbatch import video_reader
+from sdbatch.media import png
 from sdbatch.spec.file_names import fan, fans, is_picture, poster
 from sdbatch.spec.renderer import Pixels
 from sdbatch.store import Record

@@ -6,7 +6,6 @@
     metadata      sdbatch's JSON inside every file, written and read
     codecs        ffmpeg's arguments for a video
     video_writer  frames -> a video file, streaming
-    video_reader  a video file -> size, rate, metadata, frames
     compositing   layers seen through cameras -> frames; a job's shots -> its video
     sheet         labelled contact sheets (text_layout: their labels; pdf: the file)
 

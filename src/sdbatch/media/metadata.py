@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sdbatch import motion
-from sdbatch.media import infotext, png, video_reader, xmp
+from sdbatch import motion, video_reader
+from sdbatch.media import infotext, png, xmp
 from sdbatch.media.chunks import MAX_TEXT, SIGNATURE
 from sdbatch.spec.file_names import is_video, sidecar
 from sdbatch.spec.jobs import Job

@@ -17,11 +17,10 @@ from typing import Any
 from rich.style import Style
 from rich.text import Text
 
-from sdbatch import files, motion
+from sdbatch import files, motion, video_reader
 from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError, Problem, StoreError, shown
-from sdbatch.media import cutting, metadata, video_reader
-from sdbatch.media.video_reader import Facts
+from sdbatch.media import cutting, metadata
 from sdbatch.media.video_writer import VideoWriter
 from sdbatch.plan import parse, sounds
 from sdbatch.plan.plan import Plan as ExperimentPlan
@@ -35,6 +34,7 @@ from sdbatch.tasks.final_jobs import chosen
 from sdbatch.tasks.workload import workload
 from sdbatch.terminal.console import open_console
 from sdbatch.version import __version__
+from sdbatch.video_reader import Facts
 
 KEY = "cut.videos"
 FOLDER = "cuts"

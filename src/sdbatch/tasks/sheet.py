@@ -10,12 +10,12 @@ from graphlib import TopologicalSorter
 from math import log, prod
 from pathlib import Path
 
-from sdbatch import files
+from sdbatch import files, video_reader
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.keys import INIT, LISTS, TOP
 from sdbatch.config.tasks import SheetSettings
 from sdbatch.errors import ConfigError, StoreError, nearest
-from sdbatch.media import fonts, pdf, png, video_reader
+from sdbatch.media import fonts, pdf, png
 from sdbatch.media.fonts import Face
 from sdbatch.media.sheet import LANDSCAPE, Cell, sheet, wrapped
 from sdbatch.plan import prompt_names

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from sdbatch.media import png, video_reader
+from sdbatch import video_reader
+from sdbatch.media import png
 from sdbatch.spec.renderer import Pixels, Profile
 
 

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sdbatch import ffmpeg
-from sdbatch.media.chunks import MAX_PIXELS
-from sdbatch.spec.renderer import Pixels
 
+Pixels = NDArray[np.uint8]
+MAX_PIXELS = 64_000_000  # of a frame
 _FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
-_RGB = f"scale=in_color_matrix=bt709:in_range=tv:out_range=pc:{_FLAGS},format=rgb24"
-
+_OURS = f"scale=in_color_matrix=bt709:in_range=tv:out_range=pc:{_FLAGS},format=rgb24"
+_ANY = f"scale=out_range=pc:{_FLAGS},format=rgb24"  # the file says how its colours are coded
 _LINE = re.compile(r"(?:[^\\\n]|\\[\s\S])+")  # of ffmpeg's metadata format, where a backslash continues a line
 
 
@@ -60,12 +61,34 @@ def read_metadata(path: Path | str) -> str | None:
     return None
 
 
+def upright(path: Path | str) -> tuple[int, int]:
+    """(width, height) of the frames as they are shown, which a phone's video may turn. ValueError if damaged."""
+    first = ffmpeg.read(path, "-map", "0:v:0", "-frames:v", "1", "-c:v", "ppm", "-f", "image2pipe")
+    header = re.match(rb"P6\s(\d+)\s(\d+)\s", first)
+    if header is None:
+        raise ValueError("damaged video: no pictures")
+    return int(header[1]), int(header[2])
+
+
 def decode(path: Path | str) -> Iterator[Pixels]:
-    """The frames as (height, width, 3) uint8 in sRGB, one at a time. ValueError if the video is damaged anywhere."""
+    """The frames (height, width, 3) of a video that VideoWriter made, one at a time. ValueError if it is damaged."""
     width, height, *_ = probe(path)
+    return _frames(path, (width, height), _OURS)
+
+
+def at_rate(path: Path | str, size: tuple[int, int], rate: Fraction) -> Iterator[Pixels]:
+    """The frames (height, width, 3), in sRGB and upright, of any video at a constant ``rate``, one at a time.
+
+    Frames of a video of another or a variable rate are repeated or left out. ValueError if it is damaged.
+    """
+    return _frames(path, size, f"fps={rate},{_ANY}")
+
+
+def _frames(path: Path | str, size: tuple[int, int], filters: str) -> Iterator[Pixels]:
+    width, height = size
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f"video of {width}x{height}: more than {MAX_PIXELS:,} pixels, or none")
-    arguments = ["-map", "0:v:0", "-fps_mode", "passthrough", "-vf", _RGB, "-f", "rawvideo", "-"]
+    arguments = ["-map", "0:v:0", "-fps_mode", "passthrough", "-vf", filters, "-f", "rawvideo", "-"]
     command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-xerror", *ffmpeg.source(path), *arguments]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)  # noqa: S603  (no shell)
