@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from PIL import Image, ImageOps
 
-from sdbatch import cli
+from sdbatch import cli, video_reader
 from tests.gallery.browser import Browser
 
 IMAGES = Path("docs/images").resolve()
@@ -38,6 +38,7 @@ def main() -> int:
         animation([*shipped(Path(folder), "infinite_zoom"), *shipped(Path(folder), "dream_feedback")])
         if sys.argv[1:] == ["videos"]:
             return 0
+        strips(Path(folder))
         for name in ("image_to_image", "controlled", "lora_styles", "poster"):
             for task in ("render", "sheet"):
                 assert cli.run([f"+experiment={name}", f"task={task}", *where(Path(folder))]) == 0
@@ -64,6 +65,19 @@ def animation(videos: list[list[Path]]) -> None:
     frames[0].save(
         IMAGES / "videos.webp", save_all=True, append_images=frames[1:], duration=83, loop=0, quality=60, method=6
     )
+
+
+def strips(folder: Path) -> None:
+    """Seven frames of the video of +experiment=video_to_video, and below it of each film that follows it."""
+    films = [[Image.open(path) for path in film] for film in shipped(folder, "video_to_video")]
+    clip = [Image.fromarray(pixels) for pixels in video_reader.decode(Path("conf/experiment/pan.mp4"))]
+    rows = [[film[round(k * (len(film) - 1) / 6)] for k in range(7)] for film in (clip, *films)]
+    width, height = rows[0][0].size
+    sheet = Image.new("RGB", (7 * width, len(rows) * height))
+    for y, row in enumerate(rows):
+        for x, frame in enumerate(row):
+            sheet.paste(frame, (x * width, y * height))
+    sheet.save(IMAGES / "video_to_video.webp", quality=88, method=6)
 
 
 def side_by_side(paths: tuple[Path, ...]) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -70,13 +70,13 @@ def upright(path: Path | str) -> tuple[int, int]:
     return int(header[1]), int(header[2])
 
 
-def decode(path: Path | str) -> Iterator[Pixels]:
+def decode(path: Path | str) -> Generator[Pixels]:
     """The frames (height, width, 3) of a video that VideoWriter made, one at a time. ValueError if it is damaged."""
     width, height, *_ = probe(path)
     return _frames(path, (width, height), _OURS)
 
 
-def at_rate(path: Path | str, size: tuple[int, int], rate: Fraction) -> Iterator[Pixels]:
+def at_rate(path: Path | str, size: tuple[int, int], rate: Fraction) -> Generator[Pixels]:
     """The frames (height, width, 3), in sRGB and upright, of any video at a constant ``rate``, one at a time.
 
     Frames of a video of another or a variable rate are repeated or left out. ValueError if it is damaged.
@@ -84,7 +84,7 @@ def at_rate(path: Path | str, size: tuple[int, int], rate: Fraction) -> Iterator
     return _frames(path, size, f"fps={rate},{_ANY}")
 
 
-def _frames(path: Path | str, size: tuple[int, int], filters: str) -> Iterator[Pixels]:
+def _frames(path: Path | str, size: tuple[int, int], filters: str) -> Generator[Pixels]:
     width, height = size
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f"video of {width}x{height}: more than {MAX_PIXELS:,} pixels, or none")

@@ -18,7 +18,7 @@ from sdbatch.config.runtime import Runtime
 from sdbatch.pictures.read import read
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.jobs import Shot, Start
-from sdbatch.spec.pictures import Area, Init, InputPicture, Mask, Sides
+from sdbatch.spec.pictures import Area, Follow, Init, InputPicture, Mask, Sides
 from sdbatch.spec.renderer import Pixels
 from tests.engine.models import UNET, psnr, render, save, shot, source
 from tests.engine.pipelines import SAME, pipeline, reference
@@ -98,6 +98,16 @@ def test_a_chain_begins_at_a_users_picture(opened: Any, photo: InputPicture) -> 
     ours = render(opened, [child, direct, first])
     assert child.init is None
     assert np.array_equal(ours[child.id].pixels, ours[direct.id].pixels)
+
+
+def test_a_frame_of_a_video_is_mixed_into_the_picture_before(opened: Any, photo: InputPicture) -> None:
+    """With all of it, it is what image to image makes of the frame; bits do not depend on company."""
+    first, direct = shot(seed=4), shot(init=Init(photo, 0.5))
+    whole, half = (shot().starting(Start(first.id, 0.5, follow=Follow(photo, share))) for share in (1.0, 0.5))
+    ours = render(opened, [whole, direct, half, first, shot(seed=9)])
+    assert np.array_equal(ours[whole.id].pixels, ours[direct.id].pixels)
+    assert not np.array_equal(ours[half.id].pixels, ours[direct.id].pixels)
+    assert np.array_equal(render(opened, [first, half])[half.id].pixels, ours[half.id].pixels)
 
 
 def test_a_picture_that_has_gone_fails_its_shots_alone(opened: Any, photo: InputPicture) -> None:

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from sdbatch.errors import RenderError
+from sdbatch.pictures import clips
 from sdbatch.pictures.read import read
 from sdbatch.runner.inputs import Inputs
+from tests.clips import moving
 
 
 def test_pixels_by_digest(tmp_path: Path) -> None:
@@ -28,3 +30,17 @@ def test_pixels_by_digest(tmp_path: Path) -> None:
     Image.new("RGB", (4, 3)).save(path)
     with pytest.raises(RenderError, match="it has been changed since this run began"):
         Inputs({}).pixels(picture)
+
+
+def test_frames_of_videos(tmp_path: Path) -> None:
+    path = moving(tmp_path / "a.mp4", 6)
+    video = clips.read(path)
+    inputs = Inputs({})
+    first, last = (inputs.pixels(video.at(seconds)) for seconds in (0, 9))
+    assert first.shape == last.shape == (64, 96, 3)
+    assert not np.array_equal(first, last)
+    moving(path, 7)
+    with pytest.raises(RenderError, match=r"the video .*a\.mp4: it has been changed since this run began"):
+        Inputs({}).pixels(video.at(0))
+    with pytest.raises(RenderError, match=r"the video gone\.mp4: it cannot be read"):
+        Inputs({}).pixels(replace(video, path="gone.mp4"))

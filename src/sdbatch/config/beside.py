@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 _KEYS = (
-    *(("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"), ("init", "image"), ("mask", "image")),
+    *(("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"), ("init", "image"), ("init", "video")),
+    ("mask", "image"),
     *(("hires", "upscaler"), ("upscale", "model")),
 )
 _SWEPT = ("encoding.audio", "init.image", "mask.image", "hires.upscaler", "upscale.model")
@@ -51,7 +52,7 @@ class _Finder:
             return [self.controls(entry) for entry in entries]
         if not isinstance(entries, dict):
             return entries
-        return entries | {key: self.path(entries[key]) for key in ("net", "image") if key in entries}
+        return entries | {key: self.path(entries[key]) for key in ("net", "image", "video") if key in entries}
 
     def path(self, path: Any) -> Any:
         """A path, or several."""

@@ -26,7 +26,8 @@ class ControlSettings(Section):
     """A ControlNet and its picture. Several nets, pictures or weights are an axis."""
 
     net: Paths = Field(description="a .safetensors file, a folder of diffusers, or a name in control_folders")
-    image: Paths = Field(description="a picture, or a folder, a pattern or a list: an axis. PNG, JPEG, WebP")
+    image: Paths = Field((), description="a picture, or a folder, a pattern or a list: an axis. PNG, JPEG, WebP")
+    video: FilePath | None = Field(None, description="instead of image: a video, of which every shot gets a frame")
     preprocess: Preprocessor = Field("none", description="what is made of the picture; none: it is a control picture")
     weight: Annotated[tuple[float, ...], weights_in(CONTROL_WEIGHT)] = Field(
         (1.0,), description="the strength: 0.8, a list, or a range 0..1..0.2"
@@ -36,9 +37,11 @@ class ControlSettings(Section):
     guess: bool = Field(False, description="guess mode: only the prompt's rows, the first levels weakly")
 
     @model_validator(mode="after")
-    def _interval(self) -> ControlSettings:
+    def _whole(self) -> ControlSettings:
         if not self.start < self.end:
             raise ValueError(f"start {self.start:g} is not before end {self.end:g}")
+        if bool(self.image) == (self.video is not None):
+            raise ValueError("needs image or video" if not self.image else "image and video are both set; give one")
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from sdbatch.config.fields import FilePath, Section, names
 from sdbatch.spec.limits import MASK_BLUR
@@ -22,11 +22,20 @@ class InitSettings(Section):
     """The picture that shots start from (image to image); the folder of task=init."""
 
     image: Files = Field((), description="a picture, or a folder, a pattern or a list: an axis. PNG, JPEG, WebP")
+    video: FilePath | None = Field(
+        None, description="instead of image: a video, of which every shot of a film gets a frame. MP4, MOV, WebM, GIF"
+    )
     strength: float = Field(0.6, ge=0, le=1, description="share of the steps: 0 is the picture, 1 nearly ignores it")
     resize: Resize = Field(
         "fill", description="to the canvas: fill crops, fit repeats edges, stretch, or none (as it is)"
     )
     folder: FilePath = Field(".", description="task=init: folder of the project; none of its files may exist")
+
+    @model_validator(mode="after")
+    def _one(self) -> InitSettings:
+        if self.image and self.video is not None:
+            raise ValueError("image and video are both set; give one of them")
+        return self
 
 
 ALPHA = "alpha"  # as the name of a mask: what is clear in the picture itself

@@ -17,7 +17,7 @@ from sdbatch.config.model_fields import field_of, nearest_bound, owner_of, range
 from sdbatch.config.prompts import Prompt
 from sdbatch.errors import ConfigError, Problem, closest, nearest, shown
 from sdbatch.motion.fields import not_a_list
-from sdbatch.motion.keys import CURVES, TRACKS
+from sdbatch.motion.keys import CURVES, FRAMES, TRACKS
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.ranges import is_range, parse_range, slug
 
@@ -61,17 +61,38 @@ _PATTERNS = {  # by the last part of the key
     "orcid": ("not an ORCID iD", "write 0000-0002-1825-0097"),
 }
 _SCHEDULE = re.compile(rf"motion\.({'|'.join((*CURVES, *TRACKS))})(\[0\])?")
+UNKNOWN_LENGTH = FRAMES[1]  # of a film that is as long as a video that was not read yet
 _MAX_NUMBER = 2**64  # larger numbers are mistakes, and not all code can process them
 
 
 def validate(data: Mapping[str, Any]) -> Experiment:
     """The experiment in ``data``. Raises ConfigError with one Problem per mistake, in the order of the keys."""
+    if isinstance(motion := data.get("motion"), dict) and motion.get("fps", 0) is None:
+        data = {**data, "motion": {k: v for k, v in motion.items() if k != "fps"}}  # not set: a video may say it
     try:
         return check(Experiment, data)
     except ConfigError:
-        if not (swept := _first_motion_values(data)):
+        if not (known_later := _length_of_video(data) | _first_motion_values(data)):
             raise
-        return check(Experiment, {**data, "motion": {**data.get("motion", {}), **swept}})
+        return check(Experiment, {**data, "motion": {**(data.get("motion") or {}), **known_later}})
+
+
+def _length_of_video(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The longest length for a film without one that follows a user's video: planning reads how long that is."""
+    motion, init = data.get("motion") or {}, data.get("init")
+    if not isinstance(motion, dict) or any(motion.get(name) is not None for name in ("frames", "seconds")):
+        return {}
+    entries = [data.get("control"), *(e.get("control") for e in data.get("sweep") or () if isinstance(e, dict))]
+    if (isinstance(init, dict) and init.get("video")) or any(map(_names_video, entries)):
+        return {"frames": UNKNOWN_LENGTH}
+    return {}
+
+
+def _names_video(control: Any) -> bool:
+    """Whether ControlNets, or lists of them, get pictures of a video."""
+    if isinstance(control, list):
+        return any(map(_names_video, control))
+    return isinstance(control, dict) and bool(control.get("video"))
 
 
 def _first_motion_values(data: Mapping[str, Any]) -> dict[str, Any]:

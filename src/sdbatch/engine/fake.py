@@ -21,6 +21,7 @@ from sdbatch.config.model import Faults
 from sdbatch.ffmpeg import encoder_build
 from sdbatch.imaging.enlarge import lanczos
 from sdbatch.imaging.warp import coverage, warp
+from sdbatch.pictures.fit import mixed
 from sdbatch.pictures.masks import prepared
 from sdbatch.spec.cost import unchanged
 from sdbatch.spec.jobs import Shot
@@ -124,8 +125,8 @@ def _disc(picture: _Plane, disc: _Plane, dx: _Plane, dy: _Plane) -> _Plane:
 def _from_user(pixels: Pixels, shot: Shot, init: Init, feed: Feed) -> Pixels:
     """The user's picture, of which ``strength`` is replaced; known parts are unchanged."""
     seen, painted = prepared(init, (shot.width, shot.height), feed.input)
-    mixed: Pixels = np.rint(seen * (1 - init.strength) + pixels * init.strength).astype(np.uint8)
-    return mixed if painted is None else _paste(mixed, seen, painted)
+    blend: Pixels = np.rint(seen * (1 - init.strength) + pixels * init.strength).astype(np.uint8)
+    return blend if painted is None else _paste(blend, seen, painted)
 
 
 def _from_parent(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
@@ -139,13 +140,15 @@ def _from_parent(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
     if start.colours:
         feed.picture(start.colours)
     seen = warp(parent, start.camera, size)
+    if start.follow is not None:
+        seen = mixed(seen, start.follow, feed.input)
     if start.paint:
         return _paste(seen, pixels, coverage(start.camera, (parent.shape[1], parent.shape[0]), size))
-    mixed: Pixels = ((seen.astype(np.uint16) * 3 + pixels) // 4).astype(np.uint8)
+    blend: Pixels = ((seen.astype(np.uint16) * 3 + pixels) // 4).astype(np.uint8)
     if start.inlay is None:
-        return mixed
+        return blend
     inner, camera = feed.picture(start.inlay.shot), start.inlay.camera
-    return _paste(warp(inner, camera, size), mixed, coverage(camera, (inner.shape[1], inner.shape[0]), size))
+    return _paste(warp(inner, camera, size), blend, coverage(camera, (inner.shape[1], inner.shape[0]), size))
 
 
 def _paste(over: Pixels, under: Pixels, cover: NDArray[Any]) -> Pixels:

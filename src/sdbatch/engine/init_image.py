@@ -16,6 +16,7 @@ from sdbatch.engine.denoise import InitLatent
 from sdbatch.engine.host import to_device
 from sdbatch.imaging.colour_transfer import match_colours
 from sdbatch.imaging.warp import coverage, warp
+from sdbatch.pictures.fit import mixed
 from sdbatch.pictures.masks import cut, prepared, put
 from sdbatch.spec.canvas import Size, crop, latent
 from sdbatch.spec.cost import rendered
@@ -146,6 +147,8 @@ def _of_parent(shot: Shot, start: Start, feed: Feed, enlarge: Enlarge) -> InitIm
     pixels = warp(parent, start.camera, size)
     if start.colours:
         pixels = match_colours(pixels, feed.picture(start.colours))
+    if start.follow is not None:
+        pixels = mixed(pixels, start.follow, feed.input)
     if start.inlay is not None:
         inner = feed.picture(start.inlay.shot)
         cover = _cover(inner, start.inlay.camera, size)

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from sdbatch.motion.settings import Motion
+from sdbatch.spec.inputs import at
 from sdbatch.spec.jobs import Frame, Layer, PromptBlend, Shot
 from sdbatch.spec.ranges import SEED_RANGE
 
@@ -44,6 +45,12 @@ def _simplified(blend: tuple[T, T, float]) -> tuple[T, T, float]:
     if start == end or share == 0:
         return start, start, 0.0
     return (end, end, 0.0) if share == 1 else blend
+
+
+def with_frames(shots: Iterable[Shot], motion: Motion) -> list[Shot]:
+    """``shots`` (one per frame), each with the frames of users' videos at its time."""
+    rate = float(motion.fps)
+    return [at(shot, n / rate) for n, shot in enumerate(shots)]
 
 
 def with_guidance(shots: Sequence[Shot], motion: Motion) -> list[Shot]:

@@ -5,6 +5,9 @@ standard deviation in Oklab), it is re-noised by ``strength`` and denoised. This
 (https://github.com/deforum-art/deforum-stable-diffusion) with typed schedules. Shots are ``cadence`` frames apart. The
 frames in between blend from the last shot, warped forwards, to the next shot, warped backwards.
 
+With ``init.video`` the video's frame is mixed into the warped picture with the share ``follow``, before it is re-noised
+(Deforum's hybrid video, compositing without a mask): the video says what moves, the shot before keeps the details.
+
 The inputs of a shot are the stored pictures of its parent and, for its colours, of the first shot. Nothing else is kept
 between shots, so a resumed video is equal to the bit. The shots of a video are rendered one after the other, several
 videos in parallel. Cost: one shot of ``strength`` x steps per ``cadence`` frames.
@@ -18,15 +21,19 @@ from itertools import pairwise
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.motion.chains import blended, joined, next_seed
+from sdbatch.motion.chains import blended, joined, next_seed, with_frames
 from sdbatch.motion.key_errors import key_error
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.poses import poses, relative
 from sdbatch.motion.settings import Motion
 from sdbatch.spec.jobs import Frame, Layer, Shot, Start
+from sdbatch.spec.pictures import Follow
 
 USES = frozenset(
-    {"zoom", "x", "y", "roll", "phrase", "weight", "prompts", "strength", "guidance", "cadence", "colours", "loop"}
+    {
+        *("zoom", "x", "y", "roll", "phrase", "weight", "prompts", "strength"),
+        *("guidance", "cadence", "colours", "loop", "follow"),
+    }
 )
 STRENGTH = 0.4  # the default
 FEATHER = 0.12  # width of the next shot's feathered edge, as a fraction of its shorter side
@@ -54,6 +61,7 @@ def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
         if n:
             camera = relative(cameras[frame], cameras[previous], base.width / base.height)
             start = Start(parent, round(strength[frame], 6), camera, colours=first if motion.colours == "first" else "")
+            start = replace(start, follow=_followed(shot, motion))
             shot = replace(shot, seed=next_seed(base.seed, n)).starting(start)
         yield shot
         parent, previous = shot.id, frame
@@ -72,16 +80,25 @@ def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
     yield (Layer(len(rendered) - 1),)
 
 
+def _followed(shot: Shot, motion: Motion) -> Follow | None:
+    """The frame of the user's video that is mixed into the picture that ``shot`` starts from."""
+    init = shot.init
+    if init is None or init.picture.frame is None or not motion.follow:
+        return None
+    return Follow(init.picture, motion.follow, init.resize)
+
+
 def _shots_per_frame(base: Shot, motion: Motion) -> list[Shot]:
     """The shot of every frame, with its prompt and guidance, but without its start picture."""
     texts = motion.track("prompts") if motion.prompts else [("", "", 0.0)] * motion.count
     phrases = motion.phrases()
     guidance = motion.curve("guidance") if motion.guidance else [base.guidance] * motion.count
     same = (base.seed, base.seed, 0.0)
-    return [
+    shots = (
         replace(blended(base, (joined(a, p), joined(b, p), share), same), guidance=round(g, 6))
         for (a, b, share), p, g in zip(texts, phrases, guidance, strict=True)
-    ]
+    )
+    return with_frames(shots, motion)
 
 
 MODE = Mode(USES, shots, frames, check)

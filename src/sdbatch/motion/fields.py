@@ -94,7 +94,12 @@ def _seed(value: Any) -> int:
     return value
 
 
+FPS = Fraction(24)  # where nothing else is known
+
+
 def _fps(value: Any) -> Any:
+    if value is None:
+        return FPS
     known = isinstance(value, int | float | Fraction) or (isinstance(value, str) and _RATE.fullmatch(value))
     try:
         fps = Fraction(value).limit_denominator(1001) if known and not isinstance(value, bool) else None
@@ -128,6 +133,6 @@ Texts = Annotated[tuple[Key[str], ...], _track(_text, "text"), PlainSerializer(_
 Seeds = Annotated[tuple[Key[int], ...], _track(_seed, "seed"), PlainSerializer(_dump)]
 Rate = Annotated[
     Fraction,
-    BeforeValidator(_fps, json_schema_input_type=float | str),
+    BeforeValidator(_fps, json_schema_input_type=float | str | None),
     PlainSerializer(str, return_type=str),
 ]

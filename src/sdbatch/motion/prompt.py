@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.motion.chains import distinct, joined, single_layer_frames, with_guidance
+from sdbatch.motion.chains import distinct, joined, single_layer_frames, with_frames, with_guidance
 from sdbatch.motion.key_errors import key_error
 from sdbatch.motion.keys import variables
 from sdbatch.motion.mode import Mode
@@ -48,7 +48,8 @@ def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
 
 
 def _shots_per_frame(base: Shot, motion: Motion) -> list[Shot]:
-    return with_guidance([replace(base, prompt=joined(base.prompt, phrase)) for phrase in motion.phrases()], motion)
+    shots = [replace(base, prompt=joined(base.prompt, phrase)) for phrase in motion.phrases()]
+    return with_guidance(with_frames(shots, motion), motion)
 
 
 MODE = Mode(USES, shots, frames, check)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sdbatch.errors import nearest
 from sdbatch.motion.checks import check
-from sdbatch.motion.fields import Curve, Rate, Schedule, Seeds, Texts
+from sdbatch.motion.fields import FPS, Curve, Rate, Schedule, Seeds, Texts
 from sdbatch.motion.key_errors import combined_error, key_error
 from sdbatch.motion.keys import CURVES, FIELD, FRAMES, RANGES, VARIABLES, out_of_range, variables
 from sdbatch.motion.mode import MODES
@@ -36,7 +35,10 @@ class Motion(BaseModel):
     )
     seconds: float | None = Field(None, gt=0, le=3600, description="length of the video (or give frames)")
     frames: int | None = Field(None, ge=FRAMES[0], le=FRAMES[1], description="number of frames (or give seconds)")
-    fps: Rate = Field(Fraction(24), description="frames per second, 1–240; a fraction such as 24000/1001 is exact")
+    fps: Rate = Field(
+        FPS,
+        description="frames per second, 1–240; a fraction such as 24000/1001 is exact; null: 24, or a video's own",
+    )
     loop: bool | Literal["pingpong"] = Field(
         False,
         description="true: equal ends, repeats without a jump; pingpong: forwards, then backwards (twice the length)",
@@ -67,6 +69,12 @@ class Motion(BaseModel):
     )
     colours: Literal["first", "free"] = Field(
         "first", description="mode feedback: match colours to the first shot, or let them drift"
+    )
+    follow: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="mode feedback with init.video: share of its frame in what a shot starts from; 1: the frame alone",
     )
 
     @field_validator("mode")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from pydantic_core import PydanticCustomError
 
-from sdbatch.motion.chains import blended, distinct, single_layer_frames, with_guidance
+from sdbatch.motion.chains import blended, distinct, single_layer_frames, with_frames, with_guidance
 from sdbatch.motion.key_errors import key_error
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.settings import Motion
@@ -39,7 +39,8 @@ def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
 def _shots_per_frame(base: Shot, motion: Motion) -> list[Shot]:
     texts = motion.track("prompts") if motion.prompts else [("", "", 0.0)] * motion.count
     seeds = motion.track("seeds") if motion.seeds else [(base.seed, base.seed, 0.0)] * motion.count
-    return with_guidance([blended(base, t, s) for t, s in zip(texts, seeds, strict=True)], motion)
+    shots = (blended(base, t, s) for t, s in zip(texts, seeds, strict=True))
+    return with_guidance(with_frames(shots, motion), motion)
 
 
 MODE = Mode(USES, shots, frames, check)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sdbatch.spec.pictures import Resize
+from sdbatch.spec.pictures import Follow, InputPicture, Resize
 
 Pixels = NDArray[np.uint8]
 WHITE = 255
@@ -38,6 +39,15 @@ def opaque(pixels: Pixels) -> Pixels:
     alpha = pixels[..., 3:].astype(np.uint16)
     mixed = pixels[..., :3] * alpha + WHITE * (255 - alpha)
     found: Pixels = ((mixed + 127) // 255).astype(np.uint8)
+    return found
+
+
+def mixed(pixels: Pixels, follow: Follow, read: Callable[[InputPicture], Pixels]) -> Pixels:
+    """``pixels`` (height, width, 3) with the frame of a video mixed in."""
+    size = (pixels.shape[1], pixels.shape[0])
+    frame = opaque(fitted(read(follow.picture), size, follow.resize))
+    share = np.float32(follow.share)
+    found: Pixels = np.rint(pixels * (1 - share) + frame * share).astype(np.uint8)
     return found
 
 

@@ -23,7 +23,7 @@ from sdbatch.motion.fields import dumped
 from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.waves import Wave
-from sdbatch.plan import areas, inits, passes, sounds
+from sdbatch.plan import areas, clips, inits, passes, sounds
 from sdbatch.plan.axes import Axis
 from sdbatch.plan.control_axis import ControlChoice, active
 from sdbatch.plan.lora_axis import LoraChoice
@@ -214,11 +214,12 @@ def _combinations(axes: Sequence[Axis], *keys: str) -> Iterator[list[int]]:
 def _motions(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
     problems: dict[str, Problem] = {}
     valid: list[Motion] = []
-    for digits in _combinations(axes, "motion.", "encoding.audio", "encoding.codec"):
+    for digits in _combinations(axes, "motion.", "encoding.audio", "encoding.codec", "control", inits.KEY):
         try:
             setting = make(resolved, axes, digits)
             valid.append(setting.motion)
             wrong: Sequence[Problem] = sounds.silent(setting.encoding) if setting.motion.mode != "still" else ()
+            wrong = [*wrong, *clips.misfits(setting.motion.mode, setting.init, setting.controls)]
         except ConfigError as e:
             wrong = e.problems
         problems |= {str(p): p for p in wrong}

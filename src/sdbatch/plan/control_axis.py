@@ -75,7 +75,10 @@ def _values(entry: ControlSettings, at: str, adapters: Adapters, pictures: Pictu
             nets.append(adapters.net(net, f"{at}.net"))
     found: tuple[InputPicture, ...] = ()
     with problems:
-        found = pictures.named(entry.image if len(entry.image) > 1 else entry.image[0], f"{at}.image")
+        if entry.video is not None:
+            found = (pictures.clip(entry.video, f"{at}.video"),)
+        else:
+            found = pictures.named(entry.image if len(entry.image) > 1 else entry.image[0], f"{at}.image")
     if entry.preprocess not in WITHOUT_OPENCV:
         try:
             cv()

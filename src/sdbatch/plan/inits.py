@@ -14,7 +14,7 @@ from sdbatch.spec.canvas import SIDE, Size
 from sdbatch.spec.passes import Pass
 from sdbatch.spec.pictures import Init, InputPicture, Mask, Sides
 
-KEY, MASK = "init.image", "mask.image"
+KEY, MASK, VIDEO = "init.image", "mask.image", "init.video"
 Choice = InputPicture | None
 MaskChoice = InputPicture | str | None  # None: no mask; ALPHA
 T = TypeVar("T")
@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 def choices(settings: InitSettings, pictures: Pictures) -> tuple[Choice, ...]:
     """The pictures of the experiment, or only None. Raises ConfigError."""
+    if settings.video is not None:
+        return (pictures.clip(settings.video, VIDEO),)
     if not settings.image:
         return (None,)
     return pictures.named(settings.image if len(settings.image) > 1 else settings.image[0], KEY)
@@ -103,6 +105,10 @@ def problems(
     settings: InitSettings, mask: MaskSettings, keys: Collection[str], pictures: Iterable[Choice]
 ) -> list[Problem]:
     """Settings without a picture; ``keys`` are swept, ``pictures`` those of the experiment or of the sweep."""
+    if settings.video is not None and KEY in keys:
+        return [Problem(KEY, "is swept although init.video is set", "remove one of them")]
+    if settings.video is not None and mask.image == ALPHA:
+        return [Problem(MASK, "init.video has no alpha", "write the name of a mask")]
     if any(pictures):
         return _unused(mask, keys)
     own: list[str] = []

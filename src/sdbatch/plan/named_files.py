@@ -18,6 +18,7 @@ def named_files(experiment: Experiment) -> Iterator[str]:
     yield from text_files(experiment)
     yield from sound_files(experiment)
     yield from picture_files(experiment)
+    yield from video_files(experiment)
 
 
 def text_files(experiment: Experiment) -> Iterator[str]:
@@ -55,7 +56,15 @@ def picture_files(experiment: Experiment) -> Iterator[str]:
         for control in value if isinstance(value, list | tuple) else [value]:
             if isinstance(control, Mapping):
                 image = control.get("image", ())
-                yield from [image] if isinstance(image, str) else image
+                yield from [image] if isinstance(image, str) else image or ()
+
+
+def video_files(experiment: Experiment) -> Iterator[str]:
+    """Users' videos."""
+    swept = (v if isinstance(v, list | tuple) else [v] for v in _swept(experiment, "control"))
+    controls = (each for value in swept for each in value if isinstance(each, Mapping))
+    names = [experiment.init.video, *(control.video for control in experiment.control)]
+    yield from filter(None, [*names, *(control.get("video") for control in controls)])
 
 
 def _swept(experiment: Experiment, key: str) -> Iterator[Any]:

@@ -24,7 +24,6 @@ from sdbatch.spec.inputs import pictures, with_pictures
 from sdbatch.spec.jobs import Job, Shot, sampler_spec
 from sdbatch.spec.limits import LORA_WEIGHT, VECTORS
 from sdbatch.spec.passes import LANCZOS, LATENT, Pass, Upscaler
-from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.ranges import SEED_RANGE, slug
 from sdbatch.spec.renderer import Profile
 
@@ -222,7 +221,7 @@ def _with_files(found: Shot, data: Any, key: str) -> Shot:
     if wrong := [p.digest for p in used if not re.fullmatch("b2:[0-9a-f]{32}", p.digest)]:
         raise ConfigError.one(key, f"{shown(wrong[0])} is not a digest")
     names = {p.digest: PurePath(str(data.get(p.digest, ""))[:255].replace("\0", "")).name for p in used}
-    return with_pictures(found, lambda p: InputPicture(p.digest, names[p.digest]))
+    return with_pictures(found, lambda p: replace(p, path=names[p.digest], width=0, height=0))
 
 
 def profile(data: Any, key: str = "profile") -> Profile:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import glob
 import mimetypes
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
 from sdbatch.errors import ConfigError, Problem, Problems, closest, shown
 from sdbatch.files import file_digest
+from sdbatch.pictures import clips
 from sdbatch.pictures.decode import KINDS
 from sdbatch.pictures.read import SUFFIXES, read
 from sdbatch.spec.pictures import InputPicture
@@ -56,6 +57,17 @@ class Pictures:
             raise ConfigError.one(at, f"{shown(name)} names {len(found)} pictures, and one is needed")
         return found[0]
 
+    def clip(self, name: str, at: str) -> InputPicture:
+        """The video of a file. Raises ConfigError with the key ``at``."""
+        for root in (Path(), *self._folders):
+            path = root / Path(name).expanduser()
+            if path.is_file():
+                try:
+                    return clips.read(path)
+                except ValueError as e:
+                    raise ConfigError.one(at, f"{shown(str(path))} {e}") from e
+        raise ConfigError.one(at, f"there is no video {shown(name)}{self._where(name)}", _hint(name, clips.SUFFIXES))
+
     def bound(self, pictures: Iterable[InputPicture]) -> Mapping[str, Path]:
         """The files of ``pictures`` by digest: where they were, else in the folders.
 
@@ -90,7 +102,8 @@ class Pictures:
 
     @cached_property
     def _files(self) -> list[Path]:
-        return [path for folder in self._folders for path in _within(folder, FOLDERS, below=True)]
+        kinds = (*SUFFIXES, *clips.SUFFIXES)
+        return [path for folder in self._folders for path in _within(folder, FOLDERS, kinds, below=True)]
 
     def _paths(self, name: str, at: str) -> list[Path]:
         try:
@@ -114,16 +127,20 @@ class Pictures:
                 return [path]
             if any(c in name for c in "*?[") and (found := _matching(path)):
                 return found if len(found) <= MOST else _too_many(at, name)
-        where = f"in the working folder or in {FOLDERS} ({', '.join(map(str, self._folders)) or 'no folder'})"
-        text = f"there is no picture {shown(name)}" if _absolute(name) else f"there is no picture {shown(name)} {where}"
-        raise ConfigError.one(at, text, _hint(name))
+        raise ConfigError.one(at, f"there is no picture {shown(name)}{self._where(name)}", _hint(name, SUFFIXES))
+
+    def _where(self, name: str) -> str:
+        """Where ``name`` was looked for."""
+        if _absolute(name):
+            return ""
+        return f" in the working folder or in {FOLDERS} ({', '.join(map(str, self._folders)) or 'no folder'})"
 
 
 def _absolute(name: str) -> bool:
     return "://" in name or Path(name).expanduser().is_absolute()
 
 
-def _hint(name: str) -> str:
+def _hint(name: str, suffixes: Collection[str]) -> str:
     """What may help with the ``name`` of no picture: one of nearly that name, or what is read."""
     if "://" in name:
         return "pictures are not fetched: download it, and name the file"
@@ -131,14 +148,14 @@ def _hint(name: str) -> str:
         return f"read are {KINDS}"
     path = Path(name).expanduser()
     beside = path.parent.glob("*") if path.parent.is_dir() else ()
-    usable = {p.name: str(p) for p in beside if p.suffix.lower() in SUFFIXES or p.is_dir()}
+    usable = {p.name: str(p) for p in beside if p.suffix.lower() in suffixes or p.is_dir()}
     meant = closest(path.name, usable, 0.75)
     return f"did you mean {usable[meant]!r}?" if meant else ""
 
 
-def _within(folder: Path, at: str, below: bool = False) -> list[Path]:
-    """The pictures in a folder."""
-    found = [p for p in (folder.rglob("*") if below else folder.glob("*")) if p.suffix.lower() in SUFFIXES]
+def _within(folder: Path, at: str, suffixes: Collection[str] = SUFFIXES, below: bool = False) -> list[Path]:
+    """The pictures in a folder, or other files with ``suffixes``."""
+    found = [p for p in (folder.rglob("*") if below else folder.glob("*")) if p.suffix.lower() in suffixes]
     return _too_many(at, str(folder)) if len(found) > MOST else sorted(filter(Path.is_file, found), key=_order)
 
 

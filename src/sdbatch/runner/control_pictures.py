@@ -39,4 +39,5 @@ def places(shot: Shot) -> list[Path]:
 
 def place(control: Control, size: tuple[int, int]) -> Path:
     """The path in the folder of results."""
-    return Path(FOLDER, f"{control.picture.digest[3:19]}-{control.preprocess}-{size[0]}x{size[1]}.png")
+    frame = "" if control.picture.frame is None else f"-{control.picture.frame:05d}"
+    return Path(FOLDER, f"{control.picture.digest[3:19]}{frame}-{control.preprocess}-{size[0]}x{size[1]}.png")

@@ -1,4 +1,4 @@
-"""The users' pictures of a shot: listed, and replaced."""
+"""The users' pictures of a shot: listed, replaced, and of videos the frames at a time."""
 
 from __future__ import annotations
 
@@ -27,3 +27,10 @@ def with_pictures(shot: Shot, change: Callable[[InputPicture], InputPicture]) ->
         init = replace(init, picture=change(init.picture), mask=mask)
     controls = tuple(replace(control, picture=change(control.picture)) for control in shot.controls)
     return replace(shot, init=init, controls=controls)
+
+
+def at(shot: Shot, seconds: float) -> Shot:
+    """``shot`` with the frames that its videos show after ``seconds``."""
+    if not any(picture.clip for picture in pictures(shot)):
+        return shot
+    return with_pictures(shot, lambda picture: picture.at(seconds))

@@ -28,7 +28,7 @@ from sdbatch.spec.control import Control
 from sdbatch.spec.file_names import job_file, usual_stem
 from sdbatch.spec.limits import GUIDANCE, STEPS
 from sdbatch.spec.passes import Pass, Upscaler
-from sdbatch.spec.pictures import Init
+from sdbatch.spec.pictures import Follow, Init
 from sdbatch.spec.sound import Sound
 
 SPEC_VERSION = 1
@@ -105,7 +105,7 @@ class Start:
     ``strength`` in (0, 1] and denoised. With ``paint`` (outpainting) only the area outside the parent's frame and a
     feathered edge is painted; the inside is kept. With ``inlay`` an overlay covers part of the parent's picture and is
     kept; only the area around it is re-noised. With ``upscaler`` the parent's picture is enlarged instead of warped;
-    with strength 0 that is all.
+    with strength 0 that is all. With ``follow`` a frame of a user's video is mixed into it.
     """
 
     parent: str
@@ -115,6 +115,7 @@ class Start:
     colours: str = ""
     inlay: Overlay | None = None
     upscaler: Upscaler | None = None
+    follow: Follow | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Lt
 
 from sdbatch.spec.canvas import SIDE
-from sdbatch.spec.limits import MASK_BLUR
+from sdbatch.spec.limits import CLIP_FRAMES, MASK_BLUR
 
 Resize = Literal["fill", "fit", "stretch", "none"]
 Content = Literal["original", "nothing"]
@@ -16,13 +16,44 @@ Side = Annotated[int, Ge(0), Le(SIDE.stop - 1)]
 
 
 @dataclass(frozen=True, slots=True)
+class Clip:
+    """How long a video is: ``frames`` at a constant ``rate`` (per second)."""
+
+    frames: Annotated[int, Ge(1), Le(CLIP_FRAMES)]
+    rate: Annotated[float, Ge(0.01), Le(1000)]
+
+
+@dataclass(frozen=True, slots=True)
 class InputPicture:
-    """A picture file. The digest of its bytes decides; where it is and how large, upright, are known or not."""
+    """A picture file, or a frame of a video file. The digest of its bytes decides; where it is and how large, upright,
+    are known or not.
+
+    ``frame``: which one of a video, at its constant rate. With ``clip`` it stands for the whole video, of which every
+    shot of a film gets a frame.
+    """
 
     digest: str  # ``files.digest``
     path: str = field(default="", compare=False)
     width: int = field(default=0, compare=False)
     height: int = field(default=0, compare=False)
+    frame: Annotated[int, Ge(0), Lt(CLIP_FRAMES)] | None = None
+    clip: Clip | None = None
+
+    def at(self, seconds: float) -> InputPicture:
+        """Of a video the frame that is shown after ``seconds``, at the end the last one; of a picture itself."""
+        if self.clip is None:
+            return self
+        frame = min(self.clip.frames - 1, int(seconds * self.clip.rate + 1e-6))
+        return replace(self, frame=frame, clip=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """A frame of a video that is mixed into the picture that a shot starts from, with ``share``."""
+
+    picture: InputPicture
+    share: Annotated[float, Ge(0), Le(1)]
+    resize: Resize = "fill"
 
 
 @dataclass(frozen=True, slots=True)

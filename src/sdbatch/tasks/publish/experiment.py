@@ -11,7 +11,7 @@ import yaml
 from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.pictures import ALPHA
 from sdbatch.plan import sounds
-from sdbatch.plan.named_files import PICTURES, picture_files, sound_files, styles_file, text_files
+from sdbatch.plan.named_files import PICTURES, picture_files, sound_files, styles_file, text_files, video_files
 from sdbatch.plan.pictures import Pictures
 from sdbatch.plan.wildcards import wildcard_files
 from sdbatch.spec.pictures import InputPicture
@@ -79,6 +79,8 @@ class Inputs:
         for value in picture_files(experiment):
             for picture in self._pictures.named(value, INPUTS):
                 self._add(picture.path)
+        for value in video_files(experiment):
+            self._add(self._pictures.clip(value, INPUTS).path)
         if any("__" in text for text in self._texts()):
             root = Path(experiment.wildcards.folder).expanduser().resolve()
             self.files |= {f"{WILDCARDS}/{p.relative_to(root).as_posix()}": p for p in wildcard_files(root)}
@@ -93,6 +95,10 @@ class Inputs:
             return value
         found = [self._names[p.path] for v in ([value] if isinstance(value, str) else value) for p in self._of(v)]
         return found[0] if isinstance(value, str) and len(found) == 1 else found
+
+    def video(self, value: str | None) -> str | None:
+        """The path in the crate of the video that a key names."""
+        return None if value is None else self._names[self._pictures.clip(value, INPUTS).path]
 
     def _of(self, value: str | None) -> Iterable[InputPicture]:
         return self._pictures.named(value, INPUTS) if value is not None else ()
@@ -126,6 +132,7 @@ def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Pro
     data["wildcards"]["folder"] = WILDCARDS
     data["control"] = _controls(data["control"], inputs)
     del data["init"]["folder"]
+    data["init"]["video"] = inputs.video(data["init"]["video"])
     for key in (*PICTURES, *_NETWORKS):
         section, name = key.split(".")
         data[section][name] = _swept(key, data[section][name], inputs)
@@ -178,7 +185,8 @@ def _controls(entries: Any, inputs: Inputs) -> Any:
         return entries
     nets = entries["net"]
     names = Path(nets).name if isinstance(nets, str) else [Path(net).name for net in nets]
-    return {**entries, "net": names, "image": inputs.pictures(entries["image"])}
+    image, video = inputs.pictures(entries.get("image") or None), inputs.video(entries.get("video"))
+    return {**entries, "net": names} | ({"image": image} if image else {"video": video})
 
 
 def _renamed(prompts: Any, inputs: Inputs) -> Any:

@@ -1,0 +1,95 @@
+"""Users' videos: length, size, rate and frames of real files that ffmpeg wrote."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdbatch import ffmpeg
+from sdbatch.files import file_digest
+from sdbatch.pictures import clips
+from sdbatch.pictures.clips import Frames, read
+from sdbatch.spec.pictures import Clip, InputPicture
+from tests.clips import moving
+
+FRAMES = 24
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return moving(tmp_path_factory.mktemp("clips") / "clip.mp4", FRAMES)
+
+
+def brightest(pixels: np.ndarray) -> float:
+    """The column of the square's middle."""
+    return float(np.mean(np.nonzero(pixels[..., 0] > 128)[1]))
+
+
+def test_a_file_has_a_length_a_rate_and_a_size(clip: Path) -> None:
+    found = read(clip)
+    assert found == InputPicture(file_digest(clip), frame=0, clip=Clip(FRAMES, 12.0))
+    assert (found.path, found.width, found.height) == (str(clip), 96, 64)
+
+
+def test_frames_in_any_order(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The square moves to the right; going back, also beyond what is kept, gives the same bits."""
+    monkeypatch.setattr(clips, "KEPT", 3 * 96 * 64 * 3)
+    frames = Frames(clip, file_digest(clip))
+    in_order = [frames[n].copy() for n in range(FRAMES)]
+    assert all(f.shape == (64, 96, 3) and not frames[FRAMES - 1].flags.writeable for f in in_order)
+    places = [brightest(pixels) for pixels in in_order]
+    assert places == sorted(places)
+    assert places[-1] - places[0] > 40
+    for n in (20, 3, 4, 23, 0, 11):
+        assert np.array_equal(frames[n], in_order[n])
+    assert np.array_equal(frames[FRAMES + 100], in_order[-1])
+    frames.close()
+
+
+def test_which_frame_is_shown_when(clip: Path) -> None:
+    found = read(clip)
+    assert [found.at(s).frame for s in (0, 0.04, 1 / 12, 0.5, 1.99, 60)] == [0, 0, 1, 6, 23, 23]
+    assert found.at(1).clip is None
+    picture = InputPicture("b2:0")
+    assert picture.at(3) is picture
+
+
+def test_a_phones_video_is_upright(clip: Path, tmp_path: Path) -> None:
+    turned = tmp_path / "turned.mp4"
+    how = ["-display_rotation", "90", "-i", str(clip), "-c", "copy", str(turned)]
+    subprocess.run([ffmpeg.exe(), *ffmpeg.QUIET, *how], check=True)
+    found = read(turned)
+    assert (found.width, found.height) == (64, 96)
+    assert Frames(turned, found.digest)[5].shape == (96, 64, 3)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".gif", ".mov"])
+def test_other_containers(tmp_path: Path, suffix: str) -> None:
+    found = read(moving(tmp_path / f"clip{suffix}", 6))
+    assert found.clip is not None
+    assert (found.clip.frames, found.width, found.height) == (6, 96, 64)
+    assert found.clip.rate == pytest.approx(12, rel=0.05)
+    assert brightest(Frames(Path(found.path), found.digest)[5]) > 20
+
+
+def test_what_is_no_video(tmp_path: Path) -> None:
+    text, playlist = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    text.write_text("no video")
+    playlist.write_text("ffconcat version 1.0\nfile '/etc/hostname'\n")
+    for path in (text, playlist):
+        with pytest.raises(ValueError, match="is not a video that can be read"):
+            read(path)
+    with pytest.raises(ValueError, match="cannot be read"):
+        read(tmp_path / "missing.mp4")
+    with pytest.raises(ValueError, match="is not a file"):
+        read(tmp_path)
+    cut = tmp_path / "cut.mp4"
+    whole = moving(tmp_path / "whole.mp4", 6).read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="is not a video"):
+        read(cut)
+    with pytest.raises(ValueError, match="has been changed"):
+        Frames(tmp_path / "whole.mp4", "b2:00")

@@ -1,0 +1,124 @@
+"""Every task with a film that follows a user's video: the fake renderer, real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdbatch import motion, video_reader
+from sdbatch.media import metadata
+from tests.clips import moving
+from tests.config.building import planned
+from tests.tasks.conftest import Folder
+
+DATA: dict[str, Any] = {
+    "prompts": ["a sea"],
+    "seeds": [0],
+    "canvas": ["init"],
+    "init": {"video": "clip.mp4", "strength": 0.3},
+    "motion": {"mode": "feedback", "cadence": 1, "follow": 0.7},
+}
+
+
+@pytest.fixture
+def rendered(folder: Folder) -> Folder:
+    """A film that follows clip.mp4, 96 x 64, 12 frames."""
+    moving(folder.root / "clip.mp4", 12)
+    assert folder.run(**DATA) == 0
+    return folder
+
+
+def frames(path: Path) -> list[np.ndarray]:
+    return [pixels.astype(float) for pixels in video_reader.decode(path)]
+
+
+def likeness(a: list[np.ndarray], b: list[np.ndarray]) -> float:
+    """The mean correlation of frames, without what all frames of a film share."""
+    changes = [[f - np.mean(film, axis=0) for f in film] for film in (a, b)]
+    return float(np.mean([np.corrcoef(x.ravel(), y.ravel())[0, 1] for x, y in zip(*changes, strict=True)]))
+
+
+def test_the_film_has_the_length_the_rate_and_the_movement_of_the_video(rendered: Folder) -> None:
+    made = rendered.path("videos/*.mp4")
+    assert video_reader.probe(made) == video_reader.probe(rendered.root / "clip.mp4")
+    film, clip = frames(made), frames(rendered.root / "clip.mp4")
+    assert likeness(film, clip) > likeness(film, clip[6:] + clip[:6]) + 0.3
+    found = metadata.read(made)["job"]
+    picture = found["shot"]["init"]["picture"]
+    assert picture["clip"] == {"frames": 12, "rate": 12.0}
+    assert found["pictures"] == {picture["digest"]: "clip.mp4"}
+
+
+def test_it_is_verified_and_reproduced_wherever_the_video_is(rendered: Folder) -> None:
+    path = rendered.path("videos/*.mp4")
+    assert rendered.run(task="verify", **DATA) == 0
+    assert rendered.run(task="reproduce", source=str(path)) == 0
+    assert "bit-equal" in rendered.out
+    (rendered.root / "moved").mkdir()
+    (rendered.root / "clip.mp4").rename(rendered.root / "moved/other.mp4")
+    assert "input_folders: clip.mp4 (b2:" in rendered.wrong(task="reproduce", source=str(path))
+    assert rendered.run(task="reproduce", source=str(path), input_folders="moved") == 0
+    assert "bit-equal" in rendered.out
+
+
+def test_a_final_follows_more(rendered: Folder) -> None:
+    chosen = {"jobs": [rendered.path("videos/*.mp4").name], "set": {"motion.follow": 1.0}}
+    assert rendered.run(task="final", final=chosen) == 0
+    (made,) = (rendered.root / "outputs").glob("*-final/videos/*.mp4")
+    clip = frames(rendered.root / "clip.mp4")
+    assert likeness(frames(made), clip) > likeness(frames(rendered.path("videos/*.mp4")), clip)
+
+
+def test_a_crate_contains_the_video_and_is_checked(rendered: Folder) -> None:
+    publish = {"licence": "CC0-1.0", "authors": [{"name": "A. Painter"}]}
+    assert rendered.run(task="publish", publish=publish, **DATA) == 0
+    crate = rendered.root / "publish/little"
+    assert (crate / "inputs/clip.mp4").read_bytes() == (rendered.root / "clip.mp4").read_bytes()
+    (rendered.root / "clip.mp4").unlink()
+    assert rendered.run(task="check", source=str(crate)) == 0
+
+
+def test_frames_of_other_modes_and_rates(folder: Folder) -> None:
+    """At 6 frames per second every second frame; each alone in mode prompt; ids do not depend on the file's name."""
+    moving(folder.root / "clip.mp4", 12)
+    own = {"motion": {"mode": "prompt", "fps": 6}}
+    plan = planned(DATA | own)
+    shots = motion.shots(plan[0])
+    assert [s.init.picture.frame for s in shots if s.init] == [0, 2, 4, 6, 8, 10]
+    (folder.root / "clip.mp4").rename(folder.root / "other.mp4")
+    other = planned(DATA | own | {"init": {"video": "other.mp4", "strength": 0.3}})
+    assert other.ids == plan.ids
+
+
+def test_a_control_of_every_frame(folder: Folder) -> None:
+    moving(folder.root / "clip.mp4", 12)
+    control = [{"net": "tiny-canny", "video": "clip.mp4", "preprocess": "none"}]
+    data = {"model": {"kind": "tiny"}, "control": control, "canvas": ["96x64"], "motion": {"mode": "prompt"}}
+    job = planned(DATA | data | {"init": {}})[0]
+    shots = motion.shots(job)
+    assert [s.controls[0].picture.frame for s in shots] == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"motion": {"mode": "still"}}, "motion.mode: still cannot follow init.video (write feedback, prompt or walk)"),
+        ({"motion": {"mode": "zoom", "seconds": 1}}, "motion.mode: zoom cannot follow init.video"),
+        ({"init": {"video": "clop.mp4"}}, "init.video: there is no video 'clop.mp4' in the working folder"),
+        ({"init": {"video": "clip.mp4", "image": "a.png"}}, "init: image and video are both set"),
+        ({"init": {"video": "text.mp4"}}, "init.video: 'text.mp4' is not a video that can be read"),
+        ({"mask": {"image": "alpha"}}, "mask.image: init.video has no alpha"),
+        ({"motion": {"mode": "feedback", "zoom": [[0, 1], ["3s", 2]]}}, "motion.zoom: '3s' is beyond the end"),
+        ({"sweep": [{"init.image": ["a.png"]}]}, "init.image: is swept although init.video is set"),
+        ({"init": {}}, "motion.seconds: a video of mode feedback needs a length"),
+    ],
+)
+def test_mistakes(folder: Folder, change: dict[str, Any], said: str) -> None:
+    moving(folder.root / "clip.mp4", 12)
+    (folder.root / "text.mp4").write_text("no video")
+    Image.new("RGB", (96, 64)).save(folder.root / "a.png")
+    assert said in folder.wrong(**DATA | change)
