@@ -59,7 +59,7 @@ ARGUMENTS = [
     (["sampling.sampler=[ddim]"], "is not text (for several values write sweep: [{sampling.sampler: […]}])"),
     (
         ["+experiment=qqq"],
-        "vertical_story (for your own file use --config-dir FOLDER with FOLDER/experiment/NAME.yaml)",
+        "video_to_video (for your own file use --config-dir FOLDER with FOLDER/experiment/NAME.yaml)",
     ),
     (["--experiment=x"], "--experiment=x: unknown flag (write +experiment=NAME)"),
     (["sampling"], "'sampling' is not key=value"),

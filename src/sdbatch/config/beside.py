@@ -30,7 +30,7 @@ class _Finder:
         if "control" in data:
             out["control"] = self.controls(data["control"])
         for section, key in _KEYS:
-            if isinstance(values := data.get(section), dict) and key in values:
+            if isinstance(values := out.get(section), dict) and key in values:
                 out[section] = values | {key: self.path(values[key])}
         return out
 

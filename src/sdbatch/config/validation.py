@@ -82,7 +82,9 @@ def _length_of_video(data: Mapping[str, Any]) -> dict[str, Any]:
     motion, init = data.get("motion") or {}, data.get("init")
     if not isinstance(motion, dict) or any(motion.get(name) is not None for name in ("frames", "seconds")):
         return {}
-    entries = [data.get("control"), *(e.get("control") for e in data.get("sweep") or () if isinstance(e, dict))]
+    sweep = data.get("sweep")
+    swept = (e.get("control") for e in sweep if isinstance(e, dict)) if isinstance(sweep, list) else ()
+    entries = [data.get("control"), *swept]
     if (isinstance(init, dict) and init.get("video")) or any(map(_names_video, entries)):
         return {"frames": UNKNOWN_LENGTH}
     return {}
