@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -19,7 +19,8 @@ Pixels = NDArray[np.uint8]
 MAX_PIXELS = 64_000_000  # of a frame
 _FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
 _OURS = f"scale=in_color_matrix=bt709:in_range=tv:out_range=pc:{_FLAGS},format=rgb24"
-_ANY = f"scale=out_range=pc:{_FLAGS},format=rgb24"  # the file says how its colours are coded
+_ANY = f"out_range=pc:{_FLAGS},format=rgb24"  # the file says how its colours are coded
+_EXACT = ("-flags:v", "+bitexact", "-idct:v", "simple")  # decoders of older codecs would choose by processor
 _LINE = re.compile(r"(?:[^\\\n]|\\[\s\S])+")  # of ffmpeg's metadata format, where a backslash continues a line
 
 
@@ -62,8 +63,12 @@ def read_metadata(path: Path | str) -> str | None:
 
 
 def upright(path: Path | str) -> tuple[int, int]:
-    """(width, height) of the frames as they are shown, which a phone's video may turn. ValueError if damaged."""
-    first = ffmpeg.read(path, "-map", "0:v:0", "-frames:v", "1", "-c:v", "ppm", "-f", "image2pipe")
+    """(width, height) of the frames as they are shown: a phone's video may be turned, and pixels may not be square.
+
+    ValueError if it is damaged.
+    """
+    one = ("-frames:v", "1", "-vf", "scale=round(iw*sar):ih", "-c:v", "ppm", "-f", "image2pipe")
+    first = ffmpeg.read(path, "-map", "0:v:0", *one)
     header = re.match(rb"P6\s(\d+)\s(\d+)\s", first)
     if header is None:
         raise ValueError("damaged video: no pictures")
@@ -79,17 +84,18 @@ def decode(path: Path | str) -> Generator[Pixels]:
 def at_rate(path: Path | str, size: tuple[int, int], rate: Fraction) -> Generator[Pixels]:
     """The frames (height, width, 3), in sRGB and upright, of any video at a constant ``rate``, one at a time.
 
-    Frames of a video of another or a variable rate are repeated or left out. ValueError if it is damaged.
+    Frames of a video of another or a variable rate are repeated or left out, and all are brought to ``size``.
+    ValueError if it is damaged.
     """
-    return _frames(path, size, f"fps={rate},{_ANY}")
+    return _frames(path, size, f"fps={rate},scale={size[0]}:{size[1]}:{_ANY}", _EXACT)
 
 
-def _frames(path: Path | str, size: tuple[int, int], filters: str) -> Generator[Pixels]:
+def _frames(path: Path | str, size: tuple[int, int], filters: str, how: Sequence[str] = ()) -> Generator[Pixels]:
     width, height = size
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f"video of {width}x{height}: more than {MAX_PIXELS:,} pixels, or none")
     arguments = ["-map", "0:v:0", "-fps_mode", "passthrough", "-vf", filters, "-f", "rawvideo", "-"]
-    command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-xerror", *ffmpeg.source(path), *arguments]
+    command = [ffmpeg.exe(), *ffmpeg.QUIET, "-nostdin", "-xerror", *how, *ffmpeg.source(path), *arguments]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)  # noqa: S603  (no shell)
         stdout = cast(IO[bytes], process.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,25 @@ def test_frames_of_other_modes_and_rates(folder: Folder) -> None:
     assert other.ids == plan.ids
 
 
+@pytest.mark.parametrize("mask", [{"outpaint": {"right": 32}}, {"image": "mask.png"}])
+def test_a_mask_applies_to_every_frame(folder: Folder, mask: dict[str, Any]) -> None:
+    """What it keeps is the video's own frame."""
+    moving(folder.root / "clip.mp4", 4)
+    painted = np.zeros((64, 96), np.uint8)
+    painted[40:] = 255
+    Image.fromarray(painted).save(folder.root / "mask.png")
+    kept = (slice(0, 40), slice(0, 96))
+    own = {"motion": {"mode": "prompt"}, "mask": mask | {"blur": 0}, "output": {"frames": True}}
+    assert folder.run(**DATA | own) == 0
+    made = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(folder.root.rglob("frames/**/*.png"))]
+    clip = list(video_reader.at_rate(folder.root / "clip.mp4", (96, 64), Fraction(12)))
+    assert len(made) == len(clip) == 4
+    for frame, of_clip in zip(made, clip, strict=True):
+        assert frame.shape == ((64, 128, 3) if "outpaint" in mask else (64, 96, 3))
+        assert np.array_equal(frame[kept], of_clip[kept])
+        assert np.array_equal(frame[40:, :96], of_clip[40:]) == ("outpaint" in mask)
+
+
 def test_a_control_of_every_frame(folder: Folder) -> None:
     moving(folder.root / "clip.mp4", 12)
     control = [{"net": "tiny-canny", "video": "clip.mp4", "preprocess": "none"}]
@@ -112,6 +132,7 @@ def test_a_control_of_every_frame(folder: Folder) -> None:
         ({"init": {"video": "clip.mp4", "image": "a.png"}}, "init: image and video are both set"),
         ({"init": {"video": "text.mp4"}}, "init.video: 'text.mp4' is not a video that can be read"),
         ({"mask": {"image": "alpha"}}, "mask.image: init.video has no alpha"),
+        ({"mask": {"outpaint": {"right": 0.5}}}, "mask.outpaint: applies only to the first frame of a film"),
         ({"motion": {"mode": "feedback", "zoom": [[0, 1], ["3s", 2]]}}, "motion.zoom: '3s' is beyond the end"),
         ({"sweep": [{"init.image": ["a.png"]}]}, "init.image: is swept although init.video is set"),
         ({"init": {}}, "motion.seconds: a video of mode feedback needs a length"),

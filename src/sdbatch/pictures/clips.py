@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Generator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +24,7 @@ SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".gif")
 KINDS = "MP4, MOV, MKV, WebM, GIF"
 MAX_BYTES = 8 * 2**30
 KEPT = 2**28  # bytes of decoded frames in memory
+DECODERS = 3  # of one video at a time
 
 
 def read(path: Path) -> InputPicture:
@@ -51,11 +53,17 @@ def _read(path: Path, size: int, changed: int) -> tuple[str, tuple[int, int], Cl
         raise ValueError(f"is not a video that can be read ({KINDS}): {str(e).removeprefix('damaged video: ')}") from e
     if facts.frames > CLIP_FRAMES or not 0.01 <= facts.fps <= 1000:
         raise ValueError(f"has {facts.frames:,} frames at {float(facts.fps):g} per second")
-    return digest, shape, Clip(facts.frames, round(float(facts.fps), 6))
+    if shape[0] * shape[1] > video_reader.MAX_PIXELS:
+        raise ValueError(f"has frames of {shape[0]} x {shape[1]} pixels; at most {video_reader.MAX_PIXELS:,} are read")
+    return digest, shape, Clip(facts.frames, round(float(facts.fps), 9))
 
 
 class Frames:
-    """The frames of the video in ``path``, which has ``digest``. Going back begins again. Thread-safe."""
+    """The frames of the video in ``path``, which has ``digest``, in any order. Thread-safe.
+
+    Films that are rendered together are at different places, so a few decoders stay open. What lies before all of them
+    is decoded from the beginning.
+    """
 
     def __init__(self, path: Path, digest: str) -> None:
         try:
@@ -68,32 +76,65 @@ class Frames:
         self._path, self._size, self._rate = path, video_reader.upright(path), facts.fps
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
-        self._stream = self._opened()
-        self._next = 0
+        self._streams: list[_Stream] = []  # the last used one is the last
+        self._end = CLIP_FRAMES  # the first frame that does not exist or cannot be decoded, when that is known
+        self._damage = ""
 
     def __getitem__(self, n: int) -> NDArray[np.uint8]:
         """Frame ``n`` (height, width, 3), read-only; past the end the last one. Raises ValueError."""
         with self._lock:
-            if n not in self._kept and n < self._next:
-                self.close()
-                self._kept.clear()
-                self._stream, self._next = self._opened(), 0
-            while n >= self._next and (pixels := next(self._stream, None)) is not None:
-                self._keep(pixels)
-            if not self._kept:
-                raise ValueError("has no frames")
-            return self._kept[min(n, self._next - 1)]
+            while (wanted := self._reachable(n)) not in self._kept:
+                self._decode(wanted)
+            return self._kept[wanted]
 
     def close(self) -> None:
-        """End the decoder."""
-        self._stream.close()
+        """End the decoders."""
+        while self._streams:
+            self._streams.pop().frames.close()
 
-    def _opened(self) -> Generator[NDArray[np.uint8]]:
-        return video_reader.at_rate(self._path, self._size, self._rate)
+    def _reachable(self, n: int) -> int:
+        if n < self._end:
+            return n
+        if self._damage or not self._end:
+            raise ValueError(self._damage or "has no frames")
+        return self._end - 1
 
-    def _keep(self, pixels: NDArray[np.uint8]) -> None:
+    def _decode(self, n: int) -> None:
+        """Decode up to frame ``n``, or to the end."""
+        stream = self._stream(n)
+        try:
+            while stream.next <= n and (pixels := next(stream.frames, None)) is not None:
+                self._keep(stream.next, pixels)
+                stream.next += 1
+        except ValueError as e:
+            self._damage = str(e)
+        if stream.next <= n:
+            self._end = stream.next
+            self._streams.remove(stream)
+
+    def _stream(self, n: int) -> _Stream:
+        """The nearest decoder before frame ``n``."""
+        before = [stream for stream in self._streams if stream.next <= n]
+        if before:
+            found = max(before, key=lambda stream: stream.next)
+            self._streams.remove(found)
+        else:
+            found = _Stream(video_reader.at_rate(self._path, self._size, self._rate))
+        self._streams.append(found)
+        if len(self._streams) > DECODERS:
+            self._streams.pop(0).frames.close()
+        return found
+
+    def _keep(self, n: int, pixels: NDArray[np.uint8]) -> None:
         pixels.setflags(write=False)
-        self._kept[self._next] = pixels
-        self._next += 1
+        self._kept[n] = pixels
         while len(self._kept) > max(2, KEPT // pixels.nbytes):
             self._kept.popitem(last=False)
+
+
+@dataclass(eq=False, slots=True)
+class _Stream:
+    """A decoder: ``next`` is the number of the frame that it gives next."""
+
+    frames: Generator[NDArray[np.uint8]]
+    next: int = 0

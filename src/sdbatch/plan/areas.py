@@ -65,6 +65,8 @@ def _said(init: Init, text: str) -> str:
 
 
 def _read(picture: InputPicture) -> NDArray[np.uint8]:
+    if picture.clip is not None:  # no frame of a video has clear parts
+        return np.zeros((picture.height, picture.width, 3), np.uint8)
     return pixels(Path(picture.path), picture.digest)
 
 

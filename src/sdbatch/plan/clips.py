@@ -12,7 +12,7 @@ from sdbatch.errors import Problem
 from sdbatch.motion.keys import FRAMES
 from sdbatch.motion.settings import Motion
 from sdbatch.plan.control_axis import ControlChoice
-from sdbatch.spec.pictures import Clip, Init, InputPicture
+from sdbatch.spec.pictures import Clip, Init, InputPicture, Sides
 
 MODES = ("feedback", "prompt", "walk")  # that can follow a video
 INIT, CONTROL = "init.video", "control.video"
@@ -44,9 +44,15 @@ def followed(experiment: Experiment, clip: Clip | None) -> Experiment:
 
 
 def misfits(mode: str, init: Init | None, controls: Sequence[Any]) -> list[Problem]:
-    """The mistake of a mode that cannot follow a video."""
-    used = [INIT] if init and init.picture.clip else []
+    """The mistake of a mode that cannot follow a video, or of a mask that would be used for one frame only."""
+    followed = init is not None and init.picture.clip is not None
+    used = [INIT] if followed else []
     used += [CONTROL for control in controls if control.picture.clip]
-    if not used or mode in MODES:
-        return []
-    return [Problem("motion.mode", f"{mode} cannot follow {used[0]}", f"write {', '.join(MODES[:-1])} or {MODES[-1]}")]
+    if used and mode not in MODES:
+        meant = f"write {', '.join(MODES[:-1])} or {MODES[-1]}"
+        return [Problem("motion.mode", f"{mode} cannot follow {used[0]}", meant)]
+    if init is not None and init.mask is not None and followed and mode == "feedback":
+        key = "mask.outpaint" if init.extend != Sides() else "mask.image"
+        text = "applies only to the first frame of a film that follows init.video in mode feedback"
+        return [Problem(key, text, "write motion.mode: prompt, where it applies to every frame")]
+    return []

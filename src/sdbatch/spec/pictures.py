@@ -43,7 +43,7 @@ class InputPicture:
         """Of a video the frame that is shown after ``seconds``, at the end the last one; of a picture itself."""
         if self.clip is None:
             return self
-        frame = min(self.clip.frames - 1, int(seconds * self.clip.rate + 1e-6))
+        frame = min(self.clip.frames - 1, int(seconds * self.clip.rate + 1e-3))
         return replace(self, frame=frame, clip=None)
 
 
