@@ -318,3 +318,27 @@ def test_a_plan_is_pure_and_whole(data):
     assert len(set(labels)) == len(labels)
     seeds = [job.shot.seed for job in plan]
     assert seeds == data["seeds"] * (len(plan) // len(data["seeds"]))
+
+
+@pytest.mark.parametrize(
+    ("sweep", "rule", "said", "left"),
+    [
+        (
+            [{"sampling.sampler": ["ddim", "lcm"]}, {"sampling.steps": [20, 60]}, {"canvas": ["1:1", "2:3"]}],
+            {"sampling.sampler": "lcm", "sampling.steps": 60},
+            "sampling.steps",
+            18,
+        ),
+        (
+            [{"motion.mode": ["still", "feedback"]}, {"motion.loop": [False, True]}, {"negative": ["", "fog"]}],
+            {"motion.mode": "feedback", "motion.loop": True},
+            "motion.loop",
+            12,  # a picture does not loop
+        ),
+    ],
+)
+def test_combinations_that_are_skipped_need_not_be_valid(sweep: Any, rule: Any, said: str, left: int) -> None:
+    data = {"seeds": "0..2", "sweep": sweep, "motion": {"seconds": 1, "zoom": [[0, 1], ["end", 2]]}}
+    assert said in {p.key for p in problems(data)}
+    assert problems(data, skip=[rule]) == []
+    assert len(planned(data, skip=[rule])) == left

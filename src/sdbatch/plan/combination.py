@@ -5,11 +5,13 @@ Every combination of keys that depend on each other is validated here, before an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sdbatch import motion
 from sdbatch.config.fields import CANVAS_OF_INIT
@@ -97,10 +99,39 @@ def _swept(axes: Sequence[Axis], digits: Sequence[int]) -> dict[str, Any]:
     return {k: v for a, d in zip(axes, digits, strict=True) for k, v in zip(a.keys, a.values[d], strict=True)}
 
 
-def problems(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
+class Combinations:
+    """The combinations of ``axes`` with ``indices``: those that no skip rule removes."""
+
+    def __init__(self, axes: Sequence[Axis], indices: NDArray[np.int64]) -> None:
+        self.axes = axes
+        self._indices = indices
+        self._radix = [len(axis.values) for axis in axes]
+
+    def of(self, *keys: str) -> Iterator[list[int]]:
+        """Positions for every combination of the axes with a key that starts with one of ``keys`` (0 on other axes)."""
+        places = [i for i, a in enumerate(self.axes) if any(k.startswith(keys) for k in a.keys)]
+        radix = [self._radix[i] for i in places]
+        for code in self._codes(places, radix):
+            digits = [0] * len(self.axes)
+            for i in reversed(places):
+                code, digits[i] = divmod(code, self._radix[i])  # noqa: PLW2901  (its last digit is taken)
+            yield digits
+
+    def _codes(self, places: Sequence[int], radix: Sequence[int]) -> Iterable[int]:
+        """The combinations of some axes as numbers."""
+        if not places or len(self._indices) == prod(self._radix):
+            return range(prod(radix))
+        codes = np.zeros(len(self._indices), np.int64)
+        for i, count in zip(places, radix, strict=True):
+            codes = codes * count + self._indices // prod(self._radix[i + 1 :]) % count
+        found: list[int] = np.unique(codes).tolist()
+        return found
+
+
+def problems(resolved: Resolved, kept: Combinations) -> list[Problem]:
     """Models that do not exist, invalid combinations of motion keys, of passes, and of samplers and steps."""
-    found = _models(resolved, axes) or _inits(resolved, axes) or _passes(resolved, axes)
-    return found or _motions(resolved, axes) or _samplers(resolved, axes)
+    found = _models(resolved, kept) or _inits(resolved, kept) or _passes(resolved, kept)
+    return found or _motions(resolved, kept) or _samplers(resolved, kept)
 
 
 def size_of(canvas: tuple[str, Size], values: Setting, first: Source) -> Size:
@@ -112,9 +143,10 @@ def size_of(canvas: tuple[str, Size], values: Setting, first: Source) -> Size:
     return canvas[1] if same else parse(canvas[0], source.native, source.model.scale)
 
 
-def _inits(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
+def _inits(resolved: Resolved, kept: Combinations) -> list[Problem]:
     """Settings of pictures that have no effect, canvases without a picture, and masks that do not fit."""
-    experiment, keys = resolved.experiment, {key for axis in axes for key in axis.keys}
+    experiment, axes = resolved.experiment, kept.axes
+    keys = {key for axis in axes for key in axis.keys}
     pictures = {v[a.keys.index(inits.KEY)] for a in axes if inits.KEY in a.keys for v in a.values} or resolved.inits
     if wrong := inits.problems(experiment.init, experiment.mask, keys, pictures):
         return wrong
@@ -122,18 +154,18 @@ def _inits(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
     if not any(pictures) and CANVAS_OF_INIT not in canvases:
         return []
     problems: dict[str, Problem] = {}
-    for digits in _combinations(axes, "init.", "mask.", "canvas", "models", "model."):
+    for digits in kept.of("init.", "mask.", "canvas", "models", "model."):
         try:
-            setting = make(resolved, axes, digits)
-            setting.started(size_of(_swept(axes, digits)["canvas"], setting, resolved.source))
+            setting = make(resolved, kept.axes, digits)
+            setting.started(size_of(_swept(kept.axes, digits)["canvas"], setting, resolved.source))
         except ConfigError as e:
             problems |= {str(p): p for p in e.problems}
-    return list(problems.values()) or _masks(resolved, axes)
+    return list(problems.values()) or _masks(resolved, kept)
 
 
-def _masks(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
+def _masks(resolved: Resolved, kept: Combinations) -> list[Problem]:
     """Masks without effect, or with a second pass."""
-    made = (make(resolved, axes, digits) for digits in _combinations(axes, "init.", "mask.", "hires.", "upscale."))
+    made = (make(resolved, kept.axes, digits) for digits in kept.of("init.", "mask.", "hires.", "upscale."))
     return inits.masked((setting.init, setting.passes) for setting in made)
 
 
@@ -143,13 +175,13 @@ def _model(base: ModelSettings, swept: dict[str, Any]) -> ModelSettings:
     return changed(swept["models"].settings if "models" in swept else base, update)
 
 
-def _models(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
+def _models(resolved: Resolved, kept: Combinations) -> list[Problem]:
     """Models that cannot be found. All of a plan have the same renderer."""
     problems: dict[str, Problem] = {}
     renderers: dict[str, str] = {}
-    for digits in _combinations(axes, "models", "model."):
+    for digits in kept.of("models", "model."):
         try:
-            source = resolved.locate(_model(resolved.experiment.model, _swept(axes, digits)))
+            source = resolved.locate(_model(resolved.experiment.model, _swept(kept.axes, digits)))
             renderers.setdefault(source.renderer, source.kind)
         except ConfigError as e:
             problems |= {str(p): p for p in e.problems}
@@ -159,13 +191,13 @@ def _models(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
     return list(problems.values()) or resolved.adapters.misfits(resolved.locate.found)
 
 
-def _passes(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
+def _passes(resolved: Resolved, kept: Combinations) -> list[Problem]:
     """Upscalers that cannot be found, keys without effect, and pictures that would be too large."""
     experiment, problems = resolved.experiment, dict[str, Problem]()
     settings: list[passes.Settings] = []
-    sizes = {value[a.keys.index("canvas")][1] for a in axes if "canvas" in a.keys for value in a.values}
-    for digits in _combinations(axes, "hires.", "upscale."):
-        swept = _swept(axes, digits)
+    sizes = {value[a.keys.index("canvas")][1] for a in kept.axes if "canvas" in a.keys for value in a.values}
+    for digits in kept.of("hires.", "upscale."):
+        swept = _swept(kept.axes, digits)
         each = (_section(experiment.hires, "hires", swept), _section(experiment.upscale, "upscale", swept))
         settings.append(each)
         try:
@@ -201,22 +233,12 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float | str | list | dict | bool) else str(value)
 
 
-def _combinations(axes: Sequence[Axis], *keys: str) -> Iterator[list[int]]:
-    """Positions for every combination of the axes with a key that starts with one of ``keys`` (0 on other axes)."""
-    places = [i for i, a in enumerate(axes) if any(k.startswith(keys) for k in a.keys)]
-    for combination in np.ndindex(*(len(axes[i].values) for i in places)):
-        digits = [0] * len(axes)
-        for i, d in zip(places, combination, strict=True):
-            digits[i] = d
-        yield digits
-
-
-def _motions(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
+def _motions(resolved: Resolved, kept: Combinations) -> list[Problem]:
     problems: dict[str, Problem] = {}
     valid: list[Motion] = []
-    for digits in _combinations(axes, "motion.", "encoding.audio", "encoding.codec", "control", inits.KEY):
+    for digits in kept.of("motion.", "encoding.audio", "encoding.codec", "control", inits.KEY):
         try:
-            setting = make(resolved, axes, digits)
+            setting = make(resolved, kept.axes, digits)
             valid.append(setting.motion)
             wrong: Sequence[Problem] = sounds.silent(setting.encoding) if setting.motion.mode != "still" else ()
             wrong = [*wrong, *clips.misfits(setting.motion.mode, setting.init, setting.controls)]
@@ -240,12 +262,12 @@ def _unused(motions: list[Motion]) -> list[Problem]:
     ]
 
 
-def _samplers(resolved: Resolved, axes: Sequence[Axis]) -> list[Problem]:
+def _samplers(resolved: Resolved, kept: Combinations) -> list[Problem]:
     """Samplers limit the steps (lcm: 50), so the fewest and the most steps of each sampler are validated."""
     steps: dict[tuple[NoiseSchedule, str], set[int]] = {}
     problems: dict[str, Problem] = {}
-    for digits in _combinations(axes, "sampling.sampler", "sampling.steps", "models", "model.", "hires."):
-        setting = make(resolved, axes, digits)
+    for digits in kept.of("sampling.sampler", "sampling.steps", "models", "model.", "hires."):
+        setting = make(resolved, kept.axes, digits)
         wrong = passes.misfits(setting.passes, setting.sampling["sampler"], setting.source.model.schedule)
         problems |= {str(p): p for p in wrong}
         how = (setting.source.model.schedule, setting.sampling["sampler"])

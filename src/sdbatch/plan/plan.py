@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sdbatch import motion
 from sdbatch.config.keys import STYLES
 from sdbatch.config.model import ModelSettings
-from sdbatch.errors import ConfigError
+from sdbatch.errors import ConfigError, Problems
 from sdbatch.models.source import Source
 from sdbatch.motion.wording import has_step_syntax
 from sdbatch.plan import combination, naming, skip
@@ -51,11 +51,11 @@ class Outline:
         self._by_seed = self.axes[-1].keys == ("seeds",)
         self._setting = lru_cache(4096)(lambda digits: combination.make(resolved, self.axes, digits))
         self._first = lru_cache(4096)(lambda outer: self._make(outer * self._radix[-1]))
-        problems = combination.problems(resolved, self.axes)
-        self._names, wrong = naming.template(resolved.experiment.output.names)
-        if problems := [*problems, *wrong]:
-            raise ConfigError(problems)
         combinations = skip.remaining(self.axes, resolved.experiment.skip)
+        problems = Problems(combination.problems(resolved, combination.Combinations(self.axes, combinations)))
+        self._names, wrong = naming.template(resolved.experiment.output.names)
+        problems += wrong
+        problems.report()
         limit = resolved.experiment.plan.limit
         if len(combinations) > limit:
             raise ConfigError.one(
