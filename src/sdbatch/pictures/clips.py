@@ -38,7 +38,7 @@ def read(path: Path) -> InputPicture:
     if found.st_size > MAX_BYTES:
         raise ValueError(f"is larger than {MAX_BYTES // 2**30} GiB")
     digest, (width, height), clip = _read(path, found.st_size, found.st_mtime_ns)
-    return InputPicture(digest, str(path), width, height, 0, clip)
+    return InputPicture(digest, str(path), width, height, frame=0, clip=clip)
 
 
 @lru_cache(maxsize=64)

@@ -21,10 +21,10 @@ from sdbatch.motion import MODES
 from sdbatch.plan import control_axis, inits, sounds
 from sdbatch.plan.lora_axis import swept as swept_loras
 from sdbatch.plan.model_axis import choices, vae_label
+from sdbatch.plan.picture_titles import told_apart
 from sdbatch.plan.prompt_files import Reader, read_prompts
 from sdbatch.plan.resolve import Resolved, canvas
 from sdbatch.plan.styles import swept as swept_styles
-from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.ranges import is_range, parse_range, parse_seeds, random_seeds
 from sdbatch.spec.sound import Sound
 
@@ -80,7 +80,16 @@ def axes(resolved: Resolved) -> tuple[Axis, ...]:
     fixed = {key: Axis((key,), _SingleValues(values)) for key, values in base if key not in taken}
     ends = (("prompts", "canvas", "models", inits.KEY, control_axis.KEY), ("loras", "seeds"))
     outer, inner = ((fixed.get(key) for key in keys) for keys in ends)
-    return tuple(a for a in (*outer, *swept, *inner) if a)
+    return tuple(_told_apart(a) for a in (*outer, *swept, *inner) if a)
+
+
+def _told_apart(axis: Axis) -> Axis:
+    """``axis`` with titles for its pictures."""
+    if not (keys := [key for key in axis.keys if key in (inits.KEY, inits.MASK, control_axis.KEY)]):
+        return axis
+    columns = dict(zip(axis.keys, map(list, zip(*axis.values, strict=True)), strict=True))
+    columns |= {key: told_apart(columns[key]) for key in keys}
+    return Axis(axis.keys, tuple(zip(*columns.values(), strict=True)))
 
 
 def _duplicate_axes(swept: list[Axis], resolved: Resolved) -> list[Problem]:
@@ -224,7 +233,7 @@ def label(key: str, value: Any) -> str:
         return value
     if key in _LABELS:
         return _LABELS[key](value)
-    if isinstance(value, Sound | InputPicture):
+    if isinstance(value, Sound):
         return PurePath(value.path).stem
     if value is None:
         return "none"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from sdbatch.config.control import ControlSet, ControlSettings
@@ -63,7 +62,7 @@ def label(controls: Iterable[Control]) -> str:
 
 def _label(control: Control) -> str:
     made = "" if control.preprocess == "none" else f" {control.preprocess}"
-    return f"{PurePath(control.picture.path).stem}{made} {control.weight:g}"
+    return f"{control.picture}{made} {control.weight:g}"
 
 
 def _values(entry: ControlSettings, at: str, adapters: Adapters, pictures: Pictures) -> Iterable[Control]:

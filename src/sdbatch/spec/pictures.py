@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, Lt
@@ -28,16 +29,20 @@ class InputPicture:
     """A picture file, or a frame of a video file. The digest of its bytes decides; where it is and how large, upright,
     are known or not.
 
-    ``frame``: which one of a video, at its constant rate. With ``clip`` it stands for the whole video, of which every
-    shot of a film gets a frame.
+    ``title``: its name among those of an axis. ``frame``: which one of a video, at its constant rate. With ``clip`` it
+    stands for the whole video, of which every shot of a film gets a frame.
     """
 
     digest: str  # ``files.digest``
     path: str = field(default="", compare=False)
     width: int = field(default=0, compare=False)
     height: int = field(default=0, compare=False)
+    title: str = field(default="", compare=False)
     frame: Annotated[int, Ge(0), Lt(CLIP_FRAMES)] | None = None
     clip: Clip | None = None
+
+    def __str__(self) -> str:
+        return self.title or PurePath(self.path).stem
 
     def at(self, seconds: float) -> InputPicture:
         """Of a video the frame that is shown after ``seconds``, at the end the last one; of a picture itself."""
