@@ -15,6 +15,7 @@ from PIL import Image
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
+from sdbatch.pictures.masks import filled
 from sdbatch.pictures.read import read
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.jobs import Shot, Start
@@ -150,12 +151,33 @@ def test_mixed_inpainting_equals_the_pipeline(opened: Any, pipe: Any, photo: Inp
         assert psnr(ours[s.id].pixels[inside], painting()[inside]) < 30
 
 
+def test_fill_begins_with_the_colours_around(
+    opened: Any, photo: InputPicture, mask: InputPicture, tmp_path: Path
+) -> None:
+    """As if the picture had been filled before."""
+    hard = Mask(mask, 0.0, content="fill")
+    Image.fromarray(filled(painting(), HOLE)).save(tmp_path / "filled.png")
+    before = Init(read(tmp_path / "filled.png"), 0.7, mask=replace(hard, content="original"))
+    ours, same = shot(init=Init(photo, 0.7, mask=hard)), shot(init=before)
+    found = render(opened, [ours, same])
+    inside = HOLE > 0
+    assert np.array_equal(found[ours.id].pixels[inside], found[same.id].pixels[inside])
+    assert np.array_equal(found[ours.id].pixels[~inside], painting()[~inside])
+    plain = shot(init=Init(photo, 0.7, mask=Mask(mask, 0)))
+    assert psnr(render(opened, [plain])[plain.id].pixels, found[ours.id].pixels) < 40
+
+
 @pytest.mark.parametrize("sampler", ["dpmpp_2m", "euler_a"])
 def test_masked_shots_do_not_depend_on_company(
     opened: Any, photo: InputPicture, mask: InputPicture, sampler: str
 ) -> None:
     area = Area(16, 8, 64, 56, 96, 96)
-    masks = (Mask(mask), Mask(mask, invert=True, content="nothing"), Mask(mask, area=area))
+    masks = (
+        Mask(mask),
+        Mask(mask, area=area, content="fill"),
+        Mask(mask, invert=True, content="nothing"),
+        Mask(mask, area=area),
+    )
     shots = [shot(sampler=sampler, init=Init(photo, 0.7, mask=each)) for each in masks]
     shots.append(shot(sampler=sampler, width=96, init=Init(photo, 0.7, "none", Sides(right=32), Mask())))
     together = render(opened, [shot(), *shots[::-1], shot(init=Init(photo, 0.7), sampler=sampler)])

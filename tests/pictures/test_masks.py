@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sdbatch.pictures.masks import cut, painted, prepared, put, softened
+from sdbatch.pictures.masks import cut, filled, painted, prepared, put, softened
 from sdbatch.plan.areas import Native, around
 from sdbatch.spec.pictures import Area, Init, InputPicture, Mask, Sides
 
@@ -94,3 +94,26 @@ def test_an_area_is_cut_and_put_back() -> None:
     outside[6:26, 4:24] = False
     assert np.array_equal(back[outside], COLOURS[outside])
     assert np.abs(back[8:24, 6:22].astype(int) - COLOURS[8:24, 6:22]).mean() < 40
+
+
+def test_fill_smears_the_colours_around_into_the_mask() -> None:
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:, :30], pixels[:, 30:] = (200, 40, 0), (0, 80, 220)
+    mask = np.zeros((40, 60), np.uint8)
+    mask[10:30, 15:45] = 255
+    hidden = pixels.copy()
+    hidden[mask > 0] = (0, 255, 0)  # what is under the mask does not count
+    found = filled(hidden, mask)
+    assert np.array_equal(found, filled(pixels, mask))
+    assert np.array_equal(found[mask == 0], pixels[mask == 0])
+    left, right = found[12:28, 16:20].mean((0, 1)), found[12:28, 40:44].mean((0, 1))
+    assert left[0] > 150
+    assert right[2] > 150
+    middle = found[20, 30].astype(int)
+    assert 40 < middle[0] < 160
+    assert 60 < middle[2] < 180
+
+
+def test_fill_of_all_is_one_colour() -> None:
+    pixels = np.full((8, 8, 3), (10, 20, 30), np.uint8)
+    assert np.array_equal(filled(pixels, np.full((8, 8), 255, np.uint8)), pixels)

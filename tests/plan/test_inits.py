@@ -158,6 +158,8 @@ def test_masks_are_settings_and_axes() -> None:
         assert planned(again).ids == [job.id]
     assert "Mask blur: 4" in infotext.write(job.shot)
     assert "Masked content: latent nothing" in infotext.write(job.shot)
+    (job,) = planned(base, mask={"image": "mask.png", "content": "fill"})
+    assert "Masked content: fill" in infotext.write(job.shot)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,9 @@ class MaskSettings(Section):
         le=MASK_BLUR,
         description="of the soft edge around the mask, in pixels; it ends at about 2.5 times as many",
     )
-    content: Content = Field("original", description="whether painting begins with the original, or with nothing of it")
+    content: Content = Field(
+        "original", description="what painting begins with: the original, nothing of it, or colours from around (fill)"
+    )
     padding: int | None = Field(
         None, ge=0, le=4096, description="only the mask and so many pixels around it are rendered; null: the whole"
     )

@@ -17,7 +17,7 @@ from sdbatch.engine.host import to_device
 from sdbatch.imaging.colour_transfer import match_colours
 from sdbatch.imaging.warp import coverage, warp
 from sdbatch.pictures.fit import mixed
-from sdbatch.pictures.masks import cut, prepared, put
+from sdbatch.pictures.masks import cut, filled, prepared, put
 from sdbatch.spec.canvas import Size, crop, latent
 from sdbatch.spec.cost import rendered
 from sdbatch.spec.jobs import Camera, Shot, Start
@@ -42,8 +42,9 @@ class Whole(NamedTuple):
 class InitImage:
     """The picture that a shot starts from, at the size at which it is rendered.
 
-    ``cover`` (height, width) is 1 where it is kept. With ``blank`` nothing of it is under the new parts. ``whole``: the
-    picture that it is a part of. ``latent``: the picture has another size, and its latent is enlarged.
+    ``cover`` (height, width) is 1 where it is kept. ``under``: another picture with which painting begins; it begins
+    with nothing if ``blank``. ``whole``: the picture that it is a part of. ``latent``: the picture has another size, and
+    its latent is enlarged.
     """
 
     pixels: Pixels
@@ -51,6 +52,7 @@ class InitImage:
     latent: bool = False
     blank: bool = False
     whole: Whole | None = None
+    under: Pixels | None = None
 
     @property
     def unchanged(self) -> Pixels:
@@ -73,7 +75,7 @@ class InitImage:
         scale = shot.model.scale
         if self.latent:
             return InitLatent(self._larger(shot, vae))
-        z = vae.encode(to_grid(self.pixels, shot))
+        z = vae.encode(to_grid(self.pixels if self.under is None else self.under, shot))
         if self.cover is None:
             return InitLatent(z)
         grid = to_grid(self.cover, shot)
@@ -119,11 +121,13 @@ def _of_user(shot: Shot, init: Init, feed: Feed) -> InitImage:
     pixels, painted = prepared(init, (shot.width, shot.height), feed.input)
     if painted is None or init.mask is None:
         return InitImage(pixels, None)
-    blank, area, cover = init.mask.content == "nothing", init.mask.area, _kept(painted)
+    content, area, cover = init.mask.content, init.mask.area, _kept(painted)
+    blank, under = content == "nothing", filled(pixels, painted) if content == "fill" else None
     if area is None:
-        return InitImage(pixels, cover, blank=blank)
+        return InitImage(pixels, cover, blank=blank, under=under)
     part, whole = _kept(cut(painted, area)), Whole(pixels, cover, area)
-    return InitImage(cut(pixels, area), part, blank=blank, whole=whole)
+    below = None if under is None else cut(under, area)
+    return InitImage(cut(pixels, area), part, blank=blank, whole=whole, under=below)
 
 
 def _kept(painted: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -73,7 +73,8 @@ def _init(init: Init) -> dict[str, Any]:
         return found
     area = {} if mask.area is None else {"Inpaint area": "Only masked", "Masked area padding": mask.area.padding}
     mode = {"Mask mode": "Inpaint not masked"} if mask.invert else {}
-    content = {"Masked content": "latent nothing"} if mask.content == "nothing" else {}
+    names = {"nothing": "latent nothing", "fill": "fill"}
+    content = {"Masked content": names[mask.content]} if mask.content in names else {}
     return found | {"Mask blur": f"{mask.blur:g}"} | mode | area | content
 
 

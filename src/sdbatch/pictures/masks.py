@@ -13,6 +13,7 @@ from sdbatch.spec.pictures import Area, Init, InputPicture, Mask, Sides
 
 Pixels = NDArray[np.uint8]
 Read = Callable[[InputPicture], Pixels]
+FILL = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))  # (radius of a blur, how often it is laid over)
 
 
 def prepared(init: Init, size: tuple[int, int], read: Read) -> tuple[Pixels, Pixels | None]:
@@ -42,6 +43,24 @@ def softened(mask: Pixels, blur: float) -> Pixels:
     blurred = np.asarray(Image.fromarray(mask).filter(ImageFilter.GaussianBlur(blur)))
     found: Pixels = np.maximum(mask, np.minimum(blurred, 127) * 2 + (blurred > 126)).astype(np.uint8)
     return found
+
+
+def filled(pixels: Pixels, mask: Pixels) -> Pixels:
+    """``pixels`` (height, width, 3) with the colours around the ``mask`` (height, width) smeared into it, as A1111's
+    masked content "fill" does: what is kept, blurred less and less, is laid over itself."""
+    kept = 255 - mask.astype(np.uint16)
+    parts = np.dstack([(pixels * kept[..., None] + 127) // 255, kept]).astype(np.uint8)
+    planes = [Image.fromarray(np.ascontiguousarray(parts[..., n])) for n in range(4)]
+    out = np.zeros((*mask.shape, 4), np.float32)
+    for radius, times in FILL:
+        blurred = [np.asarray(plane.filter(ImageFilter.GaussianBlur(radius)), np.float32) for plane in planes]
+        over = np.dstack(blurred) / np.float32(255)
+        for _ in range(times):
+            out = over + out * (1 - over[..., 3:])
+    usual = pixels.reshape(-1, 3).mean(axis=0, dtype=np.float64) / 255  # further from what is kept than any blur
+    colours = np.where(out[..., 3:] > 0, out[..., :3] / np.maximum(out[..., 3:], 1e-6), usual)
+    found: Pixels = np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)
+    return np.where(mask[..., None] == 0, pixels, found)
 
 
 def cut(pixels: Pixels, area: Area) -> Pixels:

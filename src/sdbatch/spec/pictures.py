@@ -12,7 +12,7 @@ from sdbatch.spec.canvas import SIDE
 from sdbatch.spec.limits import CLIP_FRAMES, MASK_BLUR
 
 Resize = Literal["fill", "fit", "stretch", "none"]
-Content = Literal["original", "nothing"]
+Content = Literal["original", "nothing", "fill"]
 Side = Annotated[int, Ge(0), Le(SIDE.stop - 1)]
 
 
@@ -93,7 +93,8 @@ class Mask:
     ``invert``; without a picture, the parts of the init picture that are clear.
 
     ``blur``: standard deviation, in pixels, of the soft edge around it; beyond the edge no bit of the picture changes.
-    ``content``: whether painting begins with the original's noised pixels there, or with ``nothing`` of them.
+    ``content``: what painting begins with there: the original's noised pixels, ``nothing`` of them, or colours from
+    around (``fill``).
     ``area``: the only part that is rendered, None: all.
     """
 
