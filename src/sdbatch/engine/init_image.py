@@ -43,8 +43,8 @@ class InitImage:
     """The picture that a shot starts from, at the size at which it is rendered.
 
     ``cover`` (height, width) is 1 where it is kept. ``under``: another picture with which painting begins; it begins
-    with nothing if ``blank``. ``whole``: the picture that it is a part of. ``latent``: the picture has another size, and
-    its latent is enlarged.
+    with nothing if ``blank``. ``whole``: the picture that it is a part of. ``latent``: the picture has another size,
+    and its latent is enlarged.
     """
 
     pixels: Pixels
