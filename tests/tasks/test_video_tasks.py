@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from sdbatch import motion, video_reader
@@ -43,6 +44,12 @@ def likeness(a: list[np.ndarray], b: list[np.ndarray]) -> float:
     return float(np.mean([np.corrcoef(x.ravel(), y.ravel())[0, 1] for x, y in zip(*changes, strict=True)]))
 
 
+def ids_of(crate: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The jobs of a crate's experiment."""
+    monkeypatch.chdir(crate)
+    return list(planned(yaml.safe_load((crate / "experiment.yaml").read_text())).ids)
+
+
 def test_the_film_has_the_length_the_rate_and_the_movement_of_the_video(rendered: Folder) -> None:
     made = rendered.path("videos/*.mp4")
     assert video_reader.probe(made) == video_reader.probe(rendered.root / "clip.mp4")
@@ -74,13 +81,43 @@ def test_a_final_follows_more(rendered: Folder) -> None:
     assert likeness(frames(made), clip) > likeness(frames(rendered.path("videos/*.mp4")), clip)
 
 
-def test_a_crate_contains_the_video_and_is_checked(rendered: Folder) -> None:
+def test_a_crate_contains_the_video_and_is_checked(rendered: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     publish = {"licence": "CC0-1.0", "authors": [{"name": "A. Painter"}]}
     assert rendered.run(task="publish", publish=publish, **DATA) == 0
     crate = rendered.root / "publish/little"
     assert (crate / "inputs/clip.mp4").read_bytes() == (rendered.root / "clip.mp4").read_bytes()
+    rendered_id = metadata.read(rendered.path("videos/*.mp4"))["job"]["id"]
     (rendered.root / "clip.mp4").unlink()
     assert rendered.run(task="check", source=str(crate)) == 0
+    assert ids_of(crate, monkeypatch) == [rendered_id]
+
+
+def test_a_folder_of_frames(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each picture is a frame; tasks find every one by its digest."""
+    moving(folder.root / "clip.mp4", 12)
+    (folder.root / "frames").mkdir()
+    for n, pixels in enumerate(video_reader.decode(folder.root / "clip.mp4")):
+        Image.fromarray(pixels).save(folder.root / f"frames/{n}.png")  # 10.png is behind 9.png
+    data = DATA | {"init": {"video": "frames", "strength": 0.3}, "motion": DATA["motion"] | {"fps": 8}}
+    assert folder.run(**data) == 0
+    path = folder.path("videos/*.mp4")
+    film, clip = frames(path), frames(folder.root / "clip.mp4")
+    assert video_reader.probe(path)[2:] == (Fraction(8), 12)
+    assert likeness(film, clip) > likeness(film, clip[6:] + clip[:6]) + 0.3
+    assert list(metadata.read(path)["job"]["pictures"].values()) == [f"{n}.png" for n in range(12)]
+    assert planned(data | {"init": {"video": "frames/*.png", "strength": 0.3}}).ids == planned(data).ids
+    publish = {"licence": "CC0-1.0", "authors": [{"name": "A. Painter"}]}
+    assert folder.run(task="publish", publish=publish, **data) == 0
+    assert ids_of(folder.root / "publish/little", monkeypatch) == [metadata.read(path)["job"]["id"]]
+    (folder.root / "frames").rename(folder.root / "moved")
+    monkeypatch.chdir(folder.root)
+    assert folder.run(task="check", source="publish/little") == 0
+    assert "input_folders: 0.png (b2:" in folder.wrong(task="reproduce", source=str(path))
+    assert folder.run(task="reproduce", source=str(path), input_folders="moved") == 0
+    assert "bit-equal" in folder.out
+    Image.new("RGB", (96, 60)).save(folder.root / "moved/5.png")
+    moved = {"init": {"video": "moved", "strength": 0.3}}
+    assert "init.video: 'moved' has frames of two sizes: 5.png has 96 x 60" in folder.wrong(**data | moved)
 
 
 def test_frames_of_other_modes_and_rates(folder: Folder) -> None:
@@ -130,6 +167,7 @@ def test_a_control_of_every_frame(folder: Folder) -> None:
         ({"motion": {"mode": "zoom", "seconds": 1}}, "motion.mode: zoom cannot follow init.video"),
         ({"init": {"video": "clop.mp4"}}, "init.video: there is no video 'clop.mp4' in the working folder"),
         ({"init": {"video": "clip.mp4", "image": "a.png"}}, "init: image and video are both set"),
+        ({"init": {"video": "empty"}}, "init.video: the folder 'empty' has no picture"),
         ({"init": {"video": "text.mp4"}}, "init.video: 'text.mp4' is not a video that can be read"),
         ({"mask": {"image": "alpha"}}, "mask.image: init.video has no alpha"),
         ({"mask": {"outpaint": {"right": 0.5}}}, "mask.outpaint: applies only to the first frame of a film"),
@@ -141,5 +179,6 @@ def test_a_control_of_every_frame(folder: Folder) -> None:
 def test_mistakes(folder: Folder, change: dict[str, Any], said: str) -> None:
     moving(folder.root / "clip.mp4", 12)
     (folder.root / "text.mp4").write_text("no video")
+    (folder.root / "empty").mkdir()
     Image.new("RGB", (96, 64)).save(folder.root / "a.png")
     assert said in folder.wrong(**DATA | change)

@@ -27,7 +27,9 @@ class ControlSettings(Section):
 
     net: Paths = Field(description="a .safetensors file, a folder of diffusers, or a name in control_folders")
     image: Paths = Field((), description="a picture, or a folder, a pattern or a list: an axis. PNG, JPEG, WebP")
-    video: FilePath | None = Field(None, description="instead of image: a video, of which every shot gets a frame")
+    video: FilePath | None = Field(
+        None, description="instead of image: a video, or a folder of its frames; every shot gets one"
+    )
     preprocess: Preprocessor = Field("none", description="what is made of the picture; none: it is a control picture")
     weight: Annotated[tuple[float, ...], weights_in(CONTROL_WEIGHT)] = Field(
         (1.0,), description="the strength: 0.8, a list, or a range 0..1..0.2"

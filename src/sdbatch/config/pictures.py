@@ -23,7 +23,7 @@ class InitSettings(Section):
 
     image: Files = Field((), description="a picture, or a folder, a pattern or a list: an axis. PNG, JPEG, WebP")
     video: FilePath | None = Field(
-        None, description="instead of image: a video, of which every shot of a film gets a frame. MP4, MOV, WebM, GIF"
+        None, description="instead of image: a video (MP4, MOV, WebM, GIF), or a folder of its frames: one a shot"
     )
     strength: float = Field(0.6, ge=0, le=1, description="share of the steps: 0 is the picture, 1 nearly ignores it")
     resize: Resize = Field(

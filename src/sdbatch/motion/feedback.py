@@ -61,7 +61,7 @@ def shots(base: Shot, motion: Motion) -> Iterator[Shot]:
         if n:
             camera = relative(cameras[frame], cameras[previous], base.width / base.height)
             start = Start(parent, round(strength[frame], 6), camera, colours=first if motion.colours == "first" else "")
-            start = replace(start, follow=_followed(shot, motion))
+            start = replace(start, follow=_followed(base, shot, motion))
             shot = replace(shot, seed=next_seed(base.seed, n)).starting(start)
         yield shot
         parent, previous = shot.id, frame
@@ -80,12 +80,11 @@ def frames(base: Shot, motion: Motion) -> Iterator[Frame]:
     yield (Layer(len(rendered) - 1),)
 
 
-def _followed(shot: Shot, motion: Motion) -> Follow | None:
+def _followed(base: Shot, shot: Shot, motion: Motion) -> Follow | None:
     """The frame of the user's video that is mixed into the picture that ``shot`` starts from."""
-    init = shot.init
-    if init is None or init.picture.frame is None or not motion.follow:
+    if base.init is None or base.init.picture.clip is None or shot.init is None or not motion.follow:
         return None
-    return Follow(init.picture, motion.follow, init.resize)
+    return Follow(shot.init.picture, motion.follow, shot.init.resize)
 
 
 def _shots_per_frame(base: Shot, motion: Motion) -> list[Shot]:

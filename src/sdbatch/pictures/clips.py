@@ -1,4 +1,5 @@
-"""Users' videos: what a file contains, and its frames at a constant rate, decoded as a stream.
+"""Users' videos: what a file or a folder of pictures contains, and the frames of a file at a constant rate, decoded as
+a stream.
 
 Files are untrusted; whatever is wrong with them is a ValueError, without the name of the file.
 """
@@ -7,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from sdbatch import video_reader
 from sdbatch.files import file_digest
-from sdbatch.spec.limits import CLIP_FRAMES
+from sdbatch.spec.limits import CLIP_FRAMES, FOLDER_FRAMES
 from sdbatch.spec.pictures import Clip, InputPicture
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".gif")
@@ -39,6 +41,21 @@ def read(path: Path) -> InputPicture:
         raise ValueError(f"is larger than {MAX_BYTES // 2**30} GiB")
     digest, (width, height), clip = _read(path, found.st_size, found.st_mtime_ns)
     return InputPicture(digest, str(path), width, height, frame=0, clip=clip)
+
+
+def of_pictures(found: Sequence[InputPicture], folder: str, rate: Fraction) -> InputPicture:
+    """The video whose frames are the pictures ``found`` in ``folder``, in this order. Raises ValueError."""
+    first = found[0]
+    if len(found) > FOLDER_FRAMES:
+        raise ValueError(f"has {len(found):,} pictures; at most {FOLDER_FRAMES:,} can be the frames of a video")
+    for one in found:
+        if (one.width, one.height) != (first.width, first.height):
+            name, size = Path(one.path).name, f"{first.width} x {first.height}"
+            raise ValueError(f"has frames of two sizes: {name} has {one.width} x {one.height} pixels, others {size}")
+    files = tuple(one.digest for one in found), tuple(one.path for one in found)
+    return InputPicture(
+        first.digest, folder, first.width, first.height, clip=Clip(len(found), round(float(rate), 9), *files)
+    )
 
 
 @lru_cache(maxsize=64)

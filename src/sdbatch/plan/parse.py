@@ -6,6 +6,7 @@ The input is untrusted: every value is validated, and a job whose id does not ma
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
@@ -24,6 +25,7 @@ from sdbatch.spec.inputs import pictures, with_pictures
 from sdbatch.spec.jobs import Job, Shot, sampler_spec
 from sdbatch.spec.limits import LORA_WEIGHT, VECTORS
 from sdbatch.spec.passes import LANCZOS, LATENT, Pass, Upscaler
+from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.ranges import SEED_RANGE, slug
 from sdbatch.spec.renderer import Profile
 
@@ -221,7 +223,12 @@ def _with_files(found: Shot, data: Any, key: str) -> Shot:
     if wrong := [p.digest for p in used if not re.fullmatch("b2:[0-9a-f]{32}", p.digest)]:
         raise ConfigError.one(key, f"{shown(wrong[0])} is not a digest")
     names = {p.digest: PurePath(str(data.get(p.digest, ""))[:255].replace("\0", "")).name for p in used}
-    return with_pictures(found, lambda p: replace(p, path=names[p.digest], width=0, height=0))
+    return with_pictures(found, lambda p: _with_paths(p, names))
+
+
+def _with_paths(found: InputPicture, names: Mapping[str, str]) -> InputPicture:
+    clip = found.clip and replace(found.clip, paths=tuple(names[digest] for digest in found.clip.pictures))
+    return replace(found, path=names.get(found.digest, ""), width=0, height=0, clip=clip)
 
 
 def profile(data: Any, key: str = "profile") -> Profile:

@@ -6,6 +6,7 @@ import glob
 import mimetypes
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -21,10 +22,12 @@ MOST = 100_000  # pictures of a folder or a pattern
 
 
 class Pictures:
-    """``folders``: where names are looked for that lead nowhere from the working folder."""
+    """``folders``: where names are looked for that lead nowhere from the working folder. ``rate``: the frames per
+    second of folders of pictures."""
 
-    def __init__(self, folders: Sequence[str] = ()) -> None:
+    def __init__(self, folders: Sequence[str] = (), rate: Fraction = Fraction(24)) -> None:
         self._folders = [Path(folder).expanduser() for folder in folders]
+        self._rate = rate
         self.notes: dict[tuple[str, str], None] = {}  # (key, what was left out of a folder that it names)
 
     def named(self, value: str | Sequence[str], at: str) -> tuple[InputPicture, ...]:
@@ -58,14 +61,16 @@ class Pictures:
         return found[0]
 
     def clip(self, name: str, at: str) -> InputPicture:
-        """The video of a file. Raises ConfigError with the key ``at``."""
+        """The video of a file, or of a folder of pictures or a pattern. Raises ConfigError with the key ``at``."""
         for root in (Path(), *self._folders):
             path = root / Path(name).expanduser()
-            if path.is_file():
-                try:
+            try:
+                if path.is_file():
                     return clips.read(path)
-                except ValueError as e:
-                    raise ConfigError.one(at, f"{shown(str(path))} {e}") from e
+                if path.is_dir() or (any(c in name for c in "*?[") and _matching(path)):
+                    return clips.of_pictures(self.named(str(path), at), _folder(path), self._rate)
+            except ValueError as e:
+                raise ConfigError.one(at, f"{shown(str(path))} {e}") from e
         raise ConfigError.one(at, f"there is no video {shown(name)}{self._where(name)}", _hint(name, clips.SUFFIXES))
 
     def bound(self, pictures: Iterable[InputPicture]) -> Mapping[str, Path]:
@@ -96,9 +101,15 @@ class Pictures:
         own = Path(picture.path)
         if picture.path:
             yield own
-        named = [path for path in self._files if path.name == own.name]
-        yield from named
+        yield from self._by_name.get(own.name, ())
         yield from (path for path in self._files if path.name != own.name)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for path in self._files:
+            found.setdefault(path.name, []).append(path)
+        return found
 
     @cached_property
     def _files(self) -> list[Path]:
@@ -134,6 +145,11 @@ class Pictures:
         if _absolute(name):
             return ""
         return f" in the working folder or in {FOLDERS} ({', '.join(map(str, self._folders)) or 'no folder'})"
+
+
+def _folder(path: Path) -> str:
+    """The folder of the pictures that ``path`` names."""
+    return str(path if path.is_dir() else path.parent)
 
 
 def _absolute(name: str) -> bool:

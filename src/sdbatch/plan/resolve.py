@@ -65,7 +65,7 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
     """
     problems = Problems()
     adapters = Adapters(experiment.lora_folders, experiment.embedding_folders, experiment.control_folders)
-    locator, pictures = Locator(adapters.files), Pictures(experiment.input_folders)
+    locator, pictures = Locator(adapters.files), Pictures(experiment.input_folders, experiment.motion.fps)
     styles = _read(problems, lambda: read_styles(experiment.styles), Styles())
     reader = Reader(experiment.wildcards, styles, adapters)
     prompts: tuple[Text, ...] = ()

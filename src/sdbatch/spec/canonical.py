@@ -49,7 +49,7 @@ def plain_field(value: Any, name: str) -> Any:
     if is_dataclass(v):
         return spec(v)
     if isinstance(v, tuple):
-        return [spec(one) if is_dataclass(one) else float(one) for one in v]
+        return [spec(one) if is_dataclass(one) else one if isinstance(one, str) else float(one) for one in v]
     return float(v) if name in _floats(type(value)) else v  # type: ignore[arg-type]
 
 

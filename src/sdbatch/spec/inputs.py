@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from sdbatch.spec.jobs import Shot
@@ -10,11 +10,8 @@ from sdbatch.spec.pictures import InputPicture
 
 
 def pictures(shot: Shot) -> tuple[InputPicture, ...]:
-    """The pictures that ``shot`` needs, without duplicates."""
-    init = shot.init
-    found = [*([init.picture] if init else []), *([init.mask.picture] if init and init.mask else [])]
-    found += [control.picture for control in shot.controls]
-    return tuple(dict.fromkeys(filter(None, found)))
+    """The files that ``shot`` needs, without duplicates."""
+    return tuple(dict.fromkeys(file for picture in _named(shot) for file in picture.files or (picture,)))
 
 
 def with_pictures(shot: Shot, change: Callable[[InputPicture], InputPicture]) -> Shot:
@@ -31,6 +28,14 @@ def with_pictures(shot: Shot, change: Callable[[InputPicture], InputPicture]) ->
 
 def at(shot: Shot, seconds: float) -> Shot:
     """``shot`` with the frames that its videos show after ``seconds``."""
-    if not any(picture.clip for picture in pictures(shot)):
+    if not any(picture.clip for picture in _named(shot)):
         return shot
     return with_pictures(shot, lambda picture: picture.at(seconds))
+
+
+def _named(shot: Shot) -> Iterator[InputPicture]:
+    if init := shot.init:
+        yield init.picture
+        if init.mask and init.mask.picture:
+            yield init.mask.picture
+    yield from (control.picture for control in shot.controls)

@@ -30,6 +30,7 @@ CONTROL_WEIGHT = Range(0, 10)
 PASS_SCALE = Range(1, 16)
 MASK_BLUR = 256
 CLIP_FRAMES = 1_000_000  # of a user's video
+FOLDER_FRAMES = 10_000  # of one that is a folder of pictures
 VECTORS = Range(1, 75)  # of a textual inversion
 ROWS = Range(1, 512)
 VAE_BATCH = Range(1, 64)

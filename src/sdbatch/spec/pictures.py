@@ -18,10 +18,20 @@ Side = Annotated[int, Ge(0), Le(SIDE.stop - 1)]
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """How long a video is: ``frames`` at a constant ``rate`` (per second)."""
+    """How long a video is: ``frames`` at a constant ``rate`` (per second).
+
+    ``pictures``: if its frames are picture files, their digests, in order; ``paths`` says where they are.
+    """
 
     frames: Annotated[int, Ge(1), Le(CLIP_FRAMES)]
     rate: Annotated[float, Ge(0.01), Le(1000)]
+    pictures: tuple[str, ...] = ()
+    paths: tuple[str, ...] = field(default=(), compare=False)
+
+    def picture(self, n: int, whole: InputPicture) -> InputPicture:
+        """The file of frame ``n``, at the end the last one, of the video ``whole``."""
+        n = min(n, len(self.pictures) - 1)
+        return InputPicture(self.pictures[n], self.paths[n] if self.paths else "", whole.width, whole.height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +39,9 @@ class InputPicture:
     """A picture file, or a frame of a video file. The digest of its bytes decides; where it is and how large, upright,
     are known or not.
 
-    ``title``: its name among those of an axis. ``frame``: which one of a video, at its constant rate. With ``clip`` it
-    stands for the whole video, of which every shot of a film gets a frame.
+    ``title``: its name among those of an axis. ``frame``: which one of a video file, at its constant rate. With
+    ``clip`` it stands for a whole video, of which every shot of a film gets a frame; if that is a folder of pictures,
+    it has the digest of the first.
     """
 
     digest: str  # ``files.digest``
@@ -49,7 +60,13 @@ class InputPicture:
         if self.clip is None:
             return self
         frame = min(self.clip.frames - 1, int(seconds * self.clip.rate + 1e-3))
-        return replace(self, frame=frame, clip=None)
+        return self.clip.picture(frame, self) if self.clip.pictures else replace(self, frame=frame, clip=None)
+
+    @property
+    def files(self) -> tuple[InputPicture, ...]:
+        """The pictures of a folder that is a video; else none."""
+        clip = self.clip
+        return () if clip is None else tuple(clip.picture(n, self) for n in range(len(clip.pictures)))
 
 
 @dataclass(frozen=True, slots=True)

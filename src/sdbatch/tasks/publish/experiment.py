@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class Inputs:
             for picture in self._pictures.named(value, INPUTS):
                 self._add(picture.path)
         for value in video_files(experiment):
-            self._add(self._pictures.clip(value, INPUTS).path)
+            self._add_video(self._pictures.clip(value, INPUTS))
         if any("__" in text for text in self._texts()):
             root = Path(experiment.wildcards.folder).expanduser().resolve()
             self.files |= {f"{WILDCARDS}/{p.relative_to(root).as_posix()}": p for p in wildcard_files(root)}
@@ -111,6 +111,16 @@ class Inputs:
         self.files[name] = path
         self._names[file] = name
 
+    def _add_video(self, video: InputPicture) -> None:
+        """A file, or a folder of pictures."""
+        if not video.files:
+            self._add(video.path)
+        elif video.path not in self._names:
+            taken = {Path(name).parts[1] for name in self.files}
+            own = Path(video.path).resolve().name
+            self._names[video.path] = folder = f"{INPUTS}/{f'{len(self.files)}-{own}' if own in taken else own}"
+            self.files |= {f"{folder}/{Path(file.path).name}": Path(file.path) for file in video.files}
+
     def _texts(self) -> Iterator[str]:
         """Texts in which a wildcard can stand."""
         yield from _strings([p.model_dump() for p in self._experiment.prompts])
@@ -118,12 +128,13 @@ class Inputs:
         yield from (path.read_text("utf-8", "replace") for path in self._texts_of)
 
 
-def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Profile | None, inputs: Inputs) -> bytes:
+def as_resolved(experiment: Experiment, planned: Experiment, profile: Profile | None, inputs: Inputs) -> bytes:
     """experiment.yaml: every key that decides pixels, with its value; files as they are called in the crate.
 
-    ``seeds``: those that were drawn, if they are random.
+    ``planned``: with the seeds that were drawn, and the length and rate of a video that it follows.
     """
-    data = experiment.model_dump(mode="json", include=set(KEYS)) | {"seeds": list(seeds)}
+    data = experiment.model_dump(mode="json", include=set(KEYS)) | {"seeds": list(planned.seeds)}
+    data["motion"] = planned.motion.model_dump(mode="json")
     data["prompts"] = _renamed(data["prompts"], inputs)
     data["sweep"] = [{k: _swept(k, v, inputs) for k, v in e.items()} for e in data["sweep"]]
     if isinstance(sound := data["encoding"]["audio"], str):
