@@ -38,8 +38,9 @@ from sdbatch.motion.settings import Motion
 from sdbatch.preview.test_card import Pixels, card
 from sdbatch.runner import Options
 from sdbatch.runner import run as run_plan
-from sdbatch.spec.jobs import Camera, Encoding, Job, Shot
+from sdbatch.spec.jobs import Encoding, Job, Shot
 from sdbatch.spec.renderer import Renderer
+from sdbatch.spec.start import Camera
 from sdbatch.store import Store
 from sdbatch.tasks.rerender import SharedRenderer
 

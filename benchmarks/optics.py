@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 
 from sdbatch.imaging.warp import warp
-from sdbatch.spec.jobs import Camera
+from sdbatch.spec.start import Camera
 
 Plane = NDArray[np.float64]
 BORDER = 0.06  # of the shorter side: not looked at

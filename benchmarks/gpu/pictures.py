@@ -16,9 +16,10 @@ from benchmarks.gpu.raw import Raw
 from benchmarks.gpu.setting import Bench, opening
 from benchmarks.gpu.timing import timed
 from sdbatch.pictures.read import pixels
-from sdbatch.spec.jobs import Shot, Start
+from sdbatch.spec.jobs import Shot
 from sdbatch.spec.pictures import InputPicture
 from sdbatch.spec.renderer import Bucket, Picture, Pixels
+from sdbatch.spec.start import Start
 
 STRENGTH = 0.6
 WARM = (6, 2)  # pictures and steps before anything is timed

@@ -76,7 +76,7 @@ def test_long_prompts_are_chunks_side_by_side(opened: Any, pipe: Any) -> None:
 
 def test_image_to_image_equals_the_pipeline(opened: Any, pipe: Any) -> None:
     """A start at a later step from a stored picture (diffusers draws the encoder's sample; here it gets our mean)."""
-    from sdbatch.spec.jobs import Start
+    from sdbatch.spec.start import Start
 
     parent = shot(seed=9)
     child = shot(steps=8, sampler="dpmpp_2m", start=Start(parent.id, 0.5))

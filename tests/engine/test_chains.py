@@ -15,8 +15,9 @@ from sdbatch import engine
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine import policy
 from sdbatch.engine.denoise import Row
-from sdbatch.spec.jobs import Camera, Shot, Start
+from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Picture, Profile
+from sdbatch.spec.start import Camera, Start
 from tests.engine.models import ListFeed, render, shot, source
 from tests.engine.test_exact import digests
 

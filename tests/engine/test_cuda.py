@@ -30,8 +30,9 @@ from sdbatch.engine.graphs import CudaRecorder, Graphs
 from sdbatch.engine.nets.unet import UNet
 from sdbatch.engine.selftest import probe, same_bits
 from sdbatch.errors import ConfigError
-from sdbatch.spec.jobs import Shot, Start
+from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Picture
+from sdbatch.spec.start import Start
 from tests.engine.models import UNET, breaks, faulty, psnr, render, shot, source
 from tests.engine.test_chains import chain, sizes
 from tests.engine.test_exact import digests, plan

@@ -24,8 +24,9 @@ from sdbatch.engine.denoise import Row
 from sdbatch.engine.policy import TAILS
 from sdbatch.engine.selftest import probe, same_bits
 from sdbatch.samplers import SAMPLERS
-from sdbatch.spec.jobs import PromptBlend, Shot, Start
+from sdbatch.spec.jobs import PromptBlend, Shot
 from sdbatch.spec.renderer import Bucket, Picture
+from sdbatch.spec.start import Start
 from tests.engine.models import render, shot, source
 
 TEXT = torch.randn(77, 32, generator=torch.Generator().manual_seed(0))

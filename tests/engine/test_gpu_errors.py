@@ -16,8 +16,8 @@ from sdbatch.engine import gpu_errors, torch_engine, weights
 from sdbatch.engine.denoise import Row
 from sdbatch.engine.gpu_errors import is_lost, is_out_of_memory, watched
 from sdbatch.errors import DeviceLost, RenderError
-from sdbatch.spec.jobs import Start
 from sdbatch.spec.renderer import Failure, Picture
+from sdbatch.spec.start import Start
 from tests.engine.models import ListFeed, breaks, render, shot, source
 
 FULL = [

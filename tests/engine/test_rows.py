@@ -23,8 +23,8 @@ from sdbatch.engine.decode import AGAIN, FLAT
 from sdbatch.engine.denoise import Row
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec import cost
-from sdbatch.spec.jobs import Camera, Start
 from sdbatch.spec.renderer import Bucket, Failure, Picture
+from sdbatch.spec.start import Camera, Start
 from tests import patience
 from tests.engine.models import ListFeed, breaks, render, shot, source
 

@@ -13,8 +13,9 @@ from sdbatch.engine.denoise import InitLatent, Recipe, Wording, denoise, slerp
 from sdbatch.imaging.colour_transfer import match_colours
 from sdbatch.imaging.warp import coverage, warp
 from sdbatch.spec import cost
-from sdbatch.spec.jobs import Camera, PromptBlend, Start
+from sdbatch.spec.jobs import PromptBlend
 from sdbatch.spec.renderer import Picture
+from sdbatch.spec.start import Camera, Start
 from tests.engine.models import ListFeed, psnr, render, shot
 
 CPU = torch.device("cpu")

@@ -14,7 +14,8 @@ from sdbatch.engine.denoise import Recipe, Row, Wording, denoise, guide
 from sdbatch.prompts.schedule import by_step
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec import cost
-from sdbatch.spec.jobs import PromptBlend, Shot, Start
+from sdbatch.spec.jobs import PromptBlend, Shot
+from sdbatch.spec.start import Start
 from tests.engine.models import render, shot
 
 CPU = torch.device("cpu")

@@ -16,8 +16,9 @@ from sdbatch.errors import StoreError
 from sdbatch.imaging import warp
 from sdbatch.imaging.warp import Plate
 from sdbatch.media import compositing, png, xmp
-from sdbatch.spec.jobs import Camera, Job, Layer
+from sdbatch.spec.jobs import Job, Layer
 from sdbatch.spec.renderer import Pixels
+from sdbatch.spec.start import Camera
 
 Scene = Callable[..., Pixels]
 

@@ -21,7 +21,8 @@ from sdbatch.media.compositing import compose
 from sdbatch.motion import levels, zoom
 from sdbatch.motion.poses import fills_frame, poses, relative
 from sdbatch.preview.test_card import card
-from sdbatch.spec.jobs import Camera, Layer
+from sdbatch.spec.jobs import Layer
+from sdbatch.spec.start import Camera
 from tests.motion.videos import BASE, settings, video
 
 SIZE = (96, 64)

@@ -12,7 +12,8 @@ from sdbatch import motion
 from sdbatch.errors import ConfigError
 from sdbatch.motion.settings import Motion
 from sdbatch.plan import parse as reader
-from sdbatch.spec.jobs import Camera, Encoding
+from sdbatch.spec.jobs import Encoding
+from sdbatch.spec.start import Camera
 from tests.motion.videos import BASE, MOTIONS, shot_ids, video
 
 PINNED = {

@@ -17,7 +17,7 @@ from sdbatch.preview.camera import camera_preview, captioned, captions
 from sdbatch.preview.plot import curves
 from sdbatch.preview.test_card import card
 from sdbatch.preview.videos import write_previews
-from sdbatch.spec.jobs import Camera
+from sdbatch.spec.start import Camera
 from tests.motion.videos import BASE, MOTIONS, video
 
 

@@ -181,7 +181,7 @@ def test_masks_are_settings_and_axes() -> None:
         ({"mask": {"outpaint": {"left": 9.5}}, **A}, "mask.outpaint.left: 9.5 is neither a share"),
         ({"mask": {"outpaint": {"left": -1}}, **A}, "mask.outpaint.left: -1"),
         ({"mask": {"outpaint": {"left": 8150}}, "canvas": ["init"], **A}, "has 8210 x 40 pixels"),
-        ({"mask": {"image": "alpha", "content": "fill"}, **A}, "mask.content: 'fill' is not allowed"),
+        ({"mask": {"image": "alpha", "content": "noise"}, **A}, "mask.content: 'noise' is not allowed"),
         (
             {"mask": {"image": "white.png"}, "init": A["init"] | {"strength": 0}},
             "mask.image: paints nothing, because init.strength is 0",
@@ -191,8 +191,12 @@ def test_masks_are_settings_and_axes() -> None:
             "mask.outpaint: paints nothing, because init.strength is 0",
         ),
         (
-            {"mask": {"image": "white.png"}, "hires": {"scale": 2}, **A},
-            "hires.scale: cannot be combined with a mask yet",
+            {"mask": {"image": "white.png", "padding": 8}, "hires": {"scale": 2}, **A},
+            "hires.scale: cannot be combined with mask.padding",
+        ),
+        (
+            {"mask": {"image": "white.png"}, "hires": {"scale": 2, "upscaler": "latent"}, **A},
+            "hires.upscaler: latent cannot keep what is outside the mask",
         ),
         ({"sweep": [{"mask.image": ["black.png", "small.png"]}], **A}, "mask.image: 'small.png': the mask has 8 x 8"),
     ],

@@ -11,7 +11,8 @@ from sdbatch import motion
 from sdbatch.engine.fake import FakeRenderer, Faults
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.settings import Motion
-from sdbatch.spec.jobs import Encoding, Frame, Job, Layer, Model, Shot, Start
+from sdbatch.spec.jobs import Encoding, Frame, Job, Layer, Model, Shot
+from sdbatch.spec.start import Start
 from sdbatch.store import Store
 
 BASE = Shot(Model("fake"), "a sea", "", 0, 32, 24, "ddim", 4, 6.0)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from sdbatch.engine.fake import FakeRenderer, Faults, draw
-from sdbatch.spec.jobs import Start
 from sdbatch.spec.renderer import Bucket, Failure, Picture
+from sdbatch.spec.start import Start
 from tests.runner.little import still
 
 

@@ -20,7 +20,8 @@ from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
 from sdbatch.spec.canonical import digest, spec
-from sdbatch.spec.jobs import Camera, Encoding, Layer, Model, PromptBlend, Shot, Start, ids_by_seed
+from sdbatch.spec.jobs import Encoding, Layer, Model, PromptBlend, Shot, ids_by_seed
+from sdbatch.spec.start import Camera, Start
 from tests.config.building import VIDEO, planned
 
 SHOT = Shot(Model("b2:0123456789abcdef"), "a red boat", "clouds", 7, 640, 360, "dpmpp_2m_karras", 24, 6.0)

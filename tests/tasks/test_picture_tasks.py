@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,22 @@ def test_a_final_keeps_the_picture_and_may_change_its_strength(rendered: Folder)
     (plain,) = (rendered.root / "outputs/plain/images").glob("*.png")
     again = {"name": "plain", "task": "final", "final": {"jobs": [plain.name], "set": {"init.strength": 0.25}}}
     assert "final.set.init.strength: has no effect" in rendered.wrong(**again)
-    assert rendered.run(**DATA | {"mask": {"outpaint": {"left": 8}}, "name": "masked"}) == 0
+
+
+def test_a_final_of_a_masked_picture_in_two_passes(rendered: Folder) -> None:
+    """It is verified; a mask of which only a part is rendered has one pass."""
+    mask = {"outpaint": {"left": 16}, "padding": 8}
+    assert rendered.run(**DATA | {"mask": mask, "name": "masked"}) == 0
     again = {"name": "masked", "task": "final", "final": {"jobs": [masked_id(rendered)], "set": {"hires.scale": 2}}}
-    assert "final.set.hires.scale: cannot be combined with a mask" in rendered.wrong(**again)
+    assert "final.set.hires.scale: cannot be combined with mask.padding" in rendered.wrong(**again)
+    shutil.rmtree(rendered.root / "outputs/masked")
+    assert rendered.run(**DATA | {"mask": mask | {"padding": None}, "name": "masked"}) == 0
+    again["final"] = {"jobs": [masked_id(rendered)], "set": {"hires.scale": 2}}
+    assert rendered.run(**again) == 0
+    (made,) = (rendered.root / "outputs").glob("masked-final/images/*.png")
+    assert png.decode(made).shape == (48, 112, 3)
+    assert rendered.run(task="reproduce", source=str(made)) == 0
+    assert "bit-equal" in rendered.out
 
 
 def masked_id(folder: Folder) -> str:

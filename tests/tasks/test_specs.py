@@ -16,7 +16,8 @@ from sdbatch.media import metadata
 from sdbatch.motion.settings import Motion
 from sdbatch.plan import parse
 from sdbatch.samplers import SAMPLERS, NoiseSchedule
-from sdbatch.spec.jobs import Camera, Encoding, Model, PromptBlend, Shot, Start
+from sdbatch.spec.jobs import Encoding, Model, PromptBlend, Shot
+from sdbatch.spec.start import Camera, Start
 from tests.motion.videos import BASE, MOTIONS, video
 
 SHARES = st.floats(0.01, 1)

@@ -22,7 +22,7 @@ from sdbatch.ffmpeg import encoder_build
 from sdbatch.imaging.enlarge import lanczos
 from sdbatch.imaging.warp import coverage, warp
 from sdbatch.pictures.fit import mixed
-from sdbatch.pictures.masks import prepared
+from sdbatch.pictures.masks import painted, prepared
 from sdbatch.spec.cost import unchanged
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.pictures import Init
@@ -124,9 +124,9 @@ def _disc(picture: _Plane, disc: _Plane, dx: _Plane, dy: _Plane) -> _Plane:
 
 def _from_user(pixels: Pixels, shot: Shot, init: Init, feed: Feed) -> Pixels:
     """The user's picture, of which ``strength`` is replaced; known parts are unchanged."""
-    seen, painted = prepared(init, (shot.width, shot.height), feed.input)
+    seen, part = prepared(init, (shot.width, shot.height), feed.input)
     blend: Pixels = np.rint(seen * (1 - init.strength) + pixels * init.strength).astype(np.uint8)
-    return blend if painted is None else _paste(blend, seen, painted)
+    return blend if part is None else _paste(blend, seen, part)
 
 
 def _from_parent(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
@@ -136,7 +136,10 @@ def _from_parent(pixels: Pixels, shot: Shot, feed: Feed) -> Pixels:
     parent = feed.picture(start.parent)
     if start.upscaler is not None:
         larger = lanczos(parent, size)
-        return larger if not start.strength else ((larger.astype(np.uint16) * 3 + pixels) // 4).astype(np.uint8)
+        anew = larger if not start.strength else ((larger.astype(np.uint16) * 3 + pixels) // 4).astype(np.uint8)
+        if start.within is None or start.within.mask is None:
+            return anew
+        return _paste(anew, larger, painted(start.within, start.within.mask, size, feed.input))
     if start.colours:
         feed.picture(start.colours)
     seen = warp(parent, start.camera, size)

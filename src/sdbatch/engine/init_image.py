@@ -17,13 +17,14 @@ from sdbatch.engine.host import to_device
 from sdbatch.imaging.colour_transfer import match_colours
 from sdbatch.imaging.warp import coverage, warp
 from sdbatch.pictures.fit import mixed
-from sdbatch.pictures.masks import cut, filled, prepared, put
+from sdbatch.pictures.masks import cut, filled, painted, prepared, put
 from sdbatch.spec.canvas import Size, crop, latent
 from sdbatch.spec.cost import rendered
-from sdbatch.spec.jobs import Camera, Shot, Start
+from sdbatch.spec.jobs import Shot
 from sdbatch.spec.passes import LATENT, Upscaler
 from sdbatch.spec.pictures import Area, Init
 from sdbatch.spec.renderer import Feed, Pixels
+from sdbatch.spec.start import Camera, Start
 
 Enlarge = Callable[[Pixels, tuple[int, int], Upscaler], Pixels]
 GREY = 127.5
@@ -118,20 +119,20 @@ def init_image(shot: Shot, feed: Feed, enlarge: Enlarge) -> InitImage | None:
 
 def _of_user(shot: Shot, init: Init, feed: Feed) -> InitImage:
     """The user's picture at the shot's size, or the area of it that is painted."""
-    pixels, painted = prepared(init, (shot.width, shot.height), feed.input)
-    if painted is None or init.mask is None:
+    pixels, part = prepared(init, (shot.width, shot.height), feed.input)
+    if part is None or init.mask is None:
         return InitImage(pixels, None)
-    content, area, cover = init.mask.content, init.mask.area, _kept(painted)
-    blank, under = content == "nothing", filled(pixels, painted) if content == "fill" else None
+    content, area, cover = init.mask.content, init.mask.area, _kept(part)
+    blank, under = content == "nothing", filled(pixels, part) if content == "fill" else None
     if area is None:
         return InitImage(pixels, cover, blank=blank, under=under)
-    part, whole = _kept(cut(painted, area)), Whole(pixels, cover, area)
+    inner, whole = _kept(cut(part, area)), Whole(pixels, cover, area)
     below = None if under is None else cut(under, area)
-    return InitImage(cut(pixels, area), part, blank=blank, whole=whole, under=below)
+    return InitImage(cut(pixels, area), inner, blank=blank, whole=whole, under=below)
 
 
-def _kept(painted: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return 1 - painted.astype(np.float32) / np.float32(255)
+def _kept(part: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return 1 - part.astype(np.float32) / np.float32(255)
 
 
 def visible(pixels: Pixels, shot: Shot) -> Pixels:
@@ -147,7 +148,11 @@ def _of_parent(shot: Shot, start: Start, feed: Feed, enlarge: Enlarge) -> InitIm
     if start.upscaler is not None:
         if start.upscaler.method == LATENT:
             return InitImage(parent, None, latent=True)
-        return InitImage(enlarge(parent, size, start.upscaler), None)
+        within = start.within
+        if within is None or within.mask is None:
+            return InitImage(enlarge(parent, size, start.upscaler), None)
+        part = painted(within, within.mask, size, feed.input)
+        return InitImage(enlarge(parent, size, start.upscaler), _kept(part))
     pixels = warp(parent, start.camera, size)
     if start.colours:
         pixels = match_colours(pixels, feed.picture(start.colours))

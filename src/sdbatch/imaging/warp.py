@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sdbatch.spec.jobs import Camera
+from sdbatch.spec.start import Camera
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.float32]  # (height, width, 1)

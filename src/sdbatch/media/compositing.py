@@ -16,8 +16,9 @@ from sdbatch.files import atomic
 from sdbatch.imaging.warp import Plate, patch, warp
 from sdbatch.media import png, xmp
 from sdbatch.media.video_writer import VideoWriter
-from sdbatch.spec.jobs import Camera, Frame, Job, Layer
+from sdbatch.spec.jobs import Frame, Job, Layer
 from sdbatch.spec.renderer import Pixels
+from sdbatch.spec.start import Camera
 
 
 def compose(frame: Frame, picture: Callable[[int], Plate], finer: int = 1) -> Pixels:

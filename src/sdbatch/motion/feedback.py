@@ -26,8 +26,9 @@ from sdbatch.motion.key_errors import key_error
 from sdbatch.motion.mode import Mode
 from sdbatch.motion.poses import poses, relative
 from sdbatch.motion.settings import Motion
-from sdbatch.spec.jobs import Frame, Layer, Shot, Start
+from sdbatch.spec.jobs import Frame, Layer, Shot
 from sdbatch.spec.pictures import Follow
+from sdbatch.spec.start import Start
 
 USES = frozenset(
     {

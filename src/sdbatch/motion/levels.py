@@ -16,7 +16,7 @@ from sdbatch.motion.key_errors import key_error
 from sdbatch.motion.poses import fills_frame, poses, relative
 from sdbatch.motion.schedule import Key, span
 from sdbatch.motion.settings import Motion
-from sdbatch.spec.jobs import Camera
+from sdbatch.spec.start import Camera
 
 T = TypeVar("T")
 FEATHER = 0.2  # width of a level's feathered edge, as a fraction of its shorter side

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from sdbatch.motion.settings import Motion
-from sdbatch.spec.jobs import Camera
+from sdbatch.spec.start import Camera
 
 DIGITS = 10  # of cameras in ids: much finer than 0.001 px, much coarser than differences between libm versions
 

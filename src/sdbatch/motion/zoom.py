@@ -32,7 +32,8 @@ from sdbatch.motion.mode import Mode
 from sdbatch.motion.poses import poses, relative
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.waves import Wave
-from sdbatch.spec.jobs import Camera, Frame, Layer, Overlay, Shot, Start
+from sdbatch.spec.jobs import Frame, Layer, Shot
+from sdbatch.spec.start import Camera, Overlay, Start
 
 BY_DEPTH = frozenset({"prompts", "strength", "guidance"})
 USES = frozenset({"zoom", "x", "y", "roll", "loop", "factor", "target", "phrase", *BY_DEPTH})

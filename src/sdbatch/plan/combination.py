@@ -166,7 +166,7 @@ def _inits(resolved: Resolved, kept: Combinations) -> list[Problem]:
 def _masks(resolved: Resolved, kept: Combinations) -> list[Problem]:
     """Masks without effect, or with a second pass."""
     made = (make(resolved, kept.axes, digits) for digits in kept.of("init.", "mask.", "hires.", "upscale."))
-    return inits.masked((setting.init, setting.passes) for setting in made)
+    return inits.masked((setting.init, setting.padding, setting.passes) for setting in made)
 
 
 def _model(base: ModelSettings, swept: dict[str, Any]) -> ModelSettings:

@@ -11,7 +11,7 @@ from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem, Problems, shown
 from sdbatch.plan.pictures import Pictures
 from sdbatch.spec.canvas import SIDE, Size
-from sdbatch.spec.passes import Pass
+from sdbatch.spec.passes import LATENT, Pass
 from sdbatch.spec.pictures import Init, InputPicture, Mask, Sides
 
 KEY, MASK, VIDEO = "init.image", "mask.image", "init.video"
@@ -126,21 +126,27 @@ def _unused(mask: MaskSettings, keys: Collection[str]) -> list[Problem]:
     return [Problem(key, "has no effect without mask.image or mask.outpaint", "name a mask, or alpha") for key in found]
 
 
-def masked(settings: Iterable[tuple[Init | None, Sequence[Pass]]]) -> list[Problem]:
-    """Masks that no job paints, and masked pictures with a second pass."""
-    found = [(init, later) for init, later in settings if init and init.mask]
-    if found and not any(init.strength for init, _ in found):
-        key = "mask.outpaint" if any(init.extend != Sides() for init, _ in found) else MASK
+def masked(settings: Iterable[tuple[Init | None, int | None, Sequence[Pass]]]) -> list[Problem]:
+    """Masks that no job paints, and mistakes of masked pictures, given with their padding, that have a second pass."""
+    found = [(init, padding, later) for init, padding, later in settings if init and init.mask]
+    if found and not any(init.strength for init, _, _ in found):
+        key = "mask.outpaint" if any(init.extend != Sides() for init, _, _ in found) else MASK
         return [Problem(key, "paints nothing, because init.strength is 0", "set init.strength, for example 0.8")]
-    return next((wrong for init, later in found if (wrong := second_pass(init, later))), [])
+    return next((wrong for each in found if (wrong := second_pass(*each))), [])
 
 
-def second_pass(init: Init | None, later: Sequence[Pass]) -> list[Problem]:
-    """The mistake of a masked picture that is denoised again."""
-    if init is None or init.mask is None or not any(each.strength for each in later):
+def second_pass(init: Init | None, padding: int | None, later: Sequence[Pass]) -> list[Problem]:
+    """The mistakes of a masked picture that is denoised again."""
+    again = [each for each in later if each.strength]
+    if init is None or init.mask is None or not again:
         return []
-    text = "cannot be combined with a mask yet: the second pass would change what the mask keeps"
-    return [Problem("hires.scale", text, "use upscale.scale, or give the results as init.image of another experiment")]
+    hint = "use upscale.scale, or give the results as init.image of another experiment"
+    if padding is not None:
+        text = "cannot be combined with mask.padding: the second pass renders the whole picture"
+        return [Problem("hires.scale", text, f"set mask.padding=null, {hint}")]
+    if any(each.upscaler.method == LATENT for each in again):
+        return [Problem("hires.upscaler", "latent cannot keep what is outside the mask", "use lanczos or a network")]
+    return []
 
 
 def _differ(one: Any, other: Any, key: str) -> bool:

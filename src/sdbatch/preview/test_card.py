@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sdbatch.spec.jobs import Camera
+from sdbatch.spec.start import Camera
 
 Pixels = NDArray[np.uint8]
 Plane = NDArray[np.float64]

@@ -27,9 +27,10 @@ from sdbatch.spec.codecs import Preset
 from sdbatch.spec.control import Control
 from sdbatch.spec.file_names import job_file, usual_stem
 from sdbatch.spec.limits import GUIDANCE, STEPS
-from sdbatch.spec.passes import Pass, Upscaler
-from sdbatch.spec.pictures import Follow, Init
+from sdbatch.spec.passes import Pass
+from sdbatch.spec.pictures import Init
 from sdbatch.spec.sound import Sound
+from sdbatch.spec.start import WHOLE, Camera, Start
 
 SPEC_VERSION = 1
 ALWAYS = (0.0, 1.0)  # guidance in every evaluation
@@ -67,17 +68,6 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
-    """A view of a picture: ``zoom`` > 0 (2.0 shows the central half), ``x`` and ``y`` in fractions of the frame (right
-    and down are positive), ``roll`` in degrees clockwise."""
-
-    zoom: float = 1.0
-    x: float = 0.0
-    y: float = 0.0
-    roll: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class PromptBlend:
     """A second prompt and seed, blended in by ``amount`` in [0, 1]. Text embeddings are interpolated linearly, noise
     spherically (slerp), by ``seed_amount`` if it is set."""
@@ -87,35 +77,6 @@ class PromptBlend:
     seed: int
     amount: float
     seed_amount: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Overlay:
-    """The picture of the earlier shot ``shot``, seen through ``camera`` and laid over another picture."""
-
-    shot: str
-    camera: Camera
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """The init image of a shot, made of an earlier shot's stored picture.
-
-    The picture of shot ``parent`` is warped by ``camera``, colour-matched to shot ``colours`` (if given), re-noised by
-    ``strength`` in (0, 1] and denoised. With ``paint`` (outpainting) only the area outside the parent's frame and a
-    feathered edge is painted; the inside is kept. With ``inlay`` an overlay covers part of the parent's picture and is
-    kept; only the area around it is re-noised. With ``upscaler`` the parent's picture is enlarged instead of warped;
-    with strength 0 that is all. With ``follow`` a frame of a user's video is mixed into it.
-    """
-
-    parent: str
-    strength: float
-    camera: Camera = Camera()
-    paint: bool = False
-    colours: str = ""
-    inlay: Overlay | None = None
-    upscaler: Upscaler | None = None
-    follow: Follow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +211,7 @@ class Layer:
     """
 
     shot: int
-    camera: Camera = Camera()
+    camera: Camera = WHOLE
     weight: float = 1.0
     seam: float = 0.0
 

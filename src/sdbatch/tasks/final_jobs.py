@@ -145,7 +145,8 @@ def changed(job: Job, changes: dict[str, Any], source: Source, upscalers: Upscal
     name = job.slug or slug(dict(job.labels).get("prompts", ""))
     found = _passes(job, parts, changes, upscalers)
     problems = passes.too_large(Size(shot.width, shot.height), found, f"{at}.hires.scale")
-    problems += [replace(p, key=f"{at}.{p.key}") for p in inits.second_pass(init, found)]
+    padding = init.mask.area.padding if init and init.mask and init.mask.area else None
+    problems += [replace(p, key=f"{at}.{p.key}") for p in inits.second_pass(init, padding, found)]
     if problems := problems + passes.misfits(found, shot.sampler, shot.model.schedule):
         raise ConfigError(problems)
     made = motion.make(shot, sounds.on_beat(parts["motion"], encoding.audio), encoding, name, job.labels, found)
