@@ -15,6 +15,7 @@ from PIL import Image
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
+from sdbatch.engine.decode import Vae
 from sdbatch.imaging.enlarge import lanczos
 from sdbatch.motion.passes import passed
 from sdbatch.pictures.masks import filled
@@ -94,6 +95,17 @@ def test_the_bits_do_not_depend_on_company(opened: Any, photo: InputPicture, sam
     together = render(opened, [others[0], *shots[::-1], *others[1:]])
     for s in shots:
         assert np.array_equal(render(opened, [s])[s.id].pixels, together[s.id].pixels)
+
+
+def test_a_picture_is_encoded_once(opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[tuple[int, ...]] = []
+    real = Vae._latent
+    monkeypatch.setattr(Vae, "_latent", lambda self, pixels: encoded.append(pixels.shape) or real(self, pixels))
+    Image.fromarray(painting()[::-1]).save(tmp_path / "other.png")
+    photo = read(tmp_path / "other.png")
+    ours = render(opened, [shot(seed=n, init=Init(photo, s)) for n in (1, 2) for s in (0.3, 0.6, 0.9)])
+    assert len(ours) == 6
+    assert encoded == [(64, 64, 3)]
 
 
 def test_a_chain_begins_at_a_users_picture(opened: Any, photo: InputPicture) -> None:

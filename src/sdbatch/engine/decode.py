@@ -7,7 +7,9 @@ Diffusion 1.5's fp16 VAE has this fault). Pictures are copied through pinned mem
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from sdbatch.engine.stats import Stats
 
 AGAIN = "decoded again in float32: the half-precision VAE gave a broken picture"
 FLAT = "the picture is one flat colour"
+KNOWN = 2**25  # bytes of latents of encoded pictures in memory
 
 
 @dataclass(slots=True)
@@ -55,6 +58,7 @@ class Vae:
         self._order = order or Order()
         self._scale = float(module.config["scaling_factor"] or 1.0)
         self._shift = float(module.config.get("shift_factor") or 0.0)
+        self._known: OrderedDict[Any, torch.Tensor] = OrderedDict()
 
     @property
     def half(self) -> bool:
@@ -90,7 +94,19 @@ class Vae:
         return self._to_host(image)
 
     def encode(self, pixels: NDArray[Any]) -> torch.Tensor:
-        """The latent (C, h, w) of a picture (H, W, 3), 0 to 255: the mean of its distribution, so no noise is drawn."""
+        """The latent (C, h, w) of a picture (H, W, 3), 0 to 255: the mean of its distribution, so no noise is drawn.
+
+        Read-only: a picture that several shots start from is encoded once.
+        """
+        key = (pixels.shape, pixels.dtype.str, blake2b(pixels.tobytes(), digest_size=16).digest())
+        if key not in self._known:
+            self._known[key] = self._latent(pixels)
+        self._known.move_to_end(key)
+        while sum(z.nbytes for z in self._known.values()) > KNOWN and len(self._known) > 1:
+            self._known.popitem(last=False)
+        return self._known[key]
+
+    def _latent(self, pixels: NDArray[Any]) -> torch.Tensor:
         x = to_device(torch.tensor(pixels), self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
         x = x.to(self._module.dtype, memory_format=torch.channels_last)
         with self._stats.clock("vae", self._device), self._order():
