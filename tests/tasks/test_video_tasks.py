@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,33 @@ def test_a_mask_applies_to_every_frame(folder: Folder, mask: dict[str, Any]) -> 
         assert np.array_equal(frame[40:, :96], of_clip[40:]) == ("outpaint" in mask)
 
 
+def test_videos_are_axes(folder: Folder) -> None:
+    """Each film has the length and the rate of its own; crates list all."""
+    moving(folder.root / "a.mp4", 6)
+    moving(folder.root / "b.mp4", 10, rate=5)
+    data = {key: value for key, value in DATA.items() if key != "init"}
+    data |= {"sweep": [{"init.video": ["a.mp4", "b.mp4"]}, {"motion.follow": [0.2, 0.7]}]}
+    plan = planned(data)
+    assert [dict(job.labels)["init.video"] for job in plan] == ["a", "a", "b", "b"]
+    assert [(motion.count(job), job.video.motion.fps) for job in plan if job.video] == [(6, 12)] * 2 + [(10, 5)] * 2
+    fixed = planned(data | {"motion": {"mode": "prompt", "seconds": 1}, "sweep": data["sweep"][:1]})
+    assert [(motion.count(job), job.video.motion.fps) for job in fixed if job.video] == [(12, 12), (5, 5)]
+    assert folder.run(task="plan", **data | {"init": {"video": "a.mp4"}, "sweep": []}) == 0
+    assert re.search(r"^follows +a \(6 frames, 12 per second\)", folder.out, re.MULTILINE)
+
+
+def test_videos_of_swept_controls(folder: Folder) -> None:
+    moving(folder.root / "a.mp4", 6)
+    moving(folder.root / "b.mp4", 10, rate=5)
+    sweep = [{"control": [{"net": "tiny-canny", "video": name} for name in ("a.mp4", "b.mp4")]}]
+    data = {"canvas": ["96x64"], "model": {"kind": "tiny"}, "motion": {"mode": "prompt"}, "sweep": sweep}
+    assert [motion.count(job) for job in planned(data)] == [6, 10]
+    lengths = [*sweep, {"motion.seconds": [1, 2]}]
+    assert [motion.count(job) for job in planned(data | {"sweep": lengths})] == [12, 24, 5, 10]
+    alone = [{"control": [None, *sweep[0]["control"]]}]
+    assert "motion.seconds: a video of mode prompt needs a length" in folder.wrong(**data | {"sweep": alone})
+
+
 def test_a_control_of_every_frame(folder: Folder) -> None:
     moving(folder.root / "clip.mp4", 12)
     control = [{"net": "tiny-canny", "video": "clip.mp4", "preprocess": "none"}]
@@ -173,6 +201,15 @@ def test_a_control_of_every_frame(folder: Folder) -> None:
         ({"mask": {"outpaint": {"right": 0.5}}}, "mask.outpaint: applies only to the first frame of a film"),
         ({"motion": {"mode": "feedback", "zoom": [[0, 1], ["3s", 2]]}}, "motion.zoom: '3s' is beyond the end"),
         ({"sweep": [{"init.image": ["a.png"]}]}, "init.image: is swept although init.video is set"),
+        (
+            {"init": {}, "sweep": [{"init.image": ["a.png"]}, {"init.video": ["clip.mp4"]}]},
+            "init.image: is swept although init.video is swept",
+        ),
+        (
+            {"init": {"image": "a.png"}, "sweep": [{"init.video": ["clip.mp4"]}]},
+            "init.video: is swept although init.image is set",
+        ),
+        ({"sweep": [{"init.video": ["clip.mp4", "clop.mp4"]}]}, "sweep[0].init.video[1]: there is no video 'clop.mp4'"),
         ({"init": {}}, "motion.seconds: a video of mode feedback needs a length"),
     ],
 )

@@ -11,7 +11,7 @@ _KEYS = (
     ("mask", "image"),
     *(("hires", "upscaler"), ("upscale", "model")),
 )
-_SWEPT = ("encoding.audio", "init.image", "mask.image", "hires.upscaler", "upscale.model")
+_SWEPT = ("encoding.audio", "init.image", "init.video", "mask.image", "hires.upscaler", "upscale.model")
 
 
 def found_beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:

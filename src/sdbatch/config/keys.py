@@ -26,7 +26,7 @@ OF_MODEL = ("model.vae", "model.clip_skip")  # keys of the section model that ca
 STYLES = "styles.use"
 TOP = ("negative", "loras", "lora_weight", "control")
 INIT = (
-    *("init.image", "init.strength", "init.resize"),
+    *("init.image", "init.video", "init.strength", "init.resize"),
     *(f"mask.{name}" for name in MaskSettings.model_fields),
 )
 FIXED = tuple(k for k in Experiment.model_fields if k not in (*LISTS, *SECTIONS, *TOP, "init", "mask"))

@@ -72,7 +72,8 @@ def validate(data: Mapping[str, Any]) -> Experiment:
     try:
         return check(Experiment, data)
     except ConfigError:
-        if not (known_later := _length_of_video(data) | _first_motion_values(data)):
+        firsts = _first_motion_values(data)
+        if not (known_later := firsts if {"frames", "seconds"} & firsts.keys() else _length_of_video(data) | firsts):
             raise
         return check(Experiment, {**data, "motion": {**(data.get("motion") or {}), **known_later}})
 
@@ -83,9 +84,10 @@ def _length_of_video(data: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(motion, dict) or any(motion.get(name) is not None for name in ("frames", "seconds")):
         return {}
     sweep = data.get("sweep")
-    swept = (e.get("control") for e in sweep if isinstance(e, dict)) if isinstance(sweep, list) else ()
-    entries = [data.get("control"), *swept]
-    if (isinstance(init, dict) and init.get("video")) or any(map(_names_video, entries)):
+    swept = [e for e in sweep if isinstance(e, dict)] if isinstance(sweep, list) else []
+    controls = [data.get("control"), *(e.get("control") for e in swept)]
+    videos = [init.get("video") if isinstance(init, dict) else None, *(e.get("init.video") for e in swept)]
+    if any(videos) or any(map(_names_video, controls)):
         return {"frames": UNKNOWN_LENGTH}
     return {}
 

@@ -85,7 +85,7 @@ def axes(resolved: Resolved) -> tuple[Axis, ...]:
 
 def _told_apart(axis: Axis) -> Axis:
     """``axis`` with titles for its pictures."""
-    if not (keys := [key for key in axis.keys if key in (inits.KEY, inits.MASK, control_axis.KEY)]):
+    if not (keys := [key for key in axis.keys if key in (*inits.FILES, control_axis.KEY)]):
         return axis
     columns = dict(zip(axis.keys, map(list, zip(*axis.values, strict=True)), strict=True))
     columns |= {key: told_apart(columns[key]) for key in keys}
@@ -183,6 +183,7 @@ _NAMED: dict[str, Callable[[Any, str, Resolved], Sequence[Any]]] = {  # keys who
         _list(values, at), at, resolved.adapters, resolved.pictures
     ),
     inits.KEY: lambda values, at, resolved: inits.swept(values, at, resolved.pictures),
+    inits.VIDEO: lambda values, at, resolved: inits.swept_videos(values, at, resolved.pictures),
     inits.MASK: lambda values, at, resolved: inits.swept_masks(values, at, resolved.pictures),
 }
 

@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from sdbatch.config.experiment import Experiment
 from sdbatch.config.validation import UNKNOWN_LENGTH, check
 from sdbatch.errors import Problem
 from sdbatch.motion.keys import FRAMES
 from sdbatch.motion.settings import Motion
-from sdbatch.plan.control_axis import ControlChoice
-from sdbatch.spec.pictures import Clip, Init, InputPicture, Sides
+from sdbatch.spec.control import Control
+from sdbatch.spec.pictures import Clip, Init, Sides
 
 MODES = ("feedback", "prompt", "walk")  # that can follow a video
 INIT, CONTROL = "init.video", "control.video"
 
 
-def of(inits: Iterable[InputPicture | None], controls: Iterable[ControlChoice]) -> Clip | None:
-    """The length of the first video among them."""
-    pictures = [*inits, *(control.picture for choice in controls for control in choice)]
-    return next((picture.clip for picture in pictures if picture and picture.clip), None)
+def of(init: Init | None, controls: Iterable[Control]) -> Clip | None:
+    """The length of the first video that a job follows."""
+    pictures = [*([init.picture] if init else []), *(control.picture for control in controls)]
+    return next((picture.clip for picture in pictures if picture.clip), None)
 
 
-def followed(experiment: Experiment, clip: Clip | None) -> Experiment:
-    """``experiment`` with the rate and length of ``clip``, unless it has its own. Raises ConfigError."""
-    motion = experiment.motion
-    if clip is None:
-        return experiment
-    changes: dict[str, Any] = {}
-    fps = motion.fps
-    if "fps" not in motion.model_fields_set:
-        fps = min(max(Fraction(clip.rate).limit_denominator(1001), Fraction(1)), Fraction(240))
-        changes["fps"] = str(fps)
-    if motion.seconds is None and motion.frames in (None, UNKNOWN_LENGTH):
-        frames = int(clip.frames / clip.rate * fps + 1e-6)
-        changes["frames"] = min(max(frames, FRAMES[0]), FRAMES[1])
-    if not changes:
-        return experiment
-    data = motion.model_dump(mode="json", exclude_unset=True) | changes
-    return experiment.model_copy(update={"motion": check(Motion, data, "motion")})
+def followed(motion: Motion, changes: Mapping[str, Any], clip: Clip | None) -> Motion:
+    """``motion`` with ``changes``, and where they do not say them, the rate and the length of ``clip``.
+
+    Raises ConfigError.
+    """
+    data = motion.model_dump(mode="json", exclude_unset=True) | dict(changes)
+    if data.get("frames") == UNKNOWN_LENGTH:
+        del data["frames"]
+    return check(Motion, data | (_length(data, clip) if clip else {}), "motion")
+
+
+def _length(data: Mapping[str, Any], clip: Clip) -> dict[str, Any]:
+    rate = min(max(Fraction(clip.rate).limit_denominator(1001), Fraction(1)), Fraction(240))
+    found: dict[str, Any] = {} if "fps" in data else {"fps": str(rate)}
+    if data.get("seconds") is None and data.get("frames") is None:
+        frames = int(clip.frames / clip.rate * Fraction(str(data.get("fps", rate))) + 1e-6)
+        found["frames"] = min(max(frames, FRAMES[0]), FRAMES[1])
+    return found
 
 
 def misfits(mode: str, init: Init | None, controls: Sequence[Any]) -> list[Problem]:

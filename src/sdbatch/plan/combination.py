@@ -17,7 +17,7 @@ from sdbatch import motion
 from sdbatch.config.fields import CANVAS_OF_INIT
 from sdbatch.config.keys import SECTIONS, STYLES, TOP
 from sdbatch.config.model import ModelSettings
-from sdbatch.config.validation import check
+from sdbatch.config.validation import UNKNOWN_LENGTH
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.models.source import Source
 from sdbatch.motion.deforum import Formula
@@ -36,7 +36,7 @@ from sdbatch.samplers import SAMPLERS, NoiseSchedule, table
 from sdbatch.spec.canvas import Size, parse
 from sdbatch.spec.jobs import Encoding
 from sdbatch.spec.passes import Pass
-from sdbatch.spec.pictures import Init
+from sdbatch.spec.pictures import Clip, Init
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +77,22 @@ def make(resolved: Resolved, axes: Sequence[Axis], digits: Sequence[int]) -> Set
     """The setting at positions ``digits`` of ``axes``. Raises ConfigError for an invalid combination of motion keys."""
     swept, experiment = _swept(axes, digits), resolved.experiment
     model = _model(experiment.model, swept)
-    sections = {s: _section(getattr(experiment, s), s, swept) for s in SECTIONS}
+    sections = {s: _section(getattr(experiment, s), s, swept) for s in SECTIONS if s != "motion"}
     encoding = sections["encoding"].encoding()
     sampling = {k: getattr(sections["sampling"], k) for k in type(sections["sampling"]).model_fields}
     negative = swept.get("negative", experiment.negative)
-    moved = sounds.on_beat(sections["motion"], encoding.audio)
     loras, weight = swept.get("loras", resolved.loras[0]), swept.get("lora_weight", experiment.lora_weight)
-    start = {k: v for k, v in swept.items() if k not in (inits.KEY, inits.MASK)}
+    start = {k: v for k, v in swept.items() if k not in inits.FILES}
     mask = _section(experiment.mask, "mask", start)
-    named = swept.get(inits.KEY, resolved.inits[0]), swept.get(inits.MASK, resolved.mask)
+    picture = swept.get(inits.VIDEO) or swept.get(inits.KEY, resolved.inits[0])
+    named = picture, swept.get(inits.MASK, resolved.mask)
     init = inits.value(_section(experiment.init, "init", start), mask, *named)
     later = passes.passes((sections["hires"], sections["upscale"]), resolved.upscalers)
     more: dict[str, Any] = {"init": init, "padding": mask.padding, "passes": later}
     more |= {"styles": swept.get(STYLES, Styles()), "loras": loras, "lora_weight": weight}
-    more |= {"controls": active(swept.get("control", resolved.controls[0]))}
+    controls = active(swept.get("control", resolved.controls[0]))
+    moved = sounds.on_beat(_motion(experiment.motion, swept, clips.of(init, controls)), encoding.audio)
+    more["controls"] = controls
     return Setting(resolved.locate(model), model, negative, sampling, moved, encoding, **more)
 
 
@@ -147,7 +149,8 @@ def _inits(resolved: Resolved, kept: Combinations) -> list[Problem]:
     """Settings of pictures that have no effect, canvases without a picture, and masks that do not fit."""
     experiment, axes = resolved.experiment, kept.axes
     keys = {key for axis in axes for key in axis.keys}
-    pictures = {v[a.keys.index(inits.KEY)] for a in axes if inits.KEY in a.keys for v in a.values} or resolved.inits
+    named = [(a, a.keys.index(key)) for a in axes for key in (inits.KEY, inits.VIDEO) if key in a.keys]
+    pictures = {value[place] for axis, place in named for value in axis.values} or resolved.inits
     if wrong := inits.problems(experiment.init, experiment.mask, keys, pictures):
         return wrong
     canvases = {v[a.keys.index("canvas")][0] for a in axes if "canvas" in a.keys for v in a.values}
@@ -215,14 +218,19 @@ def _key_of(later: Sequence[Pass]) -> str:
 
 
 def _section(base: Any, section: str, swept: dict[str, Any]) -> Any:
-    """The section with its swept values. Single values were validated by ``axes``; motion keys depend on each other."""
-    update = {k.split(".")[1]: v for k, v in swept.items() if k.startswith(section + ".")}
-    if not update:
-        return base
-    if section == "motion":
-        dump = base.model_dump(mode="json") | {k: v for k, v in update.items()}
-        return check(Motion, {k: _plain(v) for k, v in dump.items()}, "motion")
-    return base.model_copy(update=update)
+    """The section with its swept values, which were validated by ``axes``."""
+    update = _of_section(section, swept)
+    return base.model_copy(update=update) if update else base
+
+
+def _motion(base: Motion, swept: dict[str, Any], clip: Clip | None) -> Motion:
+    """The motion with its swept values, which depend on each other, and the length of a video that it follows."""
+    update = {key: _plain(value) for key, value in _of_section("motion", swept).items()}
+    return clips.followed(base, update, clip) if update or clip or base.frames == UNKNOWN_LENGTH else base
+
+
+def _of_section(section: str, swept: dict[str, Any]) -> dict[str, Any]:
+    return {k.split(".")[1]: v for k, v in swept.items() if k.startswith(section + ".")}
 
 
 def _plain(value: Any) -> Any:
@@ -236,7 +244,7 @@ def _plain(value: Any) -> Any:
 def _motions(resolved: Resolved, kept: Combinations) -> list[Problem]:
     problems: dict[str, Problem] = {}
     valid: list[Motion] = []
-    for digits in kept.of("motion.", "encoding.audio", "encoding.codec", "control", inits.KEY):
+    for digits in kept.of("motion.", "encoding.audio", "encoding.codec", "control", inits.KEY, inits.VIDEO):
         try:
             setting = make(resolved, kept.axes, digits)
             valid.append(setting.motion)

@@ -14,7 +14,7 @@ from sdbatch.spec.canvas import SIDE, Size
 from sdbatch.spec.passes import LATENT, Pass
 from sdbatch.spec.pictures import Init, InputPicture, Mask, Sides
 
-KEY, MASK, VIDEO = "init.image", "mask.image", "init.video"
+KEY, MASK, VIDEO = FILES = "init.image", "mask.image", "init.video"
 Choice = InputPicture | None
 MaskChoice = InputPicture | str | None  # None: no mask; ALPHA
 T = TypeVar("T")
@@ -41,6 +41,11 @@ def mask_of(settings: MaskSettings, pictures: Pictures) -> MaskChoice:
 def swept(values: Any, at: str, pictures: Pictures) -> Sequence[Choice]:
     """The values of an axis: a file, folder or pattern, or a list of these and of null. Raises ConfigError."""
     return _each(values, at, lambda value, here: [None] if value is None else pictures.named(value, here))
+
+
+def swept_videos(values: Any, at: str, pictures: Pictures) -> Sequence[Choice]:
+    """The same for videos, each a file or the folder of its frames."""
+    return _each(values, at, lambda value, here: [None if value is None else pictures.clip(value, here)])
 
 
 def swept_masks(values: Any, at: str, pictures: Pictures) -> Sequence[MaskChoice]:
@@ -105,9 +110,13 @@ def problems(
     settings: InitSettings, mask: MaskSettings, keys: Collection[str], pictures: Iterable[Choice]
 ) -> list[Problem]:
     """Settings without a picture; ``keys`` are swept, ``pictures`` those of the experiment or of the sweep."""
-    if settings.video is not None and KEY in keys:
-        return [Problem(KEY, "is swept although init.video is set", "remove one of them")]
-    if settings.video is not None and mask.image == ALPHA:
+    videos = settings.video is not None or VIDEO in keys
+    if videos and (KEY in keys or settings.image):
+        other, at = (VIDEO, KEY) if KEY in keys else (KEY, VIDEO)
+        return [
+            Problem(at, f"is swept although {other} is {'swept' if other in keys else 'set'}", "remove one of them")
+        ]
+    if videos and mask.image == ALPHA:
         return [Problem(MASK, "init.video has no alpha", "write the name of a mask")]
     if any(pictures):
         return _unused(mask, keys)

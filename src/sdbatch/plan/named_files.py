@@ -10,6 +10,7 @@ from sdbatch.config.keys import STYLES
 from sdbatch.config.pictures import ALPHA
 from sdbatch.plan import sounds
 
+VIDEO = "init.video"
 PICTURES = ("init.image", "mask.image")  # keys that name pictures, beside ``control``
 
 
@@ -63,7 +64,7 @@ def video_files(experiment: Experiment) -> Iterator[str]:
     """Users' videos."""
     swept = (v if isinstance(v, list | tuple) else [v] for v in _swept(experiment, "control"))
     controls = (each for value in swept for each in value if isinstance(each, Mapping))
-    names = [experiment.init.video, *(control.video for control in experiment.control)]
+    names = [experiment.init.video, *_swept(experiment, VIDEO), *(control.video for control in experiment.control)]
     yield from filter(None, [*names, *(control.get("video") for control in controls)])
 
 

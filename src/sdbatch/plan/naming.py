@@ -152,7 +152,7 @@ def _get(name: str) -> Callable[[Job], Any]:
     return _labels(name)
 
 
-_INIT = {"image": "picture"}
+_INIT = {"image": "picture", "video": "picture"}
 _OWN: dict[str, Callable[[Job], Any]] = {
     "id": lambda job: job.id,
     "prompt": _labels("prompts"),

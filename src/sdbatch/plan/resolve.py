@@ -14,7 +14,7 @@ from sdbatch.errors import ConfigError, Problems
 from sdbatch.models.adapters import Adapters
 from sdbatch.models.source import Source
 from sdbatch.models.upscalers import Upscalers
-from sdbatch.plan import clips, control_axis, inits, sounds
+from sdbatch.plan import control_axis, inits, sounds
 from sdbatch.plan.control_axis import ControlChoice
 from sdbatch.plan.drawn_seeds import Draw, draw
 from sdbatch.plan.lora_axis import LoraChoice
@@ -86,8 +86,7 @@ def resolve(experiment: Experiment, texts: tuple[Text, ...] | None = None) -> Re
     if problems or source is None:
         raise ConfigError(problems)
     drawn = draw(experiment)
-    clip = clips.of(found["inits"], found["controls"])
-    whole = clips.followed(_completed(experiment, styles, heard, drawn), clip)
+    whole = _completed(experiment, styles, heard, drawn)
     sizes = canvas(experiment, source)
     found |= {"models": models, "pictures": pictures, "locate": locator, "draw": drawn}
     upscalers = Upscalers(experiment.upscaler_folders, adapters.files)

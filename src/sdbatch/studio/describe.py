@@ -33,7 +33,11 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (  # id, title, keys: "
     ("sampling", "Sampling", ("sampling.",)),
     ("passes", "High resolution", ("hires.", "upscale.", "upscaler_folders")),
     ("variants", "Variants and styles", ("sweep", "skip", "styles.", "wildcards.")),
-    ("pictures", "Image to image", ("init.image", "init.strength", "init.resize", "mask.", "input_folders")),
+    (
+        "pictures",
+        "Image to image",
+        ("init.image", "init.video", "init.strength", "init.resize", "mask.", "input_folders"),
+    ),
     ("motion", "Motion", ("motion.",)),
     ("encoding", "Video file", ("encoding.",)),
     ("model", "Model", ("model.", "models")),

@@ -59,6 +59,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "shard": {"index": shard.index, "count": shard.count, "jobs": len(part)},
         "states": {str(s): counts.get(str(s), 0) for s in State} | {"orphaned": len(states.orphans)},
         "axes": _by_axis(plan, states),
+        "follows": _followed(plan),
         "seeds_drawn": draw is None or draw.kept,
         "to_render": {"jobs": len(todo), **costs},
         "estimated_seconds": None if seconds is None else round(seconds / cards, 1),
@@ -75,6 +76,14 @@ def _models(plan: Plan, todo: Sequence[int]) -> dict[str, Any]:
     """The weights of the plan's models. ``loads``: how many of them a process that renders alone will load."""
     needed = {plan[i].shot.model for i in todo} if len(plan.models) > 1 else {plan[i].shot.model for i in todo[:1]}
     return {"weights": [source.model.weights for source in plan.models], "loads": len(needed)}
+
+
+def _followed(plan: Plan) -> list[dict[str, Any]]:
+    """The users' videos that all films follow; those of an axis are in its values."""
+    resolved = plan.resolved
+    pictures = [*resolved.inits, *(one.picture for choice in resolved.controls[:1] for one in choice)]
+    found = dict.fromkeys(p for p in pictures if p and p.clip)
+    return [{"video": str(p), "frames": p.clip.frames, "rate": p.clip.rate} for p in found if p.clip]
 
 
 def _missing(job: Job, caches: Sequence[ShotCache]) -> Sequence[Shot]:
@@ -211,6 +220,9 @@ def show(report: dict[str, Any], console: Console) -> None:
         names = [f"{v} ({n['done']}/{n['jobs']})" if partly else v for v, n in list(axis["values"].items())[:SHOWN]]
         more = [f"… ({len(axis['values'])})"] if len(axis["values"]) > SHOWN else []
         table.add_row(plain(axis["axis"]), plain(", ".join(names + more)))
+    for video in report["follows"]:
+        length = f"{video['frames']:,} frames, {video['rate']:.4g} per second"
+        table.add_row("follows", plain(f"{video['video']} ({length})"))
     console.print(table)
     if todo["jobs"]:
         counts = ", ".join(_count(todo[k], k[:-1]) for k in ("jobs", "shots", "evaluations", "rows"))

@@ -150,9 +150,9 @@ def _experiment(published: Published, facts: Facts, root: Path) -> None:
         inputs = Inputs(experiment)
         for name, path in inputs.files.items():
             _put(root, name, path.read_bytes())
-        planned = published.plan.resolved.experiment
+        seeds = published.plan.resolved.experiment.seeds
         profile = next(iter(facts.profiles.values()), None)
-        _put(root, layout.EXPERIMENT, as_resolved(experiment, planned, profile, inputs))
+        _put(root, layout.EXPERIMENT, as_resolved(experiment, seeds, profile, inputs))
         for name, data in as_written(experiment):
             _put(root, name, data)
     _put(root, layout.ENVIRONMENT, environment.requirements())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import yaml
 
 from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.pictures import ALPHA
+from sdbatch.config.validation import UNKNOWN_LENGTH
 from sdbatch.plan import sounds
-from sdbatch.plan.named_files import PICTURES, picture_files, sound_files, styles_file, text_files, video_files
+from sdbatch.plan.named_files import PICTURES, VIDEO, picture_files, sound_files, styles_file, text_files, video_files
 from sdbatch.plan.pictures import Pictures
 from sdbatch.plan.wildcards import wildcard_files
 from sdbatch.spec.pictures import InputPicture
@@ -128,13 +129,13 @@ class Inputs:
         yield from (path.read_text("utf-8", "replace") for path in self._texts_of)
 
 
-def as_resolved(experiment: Experiment, planned: Experiment, profile: Profile | None, inputs: Inputs) -> bytes:
+def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Profile | None, inputs: Inputs) -> bytes:
     """experiment.yaml: every key that decides pixels, with its value; files as they are called in the crate.
 
-    ``planned``: with the seeds that were drawn, and the length and rate of a video that it follows.
+    ``seeds``: those that were drawn, if they are random.
     """
-    data = experiment.model_dump(mode="json", include=set(KEYS)) | {"seeds": list(planned.seeds)}
-    data["motion"] = planned.motion.model_dump(mode="json")
+    data = experiment.model_dump(mode="json", include=set(KEYS)) | {"seeds": list(seeds)}
+    data["motion"] |= _unknown(experiment)
     data["prompts"] = _renamed(data["prompts"], inputs)
     data["sweep"] = [{k: _swept(k, v, inputs) for k, v in e.items()} for e in data["sweep"]]
     if isinstance(sound := data["encoding"]["audio"], str):
@@ -143,8 +144,7 @@ def as_resolved(experiment: Experiment, planned: Experiment, profile: Profile | 
     data["wildcards"]["folder"] = WILDCARDS
     data["control"] = _controls(data["control"], inputs)
     del data["init"]["folder"]
-    data["init"]["video"] = inputs.video(data["init"]["video"])
-    for key in (*PICTURES, *_NETWORKS):
+    for key in (*PICTURES, VIDEO, *_NETWORKS):
         section, name = key.split(".")
         data[section][name] = _swept(key, data[section][name], inputs)
     data["model"] = _without_folders(data["model"])
@@ -157,6 +157,15 @@ def as_resolved(experiment: Experiment, planned: Experiment, profile: Profile | 
     return (_HEAD + yaml.safe_dump(ordered, allow_unicode=True, sort_keys=False, width=120)).encode()
 
 
+def _unknown(experiment: Experiment) -> dict[str, Any]:
+    """The keys that a video decides which a film follows."""
+    if not any(video_files(experiment)):
+        return {}
+    motion = experiment.motion
+    length = {"frames": None} if motion.frames == UNKNOWN_LENGTH else {}
+    return length if "fps" in motion.model_fields_set else {**length, "fps": None}
+
+
 def _swept(key: str, values: Any, inputs: Inputs) -> Any:
     """The values of a swept key, files as they are called in the crate."""
     if key == "prompts":
@@ -167,6 +176,8 @@ def _swept(key: str, values: Any, inputs: Inputs) -> Any:
         return _controls(values, inputs)
     if key in PICTURES:
         return inputs.pictures(values)
+    if key == VIDEO:
+        return [inputs.video(value) for value in values] if isinstance(values, list | tuple) else inputs.video(values)
     if key in _NETWORKS:
         return [Path(v).name for v in values] if isinstance(values, list | tuple) else values and Path(values).name
     if key in ("models", "model.vae"):
