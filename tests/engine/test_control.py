@@ -16,12 +16,16 @@ from PIL import Image
 
 from sdbatch import engine
 from sdbatch.config.runtime import Runtime
+from sdbatch.imaging.enlarge import lanczos
 from sdbatch.media.control_picture import control_picture
 from sdbatch.models.folders import digest_of
+from sdbatch.motion.passes import passed
 from sdbatch.pictures.read import pixels, read
 from sdbatch.spec.control import Control
+from sdbatch.spec.inputs import first_pass
 from sdbatch.spec.jobs import Shot
-from sdbatch.spec.pictures import InputPicture
+from sdbatch.spec.passes import Pass
+from sdbatch.spec.pictures import Init, InputPicture
 from sdbatch.spec.renderer import Failure
 from tests.engine.models import psnr, render, shot, source
 from tests.engine.pipelines import SAME
@@ -92,7 +96,7 @@ def theirs(pipe: Any, nets: Nets, one: Shot) -> Any:
         requires_safety_checker=False,
     )
     made.set_progress_bar_config(disable=True)
-    images = [seen(c.picture, c.preprocess) for c in one.controls]
+    images = [seen(c.picture, c.preprocess) for c in one.controls if c.picture]
     first = one.controls[0]
     return made(
         prompt=one.prompt,
@@ -159,6 +163,29 @@ def test_bits_are_equal_alone_and_in_company(
     assert all(np.array_equal(backwards[i].pixels, together[i].pixels) for i in together)
     without = render(opened, [shots["plain"]])[shots["plain"].id]  # an engine that knows no ControlNets
     assert np.array_equal(without.pixels, together[shots["plain"].id].pixels)
+
+
+def test_a_second_pass_is_controlled_by_the_first_picture(controlling: Any, nets: Nets, tmp_path: Path) -> None:
+    """As if the enlarged picture had been given; the first pass, which starts from noise, is the plain picture."""
+    wanted = replace(shot(seed=5), controls=(nets.control(1, weight=0.8), Control(nets.digests[0], None, weight=1.2)))
+    first, (second,) = first_pass(wanted), passed(wanted, (Pass(1.5, 0.6, 4),))
+    assert first == replace(wanted, controls=wanted.controls[:1])
+    ours = render(controlling, [second, shot(seed=2), first])
+    Image.fromarray(lanczos(ours[first.id].pixels, (96, 96))).save(tmp_path / "first.png")
+    given = replace(wanted.controls[1], picture=read(tmp_path / "first.png"))
+    same = replace(second, controls=(wanted.controls[0], given))
+    without = replace(second, controls=wanted.controls[:1])
+    more = render(controlling, [first, same, without])
+    assert np.array_equal(ours[second.id].pixels, more[same.id].pixels)
+    assert not np.array_equal(ours[second.id].pixels, more[without.id].pixels)
+
+
+def test_image_to_image_is_controlled_by_its_picture(controlling: Any, nets: Nets) -> None:
+    start = Init(nets.pictures[1], 0.7)
+    ours = replace(shot(), init=start, controls=(Control(nets.digests[0], None),))
+    given = replace(ours, controls=(nets.control(picture=1),))
+    found = render(controlling, [ours, given])
+    assert np.array_equal(found[ours.id].pixels, found[given.id].pixels)
 
 
 def test_a_control_that_never_works_changes_nothing(controlling: Any, nets: Nets, together: dict[str, Any]) -> None:

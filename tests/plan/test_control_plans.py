@@ -12,6 +12,7 @@ from PIL import Image
 
 from sdbatch import motion
 from sdbatch.errors import ConfigError
+from sdbatch.gallery import command
 from sdbatch.media import infotext
 from sdbatch.models.source import SHIPPED
 from sdbatch.plan import parse
@@ -37,9 +38,28 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def seen(**data: Any) -> list[str]:
     """The label of every job's controls."""
     return [
-        " + ".join(f"{c.name} {Path(c.picture.path).stem} {c.weight:g}" for c in job.shot.controls) or "none"
-        for job in planned(data)
+        " + ".join(f"{c.name} {c.picture} {c.weight:g}" for c in job.shot.controls) or "none" for job in planned(data)
     ]
+
+
+def test_the_picture_that_a_shot_starts_from() -> None:
+    """With hires the enlarged first pass, which is the plain picture; or init.image."""
+    own = ONE | {"image": "init", "preprocess": "tile"}
+    (job,), (plain,) = planned(control=[own], hires={"scale": 2}, canvas=["64x64"]), planned(canvas=["64x64"])
+    first, second = motion.shots(job)
+    assert first == plain.shot
+    assert [(c.picture, c.preprocess) for c in second.controls] == [(None, "tile")]
+    assert dict(planned(control=[own, ONE], hires={"scale": 2})[0].labels).keys() == {"prompts", "canvas", "seeds"}
+    again = planned(command.job_settings(job) | {"model": {"kind": "fake"}})
+    assert again.ids == [job.id]
+    line = json.loads(json.dumps({"id": job.id, **motion.job_spec(job)}))
+    assert motion.shots(parse.job(line)) == (first, second)
+    (swept,) = planned(sweep=[{"control": [own]}], init={"image": "a.png"})
+    assert dict(swept.labels)["control"] == "init tile 1"
+    for film in ({}, {"hires": {"scale": 2}, "motion": {"mode": "feedback", "seconds": 1}}, {"upscale": {"scale": 2}}):
+        (wrong,) = problems(control=[own], **film)
+        assert str(wrong).startswith("control.image: 'init' is the picture that a shot starts from, and there is none")
+    assert problems(control=[own], init={"image": "a.png"}, motion={"mode": "feedback", "seconds": 1}) == []
 
 
 def test_nets_pictures_and_weights_are_axes() -> None:

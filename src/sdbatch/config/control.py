@@ -26,7 +26,10 @@ class ControlSettings(Section):
     """A ControlNet and its picture. Several nets, pictures or weights are an axis."""
 
     net: Paths = Field(description="a .safetensors file, a folder of diffusers, or a name in control_folders")
-    image: Paths = Field((), description="a picture, or a folder, a pattern or a list: an axis. PNG, JPEG, WebP")
+    image: Paths = Field(
+        (),
+        description="a picture, or a folder, a pattern or a list: an axis; init: the picture that a shot starts from",
+    )
     video: FilePath | None = Field(
         None, description="instead of image: a video, or a folder of its frames; every shot gets one"
     )

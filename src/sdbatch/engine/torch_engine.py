@@ -231,7 +231,7 @@ class Engine:
             table = table_of(shot)
             seen = (start or nothing(shot)).seen if loaded.inpaints else None
             picture = seen(shot, loaded.vae, self._device.where) if seen else None
-            hints = tuple(hints_of(shot, loaded.controlnets, feed)) if shot.controls else ()
+            hints = tuple(hints_of(shot, loaded.controlnets, feed, start)) if shot.controls else ()
             wording = loaded.texts.of(shot, bucket.chunks, table.steps)
         shape = (model.channels, bucket.height, bucket.width)
         recipe = Recipe(shot, table, wording, shape, known, hints, picture)

@@ -13,6 +13,7 @@ from sdbatch.config.model import ModelSettings
 from sdbatch.config.pictures import ALPHA, MaskSettings
 from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.plan import passes
+from sdbatch.plan.control_axis import OF_START
 from sdbatch.prompts.expansion import escaped
 from sdbatch.spec.canonical import spec
 from sdbatch.spec.jobs import Encoding, Job, Shot, Video
@@ -111,7 +112,7 @@ def mask_settings(shot: Shot) -> dict[str, Any]:
 def control_settings(shot: Shot) -> list[dict[str, Any]]:
     """The ControlNets and their pictures by name, as ``control`` lists them."""
     return [
-        {"net": one.name, "image": PurePath(one.picture.path).name}
+        {"net": one.name, "image": PurePath(one.picture.path).name if one.picture else OF_START}
         | {f.name: getattr(one, f.name) for f in fields(one)[2:] if f.compare and getattr(one, f.name) != f.default}
         for one in shot.controls
     ]

@@ -17,7 +17,7 @@ from sdbatch.motion.passes import passed
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.timeline import looped, timeline
 from sdbatch.spec.canonical import digest, spec
-from sdbatch.spec.inputs import pictures
+from sdbatch.spec.inputs import first_pass, pictures
 from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Frame, Job, Shot, Video
 from sdbatch.spec.passes import Pass
 
@@ -57,7 +57,7 @@ def identify(job: Job) -> str:
 def shots(job: Job) -> tuple[Shot, ...]:
     """The shots that ``job`` needs, parents before children."""
     if job.video is None:
-        return (job.shot, *passed(job.shot, job.passes))
+        return (first_pass(job.shot), *passed(job.shot, job.passes))
     return timeline(job.shot, job.video.motion, job.passes).shots
 
 

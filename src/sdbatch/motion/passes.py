@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sdbatch.spec.inputs import first_pass
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.limits import MASK_BLUR
 from sdbatch.spec.passes import Pass
@@ -23,7 +24,7 @@ def _within(first: Shot, last: Shot, each: Pass) -> Init | None:
 
 def passed(first: Shot, passes: tuple[Pass, ...]) -> Iterator[Shot]:
     """The shots of ``passes`` over the picture of ``first``: each starts from the one before."""
-    last = first
+    last = first_pass(first)
     for each in passes:
         start = Start(last.id, each.strength, upscaler=each.upscaler, within=_within(first, last, each))
         width, height = each.enlarged(last.width), each.enlarged(last.height)

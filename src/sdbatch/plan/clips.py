@@ -20,7 +20,7 @@ INIT, CONTROL = "init.video", "control.video"
 def of(init: Init | None, controls: Iterable[Control]) -> Clip | None:
     """The length of the first video that a job follows."""
     pictures = [*([init.picture] if init else []), *(control.picture for control in controls)]
-    return next((picture.clip for picture in pictures if picture.clip), None)
+    return next((picture.clip for picture in pictures if picture and picture.clip), None)
 
 
 def followed(motion: Motion, changes: Mapping[str, Any], clip: Clip | None) -> Motion:

@@ -25,7 +25,7 @@ from sdbatch.motion.fields import dumped
 from sdbatch.motion.schedule import Key
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.waves import Wave
-from sdbatch.plan import areas, clips, inits, passes, sounds
+from sdbatch.plan import areas, clips, control_axis, inits, passes, sounds
 from sdbatch.plan.axes import Axis
 from sdbatch.plan.control_axis import ControlChoice, active
 from sdbatch.plan.lora_axis import LoraChoice
@@ -250,6 +250,8 @@ def _motions(resolved: Resolved, kept: Combinations) -> list[Problem]:
             valid.append(setting.motion)
             wrong: Sequence[Problem] = sounds.silent(setting.encoding) if setting.motion.mode != "still" else ()
             wrong = [*wrong, *clips.misfits(setting.motion.mode, setting.init, setting.controls)]
+            seen = (setting.controls, setting.motion, setting.init, setting.passes)
+            wrong = [*wrong, *control_axis.misfits(*seen)]
         except ConfigError as e:
             wrong = e.problems
         problems |= {str(p): p for p in wrong}

@@ -11,13 +11,16 @@ from sdbatch.config.validation import check
 from sdbatch.errors import Problem, Problems, shown
 from sdbatch.imaging.preprocess import WITHOUT_OPENCV, cv
 from sdbatch.models.adapters import Adapters
+from sdbatch.motion.settings import Motion
 from sdbatch.plan import entry_sets
 from sdbatch.plan.pictures import Pictures
 from sdbatch.spec.control import Control
-from sdbatch.spec.pictures import InputPicture
+from sdbatch.spec.passes import Pass
+from sdbatch.spec.pictures import Init, InputPicture
 
 ControlChoice = tuple[Control, ...]  # in the order of adding
 KEY = "control"
+OF_START = "init"  # as the name of a picture: the one that a shot starts from
 
 
 def choices(
@@ -60,9 +63,19 @@ def label(controls: Iterable[Control]) -> str:
     return " + ".join(map(_label, controls)) or "none"
 
 
+def misfits(controls: ControlChoice, motion: Motion, init: Init | None, passes: Sequence[Pass]) -> list[Problem]:
+    """The mistake of a ControlNet for the picture that shots start from, where they start from none."""
+    if init is not None or all(control.picture for control in controls):
+        return []
+    if motion.mode == "still" and any(each.strength for each in passes):
+        return []
+    text = f"{OF_START!r} is the picture that a shot starts from, and there is none"
+    return [Problem(f"{KEY}.image", text, "set init.image, or for pictures hires.scale")]
+
+
 def _label(control: Control) -> str:
     made = "" if control.preprocess == "none" else f" {control.preprocess}"
-    return f"{control.picture}{made} {control.weight:g}"
+    return f"{control.picture or OF_START}{made} {control.weight:g}"
 
 
 def _values(entry: ControlSettings, at: str, adapters: Adapters, pictures: Pictures) -> Iterable[Control]:
@@ -72,9 +85,11 @@ def _values(entry: ControlSettings, at: str, adapters: Adapters, pictures: Pictu
     for net in entry.net:
         with problems:
             nets.append(adapters.net(net, f"{at}.net"))
-    found: tuple[InputPicture, ...] = ()
+    found: Sequence[InputPicture | None] = ()
     with problems:
-        if entry.video is not None:
+        if entry.image == (OF_START,):
+            found = (None,)
+        elif entry.video is not None:
             found = (pictures.clip(entry.video, f"{at}.video"),)
         else:
             found = pictures.named(entry.image if len(entry.image) > 1 else entry.image[0], f"{at}.image")

@@ -9,6 +9,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.keys import STYLES
 from sdbatch.config.pictures import ALPHA
 from sdbatch.plan import sounds
+from sdbatch.plan.control_axis import OF_START
 
 VIDEO = "init.video"
 PICTURES = ("init.image", "mask.image")  # keys that name pictures, beside ``control``
@@ -48,7 +49,7 @@ def picture_files(experiment: Experiment) -> Iterator[str]:
     """Files, folders and patterns of users' pictures."""
     yield from experiment.init.image
     yield from (name for name in (experiment.mask.image,) if name not in (None, ALPHA))
-    yield from (image for control in experiment.control for image in control.image)
+    yield from (image for control in experiment.control for image in control.image if image != OF_START)
     for key in PICTURES:
         for entry in experiment.sweep:
             names = entry.get(key) or ()
@@ -57,7 +58,8 @@ def picture_files(experiment: Experiment) -> Iterator[str]:
         for control in value if isinstance(value, list | tuple) else [value]:
             if isinstance(control, Mapping):
                 image = control.get("image", ())
-                yield from [image] if isinstance(image, str) else image or ()
+                names = [image] if isinstance(image, str) else image or ()
+                yield from (name for name in names if name != OF_START)
 
 
 def video_files(experiment: Experiment) -> Iterator[str]:

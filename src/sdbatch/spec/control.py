@@ -18,13 +18,14 @@ Preprocessor = Literal["none", "canny", "scribble", "lineart", "tile", "threshol
 class Control:
     """A ControlNet that shows the denoiser a picture.
 
-    ``net`` is the digest of its file, ``start`` and ``end`` the share of the evaluations in which it works. With
-    ``guess`` only the rows of the prompt are controlled, the first levels weakly. ``name`` (of the file) and ``hash``
-    (A1111's) are for people and other programs, and not part of ids.
+    ``net`` is the digest of its file; without a ``picture`` it sees the one that the shot starts from. ``start`` and
+    ``end``: the share of the evaluations in which it works. With ``guess`` only the rows of the prompt are controlled,
+    the first levels weakly. ``name`` (of the file) and ``hash`` (A1111's) are for people and other programs, and not
+    part of ids.
     """
 
     net: str
-    picture: InputPicture
+    picture: InputPicture | None
     preprocess: Preprocessor = "none"
     weight: Annotated[float, Ge(CONTROL_WEIGHT.low), Le(CONTROL_WEIGHT.high)] = 1.0
     start: Annotated[float, Ge(0), Le(1)] = 0.0

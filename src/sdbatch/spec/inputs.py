@@ -22,8 +22,15 @@ def with_pictures(shot: Shot, change: Callable[[InputPicture], InputPicture]) ->
         if mask is not None and mask.picture is not None:
             mask = replace(mask, picture=change(mask.picture))
         init = replace(init, picture=change(init.picture), mask=mask)
-    controls = tuple(replace(control, picture=change(control.picture)) for control in shot.controls)
-    return replace(shot, init=init, controls=controls)
+    controls = (replace(c, picture=change(c.picture)) if c.picture is not None else c for c in shot.controls)
+    return replace(shot, init=init, controls=tuple(controls))
+
+
+def first_pass(shot: Shot) -> Shot:
+    """``shot`` as it is rendered: from noise, without ControlNets for the picture that it starts from."""
+    if shot.init is not None or shot.start is not None or all(control.picture for control in shot.controls):
+        return shot
+    return replace(shot, controls=tuple(control for control in shot.controls if control.picture is not None))
 
 
 def at(shot: Shot, seconds: float) -> Shot:
@@ -38,4 +45,4 @@ def _named(shot: Shot) -> Iterator[InputPicture]:
         yield init.picture
         if init.mask and init.mask.picture:
             yield init.mask.picture
-    yield from (control.picture for control in shot.controls)
+    yield from (control.picture for control in shot.controls if control.picture is not None)

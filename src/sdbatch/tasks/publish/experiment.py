@@ -12,6 +12,7 @@ from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.pictures import ALPHA
 from sdbatch.config.validation import UNKNOWN_LENGTH
 from sdbatch.plan import sounds
+from sdbatch.plan.control_axis import OF_START
 from sdbatch.plan.named_files import PICTURES, VIDEO, picture_files, sound_files, styles_file, text_files, video_files
 from sdbatch.plan.pictures import Pictures
 from sdbatch.plan.wildcards import wildcard_files
@@ -207,7 +208,8 @@ def _controls(entries: Any, inputs: Inputs) -> Any:
         return entries
     nets = entries["net"]
     names = Path(nets).name if isinstance(nets, str) else [Path(net).name for net in nets]
-    image, video = inputs.pictures(entries.get("image") or None), inputs.video(entries.get("video"))
+    image, video = entries.get("image"), inputs.video(entries.get("video"))
+    image = image if image in (OF_START, [OF_START]) else inputs.pictures(image or None)
     return {**entries, "net": names} | ({"image": image} if image else {"video": video})
 
 
