@@ -74,6 +74,21 @@ def test_it_is_verified_and_reproduced_wherever_the_video_is(rendered: Folder) -
     assert "bit-equal" in rendered.out
 
 
+def test_a_restart_and_company_give_the_same_bits(rendered: Folder) -> None:
+    """The second run finds some of the shots; in the other folder a film at another place of the video is rendered."""
+    path = rendered.path("videos/*.mp4")
+    whole = path.read_bytes()
+    shots = sorted(path.parent.parent.glob("shots/*/**/*.png"))
+    assert len(shots) == 12
+    for lost in (path, *shots[::3]):
+        lost.unlink()
+    assert rendered.run(**DATA) == 0
+    assert path.read_bytes() == whole
+    together = {"name": "two", "sweep": [{"motion.follow": [0.2, 0.7]}, {"motion.fps": [12, 24]}]}
+    assert rendered.run(**DATA | together) == 0
+    assert (rendered.root / "outputs/two/videos" / path.name).read_bytes() == whole
+
+
 def test_a_final_follows_more(rendered: Folder) -> None:
     chosen = {"jobs": [rendered.path("videos/*.mp4").name], "set": {"motion.follow": 1.0}}
     assert rendered.run(task="final", final=chosen) == 0
@@ -185,7 +200,10 @@ def test_a_control_of_every_frame(folder: Folder) -> None:
     data = {"model": {"kind": "tiny"}, "control": control, "canvas": ["96x64"], "motion": {"mode": "prompt"}}
     job = planned(DATA | data | {"init": {}})[0]
     shots = motion.shots(job)
-    assert [s.controls[0].picture.frame for s in shots] == list(range(12))
+    assert [c.picture.frame for s in shots for c in s.controls if c.picture] == list(range(12))
+    start = [{"net": "tiny-canny", "image": "init"}]  # every shot is controlled by the frame that it starts from
+    seen = motion.shots(planned(DATA | data | {"control": start})[0])
+    assert [s.init.picture.frame for s in seen if s.init and s.controls == seen[0].controls] == list(range(12))
 
 
 @pytest.mark.parametrize(

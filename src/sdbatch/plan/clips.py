@@ -43,11 +43,11 @@ def _length(data: Mapping[str, Any], clip: Clip) -> dict[str, Any]:
     return found
 
 
-def misfits(mode: str, init: Init | None, controls: Sequence[Any]) -> list[Problem]:
+def misfits(mode: str, init: Init | None, controls: Sequence[Control]) -> list[Problem]:
     """The mistake of a mode that cannot follow a video, or of a mask that would be used for one frame only."""
     followed = init is not None and init.picture.clip is not None
     used = [INIT] if followed else []
-    used += [CONTROL for control in controls if control.picture.clip]
+    used += [CONTROL for control in controls if control.picture and control.picture.clip]
     if used and mode not in MODES:
         meant = f"write {', '.join(MODES[:-1])} or {MODES[-1]}"
         return [Problem("motion.mode", f"{mode} cannot follow {used[0]}", meant)]
