@@ -25,6 +25,21 @@ def test_shots_that_are_stored_cost_nothing(sdbatch):
     assert (still["jobs"], still["shots"]) == (2, 2)
 
 
+def test_the_largest_picture_is_told(sdbatch):
+    """Passes included, of what is left to render; in the text if it is much larger than the model's own."""
+    base = ("model=fake", "prompts=[a sea]", "canvas=[64x64]", "gallery.enabled=false")
+
+    def largest(*more: str) -> list[int]:
+        found: list[int] = json.loads(sdbatch(*base, *more, "task=plan", "plan.format=json").out)["largest"]
+        return found
+
+    assert largest() == [64, 64]
+    assert largest("hires.scale=2", "upscale.scale=8") == [1024, 1024]
+    text = sdbatch(*base, "hires.scale=2", "upscale.scale=8", "task=plan").out
+    assert "largest picture 1024x1024, 64.0 times the model's own area" in text
+    assert "largest picture" not in sdbatch(*base, "hires.scale=2", "task=plan").out
+
+
 def test_a_negative_prompt_with_and_is_one_text(sdbatch):
     words = "a very long list of words that nobody wants to see in any picture at all " * 3
     texts = {"negative": f'negative="{words}AND {words}"', "positive": f"prompts=['{words}AND {words}']"}

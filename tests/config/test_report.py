@@ -8,7 +8,7 @@ import re
 import pytest
 
 from sdbatch.prompts.syntax import unsupported
-from sdbatch.tasks.plan_report import duration
+from sdbatch.tasks.plan_table import duration
 
 
 @pytest.mark.parametrize(

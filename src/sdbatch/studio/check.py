@@ -20,7 +20,8 @@ from sdbatch.spec.cost import cost
 from sdbatch.store import State, Store
 from sdbatch.studio.form import Form, problems
 from sdbatch.studio.workspace import Draft, Workspace
-from sdbatch.tasks.plan_report import duration, text_warnings
+from sdbatch.tasks.plan_report import text_warnings
+from sdbatch.tasks.plan_table import duration
 
 MAX_TIMINGS = 50  # files of earlier runs that are read
 REMEMBERED = 30.0  # seconds for which the prompts of the latest form are kept

@@ -8,7 +8,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
 from sdbatch.store import Store
-from sdbatch.tasks import plan_report
+from sdbatch.tasks import plan_report, plan_table
 from sdbatch.terminal.console import open_console, say
 
 
@@ -19,7 +19,7 @@ def run(experiment: Experiment) -> int:
     if experiment.plan.format == "json":
         sys.stdout.write(plan_report.as_json(found) + "\n")
     else:
-        plan_report.show(found, open_console())
+        plan_table.show(found, open_console())
     if experiment.plan.preview:
         from sdbatch.preview.videos import write_previews
 

@@ -1,4 +1,4 @@
-"""The report of ``task=plan``: the jobs of an experiment, their states and their costs. Does not import torch."""
+"""The report of ``task=plan`` as data: the jobs of an experiment, their states and costs. Does not import torch."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from rich.console import Console
-from rich.table import Table
 
 from sdbatch import motion
 from sdbatch.models.source import CLIP
@@ -28,10 +25,8 @@ from sdbatch.spec.cost import rows as rows_of
 from sdbatch.spec.jobs import Job, Shot
 from sdbatch.spec.wording import texts_of
 from sdbatch.store import TO_RENDER, State, States, Store
-from sdbatch.terminal.console import new
+from sdbatch.tasks.plan_table import SHOWN
 from sdbatch.workers import expected_cards
-
-SHOWN = 12  # values, paths and texts in the table; the JSON has more
 
 
 def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
@@ -62,6 +57,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "follows": _followed(plan),
         "seeds_drawn": draw is None or draw.kept,
         "to_render": {"jobs": len(todo), **costs},
+        "largest": _largest(plan, todo),
         "estimated_seconds": None if seconds is None else round(seconds / cards, 1),
         "texts": _texts(plan, shown),
         "unknown_words": _unknown(plan, shown),
@@ -75,7 +71,8 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
 def _models(plan: Plan, todo: Sequence[int]) -> dict[str, Any]:
     """The weights of the plan's models. ``loads``: how many of them a process that renders alone will load."""
     needed = {plan[i].shot.model for i in todo} if len(plan.models) > 1 else {plan[i].shot.model for i in todo[:1]}
-    return {"weights": [source.model.weights for source in plan.models], "loads": len(needed)}
+    weights = [source.model.weights for source in plan.models]
+    return {"weights": weights, "loads": len(needed), "native": plan.resolved.source.native}
 
 
 def _followed(plan: Plan) -> list[dict[str, Any]]:
@@ -100,6 +97,12 @@ def _costs(shots: Iterable[Shot]) -> dict[str, Any]:
         count, evaluations, rows = count + 1, evaluations + evaluations_of(shot), rows + rows_of(shot)
         work += cost(shot)
     return {"shots": count, "evaluations": evaluations, "rows": rows, "work": work}
+
+
+def _largest(plan: Plan, todo: Sequence[int]) -> list[int]:
+    """The largest size to render, passes included: what memory depends on."""
+    sizes = {(size.width, size.height) for size in (plan[i].size for i in todo)}
+    return list(max(sizes, key=lambda size: size[0] * size[1], default=(0, 0)))
 
 
 def _distinct(jobs: Iterable[Job], caches: Sequence[ShotCache]) -> Iterator[Shot]:
@@ -202,98 +205,3 @@ def text_warnings(plan: Outline) -> list[str]:
 
 def as_json(report: dict[str, Any]) -> str:
     return json.dumps(report, indent=2, ensure_ascii=False)
-
-
-def show(report: dict[str, Any], console: Console) -> None:
-    """Print the report as a table."""
-    todo = report["to_render"]
-    console.print(f"[bold]{report['name']}[/]  {_count(report['jobs'], 'job')}  in {report['folder']}", highlight=False)
-    _states(report, console)
-    if not report["seeds_drawn"]:
-        text = "random seeds are drawn when they are rendered; the seeds and files shown here are an example"
-        console.print(f"[yellow]{text}[/]", soft_wrap=True)
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
-    partly = 0 < sum(v["done"] for v in report["axes"][0]["values"].values()) < report["jobs"]
-    for axis in report["axes"]:
-        names = [f"{v} ({n['done']}/{n['jobs']})" if partly else v for v, n in list(axis["values"].items())[:SHOWN]]
-        more = [f"… ({len(axis['values'])})"] if len(axis["values"]) > SHOWN else []
-        table.add_row(plain(axis["axis"]), plain(", ".join(names + more)))
-    for video in report["follows"]:
-        length = f"{video['frames']:,} frames, {video['rate']:.4g} per second"
-        table.add_row("follows", plain(f"{video['video']} ({length})"))
-    console.print(table)
-    if todo["jobs"]:
-        counts = ", ".join(_count(todo[k], k[:-1]) for k in ("jobs", "shots", "evaluations", "rows"))
-        seconds = report["estimated_seconds"]
-        time = f"about {duration(seconds)}" if seconds else "no estimate before a first run"
-        time = time if todo["shots"] else "all shots are stored, no model is needed"
-        console.print(f"to render: {counts}; {time}", highlight=False, soft_wrap=True)
-        if (loads := report["models"]["loads"]) > 1 and todo["shots"]:
-            console.print(f"{loads} models, which every process loads once at most", highlight=False)
-    _warnings(report, console)
-    for path in report["writes"][:SHOWN]:
-        console.print(f"  {path}", highlight=False, markup=False, soft_wrap=True)
-    if todo["jobs"] > SHOWN:
-        console.print(f"  … and {todo['jobs'] - SHOWN:,} more", highlight=False)
-
-
-def _states(report: dict[str, Any], console: Console) -> None:
-    words = [f"{n:,} {state.replace('_', ' ')}" for state, n in report["states"].items() if n]
-    shard = report["shard"]
-    if shard["count"] > 1:
-        words.append(f"shard {shard['index']} of {shard['count']}: {shard['jobs']:,} jobs")
-    words += [
-        f"{report[k]:,} {text}"
-        for k, text in (("skipped", "skipped by rules"), ("duplicates", "duplicates left out"))
-        if report[k]
-    ]
-    console.print("  ".join(words), highlight=False)
-
-
-def _warnings(report: dict[str, Any], console: Console) -> None:
-    for text in report["texts"][:SHOWN]:
-        where = "; ".join(text["cuts"][:3]) or "BREAK"
-        console.print(
-            f"[yellow]long text[/] {plain(text['text'])}: {text['chunks']} chunks, cut at {plain(where)}",
-            highlight=False,
-        )
-    show_notes([(w["text"], w["warning"]) for w in report["prompt_warnings"]], console)
-    if marks := report["plain_words"]:
-        console.print(
-            f"[yellow]syntax of other tools, treated as plain words:[/] {plain(', '.join(marks[:SHOWN]))}",
-            highlight=False,
-        )
-    if words := report["unknown_words"]:
-        more = ", …" if len(words) > 3 * SHOWN else ""
-        console.print(
-            f"[yellow]unknown words:[/] {plain(', '.join(words[: 3 * SHOWN]))}{more}",
-            highlight=False,
-        )
-
-
-def plain(text: str) -> str:
-    """User text, escaped for rich's markup."""
-    return text.replace("[", r"\[")
-
-
-def show_notes(notes: Sequence[tuple[str, str]], console: Console) -> None:
-    """Print warnings about the texts of prompts."""
-    notes = [note for note in notes if new(": ".join(note))]
-    for name, warning in notes[:SHOWN]:
-        console.print(f"[yellow]prompt[/] {plain(name)}: {plain(warning)}", highlight=False, soft_wrap=True)
-    if len(notes) > SHOWN:
-        console.print(f"… and {len(notes) - SHOWN:,} more", highlight=False)
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}" + ("" if n == 1 else "s")
-
-
-def duration(seconds: float) -> str:
-    """``95`` s as ``1 min 35 s``."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

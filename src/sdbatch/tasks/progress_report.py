@@ -14,7 +14,7 @@ from sdbatch.plan import division
 from sdbatch.spec.canonical import plan_digest
 from sdbatch.store import TO_RENDER, Ledger, Liveness, Store, WorkerState
 from sdbatch.store.plan_file import Plan
-from sdbatch.tasks.plan_report import SHOWN, duration
+from sdbatch.tasks.plan_table import SHOWN, duration
 
 SILENT = 15.0  # seconds without a heartbeat that are reported: three beats
 

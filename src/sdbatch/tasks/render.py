@@ -25,7 +25,7 @@ from sdbatch.runner.signals import SignalHandler
 from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.renderer import Renderer
 from sdbatch.tasks import rendering
-from sdbatch.tasks.plan_report import show_notes
+from sdbatch.tasks.plan_table import show_notes
 from sdbatch.tasks.run_summary import begun, code, finished, outcome
 from sdbatch.tasks.workload import Workload, workload
 from sdbatch.terminal.console import open_console

@@ -15,7 +15,7 @@ from sdbatch.plan import division
 from sdbatch.runner import Outcome
 from sdbatch.store import Ledger, State, Store
 from sdbatch.store.plan_file import Plan as Jobs
-from sdbatch.tasks.plan_report import SHOWN, duration, plain
+from sdbatch.tasks.plan_table import SHOWN, duration, plain
 from sdbatch.tasks.workload import Workload
 from sdbatch.terminal.console import heading
 from sdbatch.terminal.progress import clock

@@ -16,7 +16,7 @@ from sdbatch.errors import ConfigError
 from sdbatch.files import atomic, store_errors
 from sdbatch.models.locate import fetch
 from sdbatch.spec.canonical import plan_digest
-from sdbatch.tasks.plan_report import duration
+from sdbatch.tasks.plan_table import duration
 from sdbatch.tasks.render import check_writable
 from sdbatch.tasks.submission import Submission
 from sdbatch.tasks.workload import Workload, shared
