@@ -230,3 +230,26 @@ def test_every_field_has_a_type_a_description_and_its_default():
     unchanged = {"kind": "picture", "model": "tiny", "fields": {k: f.default for k, f in fields.items() if not f.film}}
     made = settings(Form(**unchanged | {"fields": unchanged["fields"] | {"prompts": "a"}})).data  # type: ignore[operator]
     assert Workspace("e", "outputs").draft(Form(model="tiny", fields={"prompts": "a"})).experiment.name == made["name"]
+
+
+def test_thousands_of_prompts_are_written_as_they_are() -> None:
+    odd = [
+        'a "gate": yes',
+        "- #no",
+        "\\n",
+        "鳥居, été",
+        "null",
+        "1e3",
+        "{a|b}: [c]",
+        " spaces ",
+        "'",
+        "%x",
+        "@y",
+        "~",
+        "?",
+    ]
+    prompts = [f"{text} {n}" if n else text for n in range(60) for text in odd]
+    assert len(prompts) > yaml_text.MANY
+    assert load(yaml_text.text({"prompts": prompts, "name": "many"}, "", "x")) == {"name": "many", "prompts": prompts}
+    broken = [*prompts, "two\nlines", "\u2028"]
+    assert load(yaml_text.text({"prompts": broken}, "", "x")) == {"prompts": broken}
