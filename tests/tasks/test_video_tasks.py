@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,9 @@ import yaml
 from PIL import Image
 
 from sdbatch import motion, video_reader
+from sdbatch.gallery import command
 from sdbatch.media import metadata
+from sdbatch.plan import parse
 from tests.clips import moving
 from tests.config.building import planned
 from tests.tasks.conftest import Folder
@@ -120,7 +123,7 @@ def test_a_folder_of_frames(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> 
     film, clip = frames(path), frames(folder.root / "clip.mp4")
     assert video_reader.probe(path)[2:] == (Fraction(8), 12)
     assert likeness(film, clip) > likeness(film, clip[6:] + clip[:6]) + 0.3
-    assert list(metadata.read(path)["job"]["pictures"].values()) == [f"{n}.png" for n in range(12)]
+    assert list(metadata.read(path)["job"]["pictures"].values()) == [f"frames/{n}.png" for n in range(12)]
     assert planned(data | {"init": {"video": "frames/*.png", "strength": 0.3}}).ids == planned(data).ids
     publish = {"licence": "CC0-1.0", "authors": [{"name": "A. Painter"}]}
     assert folder.run(task="publish", publish=publish, **data) == 0
@@ -165,6 +168,23 @@ def test_a_mask_applies_to_every_frame(folder: Folder, mask: dict[str, Any]) -> 
         assert frame.shape == ((64, 128, 3) if "outpaint" in mask else (64, 96, 3))
         assert np.array_equal(frame[kept], of_clip[kept])
         assert np.array_equal(frame[40:, :96], of_clip[40:]) == ("outpaint" in mask)
+
+
+@pytest.mark.parametrize("video", ["clip.mp4", "frames"])
+def test_the_command_of_a_film_gives_the_same_job(folder: Folder, video: str) -> None:
+    """Also if it has another rate than the video, and the job is read from a file."""
+    moving(folder.root / "clip.mp4", 3)
+    (folder.root / "frames").mkdir()
+    for n, pixels in enumerate(video_reader.decode(folder.root / "clip.mp4")):
+        Image.fromarray(pixels).save(folder.root / f"frames/{n}.png")
+    control = [{"net": "tiny-canny", "video": video}]
+    job = planned(DATA | {"init": {"video": video}, "control": control, "motion": {"mode": "prompt", "fps": 24}})[0]
+    read = parse.job(json.loads(json.dumps({"id": job.id} | motion.job_spec(job))))
+    for each in (job, read):
+        assert planned(command.job_settings(each) | {"model": {"kind": "fake"}}).ids == [job.id]
+        overrides = command.settings_overrides(each)
+        assert {f"init.video={video}", 'motion.fps="24"'} <= set(overrides)
+        assert f"control=[{{net:tiny-canny,video:{video}}}]" in overrides
 
 
 def test_videos_are_axes(folder: Folder) -> None:

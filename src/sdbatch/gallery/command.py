@@ -16,7 +16,9 @@ from sdbatch.plan import passes
 from sdbatch.plan.control_axis import OF_START
 from sdbatch.prompts.expansion import escaped
 from sdbatch.spec.canonical import spec
+from sdbatch.spec.inputs import videos
 from sdbatch.spec.jobs import Encoding, Job, Shot, Video
+from sdbatch.spec.pictures import InputPicture
 
 _REQUIRED = frozenset(f.name for f in fields(Shot) if f.default is MISSING)  # always written out
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -69,7 +71,7 @@ def settings_overrides(job: Job) -> list[str]:
     out += [f"control={formatted(controls)}"] if (controls := control_settings(job.shot)) else []
     out += [f"sampling.{key}={formatted(value)}" for key, value in sampling_settings(job.shot).items()]
     out += pass_overrides(job)
-    return out + list(video_overrides(job.video) if job.video else ())
+    return [*out, *video_overrides(job)]
 
 
 def pass_overrides(job: Job) -> list[str]:
@@ -90,7 +92,7 @@ def init_settings(shot: Shot) -> dict[str, Any]:
     """The keys of ``init``, with the name of the picture's file."""
     if shot.init is None:
         return {}
-    found = {"image": PurePath(shot.init.picture.path).name, "strength": shot.init.strength}
+    found = _named(shot.init.picture) | {"strength": shot.init.strength}
     return found | ({} if shot.init.resize == "fill" else {"resize": shot.init.resize})
 
 
@@ -112,10 +114,15 @@ def mask_settings(shot: Shot) -> dict[str, Any]:
 def control_settings(shot: Shot) -> list[dict[str, Any]]:
     """The ControlNets and their pictures by name, as ``control`` lists them."""
     return [
-        {"net": one.name, "image": PurePath(one.picture.path).name if one.picture else OF_START}
+        {"net": one.name, **(_named(one.picture) if one.picture else {"image": OF_START})}
         | {f.name: getattr(one, f.name) for f in fields(one)[2:] if f.compare and getattr(one, f.name) != f.default}
         for one in shot.controls
     ]
+
+
+def _named(picture: InputPicture) -> dict[str, Any]:
+    """The key of a picture or a video, with the name of its file."""
+    return {"video" if picture.clip else "image": PurePath(picture.path).name}
 
 
 def sampling_settings(shot: Shot) -> dict[str, Any]:
@@ -136,7 +143,7 @@ def job_settings(job: Job) -> dict[str, Any]:
     if shot.model.clip_skip != 1:
         out["model"] = {"clip_skip": shot.model.clip_skip}
     if job.video is not None:
-        out["motion"] = job.video.motion.model_dump(mode="json", exclude_defaults=True)
+        out["motion"] = _motion(job, job.video)
         out["encoding"] = spec(job.video.encoding) if job.video.encoding != Encoding() else {}
     return out
 
@@ -148,15 +155,23 @@ def all_settings(job: Job) -> Iterator[str]:
     yield from pass_overrides(job)
     if video is None:
         return
-    given = [*video_overrides(video)]
+    given = [*video_overrides(job)]
     usual = {"motion.fps": float(video.motion.fps), "encoding.codec": video.encoding.codec}
     keys = {pair.partition("=")[0] for pair in given}
     yield from [*given, *(f"{key}={formatted(value)}" for key, value in usual.items() if key not in keys)]
 
 
-def video_overrides(video: Video) -> Iterator[str]:
+def _motion(job: Job, video: Video) -> dict[str, Any]:
+    """The keys of ``motion``; a user's video would decide a rate that is not there."""
+    found: dict[str, Any] = video.motion.model_dump(mode="json", exclude_defaults=True)
+    return found | ({"fps": str(video.motion.fps)} if videos(job.shot) else {})
+
+
+def video_overrides(job: Job) -> Iterator[str]:
     """Overrides of motion and encoding."""
-    for key, value in video.motion.model_dump(mode="json", exclude_defaults=True).items():
+    if (video := job.video) is None:
+        return
+    for key, value in _motion(job, video).items():
         yield f"motion.{key}={formatted(value)}"
     audio = video.encoding.audio
     named = {"audio": PurePath(audio.path).name} if audio else {}

@@ -32,7 +32,7 @@ def axis(label: str) -> str:
 
 def settings(job: Job) -> dict[str, str]:
     """The cells that jobs of one setting share."""
-    video = " ".join(command.video_overrides(job.video)) if job.video else ""
+    video = " ".join(command.video_overrides(job))
     size = {"width": str(job.size.width), "height": str(job.size.height)}
     return {key: str(getattr(job.shot, key)) for key in SHOT} | size | {"motion": video}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import PurePath
 from typing import Any
 
 from sdbatch.motion import feedback, prompt, still, walk, zoom
@@ -17,7 +16,7 @@ from sdbatch.motion.passes import passed
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.timeline import looped, timeline
 from sdbatch.spec.canonical import digest, spec
-from sdbatch.spec.inputs import first_pass, pictures
+from sdbatch.spec.inputs import first_pass, names
 from sdbatch.spec.jobs import SPEC_VERSION, Encoding, Frame, Job, Shot, Video
 from sdbatch.spec.passes import Pass
 
@@ -113,8 +112,7 @@ def _names(job: Job) -> dict[str, Any]:
     adapters |= {control.net: {"name": control.name, "hash": control.hash} for control in shot.controls}
     used = [each.upscaler for each in job.passes if each.upscaler.is_network]
     adapters |= {upscaler.method: {"name": upscaler.name, "hash": ""} for upscaler in used}
-    named = {p.digest: PurePath(p.path).name for p in pictures(shot)}
-    return {key: found for key, found in (("adapters", adapters), ("pictures", named)) if found}
+    return {key: found for key, found in (("adapters", adapters), ("pictures", names(shot))) if found}
 
 
 def _video_spec(job: Job, video: Video) -> dict[str, Any]:

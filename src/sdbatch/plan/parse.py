@@ -222,13 +222,16 @@ def _with_files(found: Shot, data: Any, key: str) -> Shot:
         raise ConfigError.one(key, "is not a mapping")
     if wrong := [p.digest for p in used if not re.fullmatch("b2:[0-9a-f]{32}", p.digest)]:
         raise ConfigError.one(key, f"{shown(wrong[0])} is not a digest")
-    names = {p.digest: PurePath(str(data.get(p.digest, ""))[:255].replace("\0", "")).name for p in used}
+    names = {p.digest: PurePath(str(data.get(p.digest, ""))[:511].replace("\0", "")) for p in used}
     return with_pictures(found, lambda p: _with_paths(p, names))
 
 
-def _with_paths(found: InputPicture, names: Mapping[str, str]) -> InputPicture:
-    clip = found.clip and replace(found.clip, paths=tuple(names[digest] for digest in found.clip.pictures))
-    return replace(found, path=names.get(found.digest, ""), width=0, height=0, clip=clip)
+def _with_paths(found: InputPicture, names: Mapping[str, PurePath]) -> InputPicture:
+    path = names.get(found.digest, PurePath())
+    if found.clip is None or not found.clip.pictures:
+        return replace(found, path=path.name, width=0, height=0)
+    clip = replace(found.clip, paths=tuple(names[digest].name for digest in found.clip.pictures))
+    return replace(found, path=path.parent.name, width=0, height=0, clip=clip)
 
 
 def profile(data: Any, key: str = "profile") -> Profile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import PurePath
 
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.pictures import InputPicture
@@ -12,6 +13,18 @@ from sdbatch.spec.pictures import InputPicture
 def pictures(shot: Shot) -> tuple[InputPicture, ...]:
     """The files that ``shot`` needs, without duplicates."""
     return tuple(dict.fromkeys(file for picture in _named(shot) for file in picture.files or (picture,)))
+
+
+def videos(shot: Shot) -> list[InputPicture]:
+    """The videos that a film of ``shot`` follows."""
+    return [picture for picture in _named(shot) if picture.clip]
+
+
+def names(shot: Shot) -> dict[str, str]:
+    """What its files are called, by digest; those of a folder that is a video with the folder."""
+    found = {file.digest: PurePath(file.path).name for file in pictures(shot)}
+    folders = ((PurePath(video.path).name, file) for video in videos(shot) for file in video.files)
+    return found | {file.digest: f"{folder}/{PurePath(file.path).name}" for folder, file in folders if folder}
 
 
 def with_pictures(shot: Shot, change: Callable[[InputPicture], InputPicture]) -> Shot:
@@ -35,7 +48,7 @@ def first_pass(shot: Shot) -> Shot:
 
 def at(shot: Shot, seconds: float) -> Shot:
     """``shot`` with the frames that its videos show after ``seconds``."""
-    if not any(picture.clip for picture in _named(shot)):
+    if not videos(shot):
         return shot
     return with_pictures(shot, lambda picture: picture.at(seconds))
 
