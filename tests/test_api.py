@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,10 @@ def test_mistakes_are_config_errors(
     with pytest.raises(sdbatch.ConfigError) as error:
         sdbatch.load(source, overrides)
     assert [p.key for p in error.value.problems] == [key]
+
+
+def test_experiments_are_loaded_in_threads() -> None:
+    """Hydra has global state."""
+    with ThreadPoolExecutor(4) as pool:
+        plans = list(pool.map(lambda n: sdbatch.load({"prompts": [f"a sea {n}"]}, ["model=fake"]).plan(), range(12)))
+    assert [plan[0].shot.prompt for plan in plans] == [f"a sea {n}" for n in range(12)]

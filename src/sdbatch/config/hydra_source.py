@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import RLock
 from typing import Any, ClassVar
 
 import hydra
@@ -61,6 +62,7 @@ class Composed:
     written: Written = AS_DATA
 
 
+_COMPOSING = RLock()  # Hydra has global state
 Run = Callable[[Callable[[], Composed], str], int]  # (read, what the run is called) -> its exit code
 
 
@@ -156,16 +158,16 @@ def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed
     ``file`` is an experiment file anywhere on disk; it needs no ``# @package`` line. Raises ConfigError.
     """
     SourcesRegistry.instance().register(FileConfigSource)
-    FileConfigSource.read.clear()
     arguments = [escaped_argument(force_added(a, GROUPS)) for a in overrides]
     try:
-        with ExitStack() as stack:
+        with _COMPOSING, ExitStack() as stack:
+            FileConfigSource.read.clear()
             if file is not None:
                 arguments = [*_file(file, stack), *arguments]
             stack.enter_context(_own_hydra())
             stack.enter_context(hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"))
             data = found_beside(_plain_data(hydra.compose("config", arguments)), folder_of(file))
-        return Composed(data, _keys_of(list(overrides)), (), written=_written(overrides))
+            return Composed(data, _keys_of(list(overrides)), (), written=_written(overrides))
     except Exception as error:
         if problems := list(_problems(error)):
             raise ConfigError(problems) from error

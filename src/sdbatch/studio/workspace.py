@@ -64,7 +64,6 @@ class Workspace:
         self._anywhere = anywhere
         self._bases: dict[str, dict[str, Any]] = {}
         self._latest: tuple[Any, Experiment | None] = (None, None)  # the file that was read last
-        self._hydra = threading.Lock()  # it has global state
         self._writing = threading.Lock()
 
     @property
@@ -84,8 +83,7 @@ class Workspace:
 
     def composed(self, overrides: list[str], file: Path | None = None) -> Composed:
         """What Hydra composes; raises ConfigError."""
-        with self._hydra:
-            return compose_data(overrides, file)
+        return compose_data(overrides, file)
 
     def draft(self, form: Form) -> Draft:
         """The experiment of ``form``. Raises ConfigError with every mistake; its keys are those of the form."""
