@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import tempfile
@@ -54,9 +55,11 @@ def main() -> int:
 
 
 def shipped(folder: Path, name: str) -> list[list[Path]]:
-    """The frames of each video of a shipped experiment."""
+    """The frames of each video of a shipped experiment, in the order of its plan."""
     assert cli.run([f"+experiment={name}", "output.frames=true", "gallery.enabled=false", *where(folder)]) == 0
-    return [sorted(video.glob("*.png")) for video in sorted((folder / "outputs" / name / "frames").iterdir())]
+    results = folder / "outputs" / name
+    ids = [json.loads(line)["id"] for line in (results / "plan.jsonl").read_text("utf-8").splitlines()]
+    return [sorted((results / "frames" / video).glob("*.png")) for video in ids]
 
 
 def animation(videos: list[list[Path]]) -> None:
