@@ -13,13 +13,13 @@ from pydantic_core import ErrorDetails
 
 from sdbatch.config import other_names
 from sdbatch.config.experiment import GROUPS, Experiment
+from sdbatch.config.film_length import known_later
 from sdbatch.config.model_fields import field_of, nearest_bound, owner_of, range_of
 from sdbatch.config.prompts import Prompt
 from sdbatch.errors import ConfigError, Problem, closest, nearest, shown
 from sdbatch.motion.fields import not_a_list
-from sdbatch.motion.keys import CURVES, FRAMES, TRACKS
-from sdbatch.motion.settings import Motion
-from sdbatch.spec.ranges import is_range, parse_range, slug
+from sdbatch.motion.keys import CURVES, TRACKS
+from sdbatch.spec.ranges import is_range, slug
 
 M = TypeVar("M", bound=BaseModel)
 _KINDS = {
@@ -61,7 +61,6 @@ _PATTERNS = {  # by the last part of the key
     "orcid": ("not an ORCID iD", "write 0000-0002-1825-0097"),
 }
 _SCHEDULE = re.compile(rf"motion\.({'|'.join((*CURVES, *TRACKS))})(\[0\])?")
-UNKNOWN_LENGTH = FRAMES[1]  # of a film that is as long as a video that was not read yet
 _MAX_NUMBER = 2**64  # larger numbers are mistakes, and not all code can process them
 
 
@@ -72,43 +71,9 @@ def validate(data: Mapping[str, Any]) -> Experiment:
     try:
         return check(Experiment, data)
     except ConfigError:
-        firsts = _first_motion_values(data)
-        if not (known_later := firsts if {"frames", "seconds"} & firsts.keys() else _length_of_video(data) | firsts):
+        if not (found := known_later(data)):
             raise
-        return check(Experiment, {**data, "motion": {**(data.get("motion") or {}), **known_later}})
-
-
-def _length_of_video(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The longest length for a film without one that follows a user's video: planning reads how long that is."""
-    motion, init = data.get("motion") or {}, data.get("init")
-    if not isinstance(motion, dict) or any(motion.get(name) is not None for name in ("frames", "seconds")):
-        return {}
-    sweep = data.get("sweep")
-    swept = [e for e in sweep if isinstance(e, dict)] if isinstance(sweep, list) else []
-    controls = [data.get("control"), *(e.get("control") for e in swept)]
-    videos = [init.get("video") if isinstance(init, dict) else None, *(e.get("init.video") for e in swept)]
-    if any(videos) or any(map(_names_video, controls)):
-        return {"frames": UNKNOWN_LENGTH}
-    return {}
-
-
-def _names_video(control: Any) -> bool:
-    """Whether ControlNets, or lists of them, get pictures of a video."""
-    if isinstance(control, list):
-        return any(map(_names_video, control))
-    return isinstance(control, dict) and bool(control.get("video"))
-
-
-def _first_motion_values(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The first value of every swept ``motion.`` key, because a video can get its length from the sweep alone."""
-    entries = data.get("sweep")
-    if not isinstance(entries, list) or not isinstance(data.get("motion", {}), dict):
-        return {}
-    swept = {k: v for entry in entries if isinstance(entry, dict) for k, v in entry.items()}
-    lists: dict[str, Any] = {name: swept.get(f"motion.{name}") for name in Motion.model_fields}
-    firsts = {name: v[0] for name, v in lists.items() if isinstance(v, list) and v}
-    lows = {name: v.partition("..")[0] for name, v in lists.items() if is_range(v)}
-    return firsts | {name: parse_range(f"{low}..{low}")[0] for name, low in lows.items()}
+        return check(Experiment, {**data, "motion": {**(data.get("motion") or {}), **found}})
 
 
 def check(model: type[M], data: Mapping[str, Any], prefix: str = "") -> M:

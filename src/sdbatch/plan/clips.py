@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from sdbatch.config.validation import UNKNOWN_LENGTH, check
+from sdbatch.config.film_length import UNKNOWN_LENGTH
+from sdbatch.config.validation import check
 from sdbatch.errors import Problem
 from sdbatch.motion.keys import FRAMES
 from sdbatch.motion.settings import Motion

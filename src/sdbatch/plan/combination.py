@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from sdbatch import motion
 from sdbatch.config.fields import CANVAS_OF_INIT
+from sdbatch.config.film_length import UNKNOWN_LENGTH
 from sdbatch.config.keys import SECTIONS, STYLES, TOP
 from sdbatch.config.model import ModelSettings
-from sdbatch.config.validation import UNKNOWN_LENGTH
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.models.source import Source
 from sdbatch.motion.deforum import Formula

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from sdbatch.config.experiment import GROUPS, Experiment
+from sdbatch.config.film_length import UNKNOWN_LENGTH
 from sdbatch.config.pictures import ALPHA
-from sdbatch.config.validation import UNKNOWN_LENGTH
 from sdbatch.plan import sounds
 from sdbatch.plan.control_axis import OF_START
 from sdbatch.plan.named_files import PICTURES, VIDEO, picture_files, sound_files, styles_file, text_files, video_files
