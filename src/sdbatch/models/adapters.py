@@ -41,6 +41,7 @@ class Adapters:
         self._loras: dict[Path, Lora] = {}
         self._read_files: list[tuple[LoraFile, str]] = []  # and the keys that named them
         self._found: dict[str, Embedding] = {}
+        self._lengths: dict[str, tuple[str, int]] = {}  # of those: the file's name, and numbers of a vector
         self._nets: dict[Path, tuple[NetFile, str, str]] = {}  # file: the net, the key that named it, its digest
 
     def lora(self, name: str, unet: float, text: float | None, at: str) -> Lora:
@@ -116,6 +117,9 @@ class Adapters:
             for modules in self._models:
                 with problems:
                     lora_file.matched(found, modules, at)
+        for name, (file, length) in self._lengths.items():
+            if wrong := self._wrong_length(file, length):
+                problems.append(Problem(EMBEDDINGS, f"{name}: {wrong}", "it was made for another model"))
         problems += [p for net, at, _ in self._nets.values() for s in sources for p in controlnet.misfit(net, s, at)]
         return list(dict.fromkeys(problems))
 
@@ -153,14 +157,18 @@ class Adapters:
             by_name = self.embeddings.by_name
             path = (self.embeddings.find(name, at) if name in by_name else self._paths[name]).resolve()
             vectors = embedding.read(path, at)
-            for width in {modules.text_width for modules in self._models}:
-                if width not in (None, vectors.shape[1]):
-                    message = f"{path.name!r} has vectors of {vectors.shape[1]} numbers, and the model's have {width}"
-                    raise ConfigError.one(at, message, "it was made for another model")
+            self._lengths[name] = (path.name, vectors.shape[1])
+            if wrong := self._wrong_length(*self._lengths[name]):
+                raise ConfigError.one(at, wrong, "it was made for another model")
             digest = digest_of(path)
             self._found[name] = Embedding(name, digest, len(vectors), sha256_of(path)[:12])
             self.files[digest] = path
         return self._found[name]
+
+    def _wrong_length(self, file: str, length: int) -> str:
+        """What is wrong with vectors of ``length`` numbers; empty if they fit all models."""
+        widths = {m.text_width for m in self._models if m.text_width not in (None, length)}
+        return f"{file!r} has vectors of {length} numbers, and the model's have {widths.pop()}" if widths else ""
 
 
 def _paths(folders: Sequence[str]) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,9 +12,10 @@ from urllib.request import getproxies
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.errors import ConfigError, shown
+from sdbatch.models.adapters import Adapters
 from sdbatch.models.source import NO_WEIGHTS_NEEDED, PARTS, Source
 
-__all__ = ["Source", "fetch", "locate"]
+__all__ = ["Source", "fetch", "fetch_all", "locate"]
 
 PATIENCE = 5.0  # seconds for a connection to the hub
 
@@ -53,6 +55,16 @@ def fetch(source: Source) -> Source:
         why = unreachable or " ".join(str(e).split())[:300] or type(e).__name__
         raise ConfigError.one("model", _missing(repo, revision, why), NO_WEIGHTS_NEEDED) from e
     return replace(source, folder=Path(folder))
+
+
+def fetch_all(sources: Iterable[Source], adapters: Adapters) -> list[Source]:
+    """``sources`` with their local folders. Raises ConfigError, also for ``adapters`` that do not fit a model which was
+    not known before."""
+    before = list(sources)
+    found = [fetch(source) for source in before]
+    if found != before and (wrong := adapters.misfits(found)):
+        raise ConfigError(wrong)
+    return found
 
 
 def _unreachable() -> str:

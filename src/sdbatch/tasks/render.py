@@ -16,7 +16,7 @@ from sdbatch.engine.renderers import OpenRenderer, cards, needs_device_check, op
 from sdbatch.engine.renderers import check as check_runtime
 from sdbatch.errors import ConfigError
 from sdbatch.gallery import Live
-from sdbatch.models.locate import fetch
+from sdbatch.models.locate import fetch_all
 from sdbatch.models.source import Source
 from sdbatch.plan.plan import Plan
 from sdbatch.runner import Observer, Observers, Outcome
@@ -46,8 +46,7 @@ def before_drawing(plan: Plan) -> None:
     workers = runtime.gpus is not None or runtime.processes is not None
     if not workers and needs_device_check(sources[0], runtime):
         check_runtime(runtime)
-    for source in sources:
-        fetch(source)
+    fetch_all(sources, plan.resolved.adapters)
 
 
 def render(work: Workload) -> int:
@@ -97,8 +96,7 @@ def here(work: Workload, progress: Progress, watcher: Observer | None = None, ho
 
 def _in_workers(work: Workload, slots: Sequence[Slot], progress: Progress) -> int:
     """Render with one worker process per slot; the exit code."""
-    for source in work.sources:
-        fetch(source)  # once, not once per worker
+    work.fetched(work.sources)  # once, not once per worker
     order = {
         "experiment": work.order.model_dump(mode="json", exclude_defaults=True),
         "plan": plan_digest(work.plan.ids),
@@ -133,7 +131,7 @@ def _ready(work: Workload) -> list[Source]:
     if special:
         check_runtime(work.experiment.runtime)
     model = work.plan[first].shot.model
-    return [fetch(source) for source in sorted(sources, key=lambda source: source.model != model)]
+    return work.fetched(sorted(sources, key=lambda source: source.model != model))
 
 
 @contextmanager

@@ -14,7 +14,6 @@ import yaml
 from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError
 from sdbatch.files import atomic, store_errors
-from sdbatch.models.locate import fetch
 from sdbatch.spec.canonical import plan_digest
 from sdbatch.tasks.plan_table import duration
 from sdbatch.tasks.render import check_writable
@@ -37,8 +36,7 @@ def run(experiment: Experiment) -> int | Submission:
     check_writable(work.store.root)
     if not settings.dry:
         slurm.check()
-        for source in work.sources:
-            fetch(source)  # here, because compute nodes often have no network
+        work.fetched(work.sources)  # here, because compute nodes often have no network
     count = settings.workers or _workers(work, todo)
     folder, scripts = _written(experiment, work, count)
     if settings.dry:

@@ -10,6 +10,8 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.model import ModelSettings
 from sdbatch.errors import ConfigError
 from sdbatch.gallery import Site
+from sdbatch.models.adapters import Adapters
+from sdbatch.models.locate import fetch_all
 from sdbatch.models.source import Source
 from sdbatch.models.upscalers import Upscalers
 from sdbatch.plan import division, drawn_seeds
@@ -66,6 +68,11 @@ class Workload:
     def todo(self) -> list[int]:
         """The positions of the jobs that are not done, of the part."""
         return list(self.store.states(self.plan, self.store.ledger()).where(*TO_RENDER, part=self.part))
+
+    def fetched(self, sources: Sequence[Source]) -> list[Source]:
+        """``sources`` with their local folders. Raises ConfigError."""
+        adapters = self.plan.resolved.adapters if isinstance(self.plan, ExperimentPlan) else Adapters((), (), ())
+        return fetch_all(sources, adapters)
 
     def seconds(self, todo: Sequence[int]) -> float | None:
         """The time of one process for ``todo``, at the rate of an earlier run; a final has that of its draft."""
