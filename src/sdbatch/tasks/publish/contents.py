@@ -149,7 +149,8 @@ def _experiment(published: Published, facts: Facts, root: Path) -> None:
     if isinstance(published.plan, Plan):
         inputs = Inputs(experiment)
         for name, path in inputs.files.items():
-            _put(root, name, path.read_bytes())
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, root / name)  # videos may be large
         seeds = published.plan.resolved.experiment.seeds
         profile = next(iter(facts.profiles.values()), None)
         _put(root, layout.EXPERIMENT, as_resolved(experiment, seeds, profile, inputs))
