@@ -58,6 +58,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
         "seeds_drawn": draw is None or draw.kept,
         "to_render": {"jobs": len(todo), **costs},
         "largest": _largest(plan, todo),
+        "native": plan.resolved.source.native,
         "estimated_seconds": None if seconds is None else round(seconds / cards, 1),
         "texts": _texts(plan, shown),
         "unknown_words": _unknown(plan, shown),
@@ -71,8 +72,7 @@ def survey(plan: Plan, store: Store, timings: Path) -> dict[str, Any]:
 def _models(plan: Plan, todo: Sequence[int]) -> dict[str, Any]:
     """The weights of the plan's models. ``loads``: how many of them a process that renders alone will load."""
     needed = {plan[i].shot.model for i in todo} if len(plan.models) > 1 else {plan[i].shot.model for i in todo[:1]}
-    weights = [source.model.weights for source in plan.models]
-    return {"weights": weights, "loads": len(needed), "native": plan.resolved.source.native}
+    return {"weights": [source.model.weights for source in plan.models], "loads": len(needed)}
 
 
 def _followed(plan: Plan) -> list[dict[str, Any]]:

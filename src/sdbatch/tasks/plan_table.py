@@ -40,7 +40,7 @@ def show(report: dict[str, Any], console: Console) -> None:
         time = f"about {duration(seconds)}" if seconds else "no estimate before a first run"
         time = time if todo["shots"] else "all shots are stored, no model is needed"
         console.print(f"to render: {counts}; {time}", highlight=False, soft_wrap=True)
-        (width, height), native = report["largest"], report["models"]["native"]
+        (width, height), native = report["largest"], report["native"]
         if width * height >= LARGE * native**2:
             text = f"largest picture {width}x{height}, {width * height / native**2:.1f} times the model's own area"
             console.print(text, highlight=False)
