@@ -1,9 +1,9 @@
 """A folder of pictures at three strengths: sdbatch, and diffusers' image-to-image pipeline at several batch sizes.
 
-    python -m benchmarks.image_to_image [--pictures 8] [--batches 1 4 8]
+    python -m benchmarks.image_to_image [--pictures 8] [--batches 1 4 8] [--dtype bfloat16]
 
-On the CPU, with the embedded model, each in a process of its own with its settings of torch. One call of the pipeline
-takes pictures of one strength; PNGs are written by both.
+On the CPU, both in the same precision, with the embedded model, each in a process of its own with its settings of torch.
+One call of the pipeline takes pictures of one strength; PNGs are written by both.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ def planned(folder: Path) -> Plan:
     )
 
 
-def ours(folder: Path) -> float:
+def ours(folder: Path, dtype: str) -> float:
     from sdbatch import engine
     from sdbatch.config.runtime import Runtime
 
     plan = planned(folder)
-    renderer = engine.open(plan.resolved.source, Runtime(device="cpu", dtype="float32"))
+    renderer = engine.open(plan.resolved.source, Runtime(device="cpu", dtype=dtype))
     work.to_disk(work.Jobs([plan[0]]), renderer)  # warm
     return work.to_disk(plan, renderer)
 
 
-def theirs(folder: Path, batch: int) -> float:
+def theirs(folder: Path, batch: int, dtype: str) -> float:
     import diffusers
     import torch
 
     from benchmarks.reference import SCHEDULERS, open_pipeline
 
-    usual = open_pipeline("tiny", "cpu", "float32", best=True)
+    usual = open_pipeline("tiny", "cpu", dtype, best=True)
     pipe: Any = diffusers.StableDiffusionImg2ImgPipeline(**usual.components, requires_safety_checker=False)
     pipe.set_progress_bar_config(disable=True)
     name, extra = SCHEDULERS["dpmpp_2m_karras"]
@@ -88,16 +88,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=8)
     parser.add_argument("--batches", type=int, nargs="*", default=[1, 4, 8])
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--one", type=int, help="in this process: 0 sdbatch, else the pipeline with this batch")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = folder_of(given.pictures, Path(temporary))
         if given.one is not None:
-            print(json.dumps(ours(folder) if given.one == 0 else theirs(folder, given.one)))
+            seconds = theirs(folder, given.one, given.dtype) if given.one else ours(folder, given.dtype)
+            print(json.dumps(seconds))
             return
     count = given.pictures * len(STRENGTHS)
     for one in (0, *given.batches):
-        command = [sys.executable, "-m", "benchmarks.image_to_image", f"--one={one}", f"--pictures={given.pictures}"]
+        same = [f"--pictures={given.pictures}", f"--dtype={given.dtype}"]
+        command = [sys.executable, "-m", "benchmarks.image_to_image", f"--one={one}", *same]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         seconds = float(done.stdout.splitlines()[-1])
         print(f"{f'diffusers, batch {one}' if one else 'sdbatch':20} {count / seconds:.2f} pictures/s", flush=True)
