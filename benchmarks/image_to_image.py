@@ -2,8 +2,8 @@
 
     python -m benchmarks.image_to_image [--pictures 8] [--batches 1 4 8] [--dtype bfloat16]
 
-On the CPU, both in the same precision, with the embedded model, each in a process of its own with its settings of torch.
-One call of the pipeline takes pictures of one strength; PNGs are written by both.
+On the CPU, both in the same precision, with the embedded model, each in a process of its own with its settings of
+torch. One call of the pipeline takes pictures of one strength; PNGs are written by both.
 """
 
 from __future__ import annotations
