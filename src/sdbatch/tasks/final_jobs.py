@@ -21,7 +21,7 @@ from sdbatch.models.source import Source
 from sdbatch.models.upscalers import Upscalers
 from sdbatch.motion.settings import Motion
 from sdbatch.motion.wording import has_step_syntax
-from sdbatch.plan import inits, naming, passes, sounds
+from sdbatch.plan import control_axis, inits, naming, passes, sounds
 from sdbatch.samplers import SAMPLERS, table
 from sdbatch.spec.canonical import spec
 from sdbatch.spec.canvas import Size
@@ -147,6 +147,7 @@ def changed(job: Job, changes: dict[str, Any], source: Source, upscalers: Upscal
     problems = passes.too_large(Size(shot.width, shot.height), found, f"{at}.hires.scale")
     padding = init.mask.area.padding if init and init.mask and init.mask.area else None
     problems += [replace(p, key=f"{at}.{p.key}") for p in inits.second_pass(init, padding, found)]
+    problems += control_axis.misfits(shot.controls, parts["motion"], init, found)
     if problems := problems + passes.misfits(found, shot.sampler, shot.model.schedule):
         raise ConfigError(problems)
     made = motion.make(shot, sounds.on_beat(parts["motion"], encoding.audio), encoding, name, job.labels, found)
