@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,20 @@ from sdbatch.config.validation import validate
 from sdbatch.errors import ConfigError
 from sdbatch.imaging.enlarge import lanczos
 from sdbatch.media import infotext, metadata, png
+from sdbatch.models.upscalers import Upscalers
 from sdbatch.motion.settings import Motion
 from sdbatch.plan import parse, passes
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
-from sdbatch.runner import run
+from sdbatch.runner import Options, run
+from sdbatch.spec.control import Control
 from sdbatch.spec.cost import cost, evaluations
 from sdbatch.spec.jobs import Encoding, Job, Model
 from sdbatch.spec.passes import Pass, Upscaler
 from sdbatch.store import Store
 from sdbatch.tasks import foreign
+from sdbatch.tasks.final_jobs import changed
+from sdbatch.terminal.progress import Progress
 from tests.motion.videos import video
 from tests.runner.little import BASE, Opener, plan, still
 
@@ -262,3 +267,23 @@ def test_a_file_with_passes_is_rendered_again_and_verified(tmp_path: Path, monke
     data = metadata.read(Path("outputs/x") / job.path)
     assert parse.job(data["job"]).passes == job.passes
     assert data["job"]["passes"] == [{"scale": 2.0, "strength": 0.5}]
+
+
+def test_a_first_pass_that_is_a_job_too_is_counted_once(tmp_path: Path) -> None:
+    class First(Progress):
+        def _on_start(self) -> None:
+            self.expected = self.shots
+
+    progress = First()
+    jobs = plan(still(0), passed(HIRES), still(1), passed(HIRES, seed=1))
+    outcome = run(jobs, Store(tmp_path), Opener(), Options(progress=progress))
+    assert (outcome.rendered, progress.expected, progress.shots, progress.rendered) == (4, 4, 4, 4)
+
+
+def test_final_refuses_to_take_the_pass_whose_start_a_control_shows() -> None:
+    data: Any = {"prompts": ["a sea"], "model": {"kind": "fake"}}
+    source = resolve(validate(data)).source
+    base = replace(still(0).shot, controls=(Control("b2:" + "a" * 32, None),))
+    job = motion.make(base, Motion(), Encoding(), "a-sea", (), (HIRES,))
+    with pytest.raises(ConfigError, match="there is none"):
+        changed(job, {"hires.scale": 1}, source, Upscalers((), {}))

@@ -77,6 +77,9 @@ class Work:
                 self._add(i << _BITS, job.shot, length(job.shot), self._share.rank(i))
                 plain.append(i)
         self._dependencies.share((self._plan.ids[i], i) for i in plain)
+        for i in self._dependencies.shared.values():  # is in the queue twice, and rendered once
+            self.shots -= 1
+            self.cost -= cost(self._plan[i].shot)
         self._queue.sort(self._share.shift)
 
     def take(self, bucket: Bucket | None = None, but: Container[Bucket] = ()) -> Shot | None:
@@ -232,7 +235,7 @@ class Work:
             ours = self._claim_still(i)
         if ours is False:
             self._deferred.append(unit)
-        elif ours is None:
+        elif ours is None and not self._is_shared(unit):
             count, spared = self._dropped
             self._dropped = count + 1, spared + cost(self._shot(unit))
         return bool(ours)
@@ -246,12 +249,15 @@ class Work:
             self._cache.stored(job_id, record)
         return None if self._stored_elsewhere(job_id) else True  # videos need it under our profile
 
+    def _is_shared(self, unit: int) -> bool:
+        """Whether ``unit`` is a shot of a job of several that the unit of a picture job renders."""
+        return self._dependencies.has_several(unit >> _BITS) and self._shot(unit).id in self._dependencies.shared
+
     def _claim_shot(self, unit: int) -> bool | None:
         """The same for a shot of a job of several: it belongs to the first of them that waits for it."""
-        shot_id = self._shot(unit).id
-        if shot_id in self._dependencies.shared:
-            return None  # rendered by the picture job's unit
-        ours = None
+        if self._is_shared(unit):
+            return None
+        shot_id, ours = self._shot(unit).id, None
         while ours is None and (video := self._dependencies.owner(shot_id)) is not None:
             ours = self._share.claim(video)
         return None if ours is None or self._stored_elsewhere(shot_id) else ours
