@@ -60,6 +60,8 @@ def test_the_picture_that_a_shot_starts_from() -> None:
         (wrong,) = problems(control=[own], **film)
         assert str(wrong).startswith("control.image: 'init' is the picture that a shot starts from, and there is none")
     assert problems(control=[own], init={"image": "a.png"}, motion={"mode": "feedback", "seconds": 1}) == []
+    before_and_after = planned(control=[own], canvas=["64x64"], sweep=[{"hires.scale": [1, 2]}])
+    assert before_and_after.ids == [plain.id, job.id]
 
 
 def test_nets_pictures_and_weights_are_axes() -> None:

@@ -5,13 +5,9 @@ Every combination of keys that depend on each other is validated here, before an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from sdbatch import motion
 from sdbatch.config.fields import CANVAS_OF_INIT
@@ -27,6 +23,7 @@ from sdbatch.motion.settings import Motion
 from sdbatch.motion.waves import Wave
 from sdbatch.plan import areas, clips, control_axis, inits, passes, sounds
 from sdbatch.plan.axes import Axis
+from sdbatch.plan.combinations import Combinations
 from sdbatch.plan.control_axis import ControlChoice, active
 from sdbatch.plan.lora_axis import LoraChoice
 from sdbatch.plan.model_axis import changed
@@ -101,39 +98,10 @@ def _swept(axes: Sequence[Axis], digits: Sequence[int]) -> dict[str, Any]:
     return {k: v for a, d in zip(axes, digits, strict=True) for k, v in zip(a.keys, a.values[d], strict=True)}
 
 
-class Combinations:
-    """The combinations of ``axes`` with ``indices``: those that no skip rule removes."""
-
-    def __init__(self, axes: Sequence[Axis], indices: NDArray[np.int64]) -> None:
-        self.axes = axes
-        self._indices = indices
-        self._radix = [len(axis.values) for axis in axes]
-
-    def of(self, *keys: str) -> Iterator[list[int]]:
-        """Positions for every combination of the axes with a key that starts with one of ``keys`` (0 on other axes)."""
-        places = [i for i, a in enumerate(self.axes) if any(k.startswith(keys) for k in a.keys)]
-        radix = [self._radix[i] for i in places]
-        for code in self._codes(places, radix):
-            digits = [0] * len(self.axes)
-            for i in reversed(places):
-                code, digits[i] = divmod(code, self._radix[i])  # noqa: PLW2901  (its last digit is taken)
-            yield digits
-
-    def _codes(self, places: Sequence[int], radix: Sequence[int]) -> Iterable[int]:
-        """The combinations of some axes as numbers."""
-        if not places or len(self._indices) == prod(self._radix):
-            return range(prod(radix))
-        codes = np.zeros(len(self._indices), np.int64)
-        for i, count in zip(places, radix, strict=True):
-            codes = codes * count + self._indices // prod(self._radix[i + 1 :]) % count
-        found: list[int] = np.unique(codes).tolist()
-        return found
-
-
 def problems(resolved: Resolved, kept: Combinations) -> list[Problem]:
     """Models that do not exist, invalid combinations of motion keys, of passes, and of samplers and steps."""
     found = _models(resolved, kept) or _inits(resolved, kept) or _passes(resolved, kept)
-    return found or _motions(resolved, kept) or _samplers(resolved, kept)
+    return found or _motions(resolved, kept) or _controls(resolved, kept) or _samplers(resolved, kept)
 
 
 def size_of(canvas: tuple[str, Size], values: Setting, first: Source) -> Size:
@@ -153,7 +121,7 @@ def _inits(resolved: Resolved, kept: Combinations) -> list[Problem]:
     pictures = {value[place] for axis, place in named for value in axis.values} or resolved.inits
     if wrong := inits.problems(experiment.init, experiment.mask, keys, pictures):
         return wrong
-    canvases = {v[a.keys.index("canvas")][0] for a in axes if "canvas" in a.keys for v in a.values}
+    canvases = {name for name, _ in kept.values("canvas")}
     if not any(pictures) and CANVAS_OF_INIT not in canvases:
         return []
     problems: dict[str, Problem] = {}
@@ -198,7 +166,7 @@ def _passes(resolved: Resolved, kept: Combinations) -> list[Problem]:
     """Upscalers that cannot be found, keys without effect, and pictures that would be too large."""
     experiment, problems = resolved.experiment, dict[str, Problem]()
     settings: list[passes.Settings] = []
-    sizes = {value[a.keys.index("canvas")][1] for a in kept.axes if "canvas" in a.keys for value in a.values}
+    sizes = {size for _, size in kept.values("canvas")}
     for digits in kept.of("hires.", "upscale."):
         swept = _swept(kept.axes, digits)
         each = (_section(experiment.hires, "hires", swept), _section(experiment.upscale, "upscale", swept))
@@ -250,12 +218,18 @@ def _motions(resolved: Resolved, kept: Combinations) -> list[Problem]:
             valid.append(setting.motion)
             wrong: Sequence[Problem] = sounds.silent(setting.encoding) if setting.motion.mode != "still" else ()
             wrong = [*wrong, *clips.misfits(setting.motion.mode, setting.init, setting.controls)]
-            seen = (setting.controls, setting.motion, setting.init, setting.passes)
-            wrong = [*wrong, *control_axis.misfits(*seen)]
         except ConfigError as e:
             wrong = e.problems
         problems |= {str(p): p for p in wrong}
     return list(problems.values()) or _unused(valid)
+
+
+def _controls(resolved: Resolved, kept: Combinations) -> list[Problem]:
+    """ControlNets for the picture that shots start from, where they start from none."""
+    if not any(control_axis.of_start(c) for c in (resolved.controls[0], *kept.values(control_axis.KEY))):
+        return []
+    made = (make(resolved, kept.axes, digits) for digits in kept.of("motion.", "control", "init.", "hires."))
+    return control_axis.unseen((s.controls, s.motion, s.init, s.passes) for s in made)
 
 
 def _unused(motions: list[Motion]) -> list[Problem]:

@@ -63,9 +63,26 @@ def label(controls: Iterable[Control]) -> str:
     return " + ".join(map(_label, controls)) or "none"
 
 
+def of_start(controls: ControlChoice) -> bool:
+    """Whether a ControlNet sees the picture that a shot starts from."""
+    return any(control.picture is None for control in controls)
+
+
+def unseen(settings: Iterable[tuple[ControlChoice, Motion, Init | None, Sequence[Pass]]]) -> list[Problem]:
+    """The mistake of ``misfits`` in a film, or in all pictures: one without a second pass is the plain picture."""
+    problems, used = Problems(), False
+    for controls, motion, init, passes in settings:
+        found = misfits(controls, motion, init, passes)
+        if found and motion.mode != "still":
+            return found
+        problems += found
+        used = used or (not found and of_start(controls))
+    return [] if used else list(dict.fromkeys(problems))
+
+
 def misfits(controls: ControlChoice, motion: Motion, init: Init | None, passes: Sequence[Pass]) -> list[Problem]:
     """The mistake of a ControlNet for the picture that shots start from, where they start from none."""
-    if init is not None or all(control.picture for control in controls):
+    if init is not None or not of_start(controls):
         return []
     if motion.mode == "still" and any(each.strength for each in passes):
         return []

@@ -24,12 +24,14 @@ from sdbatch.models.source import Source
 from sdbatch.motion.wording import has_step_syntax
 from sdbatch.plan import combination, naming, skip
 from sdbatch.plan.axes import axes, label
+from sdbatch.plan.combinations import Combinations
 from sdbatch.plan.lora_axis import with_loras
 from sdbatch.plan.resolve import Resolved
 from sdbatch.plan.styles import Styles
 from sdbatch.prompts.findings import findings
 from sdbatch.prompts.schedule import PARTS, parts
 from sdbatch.spec.canonical import plan_digest
+from sdbatch.spec.inputs import first_pass
 from sdbatch.spec.jobs import Job, Model, Shot, Video, ids_by_seed
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.ranges import slug
@@ -52,7 +54,7 @@ class Outline:
         self._setting = lru_cache(4096)(lambda digits: combination.make(resolved, self.axes, digits))
         self._first = lru_cache(4096)(lambda outer: self._make(outer * self._radix[-1]))
         combinations = skip.remaining(self.axes, resolved.experiment.skip)
-        problems = Problems(combination.problems(resolved, combination.Combinations(self.axes, combinations)))
+        problems = Problems(combination.problems(resolved, Combinations(self.axes, combinations)))
         self._names, wrong = naming.template(resolved.experiment.output.names)
         problems += wrong
         problems.report()
@@ -166,6 +168,7 @@ class Outline:
         }
         shot = Shot(model, text, negative, at["seeds"], size.width, size.height, **values.sampling, **more)
         labels = tuple((key, label(key, value)) for key, value in at.items())
+        shot = shot if values.passes else first_pass(shot)
         video = None if values.motion.mode == "still" else Video(values.motion, values.encoding)
         return Job("", shot, video, slug(prompt.id), labels, passes=values.passes)
 
