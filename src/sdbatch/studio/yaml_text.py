@@ -13,6 +13,7 @@ from sdbatch.config.experiment import Experiment
 FIRST = ("name", "task", "prompts", "negative", "canvas", "seeds", "sampling", "motion", "encoding", "sweep", "skip")
 WIDTH = 110  # characters of a line
 MANY = 500  # texts of a list, which are all quoted
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 _Fast: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -70,5 +71,5 @@ def text(settings: Mapping[str, Any], model: str, command: str) -> str:
 def _entry(key: str, value: Any) -> str:
     """A key with its value. PyYAML takes 5 µs for every text; thousands of prompts are written at every check."""
     if isinstance(value, list) and len(value) > MANY and all(isinstance(v, str) and v.isprintable() for v in value):
-        return f"{key}:\n" + "".join(f"- {json.dumps(v, ensure_ascii=False)}\n" for v in value)
+        return f"{key}:\n" + "".join(f"- {_quoted(v)}\n" for v in value)
     return str(yaml.dump({key: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH))
