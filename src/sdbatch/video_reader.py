@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdbatch import ffmpeg
+from sdbatch.spec.limits import MAX_PIXELS
 
 Pixels = NDArray[np.uint8]
-MAX_PIXELS = 64_000_000  # of a frame
 _FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
 _OURS = f"scale=in_color_matrix=bt709:in_range=tv:out_range=pc:{_FLAGS},format=rgb24"
 _ANY = f"out_range=pc:{_FLAGS},format=rgb24"  # the file says how its colours are coded

@@ -118,7 +118,7 @@ def test_pixels_that_are_not_square_and_sizes_that_change(clip: Path, tmp_path: 
 
 
 def test_a_frame_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video_reader, "MAX_PIXELS", 6_000)
+    monkeypatch.setattr(clips, "MAX_PIXELS", 6_000)
     with pytest.raises(ValueError, match="has frames of 96 x 64 pixels; at most 6,000 are read"):
         read(moving(tmp_path / "large.mp4", 2))
 

@@ -148,11 +148,10 @@ def _of_parent(shot: Shot, start: Start, feed: Feed, enlarge: Enlarge) -> InitIm
     if start.upscaler is not None:
         if start.upscaler.method == LATENT:
             return InitImage(parent, None, latent=True)
-        within = start.within
+        larger, within = enlarge(parent, size, start.upscaler), start.within
         if within is None or within.mask is None:
-            return InitImage(enlarge(parent, size, start.upscaler), None)
-        part = painted(within, within.mask, size, feed.input)
-        return InitImage(enlarge(parent, size, start.upscaler), _kept(part))
+            return InitImage(larger, None)
+        return InitImage(larger, _kept(painted(within, within.mask, size, feed.input)))
     pixels = warp(parent, start.camera, size)
     if start.colours:
         pixels = match_colours(pixels, feed.picture(start.colours))

@@ -13,8 +13,9 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from sdbatch.spec.limits import MAX_PIXELS
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MAX_PIXELS = 64_000_000
 MAX_TEXT = 16_000_000  # bytes of all texts of a file together, decompressed
 MAX_DATA = 256_000_000  # bytes of all chunks read from a file
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from sdbatch import video_reader
 from sdbatch.files import file_digest
-from sdbatch.spec.limits import CLIP_FRAMES, FOLDER_FRAMES
+from sdbatch.pictures.read import version
+from sdbatch.spec.limits import CLIP_FRAMES, FOLDER_FRAMES, MAX_PIXELS
 from sdbatch.spec.pictures import Clip, InputPicture
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".gif")
@@ -31,10 +32,7 @@ DECODERS = 3  # of one video at a time
 
 def read(path: Path) -> InputPicture:
     """The video in the file ``path``, as its first frame. Raises ValueError."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError) as e:
-        raise ValueError(f"cannot be read: {getattr(e, 'strerror', None) or e}") from None
+    found = version(path)
     if not path.is_file():
         raise ValueError("is not a file")
     if found.st_size > MAX_BYTES:
@@ -70,8 +68,8 @@ def _read(path: Path, size: int, changed: int) -> tuple[str, tuple[int, int], Cl
         raise ValueError(f"is not a video that can be read ({KINDS}): {str(e).removeprefix('damaged video: ')}") from e
     if facts.frames > CLIP_FRAMES or not 0.01 <= facts.fps <= 1000:
         raise ValueError(f"has {facts.frames:,} frames at {float(facts.fps):g} per second")
-    if shape[0] * shape[1] > video_reader.MAX_PIXELS:
-        raise ValueError(f"has frames of {shape[0]} x {shape[1]} pixels; at most {video_reader.MAX_PIXELS:,} are read")
+    if shape[0] * shape[1] > MAX_PIXELS:
+        raise ValueError(f"has frames of {shape[0]} x {shape[1]} pixels; at most {MAX_PIXELS:,} are read")
     return digest, shape, Clip(facts.frames, round(float(facts.fps), 9))
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from sdbatch.spec.limits import MAX_PIXELS
+
 KINDS = "PNG, JPEG, WebP"
 MAX_BYTES = 256 * 2**20
-MAX_PIXELS = 64_000_000
 _ORIENTATION = 0x0112  # EXIF
 _SWAPPED = range(5, 9)  # orientations that swap the sides
 _TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,12 +18,17 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 def read(path: Path) -> InputPicture:
     """The picture in the file ``path``. Raises ValueError, without the name of the file."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError) as e:
-        raise ValueError(f"cannot be read: {getattr(e, 'strerror', None) or e}") from None
+    found = version(path)
     name, width, height = _read(path, found.st_size, found.st_mtime_ns)
     return InputPicture(name, str(path), width, height)
+
+
+def version(path: Path) -> os.stat_result:
+    """The size of a file and when it was changed. Raises ValueError."""
+    try:
+        return path.stat()
+    except (OSError, ValueError) as e:
+        raise ValueError(f"cannot be read: {getattr(e, 'strerror', None) or e}") from None
 
 
 def pixels(path: Path, wanted: str) -> NDArray[np.uint8]:

@@ -11,11 +11,12 @@ from sdbatch.config.validation import check
 from sdbatch.errors import Problem
 from sdbatch.motion.keys import FRAMES
 from sdbatch.motion.settings import Motion
+from sdbatch.plan import inits
 from sdbatch.spec.control import Control
 from sdbatch.spec.pictures import Clip, Init, Sides
 
 MODES = ("feedback", "prompt", "walk")  # that can follow a video
-INIT, CONTROL = "init.video", "control.video"
+CONTROL = "control.video"
 
 
 def of(init: Init | None, controls: Iterable[Control]) -> Clip | None:
@@ -47,13 +48,13 @@ def _length(data: Mapping[str, Any], clip: Clip) -> dict[str, Any]:
 def misfits(mode: str, init: Init | None, controls: Sequence[Control]) -> list[Problem]:
     """The mistake of a mode that cannot follow a video, or of a mask that would be used for one frame only."""
     followed = init is not None and init.picture.clip is not None
-    used = [INIT] if followed else []
+    used = [inits.VIDEO] if followed else []
     used += [CONTROL for control in controls if control.picture and control.picture.clip]
     if used and mode not in MODES:
         meant = f"write {', '.join(MODES[:-1])} or {MODES[-1]}"
         return [Problem("motion.mode", f"{mode} cannot follow {used[0]}", meant)]
     if init is not None and init.mask is not None and followed and mode == "feedback":
-        key = "mask.outpaint" if init.extend != Sides() else "mask.image"
+        key = "mask.outpaint" if init.extend != Sides() else inits.MASK
         text = "applies only to the first frame of a film that follows init.video in mode feedback"
         return [Problem(key, text, "write motion.mode: prompt, where it applies to every frame")]
     return []

@@ -85,11 +85,10 @@ def make(resolved: Resolved, axes: Sequence[Axis], digits: Sequence[int]) -> Set
     named = picture, swept.get(inits.MASK, resolved.mask)
     init = inits.value(_section(experiment.init, "init", start), mask, *named)
     later = passes.passes((sections["hires"], sections["upscale"]), resolved.upscalers)
-    more: dict[str, Any] = {"init": init, "padding": mask.padding, "passes": later}
-    more |= {"styles": swept.get(STYLES, Styles()), "loras": loras, "lora_weight": weight}
     controls = active(swept.get("control", resolved.controls[0]))
     moved = sounds.on_beat(_motion(experiment.motion, swept, clips.of(init, controls)), encoding.audio)
-    more["controls"] = controls
+    more: dict[str, Any] = {"controls": controls, "init": init, "padding": mask.padding, "passes": later}
+    more |= {"styles": swept.get(STYLES, Styles()), "loras": loras, "lora_weight": weight}
     return Setting(resolved.locate(model), model, negative, sampling, moved, encoding, **more)
 
 
@@ -115,10 +114,8 @@ def size_of(canvas: tuple[str, Size], values: Setting, first: Source) -> Size:
 
 def _inits(resolved: Resolved, kept: Combinations) -> list[Problem]:
     """Settings of pictures that have no effect, canvases without a picture, and masks that do not fit."""
-    experiment, axes = resolved.experiment, kept.axes
-    keys = {key for axis in axes for key in axis.keys}
-    named = [(a, a.keys.index(key)) for a in axes for key in (inits.KEY, inits.VIDEO) if key in a.keys]
-    pictures = {value[place] for axis, place in named for value in axis.values} or resolved.inits
+    experiment, keys = resolved.experiment, {key for axis in kept.axes for key in axis.keys}
+    pictures = {*kept.values(inits.KEY), *kept.values(inits.VIDEO)} or resolved.inits
     if wrong := inits.problems(experiment.init, experiment.mask, keys, pictures):
         return wrong
     canvases = {name for name, _ in kept.values("canvas")}
@@ -212,7 +209,7 @@ def _plain(value: Any) -> Any:
 def _motions(resolved: Resolved, kept: Combinations) -> list[Problem]:
     problems: dict[str, Problem] = {}
     valid: list[Motion] = []
-    for digits in kept.of("motion.", "encoding.audio", "encoding.codec", "control", inits.KEY, inits.VIDEO):
+    for digits in kept.of("motion.", "encoding.audio", "encoding.codec", "control", inits.VIDEO):
         try:
             setting = make(resolved, kept.axes, digits)
             valid.append(setting.motion)

@@ -8,11 +8,10 @@ from typing import Any
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.keys import STYLES
 from sdbatch.config.pictures import ALPHA
-from sdbatch.plan import sounds
+from sdbatch.plan import inits, sounds
 from sdbatch.plan.control_axis import OF_START
 
-VIDEO = "init.video"
-PICTURES = ("init.image", "mask.image")  # keys that name pictures, beside ``control``
+PICTURES = (inits.KEY, inits.MASK)  # keys that name pictures, beside ``control``
 
 
 def named_files(experiment: Experiment) -> Iterator[str]:
@@ -66,7 +65,11 @@ def video_files(experiment: Experiment) -> Iterator[str]:
     """Users' videos."""
     swept = (v if isinstance(v, list | tuple) else [v] for v in _swept(experiment, "control"))
     controls = (each for value in swept for each in value if isinstance(each, Mapping))
-    names = [experiment.init.video, *_swept(experiment, VIDEO), *(control.video for control in experiment.control)]
+    names = [
+        experiment.init.video,
+        *_swept(experiment, inits.VIDEO),
+        *(control.video for control in experiment.control),
+    ]
     yield from filter(None, [*names, *(control.get("video") for control in controls)])
 
 

@@ -29,6 +29,7 @@ LORA_WEIGHT = Range(-10, 10)
 CONTROL_WEIGHT = Range(0, 10)
 PASS_SCALE = Range(1, 16)
 MASK_BLUR = 256
+MAX_PIXELS = 64_000_000  # of a picture, or of a frame of a video, that is read
 CLIP_FRAMES = 1_000_000  # of a user's video
 FOLDER_FRAMES = 10_000  # of one that is a folder of pictures
 VECTORS = Range(1, 75)  # of a textual inversion

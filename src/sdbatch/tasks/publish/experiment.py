@@ -11,9 +11,9 @@ import yaml
 from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.film_length import UNKNOWN_LENGTH
 from sdbatch.config.pictures import ALPHA
-from sdbatch.plan import sounds
+from sdbatch.plan import inits, sounds
 from sdbatch.plan.control_axis import OF_START
-from sdbatch.plan.named_files import PICTURES, VIDEO, picture_files, sound_files, styles_file, text_files, video_files
+from sdbatch.plan.named_files import PICTURES, picture_files, sound_files, styles_file, text_files, video_files
 from sdbatch.plan.pictures import Pictures
 from sdbatch.plan.wildcards import wildcard_files
 from sdbatch.spec.pictures import InputPicture
@@ -145,7 +145,7 @@ def as_resolved(experiment: Experiment, seeds: Sequence[int | str], profile: Pro
     data["wildcards"]["folder"] = WILDCARDS
     data["control"] = _controls(data["control"], inputs)
     del data["init"]["folder"]
-    for key in (*PICTURES, VIDEO, *_NETWORKS):
+    for key in (*PICTURES, inits.VIDEO, *_NETWORKS):
         section, name = key.split(".")
         data[section][name] = _swept(key, data[section][name], inputs)
     data["model"] = _without_folders(data["model"])
@@ -177,7 +177,7 @@ def _swept(key: str, values: Any, inputs: Inputs) -> Any:
         return _controls(values, inputs)
     if key in PICTURES:
         return inputs.pictures(values)
-    if key == VIDEO:
+    if key == inits.VIDEO:
         return [inputs.video(value) for value in values] if isinstance(values, list | tuple) else inputs.video(values)
     if key in _NETWORKS:
         return [Path(v).name for v in values] if isinstance(values, list | tuple) else values and Path(values).name
