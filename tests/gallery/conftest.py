@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from sdbatch.spec.codecs import CODECS, Codec
 from sdbatch.store import Store
@@ -45,6 +46,15 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prompts = [{"id": "torii", "text": "a torii"}, {"id": "boat", "text": "a boat"}]
     folder = tmp_path_factory.mktemp("films")
     return rendered(folder, "films", prompts=prompts, motion=motion, sweep=sweep, canvas=["16:9"]).root
+
+
+@pytest.fixture(scope="session")
+def repainted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's picture by two strengths, and a plain picture beside them."""
+    folder = tmp_path_factory.mktemp("repainted")
+    Image.linear_gradient("L").resize((64, 64)).save(folder / "photo.png")
+    sweep = [{"init.image": [str(folder / "photo.png"), None], "init.strength": [0.3, 0.8]}, {"seeds": [0, 1]}]
+    return rendered(folder, "repainted", prompts=["a torii"], sweep=sweep).root
 
 
 @pytest.fixture(scope="session", params=CODECS)

@@ -162,6 +162,31 @@ def test_compare_side_by_side_and_by_a_wiper(browser: Browser, land: Path):
     assert len(browser.all(".stage img")) == 1
 
 
+def test_a_picture_over_the_one_that_it_starts_from(browser: Browser, repainted: Path):
+    browser.open(repainted)
+    browser.all(".cell")[0].click()
+    browser.click("[data-act=original]")
+    browser.pictures(".stage img")
+    assert [img.get_attribute("src").split("/")[-2] for img in browser.all(".stage img")] == ["images", "starts"]
+    assert browser.texts(".wiper span")[0] == "original"
+    browser.shot("original")
+    browser.type("right")
+    assert len(browser.all(".stage img")) == 2
+    browser.driver.refresh()
+    browser.until("return document.querySelector('.wiper') !== null")
+    browser.type("o")
+    assert len(browser.all(".stage img")) == 1
+    (start,) = (repainted / "starts").iterdir()
+    start.rename(repainted / "moved.png")
+    try:
+        browser.driver.refresh()
+        browser.type("o")
+        browser.until("return document.querySelector('.over .reason')?.textContent.endsWith('is not in this folder')")
+        assert "ERR_FILE_NOT_FOUND" in browser.complaints()[0]
+    finally:
+        (repainted / "moved.png").rename(start)
+
+
 def test_compare_any_two(browser: Browser, land: Path):
     """c keeps a picture; close, and open any other one."""
     browser.open(land)

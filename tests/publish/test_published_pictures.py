@@ -29,6 +29,8 @@ def test_they_are_in_the_crate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert dispatch.run(data | {"task": "publish"}) == 0
     crate = Path("publish/seen")
     assert sorted(p.name for p in (crate / "inputs").iterdir()) == ["2-a.png", "a.png", "b.png"]
+    for folder, name in (("starts", "*-fill-64x64.png"), ("controls", "*-canny-64x64.png")):
+        assert {p.name for p in (crate / folder).glob(name)} == {p.name for p in Path("outputs/seen", folder).iterdir()}
     weights = json.loads((crate / "weights.json").read_text())
     assert [w["origin"] for w in weights] == [
         "embedded in sdbatch (tiny)",

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -39,6 +40,33 @@ def test_the_picture_is_of_its_size_and_names_its_source(rendered: Folder) -> No
     assert png.decode(path).shape == (24, 40, 3)
     found = metadata.read(path)["job"]
     assert found["pictures"] == {found["shot"]["init"]["picture"]["digest"]: "photo.png"}
+
+
+def test_the_picture_that_it_starts_from_is_kept_beside_it(rendered: Folder) -> None:
+    """At its size, once for all strengths and prompts; that of an outpainted one with what was added."""
+    root = rendered.store.root
+    (start,) = (root / "starts").iterdir()
+    assert np.array_equal(png.decode(start), np.asarray(Image.open(rendered.root / "photo.png")))
+    assert rendered.run(task="gallery", **DATA | {"gallery": {"enabled": True}}) == 0
+    assert f'"start":"starts/{start.name}"' in (root / "gallery/jobs-000.js").read_text()
+    sweep = [{"init.strength": [0.2, 0.8]}]
+    assert rendered.run(**DATA | {"prompts": ["a", "b"], "sweep": sweep, "canvas": ["32x16"], "name": "swept"}) == 0
+    (small,) = (root.parent / "swept/starts").iterdir()
+    assert png.decode(small).shape == (16, 32, 3)
+    assert rendered.run(**DATA | {"mask": {"outpaint": {"left": 16}}, "name": "wide"}) == 0
+    (wide,) = (root.parent / "wide/starts").iterdir()
+    assert np.array_equal(png.decode(wide)[:, 16:], png.decode(start))
+
+
+def test_prune_removes_the_start_that_no_job_needs(rendered: Folder) -> None:
+    (start,) = (rendered.store.root / "starts").iterdir()
+    assert rendered.run(task="prune", prune={"apply": True, "plans": True}, **DATA) == 0
+    assert start.exists()
+    assert (
+        rendered.run(task="prune", prune={"apply": True, "plans": True}, **DATA | {"init": {}, "canvas": ["16x16"]})
+        == 0
+    )
+    assert not start.parent.exists()
 
 
 def test_it_is_verified_and_reproduced_wherever_the_photo_is(rendered: Folder) -> None:

@@ -13,6 +13,7 @@ from sdbatch.config.model import ModelSettings
 from sdbatch.gallery import command, table
 from sdbatch.plan import prompt_names
 from sdbatch.plan.axes import Axis, label, titles
+from sdbatch.spec import given_files
 from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.codecs import CODECS
 from sdbatch.spec.file_names import PNG
@@ -144,6 +145,8 @@ def _setting_data(job: Job, model: list[str]) -> dict[str, Any]:
         "command": overrides,
         "cells": table.settings(job),
     }
+    if start := given_files.start(job):
+        out["start"] = start.as_posix()
     return out | ({"video": _video(job, job.video)} if job.video else {})
 
 

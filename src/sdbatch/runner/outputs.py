@@ -12,7 +12,7 @@ from sdbatch import files, motion
 from sdbatch.errors import Interrupted, RenderError, StoreError
 from sdbatch.media import compositing, metadata, png
 from sdbatch.runner.context import RunContext
-from sdbatch.runner.control_pictures import ControlPictures
+from sdbatch.runner.given_pictures import GivenPictures
 from sdbatch.runner.inputs import Inputs
 from sdbatch.runner.shot_cache import ShotCache, label
 from sdbatch.spec import file_names
@@ -26,7 +26,7 @@ class Outputs:
 
     def __init__(self, context: RunContext, cache: ShotCache, profile: Profile, inputs: Inputs | None = None) -> None:
         self._context = context
-        self._controls = ControlPictures(context.store, context.worker, inputs or Inputs({}))
+        self._given = GivenPictures(context.store, context.worker, inputs or Inputs({}))
         self._cache = cache
         self._profile = profile
 
@@ -52,7 +52,7 @@ class Outputs:
             text, xmp = metadata.png_text(job, self._profile) if self._context.metadata else (None, None)
             data = png.encode(pixels, text, xmp)
             pixel_digest = png.pixel_digest(pixels)
-        self._controls.keep(job.shot)
+        self._given.keep(job)
         self._context.worker.save(self._context.store.root / job.path, [data])
         record = self._record(job, pixel_digest, files.digest(data), len(data), warnings)
         self._log(record, pixels)
@@ -85,7 +85,7 @@ class Outputs:
         files.make_folder(path.parent)
         part, poster = self._context.worker.temporary(path), self._context.worker.temporary(file_names.poster(path))
         try:
-            self._controls.keep(job.shot)
+            self._given.keep(job)
             pixels, warnings = self._assemble(job, part, poster, text)
             self._publish(job, (part, poster), text, (pixels, warnings))
         except Interrupted:

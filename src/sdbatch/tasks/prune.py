@@ -5,7 +5,7 @@
     shot      a picture in shots/ that no video, and no picture with passes, of a stored plan needs (with prune.shots:
               no unfinished one)
     sound     a copy in sounds/ that no video of a stored plan needs
-    control   a picture in controls/ that no job of a stored plan needs
+    given     a picture in controls/ or starts/ that no job of a stored plan needs
     frame     a picture in frames/ of a video that is in no stored plan
     thumb     a thumbnail in gallery/ of a job without a record
     plan      a plan before the current one (prune.plans)
@@ -26,8 +26,7 @@ from sdbatch import files, motion
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.tasks import PruneSettings
 from sdbatch.errors import ConfigError, StoreError, nearest
-from sdbatch.runner import control_pictures
-from sdbatch.spec import file_names
+from sdbatch.spec import file_names, given_files
 from sdbatch.spec.jobs import Job
 from sdbatch.store import Ledger, Store
 from sdbatch.store.folder import SOUNDS
@@ -84,7 +83,7 @@ def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwant
         "stray": list(store.strays(ledger)),
         "shot": sorted(_shots(store, jobs, settings.shots)),
         "sound": sorted(_sounds(store, jobs)),
-        "control": sorted(_controls(store, jobs)),
+        "given": sorted(_given(store, jobs)),
         "frame": sorted(p for p in store.root.glob("frames/*/*.png") if p.parent.name not in wanted),
         "thumb": sorted(p for p in _thumbs(store) if p.stem not in ledger or p.stem in gone),
         "plan": [p for p in old if p != store.plan],
@@ -117,7 +116,7 @@ def _planned(store: Store, plan: Plan | None, plans: list[Path]) -> list[Job] | 
     None if one is damaged or of another version: its needs are unknown.
     """
     shots = any(store.shot_files(profile) for profile in store.shot_profiles())
-    if not shots and not any(_sound_files(store)) and not any(_control_files(store)):
+    if not shots and not any(_sound_files(store)) and not any(_given_files(store)):
         return []
     jobs = [job for path in plans for job in kept_plan.jobs(path)]
     if {i for path in plans for i in kept_ids(path)} - {job.id for job in jobs}:
@@ -153,16 +152,16 @@ def _sounds(store: Store, jobs: list[Job] | None) -> Iterator[Path]:
     yield from (p for p in _sound_files(store) if p not in needed)
 
 
-def _control_files(store: Store) -> Iterator[Path]:
-    return store.root.glob(f"{control_pictures.FOLDER}/*.png")
+def _given_files(store: Store) -> Iterator[Path]:
+    return (path for folder in given_files.FOLDERS for path in store.root.glob(f"{folder}/*.png"))
 
 
-def _controls(store: Store, jobs: list[Job] | None) -> Iterator[Path]:
-    """Control pictures that no shot of ``jobs`` saw."""
+def _given(store: Store, jobs: list[Job] | None) -> Iterator[Path]:
+    """Pictures that none of ``jobs`` was given."""
     if jobs is None:
         return
-    needed = {store.root / path for job in jobs for path in control_pictures.places(job.shot)}
-    yield from (p for p in _control_files(store) if p not in needed)
+    needed = {store.root / given.path for job in jobs for given in given_files.of(job)}
+    yield from (p for p in _given_files(store) if p not in needed)
 
 
 def _profiles(store: Store, ledger: Ledger, gone: set[str], shots: set[Path]) -> Iterator[Path]:
@@ -186,7 +185,7 @@ def remove(store: Store, plan: Plan | None, found: Unwanted, settings: PruneSett
                 path.unlink(missing_ok=True)
     shots = [folder for profile in store.shot_profiles() for folder in store.shot_folders(profile)]
     folders = [*shots, *store.root.glob("frames/*"), *file_names.folders(store.root)]
-    for folder in [*folders, *(store.root / name for name in ("shots", control_pictures.FOLDER, "frames", "plans"))]:
+    for folder in [*folders, *(store.root / name for name in ("shots", *given_files.FOLDERS, "frames", "plans"))]:
         if folder.is_dir() and not any(folder.iterdir()):
             with files.store_errors(folder):
                 folder.rmdir()

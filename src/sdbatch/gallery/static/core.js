@@ -49,6 +49,7 @@ const valueText = (a, v) => plan.axes[a].names?.[v] ?? (plan.axes[a].values[v] |
 const value = (i, axis) => valueText(axis, digit(i, axis));
 const poster = (i) => (video(i) ? file(i).replace(/\.[a-z0-9]+$/, video(i).poster) : file(i)); // a still picture
 const thumb = (i) => `gallery/thumbs/${plan.spread ? `${id(i).slice(1, 3)}/` : ""}${id(i)}.jpg`;
+const start = (i) => (setting(i).start ? file(i).match(/^(\.\.\/[^/]+\/)?/)[0] + setting(i).start : ""); // the user's picture that it starts from
 const labelText = (i, a) => (/^-?[\d.:x]*$/.test(value(i, a)) ? `${plan.axes[a].title} ${value(i, a)}` : value(i, a)); // a bare number gets its axis' name
 const promptText = (i) => plan.axes.flatMap((axis, a) => (axis.keys.includes("prompts") ? [value(i, a)] : []))[0] || texts(i).prompt;
 const titleOf = (i) => varyingAxes().map((a) => labelText(i, a)).join(" · ") || promptText(i);

@@ -111,6 +111,7 @@ function writeHash(at) { // writes the view into the URL, so that it can be relo
   if (at !== undefined) p.set("open", id(at));
   if (pinned >= 0) p.set("with", id(pinned));
   if (pinned >= 0 && wiping) p.set("wiper", 1);
+  if (at >= 0 && original) p.set("original", 1);
   try { history.replaceState(null, "", `#${p}`); } catch { /* a sandbox without history */ }
 }
 
@@ -125,5 +126,5 @@ function readHash() {
   view.query = p.get("query") || "";
   view.only = p.get("only") || "all";
   view.size = Math.min(420, Math.max(0, +p.get("size") || 0));
-  return { roles: ROLES.some((role) => p.has(role)), open: p.get("open"), pin: p.get("with"), wiper: p.has("wiper") };
+  return { roles: ROLES.some((role) => p.has(role)), open: p.get("open"), pin: p.get("with"), wiper: p.has("wiper"), original: p.has("original") };
 }

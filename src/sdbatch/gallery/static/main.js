@@ -56,6 +56,7 @@ async function begin() {
   const find = (name) => jobs.findIndex((job) => job.row[0] === name);
   if (requested.pin) pinned = find(requested.pin);
   wiping = requested.wiper;
+  original = requested.original;
   if (requested.open) open(find(requested.open));
   watch();
 }

@@ -30,7 +30,7 @@ const exportMenu = h("details", { className: "menu" }, h("summary", {}, "Export"
   item("Contact sheet, PNG or PDF …", sheetCommand)));
 
 const KEYS = [["← → ↑ ↓", "go to the neighbour"], ["space, enter", "open; in full view the next, or play"], ["f", "favourite"], ["c", "compare: keep this one, go to another"],
-  ["w", "wiper"], ["z", "in full view: pixel for pixel"], ["0", "pictures as large as fits"], ["/", "find in prompts"], ["escape", "close"], ["page, home, end", "scroll"]];
+  ["w", "wiper"], ["o", "in full view: over the picture that it starts from"], ["z", "in full view: pixel for pixel"], ["0", "pictures as large as fits"], ["/", "find in prompts"], ["escape", "close"], ["page, home, end", "scroll"]];
 const help = h("dialog", { className: "offer" }, h("h2", {}, "Keys"), h("dl", { className: "keys" }, ...KEYS.flatMap(([k, text]) => [h("dt", {}, k), h("dd", {}, text)])),
   h("div", { className: "bar" }, h("button", { type: "button", onclick: () => help.close() }, "Close")));
 

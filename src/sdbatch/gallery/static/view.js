@@ -38,10 +38,10 @@ function go(i) { // sliders follow, so that the picture is in the layout too
 
 function show() {
   const focused = document.activeElement?.dataset?.act, shown = panel.querySelector("details")?.open;
-  const needed = `${at} ${code(at)} ${pinned} ${code(pinned)} ${wiping}`;
+  const needed = `${at} ${code(at)} ${pinned} ${code(pinned)} ${wiping} ${original}`;
   if (staged !== needed) { // else a video would restart
     staged = needed;
-    stage.className = `stage${pinned >= 0 && pinned !== at ? (wiping ? " wiped" : " two") : ""}`;
+    stage.className = `stage${besideOriginal(at) ? " wiped" : pinned >= 0 && pinned !== at ? (wiping ? " wiped" : " two") : ""}`;
     stage.replaceChildren(...stageOf(at));
   }
   drawnCodes = neighbourCodes();
@@ -53,14 +53,27 @@ function show() {
 
 const act = (name, text, what, more) => h("button", { type: "button", data: { act: name }, onclick: what, ...more }, text);
 
+function compare() {
+  pinned = pinned >= 0 ? -1 : at;
+  original = false;
+  show();
+}
+
+function toggleOriginal() {
+  pinned = -1;
+  original = !original;
+  show();
+}
+
 function bar() {
   const starred = favourites.has(id(at)), two = pinned >= 0;
   return h("div", { className: "bar" },
     act("favourite", starred ? "★" : "☆", () => toggleFavourite(at), { title: "favourite (f)", "aria-label": "favourite", "aria-pressed": String(starred) }),
     done(at) && h("a", { className: "button", href: file(at), download: file(at).split("/").at(-1), title: "save the file", data: { act: "save" } }, "Save"),
     act("command", "Copy command", () => copy(command(at), "the command"), { title: "the command line that reproduces this picture" }),
-    act("compare", "Compare", () => { pinned = two ? -1 : at; show(); }, { title: two ? "show one picture (c)" : "keep this picture and go to another (c)", "aria-pressed": String(two) }),
+    act("compare", "Compare", compare, { title: two ? "show one picture (c)" : "keep this picture and go to another (c)", "aria-pressed": String(two) }),
     two && pinned !== at && act("wipe", "Wiper", () => { wiping = !wiping; show(); }, { title: wiping ? "side by side (w)" : "one over the other (w)", "aria-pressed": String(wiping) }),
+    start(at) && done(at) && act("original", "Original", toggleOriginal, { title: original ? "the picture alone (o)" : "over the picture that it starts from (o)", "aria-pressed": String(original) }),
     act("close", "✕", () => dialog.close(), { className: "close", title: "close (escape)", "aria-label": "close" }));
 }
 
@@ -127,7 +140,8 @@ function viewTyped(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const control = event.target.closest("input, video"), button = event.target.closest("button, a, summary");
   if (event.key === "f") toggleFavourite(at);
-  else if (event.key === "c") { pinned = pinned >= 0 ? -1 : at; show(); }
+  else if (event.key === "c") compare();
+  else if (event.key === "o" && start(at)) toggleOriginal();
   else if (event.key === "w" && pinned >= 0) { wiping = !wiping; show(); }
   else if (event.key === "z") actual();
   else if (control) return;

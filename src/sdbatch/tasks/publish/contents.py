@@ -23,6 +23,7 @@ from sdbatch.models.provenance import Provenance, file_of, of_adapter, provenanc
 from sdbatch.models.source import Source
 from sdbatch.plan.model_axis import by_key
 from sdbatch.plan.plan import Plan
+from sdbatch.spec import given_files
 from sdbatch.spec.adapters import Embedding, Lora
 from sdbatch.spec.control import Control
 from sdbatch.spec.file_names import companions
@@ -79,6 +80,7 @@ def sums(parts: list[Part]) -> str:
 def _results(published: Published, root: Path) -> Facts:
     """Write plan, records, profiles, digests, weights and pictures."""
     store, plan, settings = published.store, published.plan, published.experiment.publish
+    shown = settings.pictures == "all"
     ledger, axes, results, newest = store.ledger(), Axes(), list[Result](), 0.0
     profiles: dict[str, None] = {}
     adapters: dict[Lora | Embedding | Control, None] = {}
@@ -93,7 +95,9 @@ def _results(published: Published, root: Path) -> Facts:
             manifest.write(record.line())
             if record.done:
                 newest = max(newest, store.file(record).stat().st_mtime)
-                results.append(_result(store, record, root if settings.pictures == "all" else None))
+                results.append(_result(store, record, root if shown else None))
+                if shown:
+                    _given(store, job, root)
                 profiles[record.profile] = None
     facts = Facts(
         name=published.experiment.name,
@@ -132,13 +136,25 @@ def _sound(store: Store, job: Job, root: Path) -> None:
         shutil.copyfile(kept, to)
 
 
+def _given(store: Store, job: Job, root: Path) -> None:
+    """Copy what a picture was made from, which the page shows beside it."""
+    for given in given_files.of(job):
+        if (store.root / given.path).is_file() and not (root / given.path).exists():
+            _copy(store.root, given.path, root)
+
+
+def _copy(folder: Path, name: Path, root: Path) -> None:
+    to = root / name
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / name, to)
+
+
 def _result(store: Store, record: Record, root: Path | None) -> Result:
     """A picture or video with its digest; with ``root`` copied there, with what lies beside it."""
     path = store.file(record)
-    for each in (path, *companions(path)) if root else ():
-        to = root / each.relative_to(store.root) if root else each
-        to.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(each, to)
+    if root:
+        for each in (path, *companions(path)):
+            _copy(store.root, each.relative_to(store.root), root)
     size, sha256 = archive.listed(root / record.path if root else path)
     return Result(record.id, record.path, size, sha256, record.file, record.pixels, record.profile)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdbatch.files.media_types import TYPES
+from sdbatch.spec.given_files import CONTROLS, STARTS
 from sdbatch.store.folder import SOUNDS
 
 METADATA = "ro-crate-metadata.json"
@@ -44,6 +45,8 @@ FOLDERS = {
     INPUTS: "a file that the experiment reads",
     PROFILES: "how pictures were rendered: device, dtype, rows per call, threads, versions",
     SOUNDS: "the sound of videos, named by its digest",
+    CONTROLS: "a picture that a ControlNet saw",
+    STARTS: "a picture that others start from, at their size",
     "gallery": "data of the page index.html",
     SIGNED: "a copy with content credentials (C2PA); not the same bytes each time",
     "images": "a picture, with its settings in its metadata",
