@@ -68,7 +68,7 @@ def _id(path: Path) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
-@pytest.mark.parametrize("model", ["fake", "tiny"])
+@pytest.mark.parametrize("model", [["model=fake"], []], ids=["fake", "own"])
 @pytest.mark.parametrize("path", GLOBAL, ids=_id)
 def test_every_file_composes_and_plans(composed, path, model):
     needs = {
@@ -78,7 +78,7 @@ def test_every_file_composes_and_plans(composed, path, model):
         "sampling_preset": ["prompts=[a sea]"],
         "cluster": ["prompts=[a sea]"],
     }[path.parent.name]
-    data = composed(f"+{path.parent.name}={path.stem}", f"model={model}", *needs).data
+    data = composed(f"+{path.parent.name}={path.stem}", *model, *needs).data
     made = plan(resolve(validate(data)))
     assert len(made) > 0
     if path.parent.name == "experiment":
@@ -188,7 +188,7 @@ def test_a_folder_of_ones_own(composed, tmp_path):
     assert found.hidden == ()
 
 
-@pytest.mark.parametrize("name", ["experiment/anime_zoom.yaml", "config.yaml", "model/tiny.yaml"])
+@pytest.mark.parametrize("name", ["experiment/anime_zoom.yaml", "config.yaml", "model/small.yaml"])
 def test_a_file_that_a_built_in_hides_is_reported(composed, tmp_path, name):
     (tmp_path / "my" / name).parent.mkdir(parents=True)
     (tmp_path / "my" / name).write_text("name: mine\n")
@@ -210,7 +210,8 @@ def test_the_wheel_carries_conf_and_models(tmp_path):
     assert {p.name for p in (ROOT / "src/sdbatch" / project).rglob("*")} == {
         p.name for p in (shipped / project).rglob("*")
     }
-    assert (shipped / "models" / "tiny" / "unet" / "config.json").exists()
+    for name in ("small", "tiny"):
+        assert (shipped / "models" / name / "unet" / "config.json").exists()
     for kind in ("loras", "embeddings"):
         names = {p.name for p in (ROOT / "src/sdbatch/models" / kind).iterdir()}
         assert names == {p.name for p in (shipped / "models" / kind).iterdir()} > {"README.md"}

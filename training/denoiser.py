@@ -72,8 +72,16 @@ class Lessons:
     """Batches of latents, noise, steps and captions that depend only on the number of the step."""
 
     def __init__(
-        self, shelf: Any, tokenizer: CLIPTokenizer, seed: int, device: torch.device, say: Callable[..., str] = caption
+        self,
+        shelf: Any,
+        tokenizer: CLIPTokenizer,
+        seed: int,
+        device: torch.device,
+        say: Callable[..., str] = caption,
+        *,
+        layout: torch.memory_format = torch.channels_last,
     ) -> None:
+        self.layout = layout
         self.shelf, self.tokenizer, self.seed, self.device, self.say = shelf, tokenizer, seed, device, say
         self.alphas = remaining().float().to(device)
 
@@ -91,7 +99,7 @@ class Lessons:
         times = torch.randint(0, 1000, (count,), generator=generator)
         clean, noise, times = clean.to(self.device), noise.to(self.device), times.to(self.device)
         kept = self.alphas[times].view(-1, 1, 1, 1)
-        noisy = (kept.sqrt() * clean + (1 - kept).sqrt() * noise).contiguous(memory_format=torch.channels_last)
+        noisy = (kept.sqrt() * clean + (1 - kept).sqrt() * noise).contiguous(memory_format=self.layout)
         error = (module(noisy, times, ids.input_ids.to(self.device)) - noise).square().mean(dim=(1, 2, 3))
         snr = (kept / (1 - kept)).flatten()
         return (error * snr.clamp(max=MIN_SNR) / snr).mean()

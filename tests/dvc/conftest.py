@@ -94,7 +94,8 @@ class Repository:
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     root = tmp_path / "repository"
-    shutil.copytree(HERE / "src/sdbatch", root / "src/sdbatch", ignore=shutil.ignore_patterns("tiny", "__pycache__"))
+    ignored = shutil.ignore_patterns("small", "tiny", "__pycache__")
+    shutil.copytree(HERE / "src/sdbatch", root / "src/sdbatch", ignore=ignored)
     shutil.copytree(HERE / "conf", root / "conf")
     shutil.copytree(HERE / "scripts", root / "scripts")
     for name in (".dvcignore", ".gitignore", "dvc.yaml", "params.yaml"):

@@ -19,7 +19,7 @@ from sdbatch.errors import ConfigError
 from sdbatch.models import controlnet
 from sdbatch.models.locate import locate
 from sdbatch.models.source import SHIPPED, Source
-from tests.config.building import ROOT
+from tests.config.building import ROOT, planned
 from tests.engine.ldm import SMALL_UNET, unet_key
 
 TINY_CANNY = SHIPPED / "controlnets/tiny-canny"
@@ -167,3 +167,12 @@ def test_other_files_are_refused(canny: Shapes, tmp_path: Path) -> None:
         assert said in wrong(empty)
     (empty / "config.json").write_text("{")
     assert "bins/config.json cannot be read" in wrong(empty)
+
+
+@pytest.mark.parametrize(
+    ("key", "entry"),
+    [("loras", "ink"), ("control", {"net": "tiny-canny", "image": str(ROOT / "conf/experiment/controlled.png")})],
+)
+def test_what_the_package_has_for_another_model_says_which(key: str, entry: object) -> None:
+    with pytest.raises(ConfigError, match=r"it is included for model=tiny"):
+        planned({"prompts": ["a sea"], "model": {"kind": "small"}, key: [entry]})

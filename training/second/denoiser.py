@@ -137,19 +137,21 @@ def train(
     """Fit text encoder and denoiser, from the checkpoint if there is one; returns them with the averaged weights.
 
     `bfloat16` is for processors that have it natively. On two threads of a Zen 4, with two `parts`, the norms of
-    training.group_norm and attention without flash kernels, a step takes 0.55 s instead of 1.4 s.
+    training.group_norm and attention without flash kernels, a step takes 0.55 s instead of 1.4 s. Without it (AVX2) the
+    usual layout and norms are faster by 15 %.
     """
+    layout = torch.channels_last if bfloat16 or device.type == "cuda" else torch.contiguous_format
     torch.manual_seed(recipe.seed)
     latents = next(iter(shelf.stacked.values())).shape[1]
     module = build(tokenizer, latents, channels, weights).to(device)
-    module.unet.to(memory_format=torch.channels_last)
-    if device.type == "cpu":
+    module.unet.to(memory_format=layout)
+    if device.type == "cpu" and bfloat16:
         replace_norms(module.unet)
     fit = Fit(module, recipe, parts)
     path = folder / "denoiser.safetensors"
     if fit.load(path):
         say(f"denoiser: continues at step {fit.step}")
-    lessons = Lessons(shelf, tokenizer, recipe.seed, device, caption)
+    lessons = Lessons(shelf, tokenizer, recipe.seed, device, caption, layout=layout)
 
     def loss_at(replica: torch.nn.Module, step: int, part: int, parts: int) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):

@@ -70,7 +70,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.second.film", description=__doc__)
     parser.add_argument("films", type=Path, nargs="+")
     parser.add_argument("--zoom", type=float, nargs=2, required=True, metavar=("FROM", "TO"))
+    parser.add_argument("--into", type=Path, help="a JSON file of results that gets them as `films`")
     options = parser.parse_args(arguments)
+    films = {}
     for path in options.films:
         frames = frames_of(path)
         zooms = np.geomspace(*options.zoom, len(frames)).tolist()
@@ -78,6 +80,10 @@ def main(arguments: list[str] | None = None) -> None:
         if reader.WEIGHTS.exists():
             found["comes_near"] = comes_near(reader.read(reader.restore(), frames), zooms, 3 * zooms[0])
         print(path, json.dumps(found))
+        films[path.stem.split("-")[0]] = found
+    if options.into:
+        results = json.loads(options.into.read_text(encoding="utf-8")) | {"films": films}
+        options.into.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

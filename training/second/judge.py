@@ -1,7 +1,7 @@
 """Judges a trained model of the second generation:  python -m training.second.judge --model .train/second/model
 
 The reader, fitted on drawn scenes alone, says what generated pictures show; the captions ask for combinations of sky,
-backdrop and subject that training never had. Results go to a JSON file, a sheet of unchosen pictures beside it.
+backdrop and subject that training never had. Results go to a JSON file, 40 unchosen pictures to a sheet.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from training.autoencoder import to_signed
 from training.fit import pick_device
 from training.judge import say
-from training.render import GUIDANCE, STEPS, load, render, sheet
+from training.render import load, render, sheet
 from training.second import perceptual, reader, sharpness
 from training.second.captions import caption, plain_caption
 from training.second.painter import paint
@@ -31,6 +31,7 @@ from training.second.scene import SIZES, Scene, draw_scene
 FIRST_SEED = 700_000_000
 GUIDANCES = (1.0, 2.0, 3.0, 5.0, 7.5, 12.0)
 COUNTS = (12, 16, 24)
+STEPS, GUIDANCE = 16, 4.0
 # A negative prompt, and the head and the word by which the reader tells whether the thing is there.
 NEGATIVES = (
     ("red lighthouse, sea, day sky, {}", "clouds", "clouds", "some"),
@@ -49,6 +50,20 @@ class Made:
     pipe: Any
     eye: reader.Reader
 
+    def render(
+        self,
+        texts: Sequence[str],
+        seeds: Sequence[int],
+        size: tuple[int, int] = SIZES["1:1"],
+        *,
+        guidance: float = GUIDANCE,
+        steps: int = STEPS,
+        negative: str = "",
+    ) -> list[np.ndarray]:
+        """Pictures of the texts, as users get them."""
+        options: dict[str, Any] = {"guidance": guidance, "steps": steps, "negative": negative}
+        return render(self.pipe, texts, seeds, size=size, batch=8, **options)
+
 
 def asked(count: int, first: int, ratio: str, two: bool = False) -> list[Scene]:
     """Scenes of combinations kept out of training, at middle distance, of one subject or of two."""
@@ -65,7 +80,7 @@ def asked(count: int, first: int, ratio: str, two: bool = False) -> list[Scene]:
 def pairs(made: Made, scenes: Sequence[Scene], **options: Any) -> Pairs:
     """What the reader sees in pictures of the plain captions of scenes of one ratio, beside what was asked."""
     texts, seeds = [plain_caption(s) for s in scenes], [s.seed for s in scenes]
-    seen = reader.read(made.eye, render(made.pipe, texts, seeds, size=scenes[0].size, batch=8, **options))
+    seen = reader.read(made.eye, made.render(texts, seeds, scenes[0].size, **options))
     return seen, [reader.truth(s) for s in scenes]
 
 
@@ -98,7 +113,7 @@ def distances(made: Made, count: int) -> dict[str, float]:
             f"{plain_caption(s)}, zoom {zoom:.2f}" if zoom < 2 else f"{plain_caption(s)}, zoom {zoom:.1f}"
             for s in scenes
         ]
-        seen = reader.read(made.eye, render(made.pipe, texts, [s.seed for s in scenes], size=scenes[0].size, batch=8))
+        seen = reader.read(made.eye, made.render(texts, [s.seed for s in scenes]))
         out[name] = _share(seen, "distance", name)
     return out
 
@@ -114,11 +129,10 @@ def one_negative(made: Made, case: tuple[str, str, str, str], count: int) -> dic
     """
     prompt, negative, head, word = case
     seeds = [FIRST_SEED + 60_000 + i for i in range(count)]
-    size = SIZES["1:1"]
     bare = prompt.replace(", {}", "")
-    plain = reader.read(made.eye, render(made.pipe, [bare] * count, seeds, size=size, batch=8))
-    named = reader.read(made.eye, render(made.pipe, [prompt.format(negative)] * count, seeds, size=size, batch=8))
-    without = reader.read(made.eye, render(made.pipe, [bare] * count, seeds, size=size, batch=8, negative=negative))
+    plain = reader.read(made.eye, made.render([bare] * count, seeds))
+    named = reader.read(made.eye, made.render([prompt.format(negative)] * count, seeds))
+    without = reader.read(made.eye, made.render([bare] * count, seeds, negative=negative))
     had = [b for a, b in zip(plain, without, strict=True) if a[head] == word]
     return {
         "prompt": bare,
@@ -141,7 +155,7 @@ def diversity(made: Made, count: int, prompts: int = 5) -> dict[str, float]:
     painted, drawn = [], []
     for scene in asked(prompts, 70_000, "1:1"):
         seeds = [scene.seed * 10 + i for i in range(count)]
-        painted.append(spread(render(made.pipe, [plain_caption(scene)] * count, seeds, size=scene.size, batch=8)))
+        painted.append(spread(made.render([plain_caption(scene)] * count, seeds)))
         others = [draw_scene(s, "1:1", (scene.sky, scene.backdrop, scene.subject)) for s in seeds]
         same = [replace(o, colour=scene.colour, zoom=1.0, part="", second=None, side="") for o in others]
         drawn.append(spread([paint(s) for s in same]))
@@ -190,7 +204,7 @@ def sharp_generated(made: Made, count: int) -> dict[str, float]:
     """Sharpness of generated pictures beside drawn scenes of the same attributes."""
     scenes = asked(count, 85_000, "1:1")
     texts, seeds = [plain_caption(s) for s in scenes], [s.seed for s in scenes]
-    return sharp(render(made.pipe, texts, seeds, size=SIZES["1:1"], batch=8), [paint(s) for s in scenes])
+    return sharp(made.render(texts, seeds), [paint(s) for s in scenes])
 
 
 def seconds_per_picture(pipe: Any, steps: int, count: int = 8, tries: int = 3) -> float:
@@ -278,9 +292,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--train-reader", type=int, metavar="STEPS", help="fit the reader first")
     parser.add_argument("--work", type=Path, default=Path(".train/reader2"), help="folder for the reader's checkpoint")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument(
-        "--out", type=Path, default=Path(".train/second/judged.json"), help="results; beside it a sheet"
-    )
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "judged.json", help="results")
+    parser.add_argument("--sheet", type=Path, default=Path("docs/images/small_random.webp"), help="40 pictures")
     options = parser.parse_args(arguments)
     if options.train_reader:
         torch.set_num_threads(1)
@@ -290,8 +303,8 @@ def main(arguments: list[str] | None = None) -> None:
     results["seconds_per_picture"] = seconds_per_picture(load(options.model), STEPS)
     texts, seeds = random_captions(40)
     results["sheet"] = texts
-    made = render(load(options.model), texts, seeds, size=SIZES["1:1"], batch=8)
-    sheet(made, 8).save(options.out.with_suffix(".png"), optimize=True)
+    made = Made(load(options.model), reader.restore()).render(texts, seeds)
+    sheet(made, 8).save(options.sheet, quality=85, method=6)
     options.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     say(json.dumps(results["generated"]))
 

@@ -1,4 +1,4 @@
-"""Packs checkpoints small:  python -m training.second.pack .train/second training/checkpoints
+"""Packs checkpoints small:  python -m training.second.pack .train/second packed
 
 The averaged weights alone, without the optimizer's state, in half precision, in files of at most 14 MB each.
 """
@@ -16,6 +16,7 @@ from training.fit import mean_of
 
 PARTS = ("autoencoder", "denoiser")
 LIMIT = 14_000_000
+IN_A_MODEL = {"autoencoder": {"vae": ""}, "denoiser": {"unet": "unet.", "text_encoder": "text_encoder."}}
 
 
 def _groups(tensors: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
@@ -51,11 +52,18 @@ def pack(folder: Path, out: Path) -> list[Path]:
 
 
 def unpacked(folder: Path, part: str) -> dict[str, torch.Tensor]:
-    """The weights of a part in single precision; raises FileNotFoundError where `folder` has none."""
-    files = sorted(folder.glob(f"{part}-*.safetensors"))
+    """The weights of a part in single precision, packed ones or those of a model folder.
+
+    Raises FileNotFoundError where `folder` has none.
+    """
+    files = [(path, "") for path in sorted(folder.glob(f"{part}-*.safetensors"))] or [
+        (path, prefix)
+        for name, prefix in IN_A_MODEL[part].items()
+        for path in sorted((folder / name).glob("*.safetensors"))
+    ]
     if not files:
-        raise FileNotFoundError(f"{folder} holds no {part}-*.safetensors")
-    return {name: value.float() for path in files for name, value in load_file(str(path)).items()}
+        raise FileNotFoundError(f"{folder} holds no {part}-*.safetensors, and is not a model folder")
+    return {f"{prefix}{name}": value.float() for path, prefix in files for name, value in load_file(str(path)).items()}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -60,7 +60,7 @@ def plan(options: argparse.Namespace, device: torch.device) -> Plan:
         made = Plan(autoencoder.RECIPE, denoiser.RECIPE, 4000, 20)
     return Plan(
         replace(planned(made.vae, options.vae_steps), seed=options.seed),
-        replace(planned(made.denoiser, options.steps), seed=options.seed),
+        replace(planned(made.denoiser, options.steps), seed=options.seed, rate=options.rate or made.denoiser.rate),
         options.pictures or made.pictures,
         options.shards or made.shards,
     )
@@ -79,13 +79,16 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, help="processes that paint (all cores with cuda, else none)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=math.inf, help="end after so long, with a checkpoint")
-    parser.add_argument("--start", type=Path, help="folder of packed weights to start from")
+    parser.add_argument("--start", type=Path, help="folder of packed weights, or a model, to start from")
     parser.add_argument(
         "--vae-seconds", type=float, help="time for the autoencoder, all runs together: plans its steps"
     )
     parser.add_argument("--denoiser-seconds", type=float, help="likewise for the denoiser")
     parser.add_argument("--vae-steps", type=int, help="steps of the autoencoder")
     parser.add_argument("--steps", type=int, help="steps of the denoiser")
+    parser.add_argument(
+        "--rate", type=float, help="peak learning rate of the denoiser (lower to finish packed weights)"
+    )
     parser.add_argument("--pictures", type=int, help="painted scenes for the autoencoder")
     parser.add_argument("--shards", type=int, help="shards of 512 painted scenes for the denoiser")
     return parser.parse_args(arguments)
@@ -106,9 +109,10 @@ class Stop:
 
 
 def _start(options: argparse.Namespace, part: str) -> Path | None:
-    """The folder of packed weights, if it has this part."""
-    found = options.start is not None and any(options.start.glob(f"{part}-*.safetensors"))
-    return options.start if found else None
+    """The folder of packed weights, if it has this part, or of a model."""
+    start: Path | None = options.start
+    found = start is not None and ((start / "unet").is_dir() or any(start.glob(f"{part}-*.safetensors")))
+    return start if found else None
 
 
 def fresh(count: int = 192) -> Iterator[np.ndarray]:

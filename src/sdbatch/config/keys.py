@@ -34,7 +34,7 @@ SWEEPABLE = (*LISTS, *OF_MODEL, *TOP, STYLES, *INIT, *(f"{s}.{k}" for s, m in SE
 _EXAMPLES = {
     "control": "[{net: canny, image: photo.png, preprocess: canny}]",
     "loras": "[{path: ink, weight: 0.8}]",
-    "models": "[tiny, {path: a.safetensors}]",
+    "models": "[small, {path: a.safetensors}]",
     "prompts": "[{file: prompts.csv}]",
     "sweep": "[{sampling.steps: [10, 20]}]",
     "skip": "[{seeds: 1}]",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from sdbatch.config.fields import Section, one_of
-from sdbatch.config.registry import MODEL_KINDS
+from sdbatch.config.registry import DEFAULT_MODEL, MODEL_KINDS
 from sdbatch.errors import shown
 from sdbatch.motion.key_errors import key_error
 from sdbatch.spec.limits import CLIP_SKIP
@@ -39,7 +39,7 @@ class ModelSettings(Section):
     """Which weights."""
 
     kind: Annotated[str, one_of(MODEL_KINDS, "model kind")] = Field(
-        "tiny", description="where the weights come from", json_schema_extra=_kinds
+        DEFAULT_MODEL, description="where the weights come from", json_schema_extra=_kinds
     )
 
     @property

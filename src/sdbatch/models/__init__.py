@@ -1,4 +1,4 @@
-"""Locates, checks and digests model weights, without torch. ``tiny/`` and ``clip/`` are shipped files.
+"""Locates, checks and digests model weights, without torch. ``small/``, ``tiny/`` and ``clip/`` are shipped files.
 
 Knows the configuration of a model. Must not know jobs, plans and renderers.
 """

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.models import ldm
-from sdbatch.models.source import Source, shapes, weight_files
+from sdbatch.models.source import Source, included_for, shapes, weight_files
 from sdbatch.models.tensors import header
 
 T = TypeVar("T")
@@ -97,7 +97,7 @@ def misfit(net: NetFile, source: Source, at: str) -> list[Problem]:
     wrong += [k for k in net.shapes if k.startswith(_SHARED) and k not in wanted]
     if wrong:
         mine, its = _kind(net.shapes), _kind(wanted)
-        hint = (
+        hint = included_for(net.path) or (
             f"it is for {mine}, and the model is {its}"
             if mine != its
             else f"{len(wrong)} tensors differ: {wrong[0]}, …"

@@ -14,6 +14,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from sdbatch.config.model import ModelSettings
+from sdbatch.config.registry import DEFAULT_MODEL
 from sdbatch.errors import ConfigError, shown
 from sdbatch.models.digests import digest_files, digest_folder, sha256_of
 from sdbatch.samplers import NoiseSchedule
@@ -30,7 +31,7 @@ OTHER_INPUTS = {  # of a denoiser that needs more than a text, by its input chan
     8: "is a model for instructions: it needs a picture to change",
 }
 INPAINTING = 9  # input channels of an inpainting model: the latent, a mask and the latent of what is kept
-NO_WEIGHTS_NEEDED = "model=tiny is built in and needs no download"
+NO_WEIGHTS_NEEDED = f"model={DEFAULT_MODEL} is built in and needs no download"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,11 @@ def share_of_ids(
     vae = vae_path(settings)
     digest = "" if vae is None else digest_folder(vae) if vae.is_dir() else digest_files({vae.name: vae}, by_name=False)
     return Model(weights, noise, channels, scale, settings.clip_skip, digest)
+
+
+def included_for(path: Path) -> str:
+    """Which model a LoRA or ControlNet of the package is for; empty for other files."""
+    return "it is included for model=tiny" if path.is_relative_to(SHIPPED) else ""
 
 
 def plain_name(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sdbatch.config.fields import SLUG
+from sdbatch.config.registry import DEFAULT_MODEL
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.spec.ranges import is_range, slug
@@ -26,7 +27,7 @@ class Form(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["picture", "film"] = "picture"
-    model: str = Field("tiny", max_length=64)
+    model: str = Field(DEFAULT_MODEL, max_length=64)
     name: str = Field("", max_length=200)
     fields: dict[str, Any] = {}
     replace: bool = False  # write into the file of that name, if it exists

@@ -14,6 +14,7 @@ from typing import Any
 
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.model import ModelSettings
+from sdbatch.config.registry import DEFAULT_MODEL
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, shown
 from sdbatch.gallery.command import job_settings
@@ -129,7 +130,7 @@ class Imports:
     def usual(self) -> str:
         """The model that the studio was started with."""
         kind = self._experiment.model.kind
-        return next((str(m["name"]) for m in models() if m["kind"] == kind), "tiny")
+        return next((str(m["name"]) for m in models() if m["kind"] == kind), DEFAULT_MODEL)
 
     def opened(self, name: str) -> Imported:
         """The experiment ``name``: its file, else the plan in its folder. Raises ConfigError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sdbatch.models.lora import layers
 from sdbatch.models.lora.keys import parse
 from sdbatch.models.lora.layers import Layer
 from sdbatch.models.lora.modules import TEXT, Modules
+from sdbatch.models.source import included_for
 from sdbatch.models.tensors import Header, Stored, arrays, header
 
 _OF_TEXT = re.compile(r"lora_te\d?_|text_encoder|text_model\.|encoder\.layers\.")
@@ -37,11 +38,12 @@ class LoraFile:
 
     name: str  # of the file, for messages
     layers: Mapping[str, Layer]
+    model: str = ""  # that it is for, if that is known, for messages
 
     def only(self, part: str) -> LoraFile:
         """The layers of the denoiser or of the text encoder."""
         chosen = {name: layer for name, layer in self.layers.items() if bool(_OF_TEXT.match(name)) == (part == TEXT)}
-        return LoraFile(self.name, chosen)
+        return replace(self, layers=chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def read(path: Path, key: str) -> LoraFile:
         problems.append(Problem(key, f"{path.name!r} contains no layers"))
     if problems:
         raise ConfigError(problems[: 2 * SHOWN])
-    return LoraFile(path.name, made)
+    return LoraFile(path.name, made, included_for(path))
 
 
 def _looked_at(found: Header, key: str) -> tuple[dict[str, float], list[str]]:
@@ -121,7 +123,7 @@ def matched(file: LoraFile, modules: Modules, key: str, model: str = "the model"
             problems.append(Problem(key, f"{file.name!r} names {name} twice, in two ways"))
         out[target] = layer
     if wrong:
-        hint = _width(file.layers) or "it was made for a model of another size"
+        hint = file.model or _width(file.layers) or "it was made for a model of another size"
         problems.append(Problem(key, f"{file.name!r} does not fit: {_list(wrong)} of another shape", hint))
     if problems:
         raise ConfigError(problems)
