@@ -114,7 +114,7 @@ def test_unknown_fields_and_unreadable_texts_are_reported_at_once():
         ({"sweep": "[{prompts: [{file: ../x.csv}]}]", "prompts": ""}, "sweep", "is outside the working folder"),
         ({"kind": "film"}, "motion.mode", "is still"),
         ({"kind": "film", "motion__mode": "zoom"}, "motion", ""),
-        ({"model": "none"}, "model", "allowed: small"),
+        ({"model": "none"}, "model", "allowed: tiny"),
         ({"name": "A b"}, "name", "for example a-b"),
     ],
 )
@@ -193,7 +193,7 @@ def test_weights_elsewhere_may_be_named_by_the_user_of_this_machine_only(workspa
 
 
 def test_only_what_differs_from_the_defaults_is_written(workspace):
-    sent = form(model="small", prompts="a", sampling__steps="24", seeds="0", canvas=["1:1"], sampling__sampler="ddim")
+    sent = form(model="tiny", prompts="a", sampling__steps="24", seeds="0", canvas=["1:1"], sampling__sampler="ddim")
     draft = workspace.write(Form(**sent))
     command = "python -m sdbatch experiments/a.yaml"
     expected = {"name": "a", "prompts": ["a"], "sampling": {"sampler": "ddim"}}
