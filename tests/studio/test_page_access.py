@@ -140,7 +140,7 @@ def test_an_example_fills_the_form(page: Page):
     found = "[...document.querySelectorAll('.open-menu .drop button')].find((b) => b.textContent === 'anime_zoom')"
     page.browser.until(f"return {found}")
     page.browser.js(f"return {found}.click(), true")
-    page.until_button("36")  # its pictures, and with its films: those of one seed
-    page.until_button("45", "film")
+    page.until_button("18")  # its pictures, and with its films: those of one seed
+    page.until_button("21", "film")
     assert len(page.browser.all("textarea.prompt")) == 3
     assert len(page.browser.all(".shape input:checked")) == 3
