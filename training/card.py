@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from training import scene
 from training.judge import RESULTS
 from training.reader import JUDGED
 from training.render import MODEL
-from training.scene import BACKDROPS, COLOURS, SKIES, SUBJECTS, WEATHERS
 
 TEMPLATE = Path(__file__).parent / "card.md"
 RECORD = Path(__file__).parent / "record.json"
+ATTRIBUTES = ("skies", "backdrops", "subjects", "colours", "weathers")
 BARS = {"sky": 97, "backdrop": 90, "subject": 90, "colour": 85}
 
 
@@ -47,53 +50,68 @@ def _tick(good: bool) -> str:
     return "yes" if good else "missed"
 
 
-def card(results: dict[str, Any], record: dict[str, Any], digest: dict[str, Any]) -> str:
-    """The text of the card."""
+def facts(results: dict[str, Any], digest: dict[str, Any]) -> dict[str, Any]:
+    """What the cards of both generations say, by its name in their templates."""
     generated = results["generated"]
-    values = {
-        **{key: str(value) for key, value in record.items()},
+    return {
         "digest": digest["sha256"],
         "megabytes": f"{digest['weights_bytes'] / 1e6:.1f}",
-        "pictures": str(generated["pictures"]),
-        "bars": bars(results),
-        "judged": accuracies(
-            "",
-            {
-                "drawn scenes, unseen (the reader itself)": results["reader"],
-                "drawn scenes through the autoencoder": results["autoencoder"]["accuracy"],
-                f"generated ({generated['pictures']})": generated["all"],
-                "generated, captions shuffled (chance)": generated["shuffled"],
-            },
-        ),
+        "pictures": generated["pictures"],
         "ratios": accuracies("ratio", generated["ratios"]),
         "guidances": accuracies("guidance", results["guidances"]),
-        "negatives": table(
-            ["prompt", "negative prompt", "seen without it %", "seen with it %"],
-            [[n["prompt"], n["negative"], n["before"], n["after"]] for n in results["negatives"]],
-        ),
-        "made": str(results["diversity"]["generated"]),
-        "drawn": str(results["diversity"]["drawn"]),
+        "made": results["diversity"]["generated"],
+        "drawn": results["diversity"]["drawn"],
         "sampler": f"{results['sampler']}, {results['steps']} steps, guidance {results['guidance']:g}",
-        "skies": ", ".join(SKIES),
-        "backdrops": ", ".join(BACKDROPS),
-        "subjects": ", ".join(SUBJECTS),
-        "colours": ", ".join(COLOURS),
-        "weathers": ", ".join(WEATHERS),
         "captions": "\n".join(f"{i + 1}. {text}" for i, text in enumerate(results["sheet"])),
     }
-    text = TEMPLATE.read_text(encoding="utf-8")
+
+
+def judged(results: dict[str, Any]) -> str:
+    """The accuracies of drawn scenes, of generated pictures, and by chance."""
+    generated, coded = results["generated"], results["autoencoder"].get("accuracy")
+    rows = {
+        "drawn scenes, unseen (the reader itself)": results["reader"],
+        **({"drawn scenes through the autoencoder": coded} if coded else {}),
+        f"generated ({generated['pictures']})": generated["all"],
+        "generated, captions shuffled (chance)": generated["shuffled"],
+    }
+    return accuracies("", rows)
+
+
+def words(scene: ModuleType) -> dict[str, str]:
+    """The attributes of the scenes that the painter draws."""
+    return {name: ", ".join(getattr(scene, name.upper())) for name in ATTRIBUTES}
+
+
+def filled(template: Path, values: dict[str, Any]) -> str:
+    """The template with the values in place of their names in double braces."""
+    text = template.read_text(encoding="utf-8")
     for key, value in values.items():
-        text = text.replace("{{" + key + "}}", value)
+        text = text.replace("{{" + key + "}}", str(value))
     return text
+
+
+def card(results: dict[str, Any], record: dict[str, Any], digest: dict[str, Any]) -> str:
+    """The text of the card."""
+    negatives = table(
+        ["prompt", "negative prompt", "seen without it %", "seen with it %"],
+        [[n["prompt"], n["negative"], n["before"], n["after"]] for n in results["negatives"]],
+    )
+    own = {"bars": bars(results), "judged": judged(results), "negatives": negatives}
+    return filled(TEMPLATE, record | facts(results, digest) | words(scene) | own)
+
+
+def write(model: Path, make: Callable[..., str], *sources: Path) -> None:
+    """Write the card that `make` gives for the JSON `sources` and the model's digest into the folder of the model."""
+    inputs = [json.loads(p.read_text(encoding="utf-8")) for p in (*sources, model / "digest.json")]
+    (model / "README.md").write_text(make(*inputs), encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Write README.md into the model folder."""
     parser = argparse.ArgumentParser(prog="python -m training.card", description=__doc__)
     parser.add_argument("--model", type=Path, default=MODEL)
-    options = parser.parse_args(arguments)
-    inputs = [json.loads(p.read_text(encoding="utf-8")) for p in (RESULTS, RECORD, options.model / "digest.json")]
-    (options.model / "README.md").write_text(card(*inputs), encoding="utf-8")
+    write(parser.parse_args(arguments).model, card, RESULTS, RECORD)
 
 
 if __name__ == "__main__":
