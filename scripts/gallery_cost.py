@@ -16,12 +16,12 @@ import numpy as np
 from sdbatch.config.validation import validate
 from sdbatch.gallery import Site
 from sdbatch.gallery.status import StatusTable
+from sdbatch.plan.model_axis import by_key
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
 from sdbatch.store import Record, Store
 
 JOBS = 10_000
-HOW = {"unit": "pictures", "done": 1, "total": JOBS, "rate": 1.0, "left": 10, "tick": 1}
 
 
 def cost(work: Callable[[int], object], times: int) -> float:
@@ -32,22 +32,23 @@ def cost(work: Callable[[int], object], times: int) -> float:
     return 1000 * (time.thread_time() - began) / times
 
 
-def main() -> None:
-    data = {"name": "x", "prompts": ["a sea"], "seeds": f"0..{JOBS - 1}", "model": {"kind": "fake"}}
+def main(jobs: int = JOBS) -> None:
+    how = {"unit": "pictures", "done": 1, "total": jobs, "rate": 1.0, "left": 10, "tick": 1}
+    data = {"name": "x", "prompts": ["a sea"], "seeds": f"0..{jobs - 1}", "model": {"kind": "fake"}}
     plan = make_plan(resolve(validate(data)))
     random = np.random.default_rng(0)
     lines = []
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "x")
-        site = Site(plan, store, plan.resolved.experiment.model, plan.axes)
-        lines.append(f"before the first of {JOBS:,} pictures: {cost(lambda n: site.open(), 1):.0f} ms")
+        site = Site(plan, store, by_key(plan.models), plan.axes)
+        lines.append(f"before the first of {jobs:,} pictures: {cost(lambda n: site.open(), 1):.0f} ms")
         for side in (128, 512, 1024):
             pixels = random.integers(0, 255, (side // 8, side // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
             records = [Record(i, "done", f"images/{i}.png", "b2:0") for i in plan.ids[:50]]
             spent = cost(lambda n: site.thumb(records[n], pixels), 50)  # noqa: B023
             lines.append(f"a picture of {side} x {side}: {spent:.2f} ms")
         status = StatusTable(plan.ids)
-        spent = cost(lambda n: (status.update(records[n]), site.publish(status, HOW)), 50)
+        spent = cost(lambda n: (status.update(records[n]), site.publish(status, how)), 50)
         lines.append(f"a look, every 0.7 s: {spent:.2f} ms")
         lines.append(f"in the end, with its thumbnails there: {cost(lambda n: site.finish(), 1):.0f} ms")
     sys.stdout.write("\n".join(lines) + "\n")

@@ -50,9 +50,7 @@ def test_the_python_example_of_the_readme_runs(
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SDBATCH_MODEL", "fake")
-    file = tmp_path / "my_conf" / "experiment" / "torii.yaml"
-    file.parent.mkdir(parents=True)
-    file.write_text(block("README.md", "yaml"), "utf-8")
+    Path("torii.yaml").write_text(block("README.md", "yaml"), "utf-8")
     exec(block("README.md", "python"), {})
     first, *results = capsys.readouterr().out.splitlines()
     assert first.startswith("20 j")

@@ -68,6 +68,19 @@ def remaining() -> torch.Tensor:
     return torch.cumprod(1 - betas, 0)
 
 
+def min_snr(snr: torch.Tensor) -> torch.Tensor:
+    """Weights of the noise's squared error: those of Min-SNR (Hang and others 2023, arXiv:2303.09556)."""
+    return snr.clamp(max=MIN_SNR) / snr
+
+
+def debiased(snr: torch.Tensor) -> torch.Tensor:
+    """Weights that give the noisiest steps, where sky and layout are decided, up to 33 times those of `min_snr`.
+
+    Below MIN_SNR they go as one over the root of the signal-to-noise ratio (Yu and others 2023, arXiv:2310.08442).
+    """
+    return torch.where(snr > MIN_SNR, MIN_SNR / snr, (MIN_SNR / snr).sqrt())
+
+
 class Lessons:
     """Batches of latents, noise, steps and captions that depend only on the number of the step."""
 
@@ -80,8 +93,9 @@ class Lessons:
         say: Callable[..., str] = caption,
         *,
         layout: torch.memory_format = torch.channels_last,
+        weights: Callable[[torch.Tensor], torch.Tensor] = min_snr,
     ) -> None:
-        self.layout = layout
+        self.layout, self.weights = layout, weights
         self.shelf, self.tokenizer, self.seed, self.device, self.say = shelf, tokenizer, seed, device, say
         self.alphas = remaining().float().to(device)
 
@@ -101,8 +115,7 @@ class Lessons:
         kept = self.alphas[times].view(-1, 1, 1, 1)
         noisy = (kept.sqrt() * clean + (1 - kept).sqrt() * noise).contiguous(memory_format=self.layout)
         error = (module(noisy, times, ids.input_ids.to(self.device)) - noise).square().mean(dim=(1, 2, 3))
-        snr = (kept / (1 - kept)).flatten()
-        return (error * snr.clamp(max=MIN_SNR) / snr).mean()
+        return (error * self.weights((kept / (1 - kept)).flatten())).mean()
 
 
 def train(

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+import runpy
 from pathlib import Path
 
 from PIL import Image
@@ -162,3 +163,10 @@ def test_an_empty_board_knows_other_plans_records_nothing():
     status.update(Record("jb", "failed", error="x"))
     status.update(Record("jb", "done", path="images/b.png"))
     assert status.data("d0", {"tick": 1}) == {"plan": "d0", "letters": ".d", "live": {"tick": 1}}
+
+
+def test_the_program_that_measures_the_gallery_runs(monkeypatch, capsys):
+    """docs/gallery.md cites it; its figures are not compared."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    runpy.run_module("scripts.gallery_cost", run_name="measured")["main"](60)
+    assert "a picture of 512 x 512: " in capsys.readouterr().out

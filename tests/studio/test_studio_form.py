@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 import sdbatch
+from sdbatch.config.experiment import schema
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem
 from sdbatch.plan.plan import Plan
@@ -15,7 +19,8 @@ from sdbatch.plan.resolve import resolve
 from sdbatch.studio import describe, yaml_text
 from sdbatch.studio.check import Checks
 from sdbatch.studio.form import Form, field_of, problems, settings
-from sdbatch.studio.workspace import Workspace
+from sdbatch.studio.workspace import TEXTS as FILES
+from sdbatch.studio.workspace import WEIGHTS, Workspace
 from tests.studio.sessions import form
 
 
@@ -112,6 +117,10 @@ def test_unknown_fields_and_unreadable_texts_are_reported_at_once():
         ({"wildcards__folder": ".."}, "wildcards.folder", "is outside the working folder"),
         ({"kind": "film", "encoding__audio": "/etc/hosts"}, "encoding.audio", "is outside the working folder"),
         ({"sweep": "[{prompts: [{file: ../x.csv}]}]", "prompts": ""}, "sweep", "is outside the working folder"),
+        ({"kind": "film", "init__video": "/etc/hosts"}, "init.video", "is outside the working folder"),
+        ({"sweep": "[{init.video: [/etc/hosts]}]"}, "sweep", "is outside the working folder"),
+        ({"sweep": "[{control: [{net: tiny-canny, image: /etc/hosts}]}]"}, "sweep", "is outside the working folder"),
+        ({"sweep": "[{control: [{net: tiny-canny, video: /etc/hosts}]}]"}, "sweep", "is outside the working folder"),
         ({"kind": "film"}, "motion.mode", "is still"),
         ({"kind": "film", "motion__mode": "zoom"}, "motion", ""),
         ({"model": "none"}, "model", "allowed: tiny"),
@@ -180,6 +189,8 @@ def test_files_beside_the_file_count_for_the_form_too(workspace):
         ({"lora_folders": "/weights, loras"}, "lora_folders"),
         ({"prompts": {"text": "a", "loras": ["/weights/x"]}}, "prompts"),
         ({"sweep": "[{model.vae: [/weights/a, /weights/b]}]"}, "sweep"),
+        ({"models": "[/weights/a.safetensors, tiny]"}, "models"),
+        ({"sweep": "[{control: [{net: /weights/canny.safetensors, image: x.png}]}]"}, "sweep"),
     ],
 )
 def test_weights_elsewhere_may_be_named_by_the_user_of_this_machine_only(workspace, fields, field):
@@ -190,6 +201,33 @@ def test_weights_elsewhere_may_be_named_by_the_user_of_this_machine_only(workspa
 
     assert outside(True) == []
     assert set(outside(False)) == {field}
+
+
+# Keys that name no file, although their descriptions speak of files.
+NO_FILES = {"codec", "date", "fps", "metadata", "mode", "name", "names", "nan", "negative", "pictures",
+            "preprocess", "preset", "prompts", "task"}  # fmt: skip
+# Keys of tasks that the studio does not start.
+OTHER_TASKS = {"font", "sign", "source", "videos"}
+
+
+def test_every_key_that_names_a_file_is_checked():
+    found: set[str] = set()
+
+    def walk(node):
+        if isinstance(node, list):
+            for each in node:
+                walk(each)
+        elif isinstance(node, dict):
+            for name, about in node.get("properties", {}).items():
+                text = about.get("description", "")
+                if re.search(r"\b(file|folder|path|picture|video)", text) and '"string"' in json.dumps(about):
+                    found.add(name)
+            for each in node.values():
+                walk(each)
+
+    walk(schema())
+    assert {"video", "net", "image", "file"} <= found
+    assert found - {*FILES, *WEIGHTS} == NO_FILES | OTHER_TASKS
 
 
 def test_only_what_differs_from_the_defaults_is_written(workspace):

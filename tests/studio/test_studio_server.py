@@ -240,6 +240,10 @@ def test_favourites_become_a_final_with_better_settings(page, rendered):
     assert [(j.origin, j.shot.steps, j.shot.width) for j in final] == [(i, 50, 128) for i in jobs]
     wrong = page.order("/api/final", wanted | {"jobs": ["j0000000000000000"], "set": {"sampling.steps": "0", "x": 1}})
     assert {p["key"] for p in wrong["problems"]} >= {"final.jobs", "final.set.x"}
+    outside = page.order("/api/final", wanted | {"jobs": ["/etc/hosts"]})
+    assert [(p["key"], "outside the working folder" in p["text"]) for p in outside["problems"]] == [
+        ("final.jobs[0]", True)
+    ]
 
 
 def test_the_gallery_is_the_packages_own_page_and_data(page, rendered):

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from training.denoiser import Lessons
+from training.denoiser import Lessons, debiased, min_snr
 from training.fit import Fit, Recipe, mean_of, run
 from training.group_norm import replace_norms
 from training.latents import Shelf as OldShelf
@@ -132,9 +132,12 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     budget: float | None = None,
     bfloat16: bool = False,
+    early: bool = False,
     say: Callable[[str], None] = print,
 ) -> Denoiser:
     """Fit text encoder and denoiser, from the checkpoint if there is one; returns them with the averaged weights.
+
+    `early` weights the noisy steps more, by which pictures follow their prompts better.
 
     `bfloat16` is for processors that have it natively. On two threads of a Zen 4, with two `parts`, the norms of
     training.group_norm and attention without flash kernels, a step takes 0.55 s instead of 1.4 s. Without it (AVX2) the
@@ -151,7 +154,9 @@ def train(
     path = folder / "denoiser.safetensors"
     if fit.load(path):
         say(f"denoiser: continues at step {fit.step}")
-    lessons = Lessons(shelf, tokenizer, recipe.seed, device, caption, layout=layout)
+    lessons = Lessons(
+        shelf, tokenizer, recipe.seed, device, caption, layout=layout, weights=debiased if early else min_snr
+    )
 
     def loss_at(replica: torch.nn.Module, step: int, part: int, parts: int) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):

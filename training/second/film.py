@@ -19,9 +19,9 @@ from training.second import reader, sharpness
 
 def frames_of(path: Path) -> list[np.ndarray]:
     """The frames of a film, each (height, width, 3)."""
-    reader = imageio_ffmpeg.read_frames(str(path))
-    width, height = next(reader)["size"]
-    return [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader]
+    stream = imageio_ffmpeg.read_frames(str(path))
+    width, height = next(stream)["size"]
+    return [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in stream]
 
 
 def middle_and_ring(picture: np.ndarray) -> tuple[float, float]:
@@ -72,13 +72,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--zoom", type=float, nargs=2, required=True, metavar=("FROM", "TO"))
     parser.add_argument("--into", type=Path, help="a JSON file of results that gets them as `films`")
     options = parser.parse_args(arguments)
-    films = {}
+    films, eye = {}, reader.restore()
     for path in options.films:
         frames = frames_of(path)
         zooms = np.geomspace(*options.zoom, len(frames)).tolist()
         found = consistency(frames, zooms)
-        if reader.WEIGHTS.exists():
-            found["comes_near"] = comes_near(reader.read(reader.restore(), frames), zooms, 3 * zooms[0])
+        found["comes_near"] = comes_near(reader.read(eye, frames), zooms, 3 * zooms[0])
         print(path, json.dumps(found))
         films[path.stem.split("-")[0]] = found
     if options.into:

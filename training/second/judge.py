@@ -235,8 +235,15 @@ def _work(task: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
     return function(HELD[0], *arguments)
 
 
-def _own(made: Made) -> dict[str, float]:
-    return reader.own_accuracy(made.eye)
+def own_accuracy(made: Made, count: int) -> dict[str, float]:
+    """The reader's accuracy on drawn scenes of the captions that are judged: the most that a model can reach."""
+    one = [s for i, ratio in enumerate(SIZES) for s in asked(count, i * 1000, ratio)]
+    mixed = [draw_scene(FIRST_SEED + 95_000 + i, unseen=i % 8 == 0) for i in range(3 * count)]
+    return {
+        **reader.on_drawn(made.eye, one, (*reader.JUDGED, "clouds", "weather")),
+        **reader.on_drawn(made.eye, mixed, ("distance",)),
+        **reader.on_drawn(made.eye, asked(2 * count, 55_000, "3:2", two=True), ()),
+    }
 
 
 def _coder(made: Made, count: int) -> dict[str, float]:
@@ -259,7 +266,7 @@ def all_ratios(found: dict[str, Pairs]) -> dict[str, Any]:
 def judge(model: Path, pictures: int, few: int, workers: int = 2) -> dict[str, Any]:
     """All results, by several processes of one thread each."""
     tasks: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-        "reader": (_own, ()),
+        "reader": (own_accuracy, (-(-pictures // len(SIZES)),)),
         "autoencoder": (_coder, (120,)),
         "diversity": (diversity, (8,)),
         "two": (two_subjects, (few * 2,)),

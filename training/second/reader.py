@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,6 @@ JUDGED = ("sky", "backdrop", "subject", "colour")
 WEIGHTS = Path(__file__).parent / "reader.safetensors"
 RECIPE = Recipe(steps=2500, rate=2e-3, batch=24, warm_up=100, average=0.995, keep_every=100)
 FIRST_SEED = 500_000_000
-UNSEEN_SEED = 600_000_000
 
 
 class Reader(torch.nn.Module):
@@ -100,12 +99,19 @@ def _worn(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return (x * gain + shift + grain).contiguous(memory_format=torch.channels_last)
 
 
-def lesson(step: int, count: int) -> list[Scene]:
-    """The scenes of a batch, all of one ratio; one in eight of a combination that training keeps out."""
+def _scene(seed: int, ratio: str, rng: np.random.Generator) -> Scene:
+    """A scene by chance: one in eight of a combination that training keeps out, half at the distance that is judged."""
+    unseen, middle, two = rng.random() < 0.125, rng.random() < 0.5, rng.random() < 0.3
+    scene = next(s for s in (draw_scene(seed + i, ratio, unseen=unseen) for i in count()) if s.second or not two)
+    return replace(scene, zoom=round(float(rng.uniform(0.84, 1.2)), 2), part="") if middle else scene
+
+
+def lesson(step: int, size: int) -> list[Scene]:
+    """The scenes of a batch, all of one ratio."""
     rng = np.random.default_rng([6, step])
     ratio = list(SIZES)[int(rng.integers(len(SIZES)))]
     first = FIRST_SEED + step * 1000
-    return [draw_scene(first + i, ratio, unseen=bool(rng.random() < 0.125)) for i in range(count)]
+    return [_scene(first + i * (1000 // size), ratio, rng) for i in range(size)]
 
 
 def reader_loss(module: torch.nn.Module, scenes: Sequence[Scene], pixels: np.ndarray, seed: int) -> torch.Tensor:
@@ -123,11 +129,20 @@ def reader_loss(module: torch.nn.Module, scenes: Sequence[Scene], pixels: np.nda
 
 
 def train(
-    folder: Path, device: torch.device, *, steps: int, workers: int = 1, say: Callable[[str], None] = print
+    folder: Path,
+    device: torch.device,
+    *,
+    steps: int,
+    workers: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = print,
 ) -> Reader:
-    """Fit or resume the reader, and keep it in half precision beside this module; `workers` processes paint."""
+    """Fit or resume the reader, and keep it in half precision beside this module; `workers` processes paint.
+
+    Without a checkpoint in `folder` it goes on from the weights that are kept.
+    """
     torch.manual_seed(1)
-    module = Reader().to(device, memory_format=torch.channels_last)
+    module = (restore() if WEIGHTS.exists() else Reader()).train().to(device, memory_format=torch.channels_last)
     recipe = replace(RECIPE, steps=steps)
     fit = Fit(module, recipe)
     path = folder / "reader.safetensors"
@@ -139,7 +154,7 @@ def train(
         scenes = lesson(step, recipe.batch)
         return reader_loss(replica, scenes, np.stack(list(islice(pictures, recipe.batch))), step)
 
-    run(fit, path, loss_at, say=say)
+    run(fit, path, loss_at, stop=stop, say=say)
     fit.load_mean(module)
     save_file({k: v.half().cpu().contiguous() for k, v in sorted(module.state_dict().items())}, str(WEIGHTS))
     WEIGHTS.chmod(0o644)
@@ -187,8 +202,7 @@ def sides(seen: Sequence[dict[str, str]], wanted: Sequence[dict[str, str]]) -> d
     return {"pictures": len(pairs), "sides": round(share * sum(right), 1), "both": round(share * sum(there), 1)}
 
 
-def own_accuracy(reader: Reader, count: int = 600) -> dict[str, float]:
-    """The reader's accuracy on drawn scenes that it never saw."""
-    scenes = [draw_scene(UNSEEN_SEED + i, unseen=i % 8 == 0) for i in range(count)]
+def on_drawn(reader: Reader, scenes: Sequence[Scene], names: Sequence[str] = JUDGED) -> dict[str, float]:
+    """The reader's own accuracy, on drawn scenes; with pairs if there are any."""
     seen, wanted = read(reader, [paint(s) for s in scenes]), [truth(s) for s in scenes]
-    return accuracy(seen, wanted, (*JUDGED, "clouds", "weather", "distance")) | sides(seen, wanted)
+    return accuracy(seen, wanted, names) | (sides(seen, wanted) if any(s.second for s in scenes) else {})

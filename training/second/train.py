@@ -76,6 +76,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="threads inside operations on a processor")
     parser.add_argument("--parts", type=int, default=1, help="threads that share a batch of the denoiser")
     parser.add_argument("--bfloat16", action="store_true", help="for processors that have it natively")
+    parser.add_argument("--early", action="store_true", help="weight the noisy steps of the denoiser more")
     parser.add_argument("--workers", type=int, help="processes that paint (all cores with cuda, else none)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=math.inf, help="end after so long, with a checkpoint")
@@ -147,7 +148,7 @@ def main(arguments: list[str] | None = None) -> None:
     if "denoiser" in options.stages:
         shelf = Shelf(folder / "latents", todo.shards, options.seed)
         how = {"shelf": shelf, "tokenizer": tokenizer, "device": device, "parts": options.parts}
-        how |= {"weights": _start(options, "denoiser"), "bfloat16": options.bfloat16}
+        how |= {"weights": _start(options, "denoiser"), "bfloat16": options.bfloat16, "early": options.early}
         denoiser.train(folder, todo.denoiser, **how, stop=stop, budget=options.denoiser_seconds, say=say)
     if stop():
         sys.exit(STOPPED)

@@ -42,6 +42,8 @@ def write(workspace: Workspace, imports: Imports, wanted: Wanted) -> Final:
     """Write the file of a final, if its jobs and keys are right. Raises ConfigError, StoreError."""
     model, weights = imports.model_of(wanted.name)
     changes = {key: _value(key, value) for key, value in wanted.set.items() if value not in (None, "")}
+    if problems := list(workspace.outside({"final": {"jobs": wanted.jobs, "set": changes}})):
+        raise ConfigError(problems)
     first = wanted.final or FinalSettings().experiment_name(wanted.name)
     for n in range(1, MAX_NUMBER):
         name = first if n == 1 else f"{first[: 63 - len(str(n))]}-{n}"

@@ -20,9 +20,10 @@ from sdbatch.studio.form import Form, Settings, settings
 from sdbatch.tasks.dispatch import checked, merged
 
 MAX_NUMBER = 10_000  # of experiments of one name
-TEXTS = ("file", "folder", "audio", "image", "input_folders")  # keys that name files but weights, at any depth
+TEXTS = ("file", "folder", "audio", "image", "video", "input_folders", "jobs")  # keys that name files but weights
 WEIGHTS = (  # … of weights
-    *("path", "vae", "loras", "lora_folders", "embedding_folders", "upscaler", "model", "upscaler_folders"),
+    *("path", "vae", "models", "net", "loras", "upscaler", "model"),
+    *("lora_folders", "embedding_folders", "control_folders", "upscaler_folders"),
 )
 
 
@@ -96,7 +97,7 @@ class Workspace:
     def _draft(self, form: Form, made: Settings) -> Draft:
         base = self.base(form.model)
         data = merged(made.data, {"output": {**made.data.get("output", {}), "folder": self.outputs}})
-        problems = list(self._outside(data))
+        problems = list(self.outside(data))
         try:
             experiment = checked(found_beside(merged(base, data), self.folder))  # as its file will be read
         except ConfigError as e:
@@ -157,7 +158,7 @@ class Workspace:
                 raise ConfigError.one("", text)
             return draft
 
-    def _outside(self, data: Mapping[str, Any]) -> Iterator[Problem]:
+    def outside(self, data: Mapping[str, Any]) -> Iterator[Problem]:
         """Files that the form names outside of the working folder."""
         keys = TEXTS if self._anywhere else (*TEXTS, *WEIGHTS)
         named = ((at, path) for key, value in data.items() if key != "output" for at, path in _named(value, key, keys))
