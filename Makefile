@@ -1,7 +1,7 @@
 # make demo   install into .venv and render the showcase     make test    install, lint and test
 # make lint   style, types, import contracts                 make bench   measure speed (JSON into benchmarks/results)
 # make faults 200 kills, full disks, hostile files           make fuzz    5,000 configurations, texts and files
-# make verify is every shipped experiment bit-equal when rendered again?
+# make verify is every experiment of params.yaml bit-equal when rendered again?
 # make audit  known vulnerabilities of pinned versions       make schema  write conf/schema.json
 # make lock   write requirements*.lock                   make image-check  run the Dockerfile's steps without a daemon
 # make study  the study of docs/research.md, with its crate
@@ -55,7 +55,7 @@ faults: $(INSTALLED)
 fuzz: $(INSTALLED)
 	SDBATCH_FUZZ=$(CASES) $(BIN)/python -m pytest tests/fuzz tests/tasks/test_hostile.py
 
-# Every shipped experiment rendered (as far as it is not) and rendered again: bit-equal? Then single shots among others.
+# Every experiment of params.yaml rendered (as far as it is not) and rendered again: bit-equal? Then single shots among others.
 verify: $(INSTALLED)
 	$(BIN)/python scripts/verify_all.py
 	$(BIN)/python scripts/needle.py

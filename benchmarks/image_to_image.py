@@ -46,7 +46,7 @@ def planned(folder: Path) -> Plan:
     )
 
 
-def ours(folder: Path, dtype: str) -> float:
+def ours(folder: Path, dtype: Any) -> float:
     from sdbatch import engine
     from sdbatch.config.runtime import Runtime
 

@@ -94,7 +94,7 @@ def _beside(parts: dict[str, Tensor], weights: Tensor) -> Any:
 
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         if isinstance(module, nn.Conv2d):
-            inner = functional.conv2d(inputs[0], down, None, module.stride, module.padding)  # type: ignore[arg-type]
+            inner = functional.conv2d(inputs[0], down, None, module.stride, module.padding)
             return output + functional.conv2d(inner * weights.view(-1, 1, 1, 1), up[:, :, None, None])
         inner = functional.linear(inputs[0], down) * weights.view(-1, *[1] * (inputs[0].ndim - 1))
         return output + functional.linear(inner, up)

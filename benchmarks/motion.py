@@ -23,11 +23,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import optics, work
-from sdbatch import motion
+from sdbatch import motion, video_reader
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.runtime import Runtime
 from sdbatch.engine.renderers import open_renderer
-from sdbatch.media import video_reader
 from sdbatch.media.compositing import assemble
 from sdbatch.media.video_writer import VideoWriter
 from sdbatch.motion import zoom
@@ -53,8 +52,8 @@ def run(arguments: Namespace) -> dict[str, Any]:
     fps = 6 if arguments.quick else 24
     out: dict[str, Any] = {"model": arguments.model, "seconds_of_video": SECONDS, "fps": fps}
     out["card"] = {"zoom": _card(fps, 256 if arguments.quick else 512), "integer crops": _cropped_card(fps)}
-    settings = ModelSettings(kind=arguments.model)
-    renderer = open_renderer(work.source_of(arguments.model), settings, Runtime())
+    model = ModelSettings(kind=arguments.model)
+    renderer = open_renderer(work.source_of(arguments.model), model, Runtime())
     videos: dict[str, Any] = {}
     for name, settings in _modes(fps).items():
         videos[name] = _rendered(renderer, settings, arguments.model)

@@ -94,7 +94,7 @@ def _refined(a: Plane, b: Plane, p: Plane) -> Plane:
     """Gauss-Newton on brightness (with gain and offset), Huber-weighted. Slopes are those of ``b``, turned back."""
     x, y = _grid(b.shape)
     inner = np.s_[(edge := round(min(b.shape) * BORDER)) : b.shape[0] - edge, edge : b.shape[1] - edge]
-    by, bx = (slope[inner] for slope in np.gradient(b))
+    by, bx = (np.asarray(slope)[inner] for slope in np.gradient(b))
     want, spline, middle = b[inner], spline_filter(a, order=3), (np.array(a.shape) - 1) / 2
     for _ in range(8):
         u, v = _moved(p, x, y)

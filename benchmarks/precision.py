@@ -24,7 +24,10 @@ SAME = 99.0  # dB of equal pictures
 
 def run(arguments: Namespace) -> dict[str, Any]:
     count = 6 if arguments.quick else 42
-    sweeps = {"uniform": work.uniform(arguments.model, count, 20), "mixed": work.mixed(arguments.model, count)}
+    sweeps: dict[str, Any] = {
+        "uniform": work.uniform(arguments.model, count, 20),
+        "mixed": work.mixed(arguments.model, count),
+    }
     pictures = {dtype: _pictures(arguments.model, list(sweeps.values()), dtype) for dtype in ("float32", "bfloat16")}
     found = {}
     for name, jobs in sweeps.items():

@@ -177,16 +177,16 @@ start-up still runs there, and `task=verify` compares.
 TABLE
 
 - **Equal among others**: needles (shots with random prompt, seed, sampler, steps and guidance) are rendered alone, then
-  among as many random others, in random order; every needle in every company is compared bit by bit.
-- **Control**: the same needle in calls of 2, 4, 8 and 16 rows, as a renderer would use whose calls are as large as its
-  work. More than one result means that the comparison finds what it is made to find. Where all sizes are equal, this
+  among as many random others, in random order; every needle is compared bit by bit in every batch.
+- **Control**: the same needle in calls of 2, 4, 8 and 16 rows, as in a renderer whose call size depends on the amount
+  of work. More than one result means that the comparison finds what it is made to find. Where all sizes are equal, this
   device and dtype would not need calls of a fixed size.
 
 ## Processors of other kinds
 
 Libraries choose kernels by the processor's instruction set, which the profile names (`cpu AVX512`). Pictures of another
 kind of processor are therefore of another profile. Measured with the libraries' environment switches, which imitate a
-processor with less (AMD EPYC with AVX-512; the embedded model, 4 pictures of 96 × 96, 8 steps, float32):
+processor with less (AMD EPYC with AVX-512; the embedded model `tiny`, 4 pictures of 96 × 96, 8 steps, float32):
 
 | limited | switch | against all of AVX-512 |
 |---|---|---|
@@ -202,15 +202,15 @@ bit; `tests/engine/test_portable.py` renders both. Rendering takes 1.7 times as 
 of 4.4 seconds of CPU).
 
 What it cannot promise: it was tried on one processor, with switches. Intel documents that MKL's compatible mode is the
-same on Intel's and AMD's processors. For oneDNN, whose blocks may depend on the size of caches, nobody does. Arm and
-GPUs have other kernels.
+same on Intel's and AMD's processors. oneDNN documents nothing like this; its blocks may depend on the size of caches.
+Arm and GPUs have other kernels.
 
 Environment variables that change the bits of a CPU (`MKL_*`, `ONEDNN_*`, `DNNL_*`) are in the profile if they are set.
 
 ## In the tests
 
-`make verify` runs the needle test and fails if a needle differs or if no control does. Beside it, it renders every
-shipped experiment twice. GPUs: [cuda.md](cuda.md) says which tests ran on which card.
+`make verify` runs the needle test and fails if a needle differs or if no control does. It also renders the
+experiments of `params.yaml` twice. GPUs: no test has run on one yet; see [cuda.md](cuda.md).
 """
 
 

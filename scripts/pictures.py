@@ -72,8 +72,8 @@ def animation(videos: list[list[Path]]) -> None:
 
 def strips(folder: Path) -> None:
     """Seven frames of the video of +experiment=video_to_video, and below it of each film that follows it."""
-    films = [[Image.open(path) for path in film] for film in shipped(folder, "video_to_video")]
-    clip = [Image.fromarray(pixels) for pixels in video_reader.decode(Path("conf/experiment/pan.mp4"))]
+    films: list[list[Any]] = [[Image.open(path) for path in film] for film in shipped(folder, "video_to_video")]
+    clip: list[Any] = [Image.fromarray(pixels) for pixels in video_reader.decode(Path("conf/experiment/pan.mp4"))]
     rows = [[film[round(k * (len(film) - 1) / 6)] for k in range(7)] for film in (clip, *films)]
     width, height = rows[0][0].size
     sheet = Image.new("RGB", (7 * width, len(rows) * height))

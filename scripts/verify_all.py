@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,7 +24,7 @@ def main() -> int:
         rendered = subprocess.run([*command], check=False, stdout=subprocess.DEVNULL).returncode  # noqa: S603
         check = [*command, "task=verify", "verify.format=json"]
         done = subprocess.run(check, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603
-        report = json.loads(done.stdout) if done.stdout else {"counts": {}, "jobs": 0}
+        report: dict[str, Any] = json.loads(done.stdout) if done.stdout else {"counts": {}, "jobs": 0}
         found = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in report["counts"].items() if n)
         sys.stdout.write(f"{name}: {report['jobs']} jobs, {found or 'nothing to compare'}\n")
         sys.stdout.flush()

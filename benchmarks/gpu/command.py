@@ -100,7 +100,7 @@ class Process:
     def __call__(self, stage: Stage, limit: float) -> str:
         """How the process ended, for a stage that left no result."""
         command = [sys.executable, "-m", "benchmarks.gpu.worker", stage.name, *self._arguments]
-        environment = _environment() | stage.environment
+        environment = {**_environment(), **stage.environment}
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=sys.stderr, start_new_session=True)
         try:
             return f"the stage's process ended with {process.wait(limit)} and left no result"
