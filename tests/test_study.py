@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import runpy
+import tracemalloc
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,16 @@ def test_diversity_is_the_mean_distance_to_the_others():
     assert diversity([reduced(black), reduced(white), reduced(white)]) == pytest.approx([1, 0.5, 0.5])
     assert diversity([reduced(NOISE)]) == [0]
     assert diversity([reduced(GREY)] * 3) == [0, 0, 0]
+
+
+def test_diversity_of_many_needs_little_memory():
+    group = list(np.random.default_rng(0).random((100, 768)))
+    tracemalloc.start()
+    try:
+        diversity(group)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_csv_with_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

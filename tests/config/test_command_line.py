@@ -85,8 +85,8 @@ ARGUMENTS = [
     (["task", "=", "plan"], "'task' is not key=value, nor a .yaml file (write no spaces"),
     (["seeds=", "3"], "'3' is not key=value, nor a .yaml file (write no spaces around =)"),
     (["prompts=a", "cat"], "'cat' is not key=value, nor a .yaml file (quote a text that contains spaces, and the"),
-    (["model=sdxl"], "SD 3 and FLUX are not supported, only Stable Diffusion 1.x)"),
-    (["model=sd3"], "are not supported, only Stable Diffusion 1.x)"),
+    (["model=sdxl"], "SD 3 and FLUX are not supported, only Stable Diffusion 1.x, and 2.x as a folder (model=local))"),
+    (["model=sd3"], "are not supported, only Stable Diffusion 1.x, and 2.x as a folder (model=local))"),
     (["model=sd1"], "did you mean 'sd15'?"),
     (["model=a.safetensors"], "tiny (for a file or folder write model=local model.path=a.safetensors)"),
     (["model=~/my a.safetensors"], "(for a file or folder write model=local model.path=~/my a.safetensors)"),
@@ -238,6 +238,17 @@ def test_an_experiment_file_anywhere(sdbatch, tmp_path):
         assert (said.code, words in said.err) == (2, True), said.err
     said = sdbatch("nowhere.yaml")
     assert (said.code, "'nowhere.yaml' cannot be read: No such file" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["ü (x), y='z", "日本 [#~;&]{", '"', "it's\\'\\"])
+def test_the_name_of_the_temporary_folder_is_free(sdbatch, tmp_path, monkeypatch, name):
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name))
+    (tmp_path / "my.yaml").write_text("name: own\nprompts: [a sea]\nmodel: {kind: fake}\n", "utf-8")
+    for more in ((), ("-m", "seeds=1,2")):
+        said = sdbatch("my.yaml", "task=plan", *more)
+        assert (said.code, "1 job" in said.out) == (0, True), said.err
+    assert list((tmp_path / name).iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,13 @@ from sdbatch.config.runtime import Runtime
 from sdbatch.engine.merge import merged
 from sdbatch.errors import ConfigError
 from sdbatch.models.folders import digest_of
+from sdbatch.motion.passes import passed
 from sdbatch.prompts.vocabulary import Vocabulary
 from sdbatch.spec.adapters import Embedding, Lora
 from sdbatch.spec.jobs import Model, Shot
+from sdbatch.spec.passes import Pass
 from sdbatch.spec.renderer import Failure, Picture
-from tests.engine.models import CLIP, render, shot, source
+from tests.engine.models import CLIP, ListFeed, render, shot, source
 from tests.models.lora_files import LAYOUTS, LINEAR, TEXT_Q, Q, write
 
 UNET_ONLY, TEXT_ONLY = {Q: LINEAR[Q]}, {TEXT_Q: LINEAR[TEXT_Q]}
@@ -131,6 +133,16 @@ def test_within_a_small_budget_pictures_are_the_same(small: Any, folder: Path, f
     expected = render(small, shots)
     assert all(np.array_equal(pixels(p), pixels(expected[k])) for k, p in render(opened, shots).items())
     assert len(opened._weights.in_memory) < len(shots)
+
+
+def test_stored_pictures_are_enlarged_without_their_weights(small: Any, files: dict[str, Path]) -> None:
+    """No other shot of the run has these LoRAs."""
+    firsts = [with_loras(files, ("unet", 0.375), seed=seed) for seed in range(2)]
+    feed = ListFeed([one for first in firsts for one in passed(first, (Pass(2),))], small.bucket)
+    feed.pictures = {first.id: np.zeros((64, 64, 3), np.uint8) for first in firsts}
+    before = set(small._weights.in_memory)
+    assert [pixels(result).shape for result in small.render(feed)] == [(128, 128, 3)] * 2
+    assert set(small._weights.in_memory) == before
 
 
 def test_a_lora_that_does_not_fit_or_is_not_there_is_named(small: Any, folder: Path, tmp_path: Path) -> None:

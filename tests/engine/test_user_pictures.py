@@ -22,7 +22,7 @@ from sdbatch.pictures.masks import filled
 from sdbatch.pictures.read import read
 from sdbatch.samplers import SAMPLERS
 from sdbatch.spec.jobs import Shot
-from sdbatch.spec.passes import Pass
+from sdbatch.spec.passes import LATENT, Pass, Upscaler
 from sdbatch.spec.pictures import Area, Follow, Init, InputPicture, Mask, Sides
 from sdbatch.spec.renderer import Pixels
 from sdbatch.spec.start import Start
@@ -268,3 +268,14 @@ def test_inpainting_checkpoints_equal_the_pipeline(
         assert np.array_equal(ours[s.id].pixels[~inside], painting()[~inside])
         assert np.array_equal(render(opened, [s])[s.id].pixels, ours[s.id].pixels)
     assert ours[shot().id].pixels.std() > 5
+
+
+def test_inpainting_checkpoints_render_a_second_pass_over_the_latent(inpainter: tuple[Any, Any]) -> None:
+    """The denoiser sees nothing of the first picture, as with other upscalers."""
+    opened, _ = inpainter
+    first = shot(steps=2)
+    (second,) = passed(first, (Pass(1.5, 0.5, 2, Upscaler(LATENT)),))
+    ours = render(opened, [second, shot(seed=2), first])
+    assert getattr(ours[second.id], "error", "") == ""
+    assert ours[second.id].pixels.shape == (96, 96, 3)
+    assert np.array_equal(render(opened, [first, second])[second.id].pixels, ours[second.id].pixels)

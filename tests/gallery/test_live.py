@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from sdbatch.engine import fake
+from sdbatch.gallery import Site
+from sdbatch.plan.model_axis import by_key
 from sdbatch.spec.jobs import Shot
 from sdbatch.spec.renderer import Feed, Pixels
 from sdbatch.store import Record, Store
@@ -65,6 +69,24 @@ def test_changes_arrive_while_it_renders(browser: Browser, tmp_path: Path, allow
     browser.until("return document.querySelector('.status').textContent === '20 pictures'")
     assert not browser.one(".meter").is_displayed()
     browser.pictures()
+
+
+@pytest.mark.browser
+def test_the_records_are_those_of_the_last_run(browser: Browser, tmp_path: Path):
+    plan, store = planned("again", prompts=["a sea"]), Store(tmp_path / "again", durable=False)
+    with store.worker() as worker:
+        worker.record(Record(plan.ids[0], "failed", error="no memory"))
+    Site(plan, store, by_key(plan.models), plan.axes, watched=True).finish()
+    browser.open(store.root)
+    for status in ("failed", "done"):
+        if status == "done":
+            go(plan, store)
+            browser.until(f"{DONE} === 1")
+        browser.click(".top .menu > summary")
+        browser.click(".top .menu .drop button:nth-child(4)")
+        (line,) = csv.DictReader(io.StringIO(browser.download("again.csv").decode()))
+        assert line["status"] == status
+        (browser.saved / "again.csv").unlink()
 
 
 @pytest.mark.browser

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from tests.gallery.render import planned, rendered
 pytestmark = pytest.mark.browser
 
 
-def test_pictures_of_several_folders(browser: Browser, tmp_path: Path) -> None:
+def test_pictures_of_several_folders(browser: Browser, tmp_path: Path, serve: Callable[..., str]) -> None:
     data: list[dict[str, Any]] = [
         {"prompts": ["a sea"], "model": {"kind": "fake", "clip_skip": skip}} for skip in (1, 2)
     ]
@@ -34,3 +37,10 @@ def test_pictures_of_several_folders(browser: Browser, tmp_path: Path) -> None:
         browser.open(tmp_path / "both", f"open={job_id}")
         browser.pictures(".box img")
         assert command in browser.one(".command pre").get_attribute("textContent")
+    browser.open(serve(tmp_path).replace("index.html", "both/index.html"))
+    browser.click(".top .menu > summary")
+    browser.click(".top .menu .drop button:nth-child(3)")
+    with zipfile.ZipFile(io.BytesIO(browser.download("both.zip"))) as found:
+        assert sorted(name.partition("/")[0] for name in found.namelist()) == ["a", "b"]
+        for name in found.namelist():
+            assert found.read(name) == (tmp_path / name).read_bytes()

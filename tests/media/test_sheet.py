@@ -83,6 +83,11 @@ def test_a_large_sweep_stays_small() -> None:
     assert out.shape[0] * out.shape[1] < 64_000_000
 
 
+def test_as_many_cells_as_are_allowed_can_be_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet, "MAX_CELLS", 100)
+    assert sheet.wrapped([Cell()] * 100, ["a"] * 100, "").ndim == 3
+
+
 def test_too_many_cells_are_refused() -> None:
     with pytest.raises(ValueError, match="cells"):
         sheet.sheet([Cell()] * 3, ["a"], ["b", "c"], "")

@@ -206,6 +206,7 @@ def test_a_second_pass_of_a1111_is_read() -> None:
     for more, expected, said in (
         (", Hires steps: 8, Hires upscaler: Lanczos", Pass(2, 0.4, 8), ""),
         (", Hires upscaler: Latent (nearest)", Pass(2, 0.4, 20, Upscaler("latent")), "the picture is encoded again"),
+        (", Hires upscaler: ~nouser/x", Pass(2, 0.4, 20), "no upscaler '~nouser/x' here, using lanczos"),
         (", Hires upscaler: R-ESRGAN 4x+", Pass(2, 0.4, 20), "no upscaler 'R-ESRGAN 4x+' here, using lanczos"),
     ):
         fields = infotext.parse(f"a sea\n{about}{more}")

@@ -8,6 +8,7 @@ import pytest
 
 import sdbatch
 from sdbatch import cli
+from sdbatch.config.beside import found_beside
 from tests.config.building import planned, problems
 from tests.sound.clicks import clicks
 
@@ -84,3 +85,24 @@ def test_all_mistakes_of_files_are_named_at_once(tmp_path: Path, monkeypatch: py
     (seeds,) = problems(seeds=[1.5, -1])
     assert "1.5" in seeds.message
     assert "-1" in seeds.message
+
+
+def test_words_with_a_meaning_are_no_files(project: Path) -> None:
+    for name in ("init", "alpha", "lanczos", "latent"):
+        (project / name).mkdir()
+    upscalers = ["lanczos", "latent"]
+    data = {
+        "prompts": [],
+        "control": [{"net": "edges", "image": "init"}],
+        "mask": {"image": "alpha"},
+        "hires": {"upscaler": "latent"},
+        "upscale": {"model": "lanczos"},
+        "sweep": [
+            {"control": [[{"net": "edges", "image": ["init"]}]], "mask.image": ["alpha", None]},
+            {"hires.upscaler": upscalers, "upscale.model": upscalers},
+        ],
+    }
+    assert found_beside(data, project) == data
+    pictures = found_beside({"init": {"image": "init"}, "control": [{"image": ["init", "alpha"]}]}, project)
+    assert pictures["init"]["image"] == str(project / "init")
+    assert pictures["control"][0]["image"] == [str(project / "init"), str(project / "alpha")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,17 @@ import pytest
 from benchmarks.work import mixed
 from sdbatch import motion
 from sdbatch.config.validation import validate
+from sdbatch.motion.settings import Motion
 from sdbatch.plan import division
 from sdbatch.plan.plan import Plan
 from sdbatch.plan.plan import plan as make_plan
 from sdbatch.plan.resolve import resolve
+from sdbatch.spec.control import Control
 from sdbatch.spec.cost import cost
+from sdbatch.spec.jobs import Encoding
+from sdbatch.spec.pictures import Area, Init, InputPicture, Mask
 from sdbatch.tasks.rerender import JobList
-from tests.runner.little import plan, stills, video
+from tests.runner.little import BASE, plan, stills, video
 
 
 def swept(**more) -> Plan:
@@ -72,6 +77,18 @@ def test_the_same_jobs_are_divided_alike_whatever_holds_them(monkeypatch: pytest
     assert division.chunks(jobs).of.tolist() == division.chunks(listed).of.tolist()
     assert division.shard(jobs, 1, 3) == division.shard(listed, 1, 3)
     assert division.kinds(jobs).costs().tolist() == pytest.approx(costs(jobs))
+
+
+def test_listed_jobs_differ_in_controls_and_in_the_area_that_is_painted() -> None:
+    picture = InputPicture("b2:0")
+    net, of_start = Control("b2:1", picture), Control("b2:1", None)
+    inits = [Init(picture, 0.6, mask=Mask(area=area)) for area in (None, Area(0, 0, 16, 16, 16, 16))]
+    shots = [replace(BASE, controls=controls) for controls in ((), (net,), (net, net), (of_start,))]
+    shots += [replace(BASE, init=init) for init in inits]
+    jobs = JobList([motion.make(shot, Motion(), Encoding()) for shot in shots])
+    exact = costs(jobs)
+    assert len(set(exact)) == 5
+    assert division.kinds(jobs).costs().tolist() == pytest.approx(exact)
 
 
 def test_a_part_is_divided_as_finely_as_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:

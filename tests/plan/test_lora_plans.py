@@ -215,6 +215,7 @@ def test_an_experiment_without_their_names_has_the_ids_of_earlier_versions():
     [
         ({"loras": ["inc"]}, ["loras[0].path: there is no 'inc'", "did you mean 'ink'?"]),
         ({"prompts": ["a <lora:pixl:1>"]}, ["prompts[0]: there is no 'pixl' in lora_folders (loras", "'pixel'?"]),
+        ({"prompts": ["a <lora:~nouser/x:1>"]}, ["prompts[0]: '~nouser/x': there is no such user"]),
         ({"prompts": ["a <lora:ink:x>"]}, ["prompts[0]: column 9", "'x' is not a weight"]),
         ({"loras": [{"path": "ink", "weight": 11}]}, ["loras[0].weight: 11 is out of range -10–10"]),
         ({"loras": [{"path": "ink", "weight": "a"}]}, ["loras[0].weight: 'a' is not a weight"]),

@@ -97,6 +97,7 @@ WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
         {"models": ["a.safetensors", "fakt", {"path": "b.ckpt"}]},
         [("models[0].path", "does not exist"), ("models[1]", "neither"), ("models[2].path", "is a pickle file")],
     ),
+    ({"models": ["~nouser/x"]}, [("models[0]", "'~nouser/x': there is no such user")]),
     ({"models": [3]}, [("models[0]", "3 is not a model; write a name, a path or")]),
     ({"models": "fake"}, [("models", "is not a list (put it in [ ])")]),
     ({"models": [{"clip_skip": 0}]}, [("models[0].clip_skip", "out of range 1–12")]),

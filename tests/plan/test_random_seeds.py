@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,17 @@ def test_only_the_first_draw_is_kept(tmp_path: Path) -> None:
     (tmp_path / drawn_seeds.NAME).write_text("damaged")
     drawn_seeds.keep(tmp_path, one, replace=False)
     assert (tmp_path / drawn_seeds.NAME).read_text() == "0" * 32 + "\n"
+    assert [p.name for p in tmp_path.iterdir()] == [drawn_seeds.NAME]
+
+
+def test_file_systems_without_hard_links_keep_the_first_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+    for digit in "01":
+        drawn_seeds.keep(tmp_path, Draw(digit * 32, False), replace=False)
+        assert (tmp_path / drawn_seeds.NAME).read_text() == "0" * 32 + "\n"
     assert [p.name for p in tmp_path.iterdir()] == [drawn_seeds.NAME]
 
 

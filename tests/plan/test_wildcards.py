@@ -88,6 +88,7 @@ def test_several_draws_are_several_prompts() -> None:
         ("__empty__", "__empty__ has no values"),
         ("__broken__", "the wildcard file broken.txt is not UTF-8 text"),
         ("__out__", "__out__ is unknown"),
+        ("__self__", "the wildcard file self.txt cannot be read: Too many levels of symbolic links"),
         ("__loop__", "wildcards refer to each other: __loop__ → __loop__"),
     ],
 )
@@ -96,6 +97,7 @@ def test_mistakes_are_named(folder: Path, prompt: str, message: str) -> None:
     (folder / "broken.txt").write_bytes(b"\xff\xfe\x00")
     (folder / "loop.txt").write_text("__loop__\n")
     (folder.parent / "secret.txt").write_text("secret\n")
+    (folder / "self.txt").symlink_to("self.txt")
     (folder / "out.txt").symlink_to(folder.parent / "secret.txt")
     (found,) = problems(prompts=[prompt])
     assert found.key == "prompts[0]"

@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 from pypdf import PdfReader
 
 import sdbatch
 from sdbatch.config.hydra_source import compose_data
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.validation import validate
+from sdbatch.config.written import Written
 from sdbatch.errors import ConfigError, StoreError
 from sdbatch.files import archive
 from sdbatch.models.digests import model_files
@@ -28,6 +30,7 @@ from sdbatch.models.provenance import provenance
 from sdbatch.models.source import SHIPPED
 from sdbatch.store import Store
 from sdbatch.tasks import dispatch
+from sdbatch.tasks.publish.experiment import Inputs, as_written
 from tests.config.building import ROOT
 from tests.publish.conftest import FILES, MORE, check, run, working
 from tests.sound.clicks import clicks
@@ -186,6 +189,28 @@ def test_no_place_of_this_machine_is_in_it(project: Path, tmp_path: Path) -> Non
         assert str(place).encode() not in everything
 
 
+@pytest.mark.parametrize(
+    ("argument", "kept"),
+    [
+        ("seeds=0..3", True),
+        ("prompts=['one / two, 16:9 a/b ...']", True),
+        ("loras=[styles/ink.safetensors]", True),
+        ("init.video=clip.mp4", False),
+        ("init={image: /tmp/x.png}", False),
+        ("init={image:/tmp/x.png}", False),
+        ("model={kind: diffusers,path: ../models/x}", False),
+        ("models=[/tmp/x.safetensors]", False),
+        ("loras=['~/loras/x.safetensors']", False),
+        ("+prompts=[{file: '/tmp/x.txt'}]", False),
+        ("sweep=[{init.image: [/tmp/x.png]}]", False),
+        ("prompts=['a sea <lora:/tmp/x.safetensors:1>']", False),
+    ],
+)
+def test_arguments_that_name_a_place_are_left_out(argument: str, kept: bool) -> None:
+    experiment = validate({"name": "x"}).as_written(Written((), (argument,)))
+    assert list(as_written(experiment)) == ([("written/arguments.txt", f"{argument}\n".encode())] if kept else [])
+
+
 def test_what_is_not_as_recorded_is_not_published(project: Path, tmp_path: Path, capsys) -> None:
     there = Path(shutil.copytree(project, tmp_path / "copy"))
     picture = next((there / "outputs/little/images").iterdir())
@@ -258,12 +283,64 @@ def test_the_day_of_publication(project: Path, tmp_path: Path, monkeypatch) -> N
     assert day() == "2008-01-10"
 
 
+@pytest.mark.parametrize("given", ["9" * 30, "9" * 12, "yesterday"])
+def test_a_day_that_does_not_exist(project: Path, tmp_path: Path, monkeypatch, given: str) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", given)
+    with working(project), pytest.raises(ConfigError, match=r"SOURCE_DATE_EPOCH: .* is not a number of seconds"):
+        run("task=publish", publish={"folder": str(tmp_path)})
+    assert names(tmp_path) == set()
+
+
 def test_another_folder_is_not_replaced(project: Path, tmp_path: Path) -> None:
     (tmp_path / "little").mkdir()
     (tmp_path / "little/thesis.tex").write_text("mine")
     with working(project), pytest.raises(ConfigError, match=r"publish\.folder: .*has not written it"):
         run("task=publish", publish={"folder": str(tmp_path)})
     assert names(tmp_path) == {"little/thesis.tex"}
+
+
+def test_another_zip_is_not_replaced(project: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "little.zip"
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("thesis.tex", "mine")
+    for data in (packed.read_bytes(), b"no ZIP"):
+        packed.write_bytes(data)
+        with working(project), pytest.raises(ConfigError, match=r"little\.zip' exists, and .*has not written it"):
+            run("task=publish", publish={"folder": str(tmp_path)})
+        assert packed.read_bytes() == data
+        assert names(tmp_path) == {"little.zip"}
+
+
+def test_inputs_of_one_name_have_names_of_their_own(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("d1/a.txt", "d1/2-a.txt", "d2/a.txt", "d3/wildcards")]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("a boat\n")
+    experiment = validate({"prompts": [{"file": str(file)} for file in (*files, files[0])]})
+    found = Inputs(experiment)
+    assert found.files == dict(
+        zip(("inputs/a.txt", "inputs/2-a.txt", "inputs/3-a.txt", "inputs/3-wildcards"), files, strict=True)
+    )
+    assert found.name(str(files[2])) == "inputs/3-a.txt"
+
+
+def test_inputs_have_names_for_every_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("p: 1.txt").write_text("two boats\n")
+    for name in ("what?.png", os.fsdecode(b"photos/\xff.png"), "frames/a: 1.png", "frames/a: 2.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (48, 32), "red" if "2" in name else "blue").save(name)
+    data: dict[str, Any] = {"name": "odd", "canvas": ["48x32"], "model": {"kind": "fake"}, "sampling": {"steps": 2}}
+    data |= {"prompts": [{"file": "p: 1.txt"}], "init": {"image": ["what?.png", "photos"], "strength": 0.5}}
+    assert dispatch.run(data) == 0
+    assert dispatch.run(data | {"task": "publish"}) == 0
+    assert names(Path("publish/odd/inputs")) == {"p_ 1.txt", "_.png", "what_.png"}
+    assert check(Path("publish/odd.zip")) == 0
+    monkeypatch.chdir("publish/odd")
+    planned = [job.id for job in sdbatch.load("experiment.yaml").plan()]
+    assert planned == [json.loads(line)["id"] for line in Path("plan.jsonl").read_text().splitlines()]
+    frames = Inputs(validate({"init": {"video": str(tmp_path / "frames")}})).files
+    assert list(frames) == ["inputs/frames/000000-a_ 1.png", "inputs/frames/000001-a_ 2.png"]
 
 
 @pytest.mark.parametrize(

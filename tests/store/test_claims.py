@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sdbatch.errors import StoreError
 from sdbatch.store import Claim, Claims, heartbeat, worker_state
-from sdbatch.store.claims import IMPATIENT, clear, folders
+from sdbatch.store.claims import IMPATIENT, clear, folders, leftovers
 from sdbatch.store.heartbeat import Heartbeat, Liveness, liveness
 
 
@@ -172,6 +173,49 @@ def test_a_heartbeat_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert beaten.wait(10)
     heart.close(ended=False)
     assert [path.name for path in tmp_path.iterdir()] == ["a.left"]
+
+
+def test_a_heartbeat_is_closed_once(tmp_path: Path) -> None:
+    """The number of its closed file may be that of another file."""
+    heart = Heartbeat(tmp_path / "a")
+    heart.close(ended=True)
+    several = [os.open(tmp_path / f"file{n}", os.O_RDWR | os.O_CREAT) for n in range(4)]
+    heart.close(ended=True)
+    for fd in several:
+        assert os.fstat(fd).st_size == 0
+        os.close(fd)
+
+
+def test_two_threads_that_miss_the_heartbeat_file_create_one(tmp_path: Path) -> None:
+    heart = Heartbeat(tmp_path / "a")
+    (tmp_path / "a.alive").unlink()
+    threads = [threading.Thread(target=heart.register, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    heart.close(ended=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.ended"]
+
+
+def test_a_file_named_like_a_folder_of_claims_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / ".claims-dead").touch()
+    claims = Claims(tmp_path, "s", "a")
+    assert claims.take("c") is Claim.OURS
+    claims.leave(ended=True)
+    assert [path.name for path in tmp_path.iterdir()] == [".claims-dead"]
+    assert not leftovers(tmp_path)
+
+
+def test_a_process_leaves_although_others_cannot_be_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(root: Path) -> None:
+        raise StoreError(f"{root}: cannot be written")
+
+    claims = Claims(tmp_path, "s", "a")
+    monkeypatch.setattr("sdbatch.store.claims.clear", refuse)
+    claims.leave(ended=True)
+    assert not folders(tmp_path)
 
 
 def test_a_process_that_is_late_asks_for_few_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

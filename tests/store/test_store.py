@@ -9,15 +9,17 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sdbatch import files
 from sdbatch.errors import StoreError
+from sdbatch.spec.jobs import Job
 from sdbatch.spec.renderer import Profile
-from sdbatch.store import Record, State, Store
+from sdbatch.store import Record, State, Store, Worker, compact
 from sdbatch.store.plan_file import is_kept
-from tests.runner.little import stills
+from tests.runner.little import LittlePlan, still, stills
 
 
 @pytest.fixture
@@ -34,6 +36,10 @@ def put(store: Store, worker, job, content: bytes = b"picture", profile: str = "
 
 def ids(path: Path) -> Sequence[str]:
     return [json.loads(line)["id"] for line in path.read_bytes().splitlines()]
+
+
+def no_locks(fd: int, how: int) -> None:
+    raise OSError(errno.ENOLCK, "No locks available")
 
 
 def test_compaction_is_in_plan_order_and_keeps_the_others_sorted(store: Store) -> None:
@@ -86,6 +92,24 @@ def test_dead_workers_are_cleared_up(store: Store) -> None:
     assert ids(store.manifest) == [p.ids[2]]
     assert [f for f in half.parent.iterdir() if f.name.startswith(".")] == [other]
     living.close()
+
+
+def test_files_of_a_process_that_starts_during_compaction_stay(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = compact.replace
+    started: list[tuple[Worker, Path]] = []
+
+    def start(*args: Any) -> None:
+        if not started:
+            other = store.worker()
+            started.append((other, other.temporary(store.plan)))
+            started[0][1].write_bytes(b"half of a plan")
+        replace(*args)
+
+    monkeypatch.setattr(compact, "replace", start)
+    store.compact(store.worker(), stills(1))
+    ((other, half),) = started
+    other.publish(half, store.plan)
+    other.close()
 
 
 def test_later_workers_win_without_a_clock(store: Store) -> None:
@@ -185,6 +209,25 @@ def test_results_of_other_workers_are_reported_once(store: Store) -> None:
     assert list(others.poll()) == []
 
 
+def test_a_new_manifest_with_the_old_inode_number_is_read(store: Store) -> None:
+    """Some file systems give a new file the number of one that was removed."""
+    p = stills(4)
+    with store.worker() as w:
+        put(store, w, p[2])
+        store.compact(w, p)
+    old = store.root / "old"
+    os.link(store.manifest, old)
+    others = store.other_workers()
+    with store.worker() as w:
+        put(store, w, p[0])
+        put(store, w, p[1])
+        store.compact(w, p)
+    old.write_bytes(store.manifest.read_bytes())
+    old.replace(store.manifest)
+    assert {r.id for r in others.poll()} >= set(p.ids[:2])
+    assert list(others.poll()) == []
+
+
 def test_a_line_that_is_still_being_written_is_read_when_it_is_whole(store: Store) -> None:
     p = stills(2)
     own, other = store.worker(), store.worker()
@@ -210,16 +253,59 @@ def test_old_failures_are_not_reported(store: Store) -> None:
     assert [r.id for r in others.poll()] == [p.ids[1]]
 
 
-def test_a_kept_plan_moves_aside(store: Store) -> None:
+@pytest.mark.parametrize("locks", [True, False])
+def test_a_kept_plan_moves_aside(store: Store, monkeypatch: pytest.MonkeyPatch, locks: bool) -> None:
+    if not locks:
+        monkeypatch.setattr(fcntl, "flock", no_locks)
     with store.worker() as w:
         store.keep_plan(w, stills(2))
         first = store.plan.read_bytes()
+        os.utime(store.plan, (1000, 1000))
         store.keep_plan(w, stills(3))
     assert ids(store.plan) == stills(3).ids
-    assert [f.read_bytes() for f in store.root.glob("plans/*.jsonl")] == [first]
+    (kept,) = store.root.glob("plans/*.jsonl")
+    assert (kept.read_bytes(), kept.stat().st_mtime) == (first, 1000)
+    assert not list(store.root.rglob(".tmp-*"))
     line = json.loads(store.plan.read_bytes().splitlines()[0])
     assert line["labels"] == {"seeds": "0"}
     assert line["shot"]["prompt"] == "a sea"
+
+
+def test_plans_of_two_processes_are_both_kept(store: Store) -> None:
+    """The second process comes while the first one writes its plan; plan.jsonl is there all the time."""
+    a, b = store.worker(), store.worker()
+    store.keep_plan(a, stills(1))
+    before: list[bytes] = []
+
+    def make(i: int) -> Job:
+        if made and i == 2 and not before:
+            before.append(store.plan.read_bytes())
+            store.keep_plan(b, stills(2))
+        return still(i)
+
+    made: list[LittlePlan] = []
+    plan = LittlePlan(make, 3)
+    made.append(plan)
+    store.keep_plan(a, plan)
+    assert before[0].count(b"\n") == 1
+    kept = [ids(path) for path in (store.plan, *store.root.glob("plans/*.jsonl"))]
+    assert sorted(kept, key=len) == [stills(n).ids for n in (1, 2, 3)]
+    assert ids(store.plan) == plan.ids
+    for worker in (a, b):
+        worker.close()
+
+
+def test_a_plan_is_replaced_by_one_process_at_a_time(store: Store) -> None:
+    worker = store.worker()
+    store.keep_plan(worker, stills(1))
+    with files.locked(store.lock):
+        thread = threading.Thread(target=store.keep_plan, args=(worker, stills(2)))
+        thread.start()
+        thread.join(0.2)
+        assert ids(store.plan) == stills(1).ids
+    thread.join()
+    assert ids(store.plan) == stills(2).ids
+    worker.close()
 
 
 @pytest.mark.parametrize(
@@ -301,9 +387,6 @@ def test_a_torn_append_spoils_one_line_only(store: Store, monkeypatch: pytest.Mo
 
 
 def test_without_locks_nothing_is_removed_and_nothing_is_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_locks(fd: int, how: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
     monkeypatch.setattr(fcntl, "flock", no_locks)
     p = stills(2)
     a, b = store.worker(), store.worker()

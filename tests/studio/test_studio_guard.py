@@ -20,7 +20,7 @@ OURS = "http://127.0.0.1"
 HOSTS = ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "evil.example:80", "192.168.0.9",
          "0.0.0.0", "[::2]", "127.0.0.1@evil.example", "", "127.1", "2130706433", "0x7f.1", "localhost.", "["]
 ORIGINS = ["http://evil.example", "null", "https://127.0.0.1:443", "http://127.0.0.1:8000", "http://127.0.0.1.evil.example",
-           "file://", "http://localhost", "chrome-extension://x", "", "http://127.0.0.1@evil.example"]
+           "file://", "http://localhost", "chrome-extension://x", "", "http://[", "http://127.0.0.1@evil.example"]
 CHANGES = ["render", "final", "open", "check", "estimate", "camera", "import", "queue/clear", "queue/cancel",
            "queue/pause", "queue/e1/cancel", "queue/only/e1"]
 ESCAPES = ["../../secret.png", "..%2f..%2fsecret.png", "%2e%2e/%2e%2e/secret.png", "....//secret.png", "/etc/passwd",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,23 @@ def test_a_final_keeps_its_controls(rendered: Folder) -> None:
     draft, final = (metadata.read(path)["job"]["shot"] for path in (rendered.path("images/*"), made))
     assert (final["controls"], final["steps"]) == (draft["controls"], 9)
     assert [p.name[-18:] for p in made.parents[1].glob("controls/*")] == ["-canny-144x112.png"]
+
+
+def test_a_final_film_whose_shots_are_there_keeps_its_controls(rendered: Folder) -> None:
+    """A final that was interrupted between its last shot and its video."""
+    (rendered.root / "inputs").mkdir()
+    (rendered.root / "photo.png").rename(rendered.root / "inputs/photo.png")
+    film = DATA | {"seeds": [0], "motion": {"mode": "prompt", "frames": 3, "phrase": "at {t:.2f}"}}
+    assert rendered.run(**film) == 0
+    draft = rendered.path("videos/*.mp4").name
+    final = {"task": "final", "final": {"jobs": [draft], "set": {"sampling.steps": 9}}}
+    assert rendered.run(**final) == 0
+    root = rendered.root / "outputs/little-final"
+    before = rendered.tree("outputs/little-final/**/*")
+    for folder in ("controls", "videos"):
+        shutil.rmtree(root / folder)
+    assert rendered.run(**final) == 0
+    assert rendered.tree("outputs/little-final/**/*") == before
 
 
 def test_prune_removes_what_no_job_saw(rendered: Folder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 
 from sdbatch import video_reader
+from sdbatch.config.experiment import EncodingSettings
 from sdbatch.media import metadata
 from sdbatch.spec.codecs import CODECS
+from sdbatch.tasks.cut import _scene, write
 from tests.config.building import planned
 from tests.sound.clicks import clicks, heard
 from tests.tasks.conftest import DATA, Folder
@@ -57,6 +60,20 @@ def test_the_videos_of_a_plan_are_rendered_and_joined(folder: Folder) -> None:
     assert sorted(p.name for p in faded.parent.iterdir()) == ["faded.json", "faded.mp4", "little.json", "little.mp4"]
 
 
+def test_processes_that_write_the_same_film(folder: Folder) -> None:
+    """None disturbs another one, and what a dead one left is removed."""
+    assert folder.run(**FILM) == 0
+    scenes = [_scene(folder.store.file(record)) for record in _records(folder)]
+    path = folder.store.root / "cuts/film.mp4"
+    path.parent.mkdir()
+    (path.parent / ".new-film.mp4.7.mp4").write_bytes(b"half")
+    encoding = EncodingSettings().encoding()
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(write, scenes, 0, path, encoding, True) for _ in range(2)]
+        assert sorted(run.result() for run in runs) == [False, True], "the second one found the same bytes"
+    assert sorted(p.name for p in path.parent.iterdir()) == ["film.json", "film.mp4"]
+
+
 def test_seeds_are_not_drawn_for_what_cannot_be_joined(folder: Folder) -> None:
     said = folder.wrong(**FILM | {"seeds": "random"}, task="cut", cut={"fade": 9})
     assert "cut.fade: 9 s are 72 frames, too long" in said
@@ -100,6 +117,7 @@ def test_what_cannot_be_joined_is_named(folder: Folder) -> None:
         ({"fade": 0.5, "videos": [*ids, ids[0]]}, "cut.fade: 0.5 s are 4 frames, too long for"),
         ({"videos": ids[:1]}, "1 videos: two or more are needed"),
         ({"videos": ["nothing.mp4", ids[0]]}, "'nothing.mp4' is neither an id nor a readable file"),
+        ({"videos": ["~nouser/x.mp4", ids[0]]}, "cut.videos: '~nouser/x.mp4': there is no such user"),
         ({"videos": ["j0123456789abcdef", ids[0]]}, "j0123456789abcdef is not rendered in"),
         ({"videos": ["outputs/little/plan.jsonl.mp4"]}, "is neither an id nor a readable file"),
     ):

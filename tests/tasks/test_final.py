@@ -98,6 +98,7 @@ def test_finals_can_be_verified_and_keep_their_origin(stills: Folder) -> None:
     [
         ({}, "final.jobs: is empty"),
         ({"jobs": "nothing.txt"}, "is neither an id nor a readable file"),
+        ({"jobs": "~nouser/x.txt"}, "final.jobs: '~nouser/x.txt': there is no such user"),
         ({"jobs": "j0123456789abcdef"}, "j0123456789abcdef is not a job of"),
         ({"set": {"sampling.stepps": 9}}, "did you mean 'sampling.steps'"),
         ({"set": None}, "final.set: does not change these jobs"),

@@ -11,8 +11,9 @@ import pytest
 
 from sdbatch.config.tasks import PruneSettings
 from sdbatch.errors import StoreError
-from sdbatch.store import Store
+from sdbatch.store import Record, Store
 from sdbatch.tasks import prune
+from sdbatch.tasks.verify.repair import order
 from tests.tasks.conftest import Folder
 
 
@@ -115,6 +116,49 @@ def test_not_while_someone_renders(stills: Folder) -> None:
     with stills.store.worker(), pytest.raises(StoreError, match="another process renders into this folder"):
         stills.run(task="prune", prune={"apply": True})
     assert (stills.store.root / "images/stray.png").exists()
+
+
+def test_not_after_someone_has_rendered_since_the_scan(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose picture the scan takes for a stray file, because its record is written later."""
+    store, record = stills.store, _unrecorded(stills)
+    worker, scan = store.worker(), prune._planned
+
+    def end(*args: Any) -> Any:
+        worker.record(record)
+        store.compact(worker, order(store))
+        return scan(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prune, "_planned", end)
+        with pytest.raises(StoreError, match="another process has changed this folder meanwhile"):
+            stills.run(task="prune", prune={"apply": True})
+    assert store.intact(record)
+    assert "nothing to remove" in _prune(stills, prune={"apply": True})
+
+
+def test_a_picture_recorded_at_the_last_moment_stays(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, record, compact = stills.store, _unrecorded(stills), Store.compact
+
+    def late(self: Store, *args: Any) -> Any:
+        with store.worker() as other:
+            other.record(record)
+        return compact(self, *args)
+
+    monkeypatch.setattr(Store, "compact", late)
+    (store.root / "images/stray.png").write_bytes(b"x")
+    assert "1 stray file;" in _prune(stills, prune={"apply": True})
+    assert store.intact(record)
+    assert record.id in store.ledger()
+    assert not (store.root / "images/stray.png").exists()
+
+
+def _unrecorded(folder: Folder) -> Record:
+    """The record of a finished picture, which is removed from the manifest."""
+    store = folder.store
+    record = next(store.ledger().records())
+    with store.worker() as worker:
+        store.compact(worker, order(store), {record.id})
+    return record
 
 
 def test_a_forged_record_takes_no_file_with_it(stills: Folder) -> None:

@@ -59,6 +59,16 @@ def test_videos_of_every_mode(folder: Folder, videos: Callable[[str], dict[str, 
             made.unlink()
 
 
+def test_no_file_of_the_original_is_overwritten(folder: Folder, videos: Callable[[str], dict[str, Any]]) -> None:
+    videos("prompt")
+    before = folder.tree()
+    path = folder.path("videos/*.mp4")
+    for source in (path, path.with_suffix(".json")):
+        said = folder.wrong(task="reproduce", source=str(source), reproduce={"folder": str(path.parent)})
+        assert "would be overwritten" in said
+    assert folder.tree() == before
+
+
 def test_metadata_that_travelled_alone(folder: Folder, videos: Callable[[str], dict[str, Any]]) -> None:
     videos("prompt")
     alone = folder.root / "alone.json"

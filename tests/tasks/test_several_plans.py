@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from sdbatch.files import atomic
 from tests.tasks.conftest import Folder
 
 
@@ -52,6 +54,43 @@ def test_the_sheet_shows_all_runs(runs: Folder) -> None:
     with Image.open(runs.store.root / "sheet.png") as image:
         assert image.width > 3 * 48
     assert runs.run(task="sheet", sheet={"where": ["sampling.steps=4|6"]}, sampling={"steps": 5}) == 0
+
+
+def test_the_sheet_of_plans_with_contrary_orders(folder: Folder) -> None:
+    assert folder.run(seeds="2..3", sweep=[{"sampling.guidance": [8, 2]}]) == 0
+    assert folder.run(seeds="0..1", sweep=[{"sampling.guidance": [2, 8]}]) == 0
+    assert folder.run(task="sheet", prompts=[]) == 0
+    assert (folder.store.root / "sheet.png").is_file()
+
+
+def test_a_grid_with_too_many_fields_is_wrapped(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("tasks", "media"):
+        monkeypatch.setattr(f"sdbatch.{module}.sheet.MAX_CELLS", 20, raising=False)
+    assert folder.run(prompts=[f"{n} boats" for n in range(5)], seeds=[0]) == 0
+    assert folder.run(prompts=["0 boats"], seeds="0..5") == 0
+    assert folder.run(task="sheet", prompts=[]) == 0
+    assert (folder.store.root / "sheet.png").is_file(), "10 pictures in 30 fields"
+
+
+def test_what_a_dead_process_left_is_removed(stills: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that write the same sheet or table use names of their own, which the next run removes."""
+    used: list[Path | None] = []
+    write = atomic.write
+
+    def seen(path: Path, pieces: Iterable[bytes], temporary: Path | None = None, durable: bool = False) -> None:
+        used.append(temporary)
+        write(path, pieces, temporary, durable)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic, "write", seen)
+        for task in ("sheet", "csv") * 2:
+            assert stills.run(task=task) == 0
+    left = {path for path in used if path is not None}
+    assert len(left) == 4
+    for path in left:
+        path.write_bytes(b"half")
+    assert stills.run(seeds="0..2") == 0
+    assert not any(path.exists() for path in left)
 
 
 def test_the_sheet_says_what_is_missing(stills: Folder) -> None:

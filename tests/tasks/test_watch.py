@@ -92,6 +92,17 @@ def test_every_save_renders_what_changed(tmp_path: Path) -> None:
         watching.process.kill()
 
 
+def test_a_file_that_is_no_longer_named_does_not_end_the_run(tmp_path: Path) -> None:
+    watching = Watching(tmp_path, "model.fake.delay=0.1")
+    try:
+        watching.waits()
+        said = watching.save("my.yaml", YAML.replace("{file: prompts.txt}", "a hill").replace("0..1", "0..15"))
+        assert "x: 16 rendered" in said
+        assert watching.end() == 0
+    finally:
+        watching.process.kill()
+
+
 def test_an_interrupt_of_its_run_ends_it(tmp_path: Path) -> None:
     watching = Watching(tmp_path, "model.fake.delay=0.2", "seeds=0..99")
     until(lambda: any(tmp_path.glob("outputs/x/images/*.png")))

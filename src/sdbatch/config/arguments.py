@@ -23,6 +23,11 @@ def is_file(argument: str) -> bool:
     return argument.endswith((".yaml", ".yml")) and "=" not in argument and argument[:1] not in ("-", "+", "~")
 
 
+def quoted(text: str) -> str:
+    """``text`` as a value that Hydra's parser returns unchanged: quotes, and backslashes before them, are escaped."""
+    return "'" + re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + m[2].replace("'", "\\'"), text) + "'"
+
+
 def force_added(argument: str, groups: Collection[str]) -> str:
     """``argument``, with ++ if its key is unknown: Hydra would stop at the first one, ``validate`` reports all."""
     key = argument.partition("=")[0]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sdbatch.config.control import OF_START
+from sdbatch.config.pictures import ALPHA
+from sdbatch.spec.passes import LANCZOS, LATENT
 
 _KEYS = (
     *(("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"), ("init", "image"), ("init", "video")),
@@ -12,6 +17,8 @@ _KEYS = (
     *(("hires", "upscaler"), ("upscale", "model")),
 )
 _SWEPT = ("encoding.audio", "init.image", "init.video", "mask.image", "hires.upscaler", "upscale.model")
+_UPSCALERS = (LANCZOS, LATENT)
+_WORDS = {"mask.image": (ALPHA,), "hires.upscaler": _UPSCALERS, "upscale.model": _UPSCALERS}  # values that are no paths
 
 
 def found_beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -31,13 +38,13 @@ class _Finder:
             out["control"] = self.controls(data["control"])
         for section, key in _KEYS:
             if isinstance(values := out.get(section), dict) and key in values:
-                out[section] = values | {key: self.path(values[key])}
+                out[section] = values | {key: self.path(values[key], _WORDS.get(f"{section}.{key}", ()))}
         return out
 
     def entry(self, keys: dict[Any, Any]) -> dict[Any, Any]:
         """An entry of ``sweep``."""
         found = {"prompts": self.prompts(keys["prompts"])} if "prompts" in keys else {}
-        found |= {key: self.path(keys[key]) for key in _SWEPT if key in keys}
+        found |= {key: self.path(keys[key], _WORDS.get(key, ())) for key in _SWEPT if key in keys}
         found |= {"control": self.controls(keys["control"])} if "control" in keys else {}
         return keys | found
 
@@ -52,14 +59,19 @@ class _Finder:
             return [self.controls(entry) for entry in entries]
         if not isinstance(entries, dict):
             return entries
-        return entries | {key: self.path(entries[key]) for key in ("net", "image", "video") if key in entries}
+        keys = [key for key in ("net", "image", "video") if key in entries]
+        if entries.get("image") in (OF_START, [OF_START]):
+            keys.remove("image")
+        return entries | {key: self.path(entries[key]) for key in keys}
 
-    def path(self, path: Any) -> Any:
-        """A path, or several."""
+    def path(self, path: Any, words: Collection[str] = ()) -> Any:
+        """A path, or several; ``words`` are none."""
         if isinstance(path, list):
-            return [self.path(each) for each in path]
+            return [self.path(each, words) for each in path]
+        if not isinstance(path, str) or path in ("", *words):
+            return path
         try:
-            if isinstance(path, str) and path and not Path(path).exists() and (self.folder / path).exists():
+            if not Path(path).exists() and (self.folder / path).exists():
                 return str(self.folder / path)  # an absolute path stays itself
         except (OSError, ValueError):  # validation says that it is not a path
             pass

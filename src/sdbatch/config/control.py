@@ -22,6 +22,9 @@ def _several(value: Any) -> Any:
 Paths = Annotated[tuple[FilePath, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])]
 
 
+OF_START = "init"  # as the name of a picture: the one that a shot starts from
+
+
 class ControlSettings(Section):
     """A ControlNet and its picture. Several nets, pictures or weights are an axis."""
 

@@ -60,7 +60,8 @@ def _model_hint(name: str) -> str:
     if "/" in name or name.endswith((".safetensors", ".ckpt")):
         return f"for a file or folder write model=local model.path={name}"
     other = re.match(r"(?i)(sd[_-]?)?(xl|[23](\.\d)?$|3)|flux", name)
-    return "only Stable Diffusion 1.x, and 2.x as a diffusers folder (model=local), are supported" if other else ""
+    hint = "SDXL, SD 3 and FLUX are not supported, only Stable Diffusion 1.x, and 2.x as a folder (model=local)"
+    return hint if other else ""
 
 
 def _unknown(m: re.Match[str], texts: Sequence[str]) -> Problem:

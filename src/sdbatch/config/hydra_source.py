@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
-from sdbatch.config.arguments import check_words, dotted, flag_hint, force_added, is_file, read_by_hydra
+from sdbatch.config.arguments import check_words, dotted, flag_hint, force_added, is_file, quoted, read_by_hydra
 from sdbatch.config.beside import found_beside
 from sdbatch.config.experiment import GROUPS
 from sdbatch.config.folders import (
@@ -143,13 +143,14 @@ def _hydra_arguments(arguments: list[str], temporary: Path, stack: ExitStack) ->
     escaped_ones = [escaped_argument(force_added(a, groups)) for a in overrides]
     own_ones = [a for f in files for a in _file(Path(f), stack)]
     flags = [f for f in flags if f not in files]
-    return [*flags, f"hydra.sweep.dir={temporary}", *own_ones, *escaped_ones]
+    return [*flags, f"hydra.sweep.dir={quoted(str(temporary))}", *own_ones, *escaped_ones]
 
 
 def _file(path: Path, stack: ExitStack) -> tuple[str, str]:
     """The overrides that make an experiment file known to Hydra and choose it. Raises ConfigError."""
     folder = stack.enter_context(TemporaryDirectory(prefix="sdbatch-"))
-    return f"hydra.searchpath=[file://{folder}]", f"+experiment={copy_experiment(path, Path(folder), _loaded)}"
+    name = copy_experiment(path, Path(folder), _loaded)
+    return f"hydra.searchpath=[{quoted(f'file://{folder}')}]", f"+experiment={name}"
 
 
 def compose_data(overrides: Sequence[str], file: Path | None = None) -> Composed:

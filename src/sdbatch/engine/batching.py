@@ -65,7 +65,7 @@ class Server:
         while True:
             full = self._launch(feed, prepare)
             if self._room is not None:
-                self._forget(self._room.read_ahead((b.weights for b in feed.waiting()), self._busy()))
+                self._forget(self._room.read_ahead((b.weights for b in feed.waiting() if b.chunks), self._busy()))
             ended, self._ended = self._ended, []
             yield from ended
             if any(isinstance(result, Picture) for result in ended) and not self._calls:

@@ -86,7 +86,12 @@ class InitImage:
         return InitLatent(z, mask, self.blank)
 
     def seen(self, shot: Shot, vae: Vae, device: torch.device) -> torch.Tensor:
-        """What an inpainting model sees (C + 1, h, w): the mask, and the latent of the picture, grey under the mask."""
+        """What an inpainting model sees (C + 1, h, w): the mask, and the latent of the picture, grey under the mask.
+
+        Of a picture of another size nothing is kept.
+        """
+        if self.latent:
+            return nothing(shot).seen(shot, vae, device)
         scale = shot.model.scale
         cover = np.zeros(self.pixels.shape[:2], np.float32) if self.cover is None else self.cover
         painted = to_grid(cover, shot) <= 0.5

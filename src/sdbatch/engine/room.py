@@ -22,11 +22,16 @@ class Room(Protocol):
 
 
 class Refused(Container[Bucket]):
-    """The buckets that the feed is not asked for: ``called``, and those of weights that are not ``allowed``."""
+    """The buckets that the feed is not asked for: ``called``, and those of weights that are not ``allowed``.
+
+    Shots without text chunks are only enlarged or copied: they need no weights.
+    """
 
     def __init__(self, called: Container[Bucket], allowed: Callable[[str], bool]) -> None:
         self._called = called
         self._allowed = allowed
 
     def __contains__(self, bucket: object) -> bool:
-        return bucket in self._called or not (isinstance(bucket, Bucket) and self._allowed(bucket.weights))
+        if bucket in self._called or not isinstance(bucket, Bucket):
+            return True
+        return bool(bucket.chunks) and not self._allowed(bucket.weights)

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -66,6 +67,18 @@ def write(path: Path, pieces: Iterable[bytes], temporary: Path, durable: bool = 
     """Write ``pieces`` as ``path`` by way of ``temporary`` in the same folder: whole, or not at all."""
     with store_errors(path):
         atomic.write(path, pieces, temporary, durable)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """As ``write``, under a name that no other process uses, and that ``Store.compact`` removes if this one dies."""
+
+    def once() -> None:
+        write(path, [data], path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-0{path.suffix}"))
+
+    try:
+        once()
+    except StoreError:  # another process ended and removed our temporary file as an orphan
+        once()
 
 
 def publish(temporary: Path, path: Path, durable: bool = True) -> None:

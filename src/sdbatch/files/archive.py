@@ -47,6 +47,11 @@ def is_safe(name: str) -> bool:
     return len(name) <= MAX_NAME and not _UNSAFE.search(name) and not {"", ".", ".."} & set(parts)
 
 
+def safe(name: str) -> str:
+    """The name of a file with ``_`` for every character that cannot be in it on every system."""
+    return _UNSAFE.sub("_", name.encode("utf-8", "replace").decode())
+
+
 def read(container: Container, name: str, limit: int) -> bytes:
     """A whole file of at most ``limit`` bytes. Raises ValueError."""
     if container.sizes[name] > limit:

@@ -8,12 +8,12 @@ from dataclasses import MISSING, fields
 from pathlib import PurePath
 from typing import Any
 
+from sdbatch.config.control import OF_START
 from sdbatch.config.experiment import Sampling
 from sdbatch.config.model import ModelSettings
 from sdbatch.config.pictures import ALPHA, MaskSettings
 from sdbatch.config.registry import MODEL_KINDS
 from sdbatch.plan import passes
-from sdbatch.plan.control_axis import OF_START
 from sdbatch.prompts.expansion import escaped
 from sdbatch.spec.canonical import spec
 from sdbatch.spec.inputs import videos

@@ -52,5 +52,5 @@ def reduced(pixels: Pixels) -> NDArray[np.float64]:
 def diversity(group: Sequence[NDArray[np.float64]]) -> list[float]:
     """The mean distance of each of some ``reduced`` pictures to the others; 0 for a single one."""
     points = np.array(group)
-    squares = ((points[:, None] - points[None]) ** 2).mean(axis=2)
-    return [float(np.sqrt(row).sum() / max(1, len(points) - 1)) for row in squares]
+    rows = (((points - point) ** 2).mean(axis=1) for point in points)
+    return [float(np.sqrt(row).sum() / max(1, len(points) - 1)) for row in rows]

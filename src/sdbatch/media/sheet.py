@@ -90,6 +90,8 @@ def sheet(
 def wrapped(cells: Sequence[Cell], labels: Sequence[str], title: str, face: Face = SHIPPED) -> Pixels:
     """The cells in as many rows as give a landscape format, each with its label under it; arguments as in ``sheet``."""
     count = math.ceil(math.sqrt(LANDSCAPE * len(cells)))
+    while count > 1 and count * math.ceil(len(cells) / count) > MAX_CELLS:
+        count -= 1
     captioned = [replace(cell, caption=label) for cell, label in zip(cells, labels, strict=True)]
     return sheet(captioned, [""] * count, [""] * math.ceil(len(cells) / count), title, face)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sdbatch.errors import ConfigError, Problem, Problems
+from sdbatch.files.home import expanded
 from sdbatch.models import controlnet, embedding
 from sdbatch.models.controlnet import NetFile
 from sdbatch.models.digests import sha256_of
@@ -46,7 +47,7 @@ class Adapters:
 
     def lora(self, name: str, unet: float, text: float | None, at: str) -> Lora:
         """The LoRA that ``name`` (in the folders) or a path names. Raises ConfigError with the key ``at``."""
-        path = Path(name).expanduser()
+        path = expanded(name, at)
         if path.suffix.lower() not in (".safetensors", *PICKLES) or not path.is_file():
             path = self.loras.find(name.removesuffix(".safetensors"), at)
         return lora(self._read(path, at), unet, text)
@@ -61,7 +62,7 @@ class Adapters:
 
         Raises ConfigError with the key ``at``.
         """
-        path = Path(name).expanduser()
+        path = expanded(name, at)
         if not (path.is_dir() or (path.is_file() and path.suffix.lower() in (".safetensors", *PICKLES))):
             path = self.nets.find(name.removesuffix(".safetensors"), at)
         path = path.absolute()  # a link has the name that the user gave it

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sdbatch.errors import ConfigError, nearest, shown
+from sdbatch.files.home import expanded
 from sdbatch.models.folders import Folders, digest_of
 from sdbatch.models.source import PICKLES, SHIPPED
 from sdbatch.models.tensors import header
@@ -39,7 +40,7 @@ class Upscalers:
         if name == LATENT:
             hint = "set hires.upscaler=latent, or use lanczos here"
             raise ConfigError.one(at, "latent only prepares a denoising", hint)
-        path = Path(name).expanduser()
+        path = expanded(name, at)
         if path.suffix.lower() not in (".safetensors", *PICKLES) or not path.is_file():
             path = self._in_folders(name, at, methods)
         return self._read(path.resolve(), at)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sdbatch.config.control import ControlSet, ControlSettings
+from sdbatch.config.control import OF_START, ControlSet, ControlSettings
 from sdbatch.config.validation import check
 from sdbatch.errors import Problem, Problems, shown
 from sdbatch.imaging.preprocess import WITHOUT_OPENCV, cv
@@ -20,7 +20,6 @@ from sdbatch.spec.pictures import Init, InputPicture
 
 ControlChoice = tuple[Control, ...]  # in the order of adding
 KEY = "control"
-OF_START = "init"  # as the name of a picture: the one that a shot starts from
 
 
 def choices(

@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 
 from sdbatch import motion
 from sdbatch.plan.plan import Plan
-from sdbatch.spec.cost import cost, evaluations, strength
+from sdbatch.spec.cost import cost, evaluations, rendered, strength
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.wording import part_count
 
-VERSION = 1  # of the division: processes with different ones do not share a run
+VERSION = 2  # of the division: processes with different ones do not share a run
 GUIDE = 2048  # the share of the remaining cost that a chunk takes is 1/GUIDE
 MAX_CHUNK = 256  # jobs; benchmarks/cluster.py compares other sizes
 Numbers = NDArray[np.int64]
@@ -192,7 +192,8 @@ def _looks(job: Job) -> tuple[Any, ...]:
     """What decides a job's cost: everything but its seed and the words of its texts."""
     s = job.shot
     how = (s.width, s.height, s.sampler, s.steps, s.guidance, s.guidance_interval, strength(s), part_count(s))
-    return (*how, s.model.key, job.video.motion if job.video else None, job.passes)
+    nets = tuple(control.picture is None for control in s.controls)  # these are not used without a start
+    return (*how, nets, rendered(s), s.model.key, job.video.motion if job.video else None, job.passes)
 
 
 def _kind(job: Job, model: int) -> Kind:

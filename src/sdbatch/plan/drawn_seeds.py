@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import count
@@ -59,9 +58,18 @@ def keep(folder: Path, made: Draw, replace: bool) -> None:
         if replace or (path.exists() and _read(path) is None):  # damaged
             part.replace(path)
         else:
-            with suppress(FileExistsError):
-                os.link(part, path)
+            _publish(part, path)
         part.unlink(missing_ok=True)
+
+
+def _publish(part: Path, path: Path) -> None:
+    """Give ``part`` the name ``path`` too, unless that exists. File systems without hard links get a copy."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    except OSError:
+        atomic.create(path, part.read_bytes())
 
 
 def _read(path: Path) -> str | None:

@@ -18,6 +18,7 @@ from sdbatch.config.model import ModelEntry, ModelSettings
 from sdbatch.config.validation import check
 from sdbatch.config.yaml_reader import load
 from sdbatch.errors import ConfigError, Problem, Problems, nearest, shown
+from sdbatch.files.home import expanded
 from sdbatch.models.locate import locate
 from sdbatch.models.source import PICKLES, Source
 from sdbatch.spec.jobs import Model
@@ -134,7 +135,7 @@ def _of_name(text: str, at: str) -> dict[str, Any]:
         file = folder / "model" / f"{text}.yaml"
         if PurePath(text).name == text and file.is_file():
             return _yaml(file, at)
-    if Path(text).expanduser().exists() or text.lower().endswith((".safetensors", *PICKLES)) or "/" in text:
+    if expanded(text, at).exists() or text.lower().endswith((".safetensors", *PICKLES)) or "/" in text:
         return {"kind": "local", "path": text}
     known = sorted({file.stem for folder in (Path(OWN_FOLDER), conf_dir()) for file in folder.glob("model/*.yaml")})
     hint = nearest(text, known) or f"known: {', '.join(known)}; or write a path"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sdbatch.config.control import OF_START
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.keys import STYLES
 from sdbatch.config.pictures import ALPHA
 from sdbatch.plan import inits, sounds
-from sdbatch.plan.control_axis import OF_START
 
 PICTURES = (inits.KEY, inits.MASK)  # keys that name pictures, beside ``control``
 

@@ -76,7 +76,7 @@ def wildcard_files(root: Path) -> list[Path]:
     found = []
     for folder, _, files in os.walk(root):
         paths = (Path(folder, f) for f in files if Path(f).suffix.lower() in (".txt", *_YAML))
-        found += [p for p in paths if p.resolve().is_relative_to(root)]
+        found += [p for p in paths if Path(os.path.realpath(p)).is_relative_to(root)]  # resolve() raises for a loop
         if len(found) > MAX_FILES:
             raise ValueError(f"{shown(str(root))} contains more than {MAX_FILES:,} wildcard files")
     return sorted(found)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sdbatch.prompts.place import PromptError
 
 _TAG = re.compile(r"\s*<(?:lora|lyco):([^<>]*)>")
+_ANGLES = re.compile(r"<([^<>]*)>")
+_SEPARATORS = re.compile(r"[{}|:$]")
 _NAMED = {"te": 0, "unet": 1}
 
 
@@ -29,6 +32,12 @@ def extract(text: str) -> tuple[str, tuple[Tag, ...]]:
     """(the text without tags, the tags in order). Raises PromptError for a tag that cannot be read."""
     tags = tuple(_tag(found, text) for found in _TAG.finditer(text))
     return (_TAG.sub("", text).lstrip() if tags else text), tags
+
+
+def names(text: str) -> Iterator[str]:
+    """What tags in ``text`` may name, also with groups of alternatives that are not expanded yet."""
+    for inside in _ANGLES.findall(text):
+        yield from filter(None, map(str.strip, _SEPARATORS.split(inside)))
 
 
 def write(tag: Tag) -> str:

@@ -187,7 +187,8 @@ class _Run:
         self.share.refresh()  # records written before our worker file existed
         known = [p for name in self.store.shot_profiles() if (p := self.store.profile(name)) is not None]
         caches = [(ShotCache(self.store, p.digest, self.ledger), p) for p in known]
-        outputs = [(cache, Outputs(self.context, cache, p)) for cache, p in caches]
+        inputs = Inputs(self.options.inputs)
+        outputs = [(cache, Outputs(self.context, cache, p, inputs)) for cache, p in caches]
         rest, ready = [], []
         for i in pending if outputs else []:
             ids = self._shown(i)

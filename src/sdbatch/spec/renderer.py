@@ -24,6 +24,7 @@ UNVERIFIED = "unverified"  # first word of the warning that equal bits were not 
 
 class Bucket(NamedTuple):
     """Shots whose rows fit into the same call: latent height and width, the number of text chunks, and the weights.
+    Shots that no model changes have 0 chunks.
 
     ``chain``: for shots that start from another shot's picture, where these have smaller calls than others. ``weights``
     is the ``Model.key`` of the shots' model.

@@ -212,7 +212,7 @@ class Claims:
 
 def folders(root: Path) -> list[Path]:
     """The folders of claims of an experiment; empty if no process is running or has died."""
-    return sorted(root.glob(f"{_PREFIX}*"))
+    return sorted(path for path in root.glob(f"{_PREFIX}*") if path.is_dir())
 
 
 def clear(root: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -39,14 +39,23 @@ def claim(paths: Iterable[Path], own: Path | None, stack: ExitStack) -> list[Pat
     return gone
 
 
-def sweep(folders: Iterable[Path], living: set[str]) -> None:
-    """Remove temporary files of dead processes. ``living``: tokens of running ones."""
+def sweep(folders: Iterable[Path], living: Callable[[], set[str]]) -> None:
+    """Remove temporary files of dead processes.
+
+    ``living`` gives the tokens of running processes. It is called after the files are listed, because a process can
+    start at any time.
+    """
+    found: list[tuple[Path, str]] = []
     for folder in folders:
         with suppress(OSError), os.scandir(folder) as entries:
             for name in [e.name for e in entries if e.name.startswith(".")]:
                 mark, _, rest = name.lstrip(".").partition("-")  # the video encoder adds another dot in front
-                if mark == "tmp" and rest.partition("-")[0] not in living:
-                    files.remove(folder / name)
+                if mark == "tmp":
+                    found.append((folder / name, rest.partition("-")[0]))
+    tokens = living() if found else set()
+    for path, token in found:
+        if token not in tokens:
+            files.remove(path)
 
 
 def living(paths: Iterable[Path], gone: Iterable[Path]) -> set[str]:

@@ -31,6 +31,11 @@ class Folder:
         return self.root / "manifest"
 
     @property
+    def lock(self) -> Path:
+        """Held by the process that replaces the manifest or the plan."""
+        return self.worker_folder / ".lock"
+
+    @property
     def plan(self) -> Path:
         return self.root / "plan.jsonl"
 

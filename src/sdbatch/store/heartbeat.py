@@ -32,7 +32,8 @@ class Heartbeat:
     def __init__(self, stem: Path) -> None:
         self.report = worker_state.about_us()
         self._path = stem.with_name(stem.name + ALIVE)
-        self._fd = -1
+        self._fd = -1  # -1: closed
+        self._lock = threading.Lock()  # of _fd, whose number gets another meaning once it is closed
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self.register()
@@ -40,31 +41,41 @@ class Heartbeat:
 
     def register(self) -> None:
         """Create the file; again if it was removed because this process was considered dead."""
-        files.make_folder(self._path.parent)
-        with files.store_errors(self._path):
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-            files.try_lock(fd, wait=True)
-            self.report.started = self.report.started or touch(self._path)
-            os.pwrite(fd, self.report.data(), 0)
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = fd
+        with self._lock:
+            if files.is_same_file(self._fd, self._path):  # another thread was faster
+                return
+            files.make_folder(self._path.parent)
+            with files.store_errors(self._path):
+                fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+                files.try_lock(fd, wait=True)
+                self.report.started = self.report.started or touch(self._path)
+                os.pwrite(fd, self.report.data(), 0)
+            self._replace(fd)
+
+    def _replace(self, fd: int) -> None:
+        """Close the file, if it is open, and use ``fd`` from now on. Call it with the lock held."""
+        old, self._fd = self._fd, fd
+        if old >= 0:
+            os.close(old)
 
     def close(self, ended: bool) -> None:
         """Stop the heartbeat. ``ended``: all claimed work is done or has failed; else others may take it over.
 
-        The last report stays until the folder is removed.
+        The last report stays until the folder is removed. A second call does nothing.
         """
+        if self._fd < 0:
+            return
         self._stop.set()
         self._thread.join()
         self.write()
         with suppress(OSError):
             self._path.replace(self._path.with_suffix(ENDED if ended else LEFT))
-        os.close(self._fd)
+        with self._lock:
+            self._replace(-1)
 
     def write(self) -> None:
         """Write the report now. On a full disk it stays as it was."""
-        with suppress(OSError):
+        with self._lock, suppress(OSError):
             os.pwrite(self._fd, self.report.data(), 0)
 
     def now(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -133,15 +134,35 @@ class Store(Folder):
             worker.save(self.profile_path(profile.digest), [text.encode()])
 
     def keep_plan(self, worker: Worker, plan: Plan) -> None:
-        """Write ``plan`` to plan.jsonl; an earlier plan is moved to plans/<digest>.jsonl. Raises StoreError."""
+        """Write ``plan`` to plan.jsonl, after an earlier plan is copied to plans/<digest>.jsonl. Raises StoreError.
+
+        Processes with different plans replace the file one after the other, so that each plan is kept.
+        """
         if plan_file.is_kept(self.plan, plan):
             return
-        with files.store_errors(self.plan), suppress(FileNotFoundError):
-            old = plan_digest(plan_file.kept_ids(self.plan))
-            if old != plan_digest(plan.ids):
-                files.make_folder(self.kept_plan(old).parent)
-                self.plan.replace(self.kept_plan(old))
-        worker.save(self.plan, plan_file.lines(plan))
+        part = worker.temporary(self.plan)
+        try:
+            with files.store_errors(self.plan), part.open("wb") as f:
+                f.writelines(plan_file.lines(plan))
+            with files.locked(self.lock):
+                self._keep_earlier(worker, plan_digest(plan.ids))
+                worker.publish(part, self.plan)
+        finally:
+            files.remove(part)
+
+    def _keep_earlier(self, worker: Worker, new: str) -> None:
+        """Copy plan.jsonl to plans/, with its time, unless ``new`` is its digest."""
+        with files.store_errors(self.plan):
+            try:
+                data = self.plan.open("rb")
+            except FileNotFoundError:
+                return
+            with data:
+                old = plan_digest(plan_file.kept_ids(self.plan))
+                if old != new:
+                    worker.save(self.kept_plan(old), iter(lambda: data.read(1 << 20), b""))
+                    found = os.fstat(data.fileno())
+                    os.utime(self.kept_plan(old), ns=(found.st_atime_ns, found.st_mtime_ns))
 
     def compact(self, worker: Worker, plan: Plan, without: Container[str] = ()) -> Ledger:
         """End ``worker``: merge its lines and those of dead workers into manifest.jsonl, then write summary.json.
@@ -149,7 +170,7 @@ class Store(Folder):
         Records of ids in ``without`` are removed. Processes that end at the same time merge one after the other; files
         of running workers stay. Raises StoreError; then no line is lost.
         """
-        with files.locked(self.worker_folder / ".lock") as held, ExitStack() as stack:
+        with files.locked(self.lock) as held, ExitStack() as stack:
             if not held:  # without locks other workers are unknown; readers merge their files
                 worker.close()
                 return self.ledger()
@@ -166,7 +187,7 @@ class Store(Folder):
                 *file_names.folders(self.root),
                 *(self.root / name for name in ("", "plans", "profiles", SOUNDS)),
             ]
-            compact.sweep([*folders, *shots], compact.living(found, gone))
+            compact.sweep([*folders, *shots], lambda: compact.living(self.worker_files(), gone))
         worker.close()
         with suppress(OSError):
             self.worker_folder.rmdir()

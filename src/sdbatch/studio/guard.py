@@ -103,7 +103,7 @@ class Rules:
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not opened:
             raise Refused(403, "requests of other sites are not answered")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers["host"]:
+        if origin is not None and _netloc(origin) != headers["host"]:
             raise Refused(403, "requests of other sites are not answered")
 
     def _has_token(self, headers: dict[str, str]) -> bool:
@@ -118,6 +118,14 @@ class Rules:
     def valid(self, token: str) -> bool:
         """Whether ``token`` is the right one, in constant time."""
         return hmac.compare_digest(token.encode("utf-8", "replace"), self.token.encode())
+
+
+def _netloc(origin: str) -> str | None:
+    """The name and port in ``origin``; None if it cannot be read."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _is_address(name: str) -> bool:

@@ -14,6 +14,7 @@ from sdbatch.config.experiment import Experiment
 from sdbatch.config.hydra_source import Composed, compose_data
 from sdbatch.errors import ConfigError, Problem, nearest, shown
 from sdbatch.files import atomic, store_errors
+from sdbatch.prompts import networks
 from sdbatch.studio import yaml_text
 from sdbatch.studio.describe import models
 from sdbatch.studio.form import Form, Settings, settings
@@ -162,7 +163,8 @@ class Workspace:
         """Files that the form names outside of the working folder."""
         keys = TEXTS if self._anywhere else (*TEXTS, *WEIGHTS)
         named = ((at, path) for key, value in data.items() if key != "output" for at, path in _named(value, key, keys))
-        for at, path in named:
+        tagged = () if self._anywhere else _tagged(data, "")
+        for at, path in (*named, *tagged):
             if not inside(path, Path()):
                 yield Problem(at, f"{shown(path)} is outside the working folder", "copy or link it here")
 
@@ -205,3 +207,15 @@ def _named(value: Any, at: str, keys: Collection[str], names: bool | None = None
         for i, each in enumerate(value):
             if names or not isinstance(each, str):
                 yield from _named(each, f"{at}[{i}]", keys, names)
+
+
+def _tagged(value: Any, at: str) -> Iterator[tuple[str, str]]:
+    """(key, name) of every LoRA that a tag in a text of ``value`` may name."""
+    if isinstance(value, str):
+        yield from ((at, name) for name in networks.names(value))
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _tagged(each, f"{at}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for i, each in enumerate(value):
+            yield from _tagged(each, f"{at}[{i}]")

@@ -25,7 +25,7 @@ def run(experiment: Experiment) -> int:
     path, plan = store.root / "records.csv", kept_plan.shown(experiment, store)
     more = measured(plan, store) if experiment.csv.measures else {}
     data = csv_text(plan, store, more).encode("utf-8", "replace")
-    files.write(path, [data], path.with_name(".records.part"))
+    files.replace(path, data)
     say(path)
     return 0
 

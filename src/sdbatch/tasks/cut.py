@@ -7,8 +7,9 @@ give the same bytes.
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,7 @@ from rich.text import Text
 from sdbatch import files, motion, video_reader
 from sdbatch.config.experiment import Experiment
 from sdbatch.errors import ConfigError, Problem, StoreError, shown
+from sdbatch.files.home import expanded
 from sdbatch.media import cutting, metadata
 from sdbatch.media.video_writer import VideoWriter
 from sdbatch.plan import parse, sounds
@@ -79,22 +81,34 @@ def write(scenes: Sequence[Scene], fade: int, path: Path, encoding: Encoding, me
     about = metadata.dumps(_about(scenes, fade, encoding)) if metadata_too else None
     seconds = cutting.length([s.facts.frames for s in scenes], fade) / facts.fps
     sound = None if encoding.audio is None else (Path(encoding.audio.path), Fraction(seconds))
-    new = path.with_name(f".new-{path.name}")
-    files.make_folder(path.parent)
-    try:
-        with VideoWriter(new, (facts.width, facts.height), facts.fps, encoding, about, sound=sound) as video:
-            for pixels in cutting.joined([video_reader.decode(s.path) for s in scenes], fade):
-                video.add(pixels)
+    with _temporary(path) as new:
+        try:
+            with VideoWriter(new, (facts.width, facts.height), facts.fps, encoding, about, sound=sound) as video:
+                for pixels in cutting.joined([video_reader.decode(s.path) for s in scenes], fade):
+                    video.add(pixels)
+        except ValueError as e:
+            raise StoreError(f"{path.name}: {e}") from e
         same = path.is_file() and filecmp.cmp(new, path, shallow=False)
         if about is not None:
             sidecar = path.with_suffix(".json")
             files.write(sidecar, [about.encode() + b"\n"], new.with_suffix(".json.part"))
         files.publish(new, path)
-    except ValueError as e:
-        raise StoreError(f"{path.name}: {e}") from e
-    finally:
-        files.remove(new)
     return same
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A name beside the film ``path``. Of several processes that write this film, one writes at a time."""
+    files.make_folder(path.parent)
+    mark = f".new-{path.name}."
+    new = path.with_name(f"{mark}{os.getpid()}{path.suffix}")
+    with files.locked(path.with_name(f".{path.name}.lock")) as alone:
+        for left in [p for p in path.parent.iterdir() if alone and p.name.startswith(mark)]:
+            files.remove(left)  # of a dead process
+        try:
+            yield new
+        finally:
+            files.remove(new)
 
 
 def _about(scenes: Sequence[Scene], fade: int, encoding: Encoding) -> dict[str, Any]:
@@ -165,7 +179,7 @@ def _chosen(
     found: list[Path | Job] = []
     problems: list[Problem] = []
     for entry in experiment.cut.videos:
-        path = Path(entry).expanduser()
+        path = expanded(entry, KEY)
         if path.is_file() and (path.suffix != ".txt"):
             found.append(path)
             continue

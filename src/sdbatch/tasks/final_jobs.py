@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from sdbatch import motion
@@ -17,6 +16,7 @@ from sdbatch.config.pictures import InitSettings
 from sdbatch.config.tasks import FinalSettings
 from sdbatch.config.validation import check
 from sdbatch.errors import ConfigError, Problem, Problems, nearest, shown
+from sdbatch.files.home import expanded
 from sdbatch.models.source import Source
 from sdbatch.models.upscalers import Upscalers
 from sdbatch.motion.settings import Motion
@@ -94,7 +94,7 @@ def chosen(entries: Iterable[str]) -> tuple[list[str], Problems]:
 
 
 def _ids_in(entry: str) -> list[str]:
-    path = Path(entry).expanduser()
+    path = expanded(entry, "final.jobs")
     try:
         if path.stat().st_size > LIST_LIMIT:
             raise ConfigError.one("final.jobs", f"{entry!r} is larger than {LIST_LIMIT // 2**20} MiB")

@@ -17,6 +17,7 @@ Records are removed before files, so after a crash only strays are left, which t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,11 +41,15 @@ SHOWN = 20  # listed paths per kind
 
 @dataclass(slots=True)
 class Unwanted:
-    """What to remove: ``paths`` by kind, and ids whose records are removed."""
+    """What to remove: ``paths`` by kind, and ids whose records are removed.
+
+    ``stamp``: of the folder before anything was read.
+    """
 
     paths: dict[str, list[Path]] = field(default_factory=dict)
     records: list[str] = field(default_factory=list)
     size: int = 0  # bytes on disk
+    stamp: list[tuple[Path, int, int, int]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.records) or any(self.paths.values())
@@ -68,6 +73,7 @@ def run(experiment: Experiment) -> int:
 
 def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwanted:
     """What neither a stored plan needs nor ``plan``, the current one of the experiment (or None)."""
+    stamp = _stamp(store)
     ledger = store.ledger()
     plans = kept_plan.plan_files(store)
     old = [p for p in plans if p != store.plan or plan is not None] if settings.plans else []
@@ -76,10 +82,11 @@ def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwant
     for path in kept:
         wanted |= set(kept_ids(path))
     jobs = _planned(store, plan, kept)
-    found = Unwanted(records=sorted(i for i in ledger if i not in wanted))
+    found = Unwanted(records=sorted(i for i in ledger if i not in wanted), stamp=stamp)
     gone = set(found.records)
+    kept_files = _kept_files(store, ledger, gone) if gone else set()
     found.paths = {
-        "orphan": sorted({p for i in gone for p in _files(store, ledger, i)} - _kept_files(store, ledger, gone)),
+        "orphan": sorted({p for i in gone for p in _files(store, ledger, i) if p.is_file()} - kept_files),
         "stray": list(store.strays(ledger)),
         "shot": sorted(_shots(store, jobs, settings.shots)),
         "sound": sorted(_sounds(store, jobs)),
@@ -93,16 +100,26 @@ def unwanted(store: Store, plan: Plan | None, settings: PruneSettings) -> Unwant
     return found
 
 
+def _stamp(store: Store) -> list[tuple[Path, int, int, int]]:
+    """Differs after a process has started, recorded something or ended: then a scan of the folder is out of date."""
+    found = []
+    for path in store.sources:
+        with suppress(OSError):
+            s = path.stat()
+            found.append((path, s.st_ino, s.st_mtime_ns, s.st_size))
+    return found
+
+
 def _files(store: Store, ledger: Ledger, job_id: str) -> Iterator[Path]:
     record = ledger.get(job_id)
     if record is not None and record.done:
         path = store.file(record)
-        yield from (p for p in (path, *file_names.companions(path)) if p.is_file())
+        yield from (path, *file_names.companions(path))
 
 
 def _kept_files(store: Store, ledger: Ledger, gone: set[str]) -> set[Path]:
     """Files of records that are kept. A manifest may be forged: its records must not remove files of other records."""
-    return {p for i in ledger if i not in gone for p in _files(store, ledger, i)} if gone else set()
+    return {p for i in ledger if i not in gone for p in _files(store, ledger, i)}
 
 
 def _thumbs(store: Store) -> Iterator[Path]:
@@ -171,16 +188,20 @@ def _profiles(store: Store, ledger: Ledger, gone: set[str], shots: set[Path]) ->
 
 
 def remove(store: Store, plan: Plan | None, found: Unwanted, settings: PruneSettings) -> None:
-    """Remove ``found``. Raises StoreError, also if another process renders into the folder."""
+    """Remove ``found``. Raises StoreError, also if another process renders into the folder or has done so since."""
     if store.living():
         raise StoreError(f"{store.root}: another process renders into this folder; prune after it has ended")
+    if found.stamp != _stamp(store):
+        raise StoreError(f"{store.root}: another process has changed this folder meanwhile; run this command again")
     with store.worker() as worker:
         if settings.plans and plan is not None:
             store.keep_plan(worker, plan)
             found.paths["plan"] = [p for p in kept_plan.plan_files(store) if p != store.plan]
-        store.compact(worker, order(store), set(found.records))
-    for paths in found.paths.values():
-        for path in paths:
+        ledger = store.compact(worker, order(store), set(found.records))
+    kept = _kept_files(store, ledger, set(found.records))  # of a process that has started and ended since, too
+    for kind, paths in found.paths.items():
+        found.paths[kind] = [path for path in paths if path not in kept]
+        for path in found.paths[kind]:
             with files.store_errors(path):
                 path.unlink(missing_ok=True)
     shots = [folder for profile in store.shot_profiles() for folder in store.shot_folders(profile)]

@@ -21,6 +21,7 @@ from sdbatch.models.source import Source
 from sdbatch.models.upscalers import Upscalers
 from sdbatch.plan import parse, sounds
 from sdbatch.plan.model_axis import located
+from sdbatch.spec.file_names import companions
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.limits import CLIP_SKIP
 from sdbatch.spec.renderer import Profile
@@ -160,7 +161,9 @@ def _source(experiment: Experiment) -> Path:
 def _target(experiment: Experiment, original: Path, job: Job) -> Path:
     suffix = Path(job.path).suffix
     target = Path(experiment.reproduce.folder).expanduser() / f"{original.stem}{suffix}"
-    if target.exists() and target.samefile(original):
+    written = [target, *companions(target)]
+    kept = [original, *(original.with_suffix(path.suffix) for path in written)]
+    if any(path.exists() and path.samefile(one) for path in written for one in kept if one.exists()):
         raise ConfigError.one(
             "reproduce.folder", "contains the original", "the original would be overwritten: choose another folder"
         )

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from math import log, prod
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sdbatch.config.tasks import SheetSettings
 from sdbatch.errors import ConfigError, StoreError, nearest
 from sdbatch.media import fonts, pdf, png
 from sdbatch.media.fonts import Face
-from sdbatch.media.sheet import LANDSCAPE, Cell, sheet, wrapped
+from sdbatch.media.sheet import LANDSCAPE, MAX_CELLS, Cell, sheet, wrapped
 from sdbatch.plan import prompt_names
 from sdbatch.plan.axes import Axis, titles
 from sdbatch.spec.file_names import is_picture
@@ -40,7 +40,7 @@ def run(experiment: Experiment) -> int:
     pixels = _drawn(jobs, store, settings, experiment.name, kept_plan.axes(plan))
     data = pdf.encode(pixels, experiment.name) if settings.format == "pdf" else png.encode(pixels, {}, None)
     path = store.root / f"sheet.{settings.format}"
-    files.write(path, [data], path.with_name(".sheet.part"))
+    files.replace(path, data)
     say(path)
     if missing := _missing(jobs, store.ledger()):
         say(f"{missing}; run the experiment again to render them")
@@ -80,10 +80,13 @@ def _drawn(jobs: Sequence[Job], store: Store, settings: SheetSettings, name: str
         f"{', '.join(short[k] for k in keys)} {where}" for keys, where in ((across, "across"), (down, "down")) if keys
     ]
     heading = f"{name}: {', '.join(sides)}" if sides else name
-    if len(rows) == 1 and len(columns) > MAX_ROW and settings.across is None:
-        return wrapped(
-            [grid[rows[0], c] for c in columns], names, f"{name}: {', '.join(short[a] for a in across)}", face
-        )
+    one_row = len(rows) == 1 and len(columns) > MAX_ROW and settings.across is None
+    if one_row or len(rows) * len(columns) > MAX_CELLS:
+        keys, n = [*down, *across], len(down)
+        places = ordered(((*r, *c) for r, c in grid), keys, axes)
+        names = [_named(keys, place, texts, short) for place in places]
+        cells = [grid[place[:n], place[n:]] for place in places]
+        return wrapped(cells, names, f"{name}: {', '.join(short[a] for a in keys)}", face)
     return sheet([grid.get((r, c), Cell()) for r in rows for c in columns], names, labels, heading, face)
 
 
@@ -156,7 +159,15 @@ def _axes(jobs: Sequence[Job]) -> dict[str, list[str]]:
             if (previous := last.get(others)) not in (None, value):
                 before.add(str(previous))
             last[others] = value
-    return {axis: list(TopologicalSorter(values).static_order()) for axis, values in after.items()}
+    return {axis: _in_order(values) for axis, values in after.items()}
+
+
+def _in_order(after: Mapping[str, Iterable[str]]) -> list[str]:
+    """Each value after those before it; as they appear if several plans have contrary orders."""
+    try:
+        return list(TopologicalSorter(after).static_order())
+    except CycleError:
+        return list(after)
 
 
 def _known(key: str, wanted: str, allowed: Iterable[str], what: str = "axis with several values") -> None:

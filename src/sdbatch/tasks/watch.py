@@ -108,7 +108,8 @@ class _Watch:
         if experiment.runtime.gpus is not None or experiment.runtime.processes is not None:
             raise ConfigError.one("runtime", "watch renders in this process", "leave out gpus and processes")
         self._files = _configuration(self._arguments) | _named(experiment)
-        self._before = _look(self._files) | self._before  # what has been read may have changed since
+        now = _look(self._files)  # what has been read may have changed since, or be gone
+        self._before = now | {path: s for path, s in self._before.items() if path in now or not path.exists()}
         signals = self._signals  # the run puts them in place
         with _draining(signals, self._files, self._before):
             work = workload(experiment, before_drawing)

@@ -2,8 +2,8 @@
 
 const plan = { name: "", plan: "", jobs: 0, chunk: 2500, axes: [], command: [], columns: [], record: [] };
 const jobs = []; // rows by position: [id, file, text, setting, seed, ...digits] with the chunk they came in
-const records = new Map(); // number of a chunk -> cells of the manifest by job, as plan.record names them
-const now = { codes: "", notes: new Map(), live: null, plan: "" };
+const records = new Map(); // number of a chunk -> version, and cells of the manifest by job, as plan.record names them
+const now = { codes: "", notes: new Map(), live: null, plan: "", version: 0 }; // version: grows when records may have changed
 const waiting = new Map(); // name of a data script -> what to do with its data
 
 const policy = window.trustedTypes
@@ -83,6 +83,7 @@ async function readPlan() {
 async function readState(fresh) { // returns whether anything is new
   const state = await read("state", undefined, fresh);
   const same = state.letters === now.codes;
+  if (!same || state.live || now.live) now.version += 1;
   now.codes = state.letters;
   now.live = state.live || null;
   now.watched = Boolean(state.watched);
@@ -94,8 +95,12 @@ async function readState(fresh) { // returns whether anything is new
 async function record(i) { // cells of the manifest by name, or null if there is no record (yet)
   const chunk = Math.floor(i / plan.chunk);
   if (now.live) return null;
-  if (!records.has(chunk)) records.set(chunk, read("records", chunk).then((data) => data.records, () => []));
-  const found = (await records.get(chunk))[i % plan.chunk];
+  const before = records.get(chunk);
+  if (before?.version !== now.version) {
+    const cells = Promise.resolve(before?.cells).then(() => read("records", chunk, true)).then((data) => data.records, () => []);
+    records.set(chunk, { version: now.version, cells });
+  }
+  const found = (await records.get(chunk).cells)[i % plan.chunk];
   return found ? Object.fromEntries(plan.record.map((name, k) => [name, found[k]])) : null;
 }
 

@@ -108,7 +108,7 @@ async function zipped(paths, progress) { // stored, not compressed: pictures and
     progress(n);
     const answer = await fetch(path);
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-    const bytes = new Uint8Array(await answer.arrayBuffer()), name = new TextEncoder().encode(path);
+    const bytes = new Uint8Array(await answer.arrayBuffer()), name = new TextEncoder().encode(path.replace(/^(\.\.\/)+/, ""));
     const common = [[2, 20], [2, 0x800], [2, 0], [2, 0], [2, 0x21], [4, crc32(bytes)], [4, bytes.length], [4, bytes.length], [2, name.length], [2, 0]];
     const head = header(0x04034b50, common);
     ends.push(header(0x02014b50, [[2, 20], ...common, [2, 0], [2, 0], [2, 0], [4, 0], [4, offset]]), name);

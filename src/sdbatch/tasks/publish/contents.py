@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sdbatch.config.experiment import Experiment
-from sdbatch.errors import StoreError
+from sdbatch.errors import ConfigError, StoreError, shown
 from sdbatch.files import archive, store_errors
 from sdbatch.gallery import Site
 from sdbatch.media import pdf
@@ -226,8 +226,18 @@ def _csv(results: list[Result]) -> str:
 
 def _day(newest: float) -> str:
     """SOURCE_DATE_EPOCH, or the day of the newest picture, in UTC."""
-    given = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return datetime.fromtimestamp(int(given) if given.isdecimal() else newest, UTC).date().isoformat()
+    given = epoch()
+    return (datetime.fromtimestamp(newest, UTC) if given is None else given).date().isoformat()
+
+
+def epoch() -> datetime | None:
+    """SOURCE_DATE_EPOCH, which the PDF writer reads as well; None if it is not set. Raises ConfigError."""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
+    try:
+        return datetime.fromtimestamp(int(given), UTC) if given else None
+    except (ValueError, OverflowError, OSError) as e:
+        text = f"{shown(given)} is not a number of seconds since 1970"
+        raise ConfigError.one("SOURCE_DATE_EPOCH", text, "correct or unset this environment variable") from e
 
 
 def _json(data: Any) -> str:

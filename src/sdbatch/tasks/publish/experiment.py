@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sdbatch.config.control import OF_START
 from sdbatch.config.experiment import GROUPS, Experiment
 from sdbatch.config.film_length import UNKNOWN_LENGTH
 from sdbatch.config.pictures import ALPHA
+from sdbatch.files import archive
 from sdbatch.plan import inits, sounds
-from sdbatch.plan.control_axis import OF_START
 from sdbatch.plan.named_files import PICTURES, picture_files, sound_files, styles_file, text_files, video_files
 from sdbatch.plan.pictures import Pictures
 from sdbatch.plan.wildcards import wildcard_files
@@ -47,22 +50,27 @@ KEYS = (
 )
 WILDCARDS = f"{INPUTS}/wildcards"
 _NETWORKS = ("hires.upscaler", "upscale.model")
-_PRIVATE = ("model.path", "model.vae", "wildcards.folder", "styles.file", sounds.KEY, "control", *PICTURES, *_NETWORKS)
+_PRIVATE = (
+    *("model.path", "model.vae", "wildcards.folder", "styles.file", "control"),
+    *(sounds.KEY, inits.VIDEO, *PICTURES, *_NETWORKS),
+)
+_PLACE = re.compile(r"(?<![\w/.])(/+[^\s/]|~\w*/)|(?<![\w.])\.\./")  # in a value: a path that may leave the folder
 _HEAD = "# Every key with its value. In the folder of this file:  python -m sdbatch experiment.yaml\n"
 
 
 def as_written(experiment: Experiment) -> Iterator[tuple[str, bytes]]:
     """(path, content) of the YAML files and of the arguments, as they were written."""
     for name, text in experiment.written.files:
-        yield f"{WRITTEN}/{name}.yaml", text.encode()
+        yield f"{WRITTEN}/{'/'.join(map(archive.safe, name.split('/')))}.yaml", text.encode()
     if arguments := [a for a in experiment.written.arguments if _is_public(a)]:
-        yield f"{WRITTEN}/arguments.txt", "".join(f"{a}\n" for a in arguments).encode()
+        yield f"{WRITTEN}/arguments.txt", "".join(f"{a}\n" for a in arguments).encode("utf-8", "replace")
 
 
 def _is_public(argument: str) -> bool:
     """Whether an argument belongs to the experiment, and does not name a place on this machine."""
-    key = argument.partition("=")[0].lstrip("+~")
-    return key.partition(".")[0] in (*KEYS, *GROUPS) and key not in _PRIVATE
+    key, _, value = argument.partition("=")
+    key = key.lstrip("+~")
+    return key.partition(".")[0] in (*KEYS, *GROUPS) and key not in _PRIVATE and not _PLACE.search(value)
 
 
 class Inputs:
@@ -71,6 +79,8 @@ class Inputs:
     def __init__(self, experiment: Experiment) -> None:
         self.files: dict[str, Path] = {}
         self._names: dict[str, str] = {}
+        self._of_paths: dict[Path, str] = {}
+        self._taken = {Path(WILDCARDS).name}  # in the folder of inputs
         self._experiment = experiment
         for file in text_files(experiment):
             self._add(file)
@@ -85,7 +95,8 @@ class Inputs:
             self._add_video(self._pictures.clip(value, INPUTS))
         if any("__" in text for text in self._texts()):
             root = Path(experiment.wildcards.folder).expanduser().resolve()
-            self.files |= {f"{WILDCARDS}/{p.relative_to(root).as_posix()}": p for p in wildcard_files(root)}
+            for path in wildcard_files(root):
+                self.files["/".join((WILDCARDS, *map(archive.safe, path.relative_to(root).parts)))] = path
 
     def name(self, file: str) -> str:
         """The path of ``file`` in the crate."""
@@ -107,21 +118,30 @@ class Inputs:
 
     def _add(self, file: str) -> None:
         path = Path(file).expanduser()
-        name = f"{INPUTS}/{path.name}"
-        while self.files.get(name, path) != path:  # another file of the same name
-            name = f"{INPUTS}/{len(self.files)}-{path.name}"
-        self.files[name] = path
-        self._names[file] = name
+        if path not in self._of_paths:
+            self._of_paths[path] = self._unused(path.name)
+            self.files[self._of_paths[path]] = path
+        self._names[file] = self._of_paths[path]
 
     def _add_video(self, video: InputPicture) -> None:
         """A file, or a folder of pictures."""
         if not video.files:
             self._add(video.path)
         elif video.path not in self._names:
-            taken = {Path(name).parts[1] for name in self.files}
-            own = Path(video.path).resolve().name
-            self._names[video.path] = folder = f"{INPUTS}/{f'{len(self.files)}-{own}' if own in taken else own}"
-            self.files |= {f"{folder}/{Path(file.path).name}": Path(file.path) for file in video.files}
+            self._names[video.path] = folder = self._unused(Path(video.path).resolve().name)
+            paths = [Path(file.path) for file in video.files]
+            names = [archive.safe(path.name) for path in paths]
+            if names != list(dict.fromkeys(path.name for path in paths)):  # keep their order
+                names = [f"{n:06}-{name}" for n, name in enumerate(names)]
+            self.files |= {f"{folder}/{name}": path for name, path in zip(names, paths, strict=True)}
+
+    def _unused(self, name: str) -> str:
+        """The path in the crate of an input, with a number if another one has its name."""
+        name = archive.safe(name)
+        numbered = (f"{n}-{name}" for n in count(len(self.files)))
+        own = next(each for each in chain([name], numbered) if each not in self._taken)
+        self._taken.add(own)
+        return f"{INPUTS}/{own}"
 
     def _texts(self) -> Iterator[str]:
         """Texts in which a wildcard can stand."""

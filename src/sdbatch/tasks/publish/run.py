@@ -32,6 +32,7 @@ def run(experiment: Experiment) -> int:
     """
     target = Path(experiment.publish.folder).expanduser() / experiment.name
     _check_target(target)
+    contents.epoch()
     _check_signer(experiment.publish)
     found = _verified(experiment)
     if found.found.code == 3:
@@ -64,9 +65,23 @@ def _verified(experiment: Experiment) -> Published:
 
 
 def _check_target(target: Path) -> None:
-    """Raises ConfigError if ``target`` is something else than an earlier research object."""
-    if target.exists() and not (target / METADATA).is_file():
-        raise ConfigError.one("publish.folder", f"{str(target)!r} exists, and task=publish has not written it")
+    """Raises ConfigError if ``target`` or its ZIP is something else than an earlier research object."""
+    packed = _zip(target)
+    ours = {target: (target / METADATA).is_file(), packed: packed.is_file() and _is_crate(packed)}
+    for path in (path for path, written in ours.items() if path.exists() and not written):
+        raise ConfigError.one("publish.folder", f"{str(path)!r} exists, and task=publish has not written it")
+
+
+def _zip(target: Path) -> Path:
+    return target.with_name(f"{target.name}.zip")
+
+
+def _is_crate(packed: Path) -> bool:
+    try:
+        with archive.opened(packed) as container:
+            return METADATA in container.sizes
+    except ValueError:
+        return False
 
 
 def _check_signer(settings: PublishSettings) -> None:
@@ -80,7 +95,7 @@ def _check_signer(settings: PublishSettings) -> None:
 
 def _write(published: Published, target: Path) -> str:
     """Write folder and ZIP beside their places, then move them there; the ZIP's SHA-256. Raises StoreError."""
-    packed = target.with_name(f"{target.name}.zip")
+    packed = _zip(target)
     with files.store_errors(target), tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as part:
         root, archived = Path(part) / target.name, Path(part) / packed.name
         root.mkdir()
