@@ -1,6 +1,7 @@
-"""The README's pictures and its animation, rendered by the embedded model.   python -m scripts.pictures [videos]
+"""The pictures of the README and the docs, rendered by the embedded models.   python -m scripts.pictures [NAME …]
 
-``videos`` renders the animation only; the pictures need Debian's chromium and chromium-driver.
+Names are those of the files in docs/images: ``videos`` is the README's animation. ``gallery`` needs Debian's chromium
+and chromium-driver.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,25 +36,44 @@ STUDY: dict[str, Any] = {
 }
 
 
+SHEETS = ("image_to_image", "controlled", "lora_styles", "poster")
+
+
 def main() -> int:
-    """Render, take screenshots, and write docs/images."""
+    """Render and write the pictures of docs/images that are named, or all."""
+    parts: dict[str, Callable[[Path], None]] = {
+        "videos": lambda folder: animation(shipped(folder, "anime_zoom")),
+        "video_to_video": strips,
+        **{name: partial(experiment_sheet, name) for name in SHEETS},
+        "demo": demo,
+        "gallery": gallery,
+    }
     with tempfile.TemporaryDirectory() as folder:
-        animation(shipped(Path(folder), "anime_zoom"))
-        if sys.argv[1:] == ["videos"]:
-            return 0
-        strips(Path(folder))
-        for name in ("image_to_image", "controlled", "lora_styles", "poster"):
-            for task in ("render", "sheet"):
-                assert cli.run([f"+experiment={name}", f"task={task}", *where(Path(folder))]) == 0
-            made = Image.open(Path(folder) / f"outputs/{name}/sheet.png").convert("RGB")
-            made.save(IMAGES / f"{name}.webp", quality=88, method=6)
-        sheet = rendered(Path(folder), "land", STUDY | {"seeds": "0..5"})
-        cli.run([*where(Path(folder)), "name=land", "task=sheet"])
-        keep(sheet / "sheet.png", "demo.png")
-        sweep = [{"sampling.guidance": [2, 6]}]
-        page = rendered(Path(folder), "landscapes", STUDY | {"seeds": "0..3", "sweep": sweep})
-        keep(seen(page, Path(folder)), "gallery.png")
+        for name in sys.argv[1:] or parts:
+            parts[name](Path(folder))
     return 0
+
+
+def experiment_sheet(name: str, folder: Path) -> None:
+    """The contact sheet of a shipped experiment."""
+    for task in ("render", "sheet"):
+        assert cli.run([f"+experiment={name}", f"task={task}", *where(folder)]) == 0
+    made = Image.open(folder / f"outputs/{name}/sheet.png").convert("RGB")
+    made.save(IMAGES / f"{name}.webp", quality=88, method=6)
+
+
+def demo(folder: Path) -> None:
+    """A contact sheet of six scenes and six seeds."""
+    sheet = rendered(folder, "land", STUDY | {"seeds": "0..5"})
+    assert cli.run([*where(folder), "name=land", "task=sheet"]) == 0
+    keep(sheet / "sheet.png", "demo.png")
+
+
+def gallery(folder: Path) -> None:
+    """A screenshot of a gallery."""
+    sweep = [{"sampling.guidance": [2, 6]}]
+    page = rendered(folder, "landscapes", STUDY | {"seeds": "0..3", "sweep": sweep})
+    keep(seen(page, folder), "gallery.png")
 
 
 def shipped(folder: Path, name: str) -> list[list[Path]]:

@@ -16,6 +16,7 @@ from PIL import Image, ImageFilter
 from sdbatch.config.model import ModelSettings
 from sdbatch.engine.load import load
 from sdbatch.models import locate
+from training.denoiser import MIN_SNR, debiased, min_snr, remaining
 from training.export import standardise
 from training.fit import Fit, Recipe, learning_rate, mean_of, run
 from training.muon import orthogonal
@@ -446,6 +447,19 @@ def test_denoiser_trains_on_cached_latents_and_continues_bit_for_bit(
     a, b = (mean_of(tmp_path / name / "denoiser.safetensors") for name in ("once", "twice"))
     assert all(torch.equal(a[key], b[key]) for key in a)
     assert not any(torch.isnan(value).any() for value in a.values())
+    how = {"shelf": shelf, "tokenizer": tokenizer, "device": CPU, "parts": 1, "say": lambda _: None}
+    denoiser.train(tmp_path / "early", replace(SHORT, steps=3), early=True, **how)
+    early = mean_of(tmp_path / "early" / "denoiser.safetensors")
+    assert not all(torch.equal(a[key], early[key]) for key in a)
+
+
+def test_early_weights_are_larger_where_there_is_more_noise() -> None:
+    kept = remaining()
+    snr = kept / (1 - kept)
+    ratio = debiased(snr) / min_snr(snr)
+    assert torch.allclose(ratio[snr > MIN_SNR], torch.ones((), dtype=ratio.dtype))
+    assert torch.all(ratio.diff() > -1e-9)
+    assert 30 < ratio[-1] < 35
 
 
 def test_the_denoiser_borrows_words_and_layers(tmp_path: Path) -> None:
@@ -478,6 +492,10 @@ def test_reader_learns_from_what_can_be_seen() -> None:
     two = replace(plain(1, subject="cat", colour="black"), second=Thing("pine", "green"), side="right")
     assert reader.truth(two)["left"] == "pine"
     assert "subject" not in reader.truth(two)
+    many = [scene for step in range(20) for scene in reader.lesson(step, 24)]
+    assert len({scene.seed for scene in many}) == len(many)
+    assert 0.4 < np.mean([0.84 <= scene.zoom <= 1.2 for scene in many]) < 0.9
+    assert np.mean([scene.second is not None for scene in many]) > 0.4
     scenes = reader.lesson(3, 2)
     loss = reader.reader_loss(reader.Reader(), scenes, np.stack([paint(s) for s in scenes]), 3)
     loss.backward()  # type: ignore[no-untyped-call]

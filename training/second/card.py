@@ -33,6 +33,7 @@ def _own(results: dict[str, Any]) -> dict[str, Any]:
         ),
         "both": results["two"]["both"],
         "sides": results["two"]["sides"],
+        "pairs": results["reader"]["sides"],
         "distances": ", ".join(f"{name} {share} %" for name, share in results["distances"].items()),
         "edge_width": sharpness["edge_width"],
         "edge_ratio": sharpness["edge_ratio"],
