@@ -121,6 +121,7 @@ def test_sources(file: Path) -> None:
     [
         ("nothing_of_that_name", [], "experiment"),
         ("nothing.yaml", [], ""),
+        ("~nobody_of_that_name/x.yaml", [], "source"),
         ({"prompts": ["a"], "seed": 3}, [], "seed"),
         ({"prompts": ["a"]}, ["sampling.steps=-1"], "sampling.steps"),
     ],

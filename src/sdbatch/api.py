@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from sdbatch.config.experiment import Experiment as Settings
 from sdbatch.errors import ConfigError
+from sdbatch.files.home import expanded
 from sdbatch.runner import Observer
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.spec.jobs import Job
@@ -47,7 +48,7 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     if isinstance(source, Mapping):
         composed = compose_data(overrides)
         return Experiment(checked(merged(composed.data, source), composed.given))
-    file = Path(source).expanduser()
+    file = expanded(str(source), "source")
     named = isinstance(source, str) and file.suffix not in (".yaml", ".yml")
     composed = compose_data([f"+experiment={source}", *overrides]) if named else compose_data(overrides, file)
     return Experiment(checked(composed.data, composed.given))

@@ -29,7 +29,7 @@ def _own(results: dict[str, Any]) -> dict[str, Any]:
         "steps": accuracies("steps", results["step_counts"]),
         "negatives": table(
             ["prompt", "negative prompt", "in the prompt %", "without %", "as the negative %", "removed %"],
-            [[n[key] for key in NEGATIVE_COLUMNS] for n in results["negatives"]],
+            [["–" if n[key] is None else n[key] for key in NEGATIVE_COLUMNS] for n in results["negatives"]],
         ),
         "both": results["two"]["both"],
         "sides": results["two"]["sides"],
