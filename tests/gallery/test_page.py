@@ -441,6 +441,17 @@ def test_labels_are_wrapped_on_a_phone(browser: Browser, forty: Path):
     browser.shot("phone-wall")
 
 
+def test_cells_that_stay_get_the_captions_of_another_view(browser: Browser, forty: Path):
+    browser.size(390, 844)
+    browser.open(forty, "filter=0.1.2.3")
+    browser.pictures()
+    assert "torii" in browser.texts(".caption")[0]
+    browser.js("location.hash = 'filter=1.2.3&down=0'; return 0")
+    browser.one(".section")
+    assert not any("torii" in text for text in browser.texts(".caption"))
+    assert browser.js(CUT) == []
+
+
 def test_a_window_is_not_left_half_empty(browser: Browser, forty: Path):
     browser.size(1400, 900)
     browser.open(forty)

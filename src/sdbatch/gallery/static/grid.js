@@ -232,11 +232,12 @@ function drawCell(i, line, c) {
     node.style.setProperty("--frame", `${line.frame}px`);
     node.dataset.place = place;
   }
-  const look = `${code(i)}${favourites.has(id(i))}${slowScroll}${grid.size > SHARP}${grid.plan.table}${grid.narrow}${pinned === i}${now.live !== null}`;
-  if (node.dataset.look !== look && (slowScroll || !node.dataset.look)) fill(node, i, look);
+  const caption = grid.plan.table ? "" : captionOf(i); // another view may have left the node
+  const look = `${caption}${code(i)}${favourites.has(id(i))}${slowScroll}${grid.size > SHARP}${grid.plan.table}${grid.narrow}${pinned === i}${now.live !== null}`;
+  if (node.dataset.look !== look && (slowScroll || !node.dataset.look)) fill(node, i, look, caption);
 }
 
-function fill(node, i, look) {
+function fill(node, i, look, text) {
   node.dataset.look = look;
   const state = { d: "done", w: "done warned", f: "failed" }[code(i)] || "new";
   node.className = `cell ${state}`;
@@ -249,7 +250,7 @@ function fill(node, i, look) {
   if (pinned === i) frame.append(h("span", { className: "badge pin" }, "A"));
   if (favourites.has(id(i))) frame.append(h("span", { className: "star", role: "img", "aria-label": "favourite" }, "★"));
   const caption = grid.plan.table ? h("span", { className: "unseen" }, done(i) ? "" : `${titleOf(i)}, ${state}`)
-    : h("span", { className: "caption", title: titleOf(i) }, captionOf(i));
+    : h("span", { className: "caption", title: titleOf(i) }, text);
   node.replaceChildren(frame, caption);
 }
 
