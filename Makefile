@@ -55,7 +55,7 @@ faults: $(INSTALLED)
 fuzz: $(INSTALLED)
 	SDBATCH_FUZZ=$(CASES) $(BIN)/python -m pytest tests/fuzz tests/tasks/test_hostile.py
 
-# Every experiment of params.yaml rendered (as far as it is not) and rendered again: bit-equal? Then single shots among others.
+# Every experiment of params.yaml rendered (as far as it is not) and again: bit-equal? Then single shots among others.
 verify: $(INSTALLED)
 	$(BIN)/python scripts/verify_all.py
 	$(BIN)/python scripts/needle.py

@@ -84,9 +84,19 @@ def pairs(made: Made, scenes: Sequence[Scene], **options: Any) -> Pairs:
     return seen, [reader.truth(s) for s in scenes]
 
 
+def of_ratio(ratio: str, count: int) -> list[Scene]:
+    """The scenes of one subject that are judged in one ratio."""
+    return asked(count, list(SIZES).index(ratio) * 1000, ratio)
+
+
+def of_two(count: int) -> list[Scene]:
+    """The scenes of two subjects that are judged."""
+    return asked(count, 55_000, "3:2", two=True)
+
+
 def one_ratio(made: Made, ratio: str, count: int) -> Pairs:
     """Held-out captions in one ratio."""
-    return pairs(made, asked(count, list(SIZES).index(ratio) * 1000, ratio))
+    return pairs(made, of_ratio(ratio, count))
 
 
 def one_guidance(made: Made, guidance: float, count: int) -> dict[str, float]:
@@ -101,7 +111,7 @@ def one_count(made: Made, steps: int, count: int) -> dict[str, float]:
 
 def two_subjects(made: Made, count: int) -> dict[str, float]:
     """How often two subjects are there, and on the sides that were asked."""
-    return reader.sides(*pairs(made, asked(count, 55_000, "3:2", two=True)))
+    return reader.sides(*pairs(made, of_two(count)))
 
 
 def distances(made: Made, count: int) -> dict[str, float]:
@@ -237,12 +247,12 @@ def _work(task: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
 
 def own_accuracy(made: Made, count: int) -> dict[str, float]:
     """The reader's accuracy on drawn scenes of the captions that are judged: the most that a model can reach."""
-    one = [s for i, ratio in enumerate(SIZES) for s in asked(count, i * 1000, ratio)]
+    one = [s for ratio in SIZES for s in of_ratio(ratio, count)]
     mixed = [draw_scene(FIRST_SEED + 95_000 + i, unseen=i % 8 == 0) for i in range(3 * count)]
     return {
         **reader.on_drawn(made.eye, one, (*reader.JUDGED, "clouds", "weather")),
         **reader.on_drawn(made.eye, mixed, ("distance",)),
-        **reader.on_drawn(made.eye, asked(2 * count, 55_000, "3:2", two=True), ()),
+        **reader.on_drawn(made.eye, of_two(2 * count), ()),
     }
 
 

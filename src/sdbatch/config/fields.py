@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -18,6 +17,7 @@ from pydantic import (
 )
 
 from sdbatch.errors import nearest, shown
+from sdbatch.files.home import expand
 from sdbatch.spec.canvas import RATIOS
 from sdbatch.spec.canvas import parse as parse_canvas
 from sdbatch.spec.ranges import parse_seeds, random_seeds
@@ -52,10 +52,7 @@ def _nearest(value: str, names: Collection[str]) -> str:
 
 
 def _path(value: str) -> str:
-    try:
-        long = any(len(part.encode()) > 255 for part in Path(value).expanduser().parts)
-    except RuntimeError:
-        raise ValueError(f"{shown(value)}: there is no such user") from None
+    long = any(len(part.encode()) > 255 for part in expand(value).parts)
     if long or "\0" in value:
         raise ValueError(f"{shown(value)} is not a name of a file or folder")
     return value

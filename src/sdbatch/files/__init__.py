@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -69,16 +69,13 @@ def write(path: Path, pieces: Iterable[bytes], temporary: Path, durable: bool = 
         atomic.write(path, pieces, temporary, durable)
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes, temporary: Callable[[], Path] | None = None, durable: bool = True) -> None:
     """As ``write``, under a name that no other process uses, and that ``Store.compact`` removes if this one dies."""
-
-    def once() -> None:
-        write(path, [data], path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-0{path.suffix}"))
-
+    name = temporary or (lambda: path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-0{path.suffix}"))
     try:
-        once()
+        write(path, [data], name(), durable)
     except StoreError:  # another process ended and removed our temporary file as an orphan
-        once()
+        write(path, [data], name(), durable)
 
 
 def publish(temporary: Path, path: Path, durable: bool = True) -> None:

@@ -23,7 +23,6 @@ from typing import Any
 
 from sdbatch import files
 from sdbatch.config.model import ModelSettings
-from sdbatch.errors import StoreError
 from sdbatch.gallery import page, thumbs
 from sdbatch.gallery.index import CHUNK, PlanIndex
 from sdbatch.gallery.status import StatusTable
@@ -173,10 +172,7 @@ class Site:
             if path.read_bytes() == data:
                 return
         files.make_folder(self.folder)
-        try:
-            files.write(path, [data], self._temporary(self.folder), durable=False)
-        except StoreError:  # another process finished and removed our temporary file as an orphan
-            files.write(path, [data], self._temporary(self.folder), durable=False)
+        files.replace(path, data, lambda: self._temporary(self.folder), durable=False)
 
     def _temporary(self, folder: Path) -> Path:
         return folder / f"{files.TEMPORARY}{self._token}-{next(self._numbers)}"

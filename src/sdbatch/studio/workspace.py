@@ -162,8 +162,9 @@ class Workspace:
     def outside(self, data: Mapping[str, Any]) -> Iterator[Problem]:
         """Files that the form names outside of the working folder."""
         keys = TEXTS if self._anywhere else (*TEXTS, *WEIGHTS)
-        named = ((at, path) for key, value in data.items() if key != "output" for at, path in _named(value, key, keys))
-        tagged = () if self._anywhere else _tagged(data, "")
+        named = _texts({key: value for key, value in data.items() if key != "output"}, "", keys)
+        texts = () if self._anywhere else _texts(data, "")
+        tagged = ((at, name) for at, text in texts for name in networks.names(text))  # perhaps LoRAs
         for at, path in (*named, *tagged):
             if not inside(path, Path()):
                 yield Problem(at, f"{shown(path)} is outside the working folder", "copy or link it here")
@@ -192,30 +193,20 @@ def is_free(file: Path, text: str) -> bool:
         return False
 
 
-def _named(value: Any, at: str, keys: Collection[str], names: bool | None = None) -> Iterator[tuple[str, str]]:
-    """(key, path) of every path in ``value`` whose key is one of ``keys``, also ``encoding.audio`` of a sweep.
+def _texts(
+    value: Any, at: str, keys: Collection[str] | None = None, named: bool | None = None
+) -> Iterator[tuple[str, str]]:
+    """(key, text) of every text in ``value``, or of those whose key is one of ``keys``, also a key of a sweep.
 
-    ``names``: whether the key of a list that contains ``value`` is one of them. Lists of prompts are long.
+    ``named``: whether the key of a list that contains ``value`` is one of them. Lists of prompts are long.
     """
-    names = at.rpartition(".")[2] in keys if names is None else names
+    named = (keys is None or at.rpartition(".")[2] in keys) if named is None else named
     if isinstance(value, str):
-        yield from [(at, value)] if names else ()
+        yield from [(at, value)] if named else ()
     elif isinstance(value, Mapping):
         for name, each in value.items():
-            yield from _named(each, f"{at}.{name}", keys)
+            yield from _texts(each, f"{at}.{name}".lstrip("."), keys)
     elif isinstance(value, list):
         for i, each in enumerate(value):
-            if names or not isinstance(each, str):
-                yield from _named(each, f"{at}[{i}]", keys, names)
-
-
-def _tagged(value: Any, at: str) -> Iterator[tuple[str, str]]:
-    """(key, name) of every LoRA that a tag in a text of ``value`` may name."""
-    if isinstance(value, str):
-        yield from ((at, name) for name in networks.names(value))
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _tagged(each, f"{at}.{name}".lstrip("."))
-    elif isinstance(value, list):
-        for i, each in enumerate(value):
-            yield from _tagged(each, f"{at}[{i}]")
+            if named or not isinstance(each, str):
+                yield from _texts(each, f"{at}[{i}]", keys, named)

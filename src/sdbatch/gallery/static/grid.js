@@ -231,13 +231,13 @@ function drawCell(i, line, c) {
     node.style.width = `${w}px`;
     node.style.setProperty("--frame", `${line.frame}px`);
     node.dataset.place = place;
+    node.dataset.caption = grid.plan.table ? "" : captionOf(i); // another view may have left the node
   }
-  const caption = grid.plan.table ? "" : captionOf(i); // another view may have left the node
-  const look = `${caption}${code(i)}${favourites.has(id(i))}${slowScroll}${grid.size > SHARP}${grid.plan.table}${grid.narrow}${pinned === i}${now.live !== null}`;
-  if (node.dataset.look !== look && (slowScroll || !node.dataset.look)) fill(node, i, look, caption);
+  const look = `${node.dataset.caption}${code(i)}${favourites.has(id(i))}${slowScroll}${grid.size > SHARP}${grid.plan.table}${grid.narrow}${pinned === i}${now.live !== null}`;
+  if (node.dataset.look !== look && (slowScroll || !node.dataset.look)) fill(node, i, look);
 }
 
-function fill(node, i, look, text) {
+function fill(node, i, look) {
   node.dataset.look = look;
   const state = { d: "done", w: "done warned", f: "failed" }[code(i)] || "new";
   node.className = `cell ${state}`;
@@ -250,7 +250,7 @@ function fill(node, i, look, text) {
   if (pinned === i) frame.append(h("span", { className: "badge pin" }, "A"));
   if (favourites.has(id(i))) frame.append(h("span", { className: "star", role: "img", "aria-label": "favourite" }, "★"));
   const caption = grid.plan.table ? h("span", { className: "unseen" }, done(i) ? "" : `${titleOf(i)}, ${state}`)
-    : h("span", { className: "caption", title: titleOf(i) }, text);
+    : h("span", { className: "caption", title: titleOf(i) }, node.dataset.caption);
   node.replaceChildren(frame, caption);
 }
 

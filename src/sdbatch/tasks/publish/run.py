@@ -68,8 +68,9 @@ def _check_target(target: Path) -> None:
     """Raises ConfigError if ``target`` or its ZIP is something else than an earlier research object."""
     packed = _zip(target)
     ours = {target: (target / METADATA).is_file(), packed: packed.is_file() and _is_crate(packed)}
-    for path in (path for path, written in ours.items() if path.exists() and not written):
-        raise ConfigError.one("publish.folder", f"{str(path)!r} exists, and task=publish has not written it")
+    for path, written in ours.items():
+        if path.exists() and not written:
+            raise ConfigError.one("publish.folder", f"{str(path)!r} exists, and task=publish has not written it")
 
 
 def _zip(target: Path) -> Path:
