@@ -6,6 +6,7 @@ The latents get more channels: the new ones start without effect, so that the fi
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ CROP = 128
 NOISE = 0.05
 # Rate held until the last tenth. A busy processor needs a second and a half per step.
 RECIPE = Recipe(steps=30000, rate=5e-4, batch=3, warm_up=50, average=0.998, keep_every=50, hold=0.9, optimizer="muon")
+
+FINISH = replace(RECIPE, steps=2000, rate=4e-4, batch=4, hold=0.5)
 
 
 def build(channels: int = CHANNELS) -> AutoencoderKL:
@@ -191,9 +194,63 @@ def train(
     return judged
 
 
+def finish(
+    folder: Path,
+    model: AutoencoderKL,
+    recipe: Recipe,
+    *,
+    pictures: int = 4000,
+    workers: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+    bfloat16: bool = False,
+    say: Callable[[str], None] = print,
+) -> AutoencoderKL:
+    """Fit the decoder alone, on the logarithm of each picture's squared error, which PSNR is; returns the model.
+
+    The latents stay as they are, so the denoiser need not learn anew.
+    """
+    device = next(model.parameters()).device
+    model.encoder.requires_grad_(False)
+    model.quant_conv.requires_grad_(False)
+    if device.type == "cpu":
+        replace_norms(model)
+    fit = Fit(model, recipe)
+    path = folder / "decoder.safetensors"
+    if fit.load(path):
+        say(f"decoder: goes on at step {fit.step}")
+    album = Album(pictures, recipe.seed + 2)
+    if workers > 1 and fit.step < recipe.steps:
+        album.fill(workers)
+        say(f"decoder: {pictures} scenes painted")
+
+    def loss_at(module: AutoencoderKL, step: int, part: int, parts: int) -> torch.Tensor:
+        late = step >= recipe.hold * recipe.steps
+        pixels = album.whole(step, max(1, recipe.batch // 4)) if late else album.crops(step, recipe.batch)
+        x = to_signed(pixels, device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+            with torch.no_grad():
+                latents = module.encode(x).latent_dist.mode()
+            error = module.decode(latents).sample.float() - x
+        return decibels(error)
+
+    run(fit, path, loss_at, stop=stop, say=say)
+    fit.load_mean(model)
+    return model.eval()
+
+
+def decibels(error: torch.Tensor) -> torch.Tensor:
+    """The mean logarithm of each picture's squared error, and a little of the edges' error."""
+    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    return error.square().mean(dim=(1, 2, 3)).clamp_min(1e-6).log().mean() + edges
+
+
 def restore(folder: Path, weights: Path | None, device: torch.device) -> AutoencoderKL:
-    """The autoencoder with the averaged weights of the checkpoint in `folder`, or else with packed `weights`."""
-    model, path = build(), folder / "autoencoder.safetensors"
+    """The autoencoder with the averaged weights of the checkpoint in `folder`, or else with packed `weights`.
+
+    If the decoder was fitted alone (`finish`), it has those weights.
+    """
+    model, path, later = build(), folder / "autoencoder.safetensors", folder / "decoder.safetensors"
     state = unpacked(weights, "autoencoder") if weights and not path.exists() else mean_of(path)
+    state |= mean_of(later) if later.exists() else {}
     model.load_state_dict(state, strict=True)
     return model.to(device, memory_format=torch.channels_last).eval()

@@ -78,9 +78,9 @@ def _extras(rng: np.random.Generator, scene: Scene) -> list[str]:
     wide = scene.distance not in ("close", "detail")
     if wide and scene.body != "none" and rng.random() < 0.55:
         extras.append(_pick(rng, words.BODY_WORDS[scene.body]))
-    if wide and scene.clouds and rng.random() < 0.75:
+    if wide and scene.clouds and rng.random() < 0.8:
         extras.append(_pick(rng, words.CLOUD_WORDS))
-    elif wide and not scene.clouds and rng.random() < 0.15:
+    elif wide and not scene.clouds and rng.random() < 0.3:
         extras.append(_pick(rng, words.CLEAR_WORDS))
     if scene.weather != "clear" and rng.random() < 0.92:
         extras.append(_pick(rng, words.WEATHER_WORDS[scene.weather]))
@@ -126,13 +126,14 @@ def tokens_of(text: str) -> list[str]:
 def _alone(rng: np.random.Generator, scene: Scene) -> str:
     """One attribute alone, as in a negative prompt."""
     options = [_pick(rng, words.BACKDROP_WORDS[scene.backdrop]), _pick(rng, words.SKY_WORDS[scene.sky])]
-    options += [_noun(rng, scene), *_extras(rng, scene)]
-    return _pick(rng, options)
+    options.append(_noun(rng, scene))
+    extras = _extras(rng, scene)
+    return _pick(rng, extras if extras and rng.random() < 0.5 else options)
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:
     """A caption of `scene`, at most MAX_TOKENS words and signs long."""
-    if rng.random() < 0.10 and scene.distance in ("far", "middle"):
+    if rng.random() < 0.12 and scene.distance in ("far", "middle"):
         return _alone(rng, scene)
     sure = 0.65 if scene.distance in ("close", "detail") else 0.9
     subject = _subject(rng, scene)

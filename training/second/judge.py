@@ -307,6 +307,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pictures", type=int, default=320, help="generated pictures over all ratios")
     parser.add_argument("--few", type=int, default=40, help="pictures per strength of guidance and negative prompt")
     parser.add_argument("--train-reader", type=int, metavar="STEPS", help="fit the reader first")
+    parser.add_argument("--bfloat16", action="store_true", help="fit it so; for processors that have it natively")
     parser.add_argument("--work", type=Path, default=Path(".train/reader2"), help="folder for the reader's checkpoint")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "judged.json", help="results")
@@ -314,7 +315,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.train_reader:
         torch.set_num_threads(1)
-        reader.train(options.work, pick_device(), steps=options.train_reader, workers=options.workers, say=say)
+        how = {"workers": options.workers, "bfloat16": options.bfloat16, "say": say}
+        reader.train(options.work, pick_device(), steps=options.train_reader, **how)
     results: dict[str, Any] = {"sampler": "DPM++ 2M Karras", "steps": STEPS, "guidance": GUIDANCE}
     results |= judge(options.model, options.pictures, options.few, options.workers)
     results["seconds_per_picture"] = seconds_per_picture(load(options.model), STEPS)

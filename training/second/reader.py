@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from training.autoencoder import to_signed
 from training.fit import Fit, Recipe, run
+from training.group_norm import replace_norms
 from training.second.easel import paint_all
 from training.second.painter import paint
 from training.second.scene import (
@@ -48,6 +49,8 @@ JUDGED = ("sky", "backdrop", "subject", "colour")
 WEIGHTS = Path(__file__).parent / "reader.safetensors"
 RECIPE = Recipe(steps=2500, rate=2e-3, batch=24, warm_up=100, average=0.995, keep_every=100)
 FIRST_SEED = 500_000_000
+# Batches that are painted (12,000 pictures, 2.3 GB), most of the work; each pass wears and mirrors them differently.
+LESSONS = 500
 
 
 class Reader(torch.nn.Module):
@@ -75,15 +78,15 @@ class Reader(torch.nn.Module):
         return {name: head(pooled) for name, head in self.heads.items()}
 
 
-def truth(scene: Scene) -> dict[str, str]:
-    """What the reader should say of a scene; heads that cannot be answered are left out."""
+def truth(scene: Scene, mirrored: bool = False) -> dict[str, str]:
+    """What the reader should say of a scene (or its mirror image); heads that cannot be answered are left out."""
     two, wide = scene.second, scene.distance not in ("close", "detail")
     out = {"distance": scene.distance, "weather": scene.weather}
     if wide:
         out |= {"sky": scene.sky, "backdrop": scene.backdrop, "clouds": "some" if scene.clouds else "none"}
     if two is None:
         return out | {"subject": scene.subject, "colour": scene.colour, "left": ALONE, "right": ALONE}
-    left, right = (scene.subject, two.subject) if scene.side == "left" else (two.subject, scene.subject)
+    left, right = (scene.subject, two.subject) if (scene.side == "left") != mirrored else (two.subject, scene.subject)
     return out | {"left": left, "right": right}
 
 
@@ -107,7 +110,8 @@ def _scene(seed: int, ratio: str, rng: np.random.Generator) -> Scene:
 
 
 def lesson(step: int, size: int) -> list[Scene]:
-    """The scenes of a batch, all of one ratio."""
+    """The scenes of a batch, all of one ratio; after LESSONS batches the same ones come again."""
+    step %= LESSONS
     rng = np.random.default_rng([6, step])
     ratio = list(SIZES)[int(rng.integers(len(SIZES)))]
     first = FIRST_SEED + step * 1000
@@ -115,12 +119,14 @@ def lesson(step: int, size: int) -> list[Scene]:
 
 
 def reader_loss(module: torch.nn.Module, scenes: Sequence[Scene], pixels: np.ndarray, seed: int) -> torch.Tensor:
-    """The summed cross-entropies of the heads that can be answered."""
-    device = next(module.parameters()).device
-    scores = module(_worn(to_signed(pixels, device), np.random.default_rng([9, seed])))
+    """The summed cross-entropies of the heads that can be answered; half of the batches are mirrored."""
+    device, rng = next(module.parameters()).device, np.random.default_rng([9, seed])
+    mirrored = rng.random() < 0.5
+    x = to_signed(pixels, device)
+    scores = module(_worn(x.flip(-1) if mirrored else x, rng))
     loss = torch.zeros((), device=device)
     for name, words in HEADS.items():
-        answers = [truth(s).get(name) for s in scenes]
+        answers = [truth(s, mirrored).get(name) for s in scenes]
         known = [i for i, answer in enumerate(answers) if answer is not None]
         if known:
             labels = torch.tensor([words.index(str(answers[i])) for i in known], device=device)
@@ -134,25 +140,33 @@ def train(
     *,
     steps: int,
     workers: int = 1,
+    bfloat16: bool = False,
     stop: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = print,
 ) -> Reader:
     """Fit or resume the reader, and keep it in half precision beside this module; `workers` processes paint.
 
-    Without a checkpoint in `folder` it goes on from the weights that are kept.
+    Without a checkpoint in `folder` it goes on from the weights that are kept. `bfloat16` is for processors that have
+    it natively.
     """
     torch.manual_seed(1)
     module = (restore() if WEIGHTS.exists() else Reader()).train().to(device, memory_format=torch.channels_last)
+    if bfloat16:
+        replace_norms(module)
     recipe = replace(RECIPE, steps=steps)
     fit = Fit(module, recipe)
     path = folder / "reader.safetensors"
     fit.load(path)
-    ahead = (scene for step in range(fit.step, steps) for scene in lesson(step, recipe.batch))
-    pictures = paint_all(ahead, workers)
+    painted = range(fit.step, min(steps, fit.step + LESSONS))
+    pictures = paint_all((scene for step in painted for scene in lesson(step, recipe.batch)), workers)
+    album: dict[int, np.ndarray] = {}
 
     def loss_at(replica: torch.nn.Module, step: int, part: int, parts: int) -> torch.Tensor:
-        scenes = lesson(step, recipe.batch)
-        return reader_loss(replica, scenes, np.stack(list(islice(pictures, recipe.batch))), step)
+        place = step % LESSONS
+        if place not in album:
+            album[place] = np.stack(list(islice(pictures, recipe.batch)))
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+            return reader_loss(replica, lesson(step, recipe.batch), album[place], step)
 
     run(fit, path, loss_at, stop=stop, say=say)
     fit.load_mean(module)

@@ -163,7 +163,7 @@ def _body(rng: np.random.Generator, sky: str) -> str:
 
 def _zoom(rng: np.random.Generator, near: bool) -> float:
     ranges = ((0.62, 0.78), (0.84, 1.20), (1.28, 2.3), (2.5, 5.8), (6.2, 12.0))
-    shares = (0.16, 0.46, 0.16, 0.12, 0.10) if near else (0.3, 0.7, 0.0, 0.0, 0.0)
+    shares = (0.13, 0.42, 0.15, 0.15, 0.15) if near else (0.3, 0.7, 0.0, 0.0, 0.0)
     low, high = ranges[int(rng.choice(5, p=shares))]
     return round(float(np.exp(rng.uniform(np.log(low), np.log(high)))), 2)
 
@@ -173,10 +173,13 @@ def _weather(rng: np.random.Generator, backdrop: str) -> str:
     return "clear" if backdrop == "desert" and weather in ("snowfall", "rain") else weather
 
 
-def _second(rng: np.random.Generator, subject: str) -> Thing | None:
+def _second(rng: np.random.Generator, subject: str, ratio: str) -> Thing | None:
+    """Another subject beside the first, more often where there is room for two."""
+    width, height = SIZES[ratio]
+    share = 0.45 if width > height else 0.35 if width == height else 0.2
     others = [s for s in SUBJECTS if s not in (subject, "bridge", "train")]
     other = str(rng.choice(others))
-    if subject in ("bridge", "train") or rng.random() >= 0.22:
+    if subject in ("bridge", "train") or rng.random() >= share:
         return None
     return Thing(other, colour_of(rng, other))
 
@@ -192,7 +195,7 @@ def draw_scene(
         if held_out(*picked) == unseen:
             combination = picked
     sky, backdrop, subject = combination
-    second = _second(rng, subject)
+    second = _second(rng, subject, ratio)
     zoom = _zoom(rng, second is None)
     weather = _weather(rng, backdrop)
     return Scene(
@@ -200,7 +203,7 @@ def draw_scene(
         ratio=ratio,
         sky=sky,
         body=_body(rng, sky),
-        clouds=2 if weather == "rain" else int(rng.choice(3, p=(0.4, 0.3, 0.3))),
+        clouds=2 if weather == "rain" else int(rng.choice(3, p=(0.45, 0.2, 0.35))),
         backdrop=backdrop,
         subject=subject,
         colour=colour_of(rng, subject),

@@ -11,14 +11,19 @@ from sdbatch.config.control import OF_START
 from sdbatch.config.pictures import ALPHA
 from sdbatch.spec.passes import LANCZOS, LATENT
 
-_KEYS = (
-    *(("styles", "file"), ("wildcards", "folder"), ("encoding", "audio"), ("init", "image"), ("init", "video")),
-    ("mask", "image"),
-    *(("hires", "upscaler"), ("upscale", "model")),
-)
-_SWEPT = ("encoding.audio", "init.image", "init.video", "mask.image", "hires.upscaler", "upscale.model")
 _UPSCALERS = (LANCZOS, LATENT)
-_WORDS = {"mask.image": (ALPHA,), "hires.upscaler": _UPSCALERS, "upscale.model": _UPSCALERS}  # values that are no paths
+# Keys that name files, with the values that are not paths.
+_PATHS: dict[str, tuple[str, ...]] = {
+    "styles.file": (),
+    "wildcards.folder": (),
+    "encoding.audio": (),
+    "init.image": (),
+    "init.video": (),
+    "mask.image": (ALPHA,),
+    "hires.upscaler": _UPSCALERS,
+    "upscale.model": _UPSCALERS,
+}
+_CONTROL_PATHS: dict[str, tuple[str, ...]] = {"net": (), "image": (OF_START,), "video": ()}
 
 
 def found_beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -36,17 +41,17 @@ class _Finder:
             out["sweep"] = [self.entry(keys) if isinstance(keys, dict) else keys for keys in sweep]
         if "control" in data:
             out["control"] = self.controls(data["control"])
-        for section, key in _KEYS:
-            if isinstance(values := out.get(section), dict) and key in values:
-                out[section] = values | {key: self.path(values[key], _WORDS.get(f"{section}.{key}", ()))}
+        for name, words in _PATHS.items():
+            section, key = name.split(".")
+            if isinstance(values := out.get(section), dict):
+                out[section] = self.paths(values, {key: words})
         return out
 
     def entry(self, keys: dict[Any, Any]) -> dict[Any, Any]:
         """An entry of ``sweep``."""
         found = {"prompts": self.prompts(keys["prompts"])} if "prompts" in keys else {}
-        found |= {key: self.path(keys[key], _WORDS.get(key, ())) for key in _SWEPT if key in keys}
         found |= {"control": self.controls(keys["control"])} if "control" in keys else {}
-        return keys | found
+        return self.paths(keys, _PATHS) | found
 
     def prompts(self, entries: Any) -> Any:
         if not isinstance(entries, list):
@@ -59,10 +64,11 @@ class _Finder:
             return [self.controls(entry) for entry in entries]
         if not isinstance(entries, dict):
             return entries
-        keys = [key for key in ("net", "image", "video") if key in entries]
-        if entries.get("image") in (OF_START, [OF_START]):
-            keys.remove("image")
-        return entries | {key: self.path(entries[key]) for key in keys}
+        return self.paths(entries, _CONTROL_PATHS)
+
+    def paths(self, values: dict[Any, Any], table: dict[str, tuple[str, ...]]) -> dict[Any, Any]:
+        """``values`` with those keys found that ``table`` has."""
+        return values | {key: self.path(values[key], words) for key, words in table.items() if key in values}
 
     def path(self, path: Any, words: Collection[str] = ()) -> Any:
         """A path, or several; ``words`` are none."""

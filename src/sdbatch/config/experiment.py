@@ -202,7 +202,7 @@ class Experiment(Section):
     init: InitSettings = Field(
         InitSettings(), description="the picture that shots start from; task=init: a new project"
     )
-    mask: MaskSettings = Field(MaskSettings(), description="the part of init.image that is painted anew")
+    mask: MaskSettings = Field(MaskSettings(), description="the part of init.image that is repainted")
     hires: HiresSettings = Field(HiresSettings(), description="a second pass at a larger size")
     upscale: UpscaleSettings = Field(UpscaleSettings(), description="the last step: the picture enlarged")
     upscaler_folders: Folders = Field(

@@ -15,7 +15,7 @@ class HiresSettings(Section):
     """A second pass at a larger size."""
 
     scale: float = Field(1.0, ge=PASS_SCALE.low, le=PASS_SCALE.high, description="how much larger; 1: no second pass")
-    strength: float = Field(0.45, gt=0, le=1, description="of image to image: how much of the picture is made anew")
+    strength: float = Field(0.45, gt=0, le=1, description="of image to image: how much of the picture is repainted")
     steps: int | None = Field(
         None, ge=1, le=STEPS.high, description="steps that are computed; null: strength × sampling.steps"
     )

@@ -67,7 +67,7 @@ class Outpaint(Section):
 
 
 class MaskSettings(Section):
-    """The part of init.image that is painted anew (inpainting)."""
+    """The part of init.image that is repainted (inpainting)."""
 
     image: FilePath | None = Field(
         None, description="a picture of the same size, white where it is painted; alpha: what is clear in init.image"

@@ -1,4 +1,4 @@
-"""A user's picture at a size, with the mask of what is painted anew. Pixels; no files."""
+"""A user's picture at a size, with the mask of what is repainted. Pixels; no files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def prepared(init: Init, size: tuple[int, int], read: Read) -> tuple[Pixels, Pix
 
 
 def painted(init: Init, mask: Mask, size: tuple[int, int], read: Read) -> Pixels:
-    """The mask (height, width) at ``size``: 255 where ``init`` is painted anew, with a soft edge outside.
+    """The mask (height, width) at ``size``: 255 where ``init`` is repainted, with a soft edge outside.
 
     Raises ValueError for a mask of another size than its picture.
     """

@@ -24,7 +24,7 @@ def first_step(steps: int, strength: float) -> int:
 
 
 def strength(shot: Shot) -> float | None:
-    """How much of the picture that ``shot`` starts from is painted anew, in [0, 1]; None if it starts from noise."""
+    """How much of the picture that ``shot`` starts from is repainted, in [0, 1]; None if it starts from noise."""
     origin = shot.start or shot.init
     return None if origin is None else origin.strength
 

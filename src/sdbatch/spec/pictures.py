@@ -106,7 +106,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Where an init picture is painted anew: the white parts of ``picture``, of the same size, or the black ones with
+    """Where an init picture is repainted: the white parts of ``picture``, of the same size, or the black ones with
     ``invert``; without a picture, the parts of the init picture that are clear.
 
     ``blur``: standard deviation, in pixels, of the soft edge around it; beyond the edge no bit of the picture changes.

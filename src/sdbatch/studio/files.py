@@ -1,7 +1,7 @@
 """Static files, and the galleries of experiments. No path leaves the folders that are served.
 
 An experiment's folder may come from anybody, and the gallery runs on the same origin as the form. So nothing in it is
-sent as a page or as a script: the page is the package's own, and its data scripts are read as JSON and written anew.
+sent as a page or as a script: the page is the package's own, and its data scripts are read as JSON and rewritten.
 """
 
 from __future__ import annotations
