@@ -12,6 +12,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 from PIL import Image, ImageFilter
+from safetensors.torch import save_file
 
 from sdbatch.config.model import ModelSettings
 from sdbatch.engine.load import load
@@ -453,6 +454,40 @@ def test_denoiser_trains_on_cached_latents_and_continues_bit_for_bit(
     assert not all(torch.equal(a[key], early[key]) for key in a)
 
 
+def test_pairs_come_more_often_than_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latents, "SHARD", 40)
+    save_file({"latents": torch.zeros(40, 1, 4, 4)}, str(tmp_path / "0000.safetensors"))
+    shelf = latents.Shelf(tmp_path, 1, 0)
+    pairs = np.array([scene.second is not None for scene in shelf.scenes["1:1"]])
+    picked = pairs[shelf.pick(np.random.default_rng(1), "1:1", 5000)].mean()
+    assert 0 < pairs.mean() < 0.9
+    assert picked == pytest.approx(2.5 * pairs.mean() / (1 + 1.5 * pairs.mean()), abs=0.03)
+
+
+def test_the_decoder_alone_is_fitted_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autoencoder, "quality", lambda _: (0.0, 0.0))
+    monkeypatch.setattr(autoencoder, "CROP", 32)
+    for name, stops in (("once", (3,)), ("twice", (2, 3))):
+        autoencoder.train(tmp_path / name, replace(SHORT, steps=1), CPU, pictures=3, say=lambda _: None)
+        before = {k: v.clone() for k, v in autoencoder.restore(tmp_path / name, None, CPU).state_dict().items()}
+        for stop in stops:
+            vae = autoencoder.restore(tmp_path / name, None, CPU)
+            recipe = replace(SHORT, steps=stop, hold=2.0)
+            autoencoder.finish(tmp_path / name, vae, recipe, pictures=3, say=lambda _: None)
+    a, b = (mean_of(tmp_path / name / "decoder.safetensors") for name in ("once", "twice"))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    after = autoencoder.restore(tmp_path / "once", None, CPU).state_dict()
+    changed = {key for key in after if not torch.equal(before[key], after[key])}
+    assert changed
+    assert {key.partition(".")[0] for key in changed} <= {"decoder", "post_quant_conv"}
+
+
+def test_half_the_error_is_six_decibels() -> None:
+    error = torch.full((2, 3, 8, 8), 0.2)
+    less = (autoencoder.decibels(error) - autoencoder.decibels(error / 2)).item()
+    assert 10 / np.log(10) * less == pytest.approx(20 * np.log10(2), abs=1e-4)
+
+
 def test_early_weights_are_larger_where_there_is_more_noise() -> None:
     kept = remaining()
     snr = kept / (1 - kept)
@@ -491,6 +526,8 @@ def test_reader_learns_from_what_can_be_seen() -> None:
     assert "sky" not in reader.truth(close)
     two = replace(plain(1, subject="cat", colour="black"), second=Thing("pine", "green"), side="right")
     assert reader.truth(two)["left"] == "pine"
+    assert reader.truth(two, mirrored=True)["right"] == "pine"
+    assert reader.lesson(3, 2) == reader.lesson(3 + reader.LESSONS, 2)
     assert "subject" not in reader.truth(two)
     many = [scene for step in range(20) for scene in reader.lesson(step, 24)]
     assert len({scene.seed for scene in many}) == len(many)

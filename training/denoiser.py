@@ -94,8 +94,10 @@ class Lessons:
         *,
         layout: torch.memory_format = torch.channels_last,
         weights: Callable[[torch.Tensor], torch.Tensor] = min_snr,
+        power: float = 1.0,
     ) -> None:
-        self.layout, self.weights = layout, weights
+        """`power` is that of the share of the schedule, drawn evenly: below 1 noisy steps come more often."""
+        self.layout, self.weights, self.power = layout, weights, power
         self.shelf, self.tokenizer, self.seed, self.device, self.say = shelf, tokenizer, seed, device, say
         self.alphas = remaining().float().to(device)
 
@@ -104,13 +106,13 @@ class Lessons:
         ratio = self.shelf.ratio_at(np.random.default_rng([self.seed, 7, step]))
         rng = np.random.default_rng([self.seed, 8, step, part])
         scenes = self.shelf.scenes[ratio]
-        picked = rng.integers(len(scenes), size=count)
+        picked = self.shelf.pick(rng, ratio, count)
         texts = ["" if rng.random() < SILENT else self.say(scenes[int(i)], rng) for i in picked]
         ids = self.tokenizer(texts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step * 64 + part)
         clean = self.shelf.stacked[ratio][torch.from_numpy(picked)].float()
         noise = torch.randn(clean.shape, generator=generator)
-        times = torch.randint(0, 1000, (count,), generator=generator)
+        times = (1000 * torch.rand(count, generator=generator) ** self.power).long().clamp(max=999)
         clean, noise, times = clean.to(self.device), noise.to(self.device), times.to(self.device)
         kept = self.alphas[times].view(-1, 1, 1, 1)
         noisy = (kept.sqrt() * clean + (1 - kept).sqrt() * noise).contiguous(memory_format=self.layout)

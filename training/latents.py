@@ -107,3 +107,7 @@ class Shelf:
     def ratio_at(self, rng: np.random.Generator) -> str:
         """A ratio by chance, as often as there are scenes of it."""
         return self.ratios[int(rng.choice(len(self.ratios), p=self.shares))]
+
+    def pick(self, rng: np.random.Generator, ratio: str, count: int) -> np.ndarray:
+        """The places of `count` scenes of a ratio by chance."""
+        return rng.integers(len(self.scenes[ratio]), size=count)

@@ -31,13 +31,13 @@ from training.second.scene import SIZES, Scene, draw_scene
 FIRST_SEED = 700_000_000
 GUIDANCES = (1.0, 2.0, 3.0, 5.0, 7.5, 12.0)
 COUNTS = (12, 16, 24)
-STEPS, GUIDANCE = 16, 4.0
+STEPS, GUIDANCE = 16, 6.0
 # A negative prompt, and the head and the word by which the reader tells whether the thing is there.
 NEGATIVES = (
     ("red lighthouse, sea, day sky, {}", "clouds", "clouds", "some"),
-    ("pagoda, mountains, {}", "night sky", "sky", "night"),
+    ("pagoda, mountains, {}", "day sky", "sky", "day"),
     ("house, sunset sky, {}", "city", "backdrop", "city"),
-    ("cat, day sky, {}", "rain", "weather", "rain"),
+    ("boat, day sky, {}", "sea", "backdrop", "sea"),
 )
 Pairs = tuple[list[dict[str, str]], list[dict[str, str]]]
 HELD: list[Any] = []
@@ -280,12 +280,12 @@ def judge(model: Path, pictures: int, few: int, workers: int = 2) -> dict[str, A
         "autoencoder": (_coder, (120,)),
         "diversity": (diversity, (8,)),
         "two": (two_subjects, (few * 2,)),
-        "distances": (distances, (few // 2,)),
+        "distances": (distances, (few,)),
         "sharpness": (sharp_generated, (few,)),
         **{f"ratio {r}": (one_ratio, (r, -(-pictures // len(SIZES)))) for r in SIZES},
         **{f"guidance {g:g}": (one_guidance, (g, few)) for g in GUIDANCES},
         **{f"steps {n}": (one_count, (n, few)) for n in COUNTS},
-        **{f"negative {case[1]}": (one_negative, (case, few)) for case in NEGATIVES},
+        **{f"negative {case[1]}": (one_negative, (case, 2 * few)) for case in NEGATIVES},
     }
     found: dict[str, Any] = {}
     with ProcessPoolExecutor(workers, get_context("spawn"), _start, (model,)) as pool:
@@ -305,7 +305,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.second.judge", description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=320, help="generated pictures over all ratios")
-    parser.add_argument("--few", type=int, default=40, help="pictures per strength of guidance and negative prompt")
+    more = "pictures per guidance, number of steps and distance; twice as many of two subjects and per negative prompt"
+    parser.add_argument("--few", type=int, default=20, help=more)
     parser.add_argument("--train-reader", type=int, metavar="STEPS", help="fit the reader first")
     parser.add_argument("--bfloat16", action="store_true", help="fit it so; for processors that have it natively")
     parser.add_argument("--work", type=Path, default=Path(".train/reader2"), help="folder for the reader's checkpoint")

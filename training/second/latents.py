@@ -19,6 +19,8 @@ from training.second.scene import SIZES, Scene, draw_scene
 SHARD = 512
 SQUARE_SHARE = 3
 FIRST_SEED = 100_000_000
+# Scenes of two subjects are the hardest: lessons show each of them so many times as often as another scene.
+PAIRS = 2.5
 
 
 def shard_ratio(index: int) -> str:
@@ -88,7 +90,13 @@ class Shelf:
         self.ratios = [ratio for ratio in SIZES if ratio in latents]
         counts = np.array([len(self.scenes[ratio]) for ratio in self.ratios], float)
         self.shares = counts / counts.sum()
+        weights = {k: np.array([PAIRS if scene.second else 1.0 for scene in v]) for k, v in self.scenes.items()}
+        self.odds = {ratio: weight / weight.sum() for ratio, weight in weights.items()}
 
     def ratio_at(self, rng: np.random.Generator) -> str:
         """A ratio by chance, as often as there are scenes of it."""
         return self.ratios[int(rng.choice(len(self.ratios), p=self.shares))]
+
+    def pick(self, rng: np.random.Generator, ratio: str, count: int) -> np.ndarray:
+        """The places of `count` scenes of a ratio by chance, pairs more often."""
+        return rng.choice(len(self.odds[ratio]), size=count, p=self.odds[ratio])
