@@ -449,7 +449,7 @@ def test_denoiser_trains_on_cached_latents_and_continues_bit_for_bit(
     assert all(torch.equal(a[key], b[key]) for key in a)
     assert not any(torch.isnan(value).any() for value in a.values())
     how = {"shelf": shelf, "tokenizer": tokenizer, "device": CPU, "parts": 1, "say": lambda _: None}
-    denoiser.train(tmp_path / "early", replace(SHORT, steps=3), early=True, **how)
+    denoiser.train(tmp_path / "early", replace(SHORT, steps=3), early=0.5, **how)
     early = mean_of(tmp_path / "early" / "denoiser.safetensors")
     assert not all(torch.equal(a[key], early[key]) for key in a)
 

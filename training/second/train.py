@@ -78,7 +78,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="threads inside operations on a processor")
     parser.add_argument("--parts", type=int, default=1, help="threads that share a batch of the denoiser")
     parser.add_argument("--bfloat16", action="store_true", help="for processors that have it natively")
-    parser.add_argument("--early", action="store_true", help="weight the noisy steps of the denoiser more")
+    early = "weight the noisy steps of the denoiser more, and draw them more often: POWER is that of the even share"
+    parser.add_argument("--early", type=float, nargs="?", const=0.5, metavar="POWER", help=early)
     parser.add_argument("--workers", type=int, help="processes that paint (all cores with cuda, else none)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=math.inf, help="end after so long, with a checkpoint")
