@@ -312,14 +312,14 @@ MODELS = [
     (
         {"model": {"kind": "local", "path": "/nowhere"}},
         "model.path",
-        "'/nowhere' does not exist (model=tiny is built in",
+        "'/nowhere' does not exist (model=small is built in",
     ),
     (
         {"model": {"path": "x.safetensors"}},
         "model.path",
-        "would be ignored: model.kind is tiny, not local (add model=local)",
+        "would be ignored: model.kind is small, not local (add model=local)",
     ),
-    ({"model": {"repo": "a/b"}}, "model.repo", "would be ignored: model.kind is tiny, not hub"),
+    ({"model": {"repo": "a/b"}}, "model.repo", "would be ignored: model.kind is small, not hub"),
     ({"model": {"kind": "local", "path": "x.ckpt"}}, "model.path", "is a pickle file, which can run code"),
     ({"model": {"kind": "local", "path": "~nobody-here/x"}}, "model.path", "cannot be read"),
     ({"model": {"kind": "local", "path": "x" * 3000}}, "model.path", "cannot be read: File name too long"),

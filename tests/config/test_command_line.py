@@ -114,7 +114,7 @@ ARGUMENTS = [
     (["output.folder=/dev/null"], "output.folder: '/dev/null/untitled' is not writable: Not a directory"),
     (["output.folder=/proc/sdbatch"], "output.folder: '/proc/sdbatch/untitled' is not writable"),
     (["prompts=[]"], "prompts: is empty (write at least one prompt,"),
-    (["model=local", "model.path=/nowhere"], "model.path: '/nowhere' does not exist (model=tiny is built in"),
+    (["model=local", "model.path=/nowhere"], "model.path: '/nowhere' does not exist (model=small is built in"),
     (["seeds=-1,x", "-m"], "seeds: 'x' is not a seed"),
     (
         ["motion.seconds=2", "motion.zoom=1.5"],
@@ -478,7 +478,7 @@ def test_missing_weights_are_reported_before_anything_is_written(tmp_path):
     done = new_process("model=sd15", "prompts=[a sea]", cwd=tmp_path, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path / "hub"))
     assert (done.returncode, done.stdout) == (2, "")
     assert "are not on this machine" in done.stderr
-    assert "model=tiny is built in" in done.stderr
+    assert "model=small is built in" in done.stderr
     assert not (tmp_path / "outputs").exists()
 
 

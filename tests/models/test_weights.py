@@ -369,7 +369,7 @@ def test_without_network_the_message_says_what_to_do(tmp_path):
         "44444444 are not on this machine",
         "hf download owner/model --revision 4",
         "model=local model.path=",
-        "model=tiny is built in",
+        "model=small is built in",
     ):
         assert words in done.stdout
 

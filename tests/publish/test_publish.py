@@ -172,9 +172,9 @@ def test_the_weights_of_a_model_with_files(project: Path, tmp_path: Path) -> Non
         with pytest.raises(StoreError, match="tiny has no rendered pictures yet"):
             dispatch.run(data | {"task": "publish", "publish": settings})
     (found,) = provenance(locate(ModelSettings()))
-    files = model_files(SHIPPED / "tiny")
+    files = model_files(SHIPPED / "small")
     assert {f.name: f.sha256 for f in found.files} == {n: archive.listed(p)[1] for n, p in files.items()}
-    assert (found.licence, found.origin) == ("apache-2.0", "embedded in sdbatch (tiny)")
+    assert (found.licence, found.origin) == ("apache-2.0", "embedded in sdbatch (small)")
 
 
 def test_no_place_of_this_machine_is_in_it(project: Path, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_unknown_fields_and_unreadable_texts_are_reported_at_once():
         ({"sweep": "[{control: [{net: tiny-canny, video: /etc/hosts}]}]"}, "sweep", "is outside the working folder"),
         ({"kind": "film"}, "motion.mode", "is still"),
         ({"kind": "film", "motion__mode": "zoom"}, "motion", ""),
-        ({"model": "none"}, "model", "allowed: tiny"),
+        ({"model": "none"}, "model", "allowed: small"),
         ({"name": "A b"}, "name", "for example a-b"),
     ],
 )
@@ -234,7 +234,7 @@ def test_every_key_that_names_a_file_is_checked():
 
 
 def test_only_what_differs_from_the_defaults_is_written(workspace):
-    sent = form(model="tiny", prompts="a", sampling__steps="24", seeds="0", canvas=["1:1"], sampling__sampler="ddim")
+    sent = form(model="small", prompts="a", sampling__steps="24", seeds="0", canvas=["1:1"], sampling__sampler="ddim")
     draft = workspace.write(Form(**sent))
     command = "python -m sdbatch experiments/a.yaml"
     expected = {"name": "a", "prompts": ["a"], "sampling": {"sampler": "ddim"}}
@@ -245,7 +245,7 @@ def test_only_what_differs_from_the_defaults_is_written(workspace):
 
 def test_the_file_names_the_model_where_the_environment_chooses_another(workspace, monkeypatch):
     monkeypatch.setenv("SDBATCH_MODEL", "fake")
-    assert "override /model: tiny" in workspace.write(Form(**form(model="tiny", prompts="a"))).yaml
+    assert "override /model: small" in workspace.write(Form(**form(model="small", prompts="a"))).yaml
     assert "defaults" not in workspace.write(Form(**form(model="fake", prompts="b"))).yaml
 
 
@@ -268,9 +268,9 @@ def test_every_field_has_a_type_a_description_and_its_default():
     assert all(f.about for f in fields.values())
     assert (fields["sampling.steps"].min, fields["sampling.steps"].max) == (1, 1000)
     assert not {"task", "output.folder", "model.kind", "runtime.gpus"} & fields.keys()
-    unchanged = {"kind": "picture", "model": "tiny", "fields": {k: f.default for k, f in fields.items() if not f.film}}
+    unchanged = {"kind": "picture", "model": "small", "fields": {k: f.default for k, f in fields.items() if not f.film}}
     made = settings(Form(**unchanged | {"fields": unchanged["fields"] | {"prompts": "a"}})).data  # type: ignore[operator]
-    assert Workspace("e", "outputs").draft(Form(model="tiny", fields={"prompts": "a"})).experiment.name == made["name"]
+    assert Workspace("e", "outputs").draft(Form(model="small", fields={"prompts": "a"})).experiment.name == made["name"]
 
 
 def test_thousands_of_prompts_are_written_as_they_are() -> None:

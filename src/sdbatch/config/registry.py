@@ -71,11 +71,11 @@ TASKS: dict[str, Task] = {
     "schema": Task("JSON Schema of experiments", "sdbatch.tasks.schema"),
 }
 
-DEFAULT_MODEL = "tiny"
+DEFAULT_MODEL = "small"
 _EMBEDDED = "sdbatch.models.kinds.embedded"
 MODEL_KINDS: dict[str, ModelKind] = {
-    "tiny": ModelKind("the embedded model of 128 x 128 pixels: has LoRAs and a ControlNet", _EMBEDDED, builtin=True),
     "small": ModelKind("the embedded model of 256 x 256 pixels", _EMBEDDED, builtin=True),
+    "tiny": ModelKind("the embedded model of 128 x 128 pixels: has LoRAs and a ControlNet", _EMBEDDED, builtin=True),
     "hub": ModelKind(
         "a repository at a commit", "sdbatch.models.kinds.hub", frozenset({"repo", "revision"}), group="sd15"
     ),
