@@ -140,6 +140,15 @@ def quality(model: AutoencoderKL, count: int = 32, seed: int = 900_000_000) -> t
     return float(np.mean(values)), float(np.mean(spreads)) ** 0.5
 
 
+def _go_on(fit: Fit, path: Path, album: Album, workers: int, say: Callable[[str], None]) -> None:
+    """Load the checkpoint if there is one, and let other processes paint the scenes that are still needed."""
+    if fit.load(path):
+        say(f"{path.stem}: goes on at step {fit.step}")
+    if workers > 1 and fit.step < fit.recipe.steps:
+        album.fill(workers)
+        say(f"{path.stem}: {album.count} scenes painted")
+
+
 def train(
     folder: Path,
     recipe: Recipe,
@@ -169,13 +178,9 @@ def train(
         replace_norms(model)
     fit = Fit(model, recipe)
     path = folder / "autoencoder.safetensors"
-    if fit.load(path):
-        say(f"autoencoder: goes on at step {fit.step}")
     judged = build().to(device, memory_format=torch.channels_last).eval()
     album = Album(pictures, recipe.seed + 1)
-    if workers > 1 and fit.step < recipe.steps:
-        album.fill(workers)
-        say(f"autoencoder: {pictures} scenes painted")
+    _go_on(fit, path, album, workers, say)
 
     def check() -> str:
         fit.load_mean(judged)
@@ -216,12 +221,8 @@ def finish(
         replace_norms(model)
     fit = Fit(model, recipe)
     path = folder / "decoder.safetensors"
-    if fit.load(path):
-        say(f"decoder: goes on at step {fit.step}")
     album = Album(pictures, recipe.seed + 2)
-    if workers > 1 and fit.step < recipe.steps:
-        album.fill(workers)
-        say(f"decoder: {pictures} scenes painted")
+    _go_on(fit, path, album, workers, say)
 
     def loss_at(module: AutoencoderKL, step: int, part: int, parts: int) -> torch.Tensor:
         late = step >= recipe.hold * recipe.steps
