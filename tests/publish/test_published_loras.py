@@ -36,7 +36,8 @@ def test_pictures_with_a_lora_are_published_and_checked(tmp_path: Path, monkeypa
     Path("embeddings").mkdir()
     save_file({"emb_params": np.zeros((2, 128), np.float32)}, "embeddings/dusk.safetensors")
     data: dict[str, Any] = {"name": "inked", "prompts": ["a sea, dusk"], "canvas": ["64x64"], "sampling": {"steps": 1}}
-    data |= {"model": {"kind": "tiny"}, "loras": ["ink", {"path": str(other), "weight": [0.2, 0.4]}], "gallery": {"enabled": False}}
+    data |= {"loras": ["ink", {"path": str(other), "weight": [0.2, 0.4]}], "model": {"kind": "tiny"}}
+    data |= {"gallery": {"enabled": False}}
     assert dispatch.run(data) == 0
     assert dispatch.run(data | {"task": "publish"}) == 0
     weights = json.loads(Path("publish/inked/weights.json").read_text())
