@@ -58,15 +58,14 @@ def experiment_sheet(name: str, folder: Path) -> None:
     """The contact sheet of a shipped experiment."""
     for task in ("render", "sheet"):
         assert cli.run([f"+experiment={name}", f"task={task}", *where(folder)]) == 0
-    made = Image.open(folder / f"outputs/{name}/sheet.png").convert("RGB")
-    made.save(IMAGES / f"{name}.webp", quality=88, method=6)
+    keep_sheet(folder / f"outputs/{name}/sheet.png", name)
 
 
 def demo(folder: Path) -> None:
     """A contact sheet of six scenes and six seeds."""
     sheet = rendered(folder, "land", STUDY | {"seeds": "0..5"})
     assert cli.run([*where(folder), "name=land", "task=sheet"]) == 0
-    keep(sheet / "sheet.png", "demo.png")
+    keep_sheet(sheet / "sheet.png", "demo")
 
 
 def gallery(folder: Path) -> None:
@@ -111,6 +110,11 @@ def side_by_side(paths: tuple[Path, ...]) -> Image.Image:
     for i, picture in enumerate(pictures):
         row.paste(picture, (i * picture.width, 0))
     return row
+
+
+def keep_sheet(picture: Path, name: str) -> None:
+    """As WebP."""
+    Image.open(picture).convert("RGB").save(IMAGES / f"{name}.webp", quality=88, method=6)
 
 
 def keep(picture: Path, name: str) -> None:

@@ -26,6 +26,7 @@ from training.styles import STYLES
 
 LORAS = SHIPPED / "loras"
 FILES = [*(LORAS / f"{name}.safetensors" for name in RECIPES), SHIPPED / "embeddings" / f"{WORD}.safetensors"]
+TINY = {"kind": "tiny"}  # the model that they are for
 SCENES = ["anime scene, red lighthouse, sea, day sky", "anime scene, blue house, forest, dawn"]
 
 
@@ -67,7 +68,7 @@ def test_their_styles_come_with_the_weight(tmp_path: Path) -> None:
 def test_ids_do_not_depend_on_the_place_of_a_file(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     other.write_bytes((LORAS / "ink.safetensors").read_bytes())
-    data = {"name": "ids", "prompts": [f"a house, {WORD}"]}
+    data = {"name": "ids", "model": TINY, "prompts": [f"a house, {WORD}"]}
     ids = [[job.id for job in sdbatch.load(data | {"loras": loras}).plan()] for loras in (["ink"], [str(other)], [])]
     assert ids[0] == ids[1] != ids[2]
     (job,) = sdbatch.load(data).plan()
@@ -76,7 +77,8 @@ def test_ids_do_not_depend_on_the_place_of_a_file(tmp_path: Path) -> None:
 
 def test_a_file_of_the_user_has_the_name(tmp_path: Path) -> None:
     (tmp_path / "ink.safetensors").write_bytes((LORAS / "pixel.safetensors").read_bytes())
-    data = {"name": "own", "prompts": ["a house"], "loras": ["ink", "pixel"], "lora_folders": [str(tmp_path)]}
+    data = {"name": "own", "model": TINY, "prompts": ["a house"], "loras": ["ink", "pixel"]}
+    data |= {"lora_folders": [str(tmp_path)]}
     (job,) = sdbatch.load(data).plan()
     ink, pixel = job.shot.model.loras
     assert ink.file == pixel.file

@@ -47,8 +47,8 @@ def rendered(data: dict[str, Any], model: Path) -> Iterator[tuple[Any, np.ndarra
     with tempfile.TemporaryDirectory() as folder:
         whole = {"canvas": ["1:1"], "gallery": {"enabled": False}, "output": {"folder": folder}, "sampling": SAMPLING}
         whole |= data
-        own = {} if model == MODEL else {"model": {"kind": "local", "path": str(model)}}
-        for result in sdbatch.load(whole | own).plan().render():
+        own = {"kind": "tiny"} if model == MODEL else {"kind": "local", "path": str(model)}
+        for result in sdbatch.load(whole | {"model": own}).plan().render():
             if result.path is None:
                 raise SystemExit(f"{result.job.id} failed: {result.error}")
             yield result.job, np.array(Image.open(result.path).convert("RGB"))

@@ -68,8 +68,8 @@ def _subject(rng: np.random.Generator, scene: Scene) -> str:
 def _distance(rng: np.random.Generator, scene: Scene) -> str | None:
     if rng.random() < (0.25 if scene.zoom < 2 else 0.5):
         return f"zoom {scene.zoom:.2f}" if scene.zoom < 2 or rng.random() < 0.5 else f"zoom {scene.zoom:.1f}"
-    if scene.distance == "middle" or rng.random() < 0.3:
-        return None
+    if scene.distance == "middle" or (scene.distance == "far" and rng.random() < 0.3):
+        return None  # a prompt without a distance means the whole scene, so what is near is always said
     return _pick(rng, words.DISTANCE_WORDS[scene.distance])
 
 

@@ -23,7 +23,7 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "hires.upscaler": _UPSCALERS,
     "upscale.model": _UPSCALERS,
 }
-_CONTROL_PATHS: dict[str, tuple[str, ...]] = {"net": (), "image": (OF_START,), "video": ()}
+_CONTROL_PATHS: dict[str, tuple[str, ...]] = {"net": (), "image": (), "video": ()}
 
 
 def found_beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -64,6 +64,8 @@ class _Finder:
             return [self.controls(entry) for entry in entries]
         if not isinstance(entries, dict):
             return entries
+        if entries.get("image") in (OF_START, [OF_START]):  # in a longer list it is a file of that name
+            return entries | self.controls({k: v for k, v in entries.items() if k != "image"})
         return self.paths(entries, _CONTROL_PATHS)
 
     def paths(self, values: dict[Any, Any], table: dict[str, tuple[str, ...]]) -> dict[Any, Any]:

@@ -9,7 +9,8 @@ from sdbatch.tasks.workload import Workload
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """``jobs``: their numbers in SLURM. Together they render ``work``."""
+    """``jobs``: their numbers in SLURM. Together they render ``work``, of which ``done_before`` jobs were done."""
 
     work: Workload
     jobs: tuple[str, ...]
+    done_before: int

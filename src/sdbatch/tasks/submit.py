@@ -46,7 +46,7 @@ def run(experiment: Experiment) -> int | Submission:
     arrays = [slurm.submit(folder / "workers.sh", f"--array={array}") for array in _arrays(work.experiment, count)]
     say(f"{name}: {count:,} workers in {'job' if len(arrays) == 1 else 'jobs'} {', '.join(arrays)}")
     if settings.wait:
-        return Submission(work, tuple(arrays))
+        return Submission(work, tuple(arrays), len(work.part) - len(todo))
     end = slurm.submit(folder / "collect.sh", f"--dependency=afterany:{':'.join(arrays)}")
     say(f"  job {end} collects the results; logs are in {folder}; task=status shows the progress")
     return 0

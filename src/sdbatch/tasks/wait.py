@@ -20,14 +20,13 @@ def run(submissions: Sequence[Submission]) -> int:
     Ctrl-C cancels the jobs: workers write what they have rendered. A second one ends this process alone.
     """
     with SignalHandler() as signals:
-        before = _follow(submissions, signals)
-    return max(collect(s.work, done, signals.ending) for s, done in zip(submissions, before, strict=True))
+        _follow(submissions, signals)
+    return max(collect(s.work, s.done_before, signals.ending) for s in submissions)
 
 
-def _follow(submissions: Sequence[Submission], signals: SignalHandler) -> list[int]:
-    """Show the progress until the last job has ended; how many jobs of each were done before."""
+def _follow(submissions: Sequence[Submission], signals: SignalHandler) -> None:
+    """Show the progress until the last job has ended."""
     tallies = [_tally(s) for s in submissions]
-    before = [tally.read().done for tally in tallies]
     cancelled: set[tuple[str, ...]] = set()
     stopped = False
     with display(open_console(stderr=True)) as show:
@@ -36,7 +35,7 @@ def _follow(submissions: Sequence[Submission], signals: SignalHandler) -> list[i
             found = [tally.read((queue or {}).get("PENDING", 0)) for tally, queue in zip(tallies, queues, strict=True)]
             show(found)
             if all(queue == {} for queue in queues):
-                return before
+                return
             if signals.ending and not stopped:
                 stopped = True
                 slurm.cancel([job for s in submissions for job in s.jobs])
