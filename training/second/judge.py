@@ -32,8 +32,8 @@ FIRST_SEED = 700_000_000
 GUIDANCES = (1.0, 2.0, 3.0, 5.0, 7.5, 12.0)
 COUNTS = (12, 16, 24)
 STEPS, GUIDANCE = 16, 6.0
-# A negative prompt, and the head and the word by which the reader tells whether the thing is there. Clouds are asked for
-# in wide pictures: in close-ups the reader was never told whether there are any.
+# A negative prompt, and the head and the word by which the reader tells whether the thing is there. Clouds are asked
+# for in wide pictures: in close-ups the reader was never told whether there are any.
 NEGATIVES = (
     ("red lighthouse, sea, day sky, zoom 0.80, {}", "clouds", "clouds", "some"),
     ("pagoda, mountains, {}", "day sky", "sky", "day"),
