@@ -58,14 +58,14 @@ def experiment_sheet(name: str, folder: Path) -> None:
     """The contact sheet of a shipped experiment."""
     for task in ("render", "sheet"):
         assert cli.run([f"+experiment={name}", f"task={task}", *where(folder)]) == 0
-    keep_sheet(folder / f"outputs/{name}/sheet.png", name)
+    keep_webp(Image.open(folder / f"outputs/{name}/sheet.png"), name)
 
 
 def demo(folder: Path) -> None:
     """A contact sheet of six scenes and six seeds."""
     sheet = rendered(folder, "land", STUDY | {"seeds": "0..5"})
     assert cli.run([*where(folder), "name=land", "task=sheet"]) == 0
-    keep_sheet(sheet / "sheet.png", "demo")
+    keep_webp(Image.open(sheet / "sheet.png"), "demo")
 
 
 def gallery(folder: Path) -> None:
@@ -101,7 +101,7 @@ def strips(folder: Path) -> None:
     for y, row in enumerate(rows):
         for x, frame in enumerate(row):
             sheet.paste(frame, (x * width, y * height))
-    sheet.save(IMAGES / "video_to_video.webp", quality=88, method=6)
+    keep_webp(sheet, "video_to_video")
 
 
 def side_by_side(paths: tuple[Path, ...]) -> Image.Image:
@@ -112,9 +112,8 @@ def side_by_side(paths: tuple[Path, ...]) -> Image.Image:
     return row
 
 
-def keep_sheet(picture: Path, name: str) -> None:
-    """As WebP."""
-    Image.open(picture).convert("RGB").save(IMAGES / f"{name}.webp", quality=88, method=6)
+def keep_webp(image: Image.Image, name: str) -> None:
+    image.convert("RGB").save(IMAGES / f"{name}.webp", quality=88, method=6)
 
 
 def keep(picture: Path, name: str) -> None:

@@ -112,6 +112,11 @@ class Album:
             out += [other] if other.shape == first.shape else []
         return np.stack(out)
 
+    def batch(self, step: int, recipe: Recipe) -> np.ndarray:
+        """The pictures of a step: crops, and after `hold` as many pixels of whole pictures."""
+        late = step >= recipe.hold * recipe.steps
+        return self.whole(step, max(1, recipe.batch // 4)) if late else self.crops(step, recipe.batch)
+
 
 def loss_of(model: AutoencoderKL, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """The error of pictures sent through the autoencoder; a little noise on the latents keeps them smooth."""
@@ -187,9 +192,7 @@ def train(
         return "PSNR {:.2f} dB, spread {:.3f}".format(*quality(judged))
 
     def loss_at(module: AutoencoderKL, step: int, part: int, parts: int) -> torch.Tensor:
-        late = step >= fit.recipe.hold * fit.recipe.steps
-        pixels = album.whole(step, max(1, recipe.batch // 4)) if late else album.crops(step, recipe.batch)
-        x = to_signed(pixels, device)
+        x = to_signed(album.batch(step, fit.recipe), device)
         noise = noise_for(x, step * 64 + part)
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
             return loss_of(module, x, noise)
@@ -225,9 +228,7 @@ def finish(
     _go_on(fit, path, album, workers, say)
 
     def loss_at(module: AutoencoderKL, step: int, part: int, parts: int) -> torch.Tensor:
-        late = step >= recipe.hold * recipe.steps
-        pixels = album.whole(step, max(1, recipe.batch // 4)) if late else album.crops(step, recipe.batch)
-        x = to_signed(pixels, device)
+        x = to_signed(album.batch(step, recipe), device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
             with torch.no_grad():
                 latents = module.encode(x).latent_dist.mode()

@@ -23,7 +23,6 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "hires.upscaler": _UPSCALERS,
     "upscale.model": _UPSCALERS,
 }
-_CONTROL_PATHS: dict[str, tuple[str, ...]] = {"net": (), "image": (), "video": ()}
 
 
 def found_beside(data: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -64,9 +63,8 @@ class _Finder:
             return [self.controls(entry) for entry in entries]
         if not isinstance(entries, dict):
             return entries
-        if entries.get("image") in (OF_START, [OF_START]):  # in a longer list it is a file of that name
-            return entries | self.controls({k: v for k, v in entries.items() if k != "image"})
-        return self.paths(entries, _CONTROL_PATHS)
+        start = entries.get("image") in (OF_START, [OF_START])  # in a longer list it is a file of that name
+        return self.paths(entries, dict.fromkeys(("net", "video") if start else ("net", "image", "video"), ()))
 
     def paths(self, values: dict[Any, Any], table: dict[str, tuple[str, ...]]) -> dict[Any, Any]:
         """``values`` with those keys found that ``table`` has."""
