@@ -95,9 +95,13 @@ class Lessons:
         layout: torch.memory_format = torch.channels_last,
         weights: Callable[[torch.Tensor], torch.Tensor] = min_snr,
         power: float = 1.0,
+        beside: Callable[[torch.nn.Module, torch.Tensor, int], torch.Tensor] | None = None,
     ) -> None:
-        """`power` is that of the share of the schedule, drawn evenly: below 1 noisy steps come more often."""
-        self.layout, self.weights, self.power = layout, weights, power
+        """`power` is that of the share of the schedule, drawn evenly: below 1 noisy steps come more often.
+
+        `beside` is a loss that is added: (module, token ids, width of the latents).
+        """
+        self.layout, self.weights, self.power, self.beside = layout, weights, power, beside
         self.shelf, self.tokenizer, self.seed, self.device, self.say = shelf, tokenizer, seed, device, say
         self.alphas = remaining().float().to(device)
 
@@ -116,8 +120,10 @@ class Lessons:
         clean, noise, times = clean.to(self.device), noise.to(self.device), times.to(self.device)
         kept = self.alphas[times].view(-1, 1, 1, 1)
         noisy = (kept.sqrt() * clean + (1 - kept).sqrt() * noise).contiguous(memory_format=self.layout)
-        error = (module(noisy, times, ids.input_ids.to(self.device)) - noise).square().mean(dim=(1, 2, 3))
-        return (error * self.weights((kept / (1 - kept)).flatten())).mean()
+        words = ids.input_ids.to(self.device)
+        error = (module(noisy, times, words) - noise).square().mean(dim=(1, 2, 3))
+        loss = (error * self.weights((kept / (1 - kept)).flatten())).mean()
+        return loss + self.beside(module, words, clean.shape[3]) if self.beside else loss
 
 
 def train(

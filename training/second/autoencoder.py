@@ -5,6 +5,7 @@ The latents get more channels: the new ones start without effect, so that the fi
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from training.second.painter import paint
 from training.second.scene import draw_scene
 
 CHANNELS = 8
+WIDTHS = (32, 64, 128, 96)
 CROP = 128
 NOISE = 0.05
 # Rate held until the last tenth. A busy processor needs a second and a half per step.
@@ -31,12 +33,12 @@ RECIPE = Recipe(steps=30000, rate=5e-4, batch=3, warm_up=50, average=0.998, keep
 FINISH = replace(RECIPE, steps=2000, rate=4e-4, batch=4, hold=0.5)
 
 
-def build(channels: int = CHANNELS) -> AutoencoderKL:
-    """The autoencoder, untrained."""
+def build(channels: int = CHANNELS, widths: tuple[int, ...] = WIDTHS) -> AutoencoderKL:
+    """The autoencoder, untrained; `widths` are the channels of its levels, from the pixels inwards."""
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(16, 32, 64, 96),
+        block_out_channels=widths,
         layers_per_block=1,
         norm_num_groups=8,
         latent_channels=channels,
@@ -46,9 +48,9 @@ def build(channels: int = CHANNELS) -> AutoencoderKL:
 
 
 @torch.no_grad()
-def grow(old: AutoencoderKL, new: AutoencoderKL) -> AutoencoderKL:
-    """Copy the weights of an autoencoder into one with more latent channels, which start without effect."""
-    few, many = old.config.latent_channels, new.config.latent_channels
+def grow(old: AutoencoderKL, many: int = CHANNELS) -> AutoencoderKL:
+    """An autoencoder as wide as the old one with `many` latent channels, of which the new ones have no effect."""
+    new, few = build(many, old.config.block_out_channels), old.config.latent_channels
     state = new.state_dict()
     for name, value in old.state_dict().items():
         if state[name].shape == value.shape:
@@ -66,6 +68,25 @@ def grow(old: AutoencoderKL, new: AutoencoderKL) -> AutoencoderKL:
     state["decoder.conv_in.weight"].zero_()
     state["decoder.conv_in.weight"][:, :few] = old.state_dict()["decoder.conv_in.weight"]
     return new
+
+
+def widened(state: dict[str, torch.Tensor], model: AutoencoderKL) -> dict[str, torch.Tensor]:
+    """The weights of a narrower autoencoder as those of `model`, which then computes the same.
+
+    Every channel is there several times, side by side, so that the norms' groups keep their statistics. What it gives
+    to the next layer is divided by chance: equal copies would stay equal (Chen and others 2016, arXiv:1511.05641).
+    """
+    generator = torch.Generator().manual_seed(0)
+    out = {}
+    for name, like in model.state_dict().items():
+        value = state[name]
+        rows = like.shape[0] // value.shape[0]
+        value = value.repeat_interleave(rows, 0)
+        if value.ndim > 1 and (times := like.shape[1] // value.shape[1]) > 1:
+            parts = 0.5 + torch.rand((times, *value.shape), generator=generator)
+            value = torch.stack([*(value * parts / parts.sum(0))], 2).flatten(1, 2)
+        out[name] = value
+    return out
 
 
 class Album:
@@ -175,9 +196,10 @@ def train(
     torch.manual_seed(recipe.seed)
     model = build()
     if weights is None:
-        grow(AutoencoderKL.from_pretrained(MODEL / "vae", torch_dtype=torch.float32), model)
+        state = grow(AutoencoderKL.from_pretrained(MODEL / "vae", torch_dtype=torch.float32)).state_dict()
     else:
-        model.load_state_dict(unpacked(weights, "autoencoder"))
+        state = unpacked(weights, "autoencoder")
+    model.load_state_dict(widened(state, model))
     model = model.to(device, memory_format=torch.channels_last)
     if device.type == "cpu":
         replace_norms(model)
@@ -207,35 +229,44 @@ def finish(
     model: AutoencoderKL,
     recipe: Recipe,
     *,
+    encoder: bool = False,
     pictures: int = 4000,
     workers: int = 1,
     stop: Callable[[], bool] = lambda: False,
     bfloat16: bool = False,
     say: Callable[[str], None] = print,
 ) -> AutoencoderKL:
-    """Fit the decoder alone, on the logarithm of each picture's squared error, which PSNR is; returns the model.
+    """Fit the decoder on the logarithm of each picture's squared error, which PSNR is; returns the model.
 
-    The latents stay as they are, so the denoiser need not learn anew.
+    The latents stay as they are, so the denoiser need not learn anew; with `encoder` they change, and get a little
+    noise while it is fitted.
     """
     device = next(model.parameters()).device
-    model.encoder.requires_grad_(False)
-    model.quant_conv.requires_grad_(False)
+    model.encoder.requires_grad_(encoder)
+    model.quant_conv.requires_grad_(encoder)
     if device.type == "cpu":
         replace_norms(model)
     fit = Fit(model, recipe)
-    path = folder / "decoder.safetensors"
+    path = folder / "finish.safetensors"
     album = Album(pictures, recipe.seed + 2)
     _go_on(fit, path, album, workers, say)
+    judged = copy.deepcopy(model).eval()
+
+    def check() -> str:
+        fit.load_mean(judged)
+        return f"PSNR {quality(judged)[0]:.2f} dB"
 
     def loss_at(module: AutoencoderKL, step: int, part: int, parts: int) -> torch.Tensor:
         x = to_signed(album.batch(step, recipe), device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-            with torch.no_grad():
+            with torch.set_grad_enabled(encoder):
                 latents = module.encode(x).latent_dist.mode()
+            if encoder:
+                latents = latents + NOISE * noise_for(x, step * 64 + part)
             error = module.decode(latents).sample.float() - x
         return decibels(error)
 
-    run(fit, path, loss_at, stop=stop, say=say)
+    run(fit, path, loss_at, check=check, stop=stop, say=say)
     fit.load_mean(model)
     return model.eval()
 
@@ -249,10 +280,10 @@ def decibels(error: torch.Tensor) -> torch.Tensor:
 def restore(folder: Path, weights: Path | None, device: torch.device) -> AutoencoderKL:
     """The autoencoder with the averaged weights of the checkpoint in `folder`, or else with packed `weights`.
 
-    If the decoder was fitted alone (`finish`), it has those weights.
+    What was fitted further (`finish`) has those weights.
     """
-    model, path, later = build(), folder / "autoencoder.safetensors", folder / "decoder.safetensors"
+    model, path, later = build(), folder / "autoencoder.safetensors", folder / "finish.safetensors"
     state = unpacked(weights, "autoencoder") if weights and not path.exists() else mean_of(path)
     state |= mean_of(later) if later.exists() else {}
-    model.load_state_dict(state, strict=True)
+    model.load_state_dict(widened(state, model))
     return model.to(device, memory_format=torch.channels_last).eval()

@@ -26,6 +26,7 @@ from training.render import MODEL
 from training.second.captions import caption
 from training.second.latents import Shelf
 from training.second.pack import unpacked
+from training.second.sides import Sides, watch
 from training.words import LENGTH
 
 WIDTH = 128
@@ -152,11 +153,13 @@ def train(
     module.unet.to(memory_format=layout)
     if device.type == "cpu" and bfloat16:
         replace_norms(module.unet)
+    watch(module.unet)
     fit = Fit(module, recipe, parts)
     path = folder / "denoiser.safetensors"
     if fit.load(path):
         say(f"denoiser: continues at step {fit.step}")
     how: dict[str, Any] = {"weights": debiased, "power": early} if early else {"weights": min_snr}
+    how["beside"] = Sides(tokenizer)
     lessons = Lessons(shelf, tokenizer, recipe.seed, device, caption, layout=layout, **how)
 
     def loss_at(replica: torch.nn.Module, step: int, part: int, parts: int) -> torch.Tensor:

@@ -1,10 +1,11 @@
 """Trains the embedded model by one command:  python -m training.second.train --out .train/second
 
 Stages, each of which goes on from its checkpoint: the autoencoder (`vae`), the painted data set as latents
-(`latents`), text encoder and denoiser (`denoiser`), more steps of the decoder alone (`decoder`, only if named), and the
-model folder (`export`). Packed weights (`--start`, written by training.second.pack) serve where there is no checkpoint
-with the optimizer's state. On SIGTERM, or after `--seconds`, the running stage writes its checkpoint and the command
-ends with exit code 3; the same command goes on from there.
+(`latents`), text encoder and denoiser (`denoiser`), and the model folder (`export`). Only if named, after `vae`: more
+steps of the autoencoder for PSNR (`finish`, after which latents are made anew) or of its decoder alone (`decoder`).
+Packed weights (`--start`, written by training.second.pack) serve where there is no checkpoint with the optimizer's
+state. On SIGTERM, or after `--seconds`, the running stage writes its checkpoint and the command ends with exit code
+3; the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training.second.train", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints; the model goes to OUT/model")
     parser.add_argument("--model", type=Path, help="where the model is written instead of OUT/model")
-    parser.add_argument("--stages", nargs="+", choices=[*STAGES, "decoder"], default=list(STAGES))
+    parser.add_argument("--stages", nargs="+", choices=[*STAGES, "finish", "decoder"], default=list(STAGES))
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=1, help="threads inside operations on a processor")
     parser.add_argument("--parts", type=int, default=1, help="threads that share a batch of the denoiser")
@@ -141,9 +142,10 @@ def main(arguments: list[str] | None = None) -> None:
     if options.stages == ["vae"]:
         return
     vae = autoencoder.restore(folder, _start(options, "autoencoder"), device)
-    if "decoder" in options.stages:
+    if {"finish", "decoder"} & set(options.stages):
         recipe = replace(autoencoder.FINISH, steps=options.vae_steps or autoencoder.FINISH.steps)
         how = {"pictures": todo.pictures, "workers": workers, "bfloat16": options.bfloat16}
+        how["encoder"] = "finish" in options.stages
         autoencoder.finish(folder, vae, recipe, **how, stop=stop, say=say)
         if stop():
             sys.exit(STOPPED)
