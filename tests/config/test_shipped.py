@@ -65,7 +65,7 @@ def test_the_experiment_of_the_guidance_interval_compares_all_with_parts(sdbatch
 
 
 @pytest.mark.parametrize(
-    ("name", "pictures", "videos"), [("anime_zoom", 18, 3), ("sampler_guidance", 60, 0), ("catalogue", 48, 0)]
+    ("name", "pictures", "videos"), [("anime_zoom", 18, 3), ("sampler_guidance", 60, 0), ("catalogue", 56, 0)]
 )
 def test_the_showcase_has_pictures_and_videos(
     sdbatch: Callable[..., Any], name: str, pictures: int, videos: int

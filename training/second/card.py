@@ -38,6 +38,7 @@ def _own(results: dict[str, Any]) -> dict[str, Any]:
         "edge_width": sharpness["edge_width"],
         "edge_ratio": sharpness["edge_ratio"],
         "edge_coded": results["autoencoder"]["edge_ratio"],
+        "perceptual": results["autoencoder"].get("st_lpips", "not measured"),
         "films": table(
             ["film", *next(iter(films.values()))], [[name, *found.values()] for name, found in films.items()]
         ),

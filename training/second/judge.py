@@ -286,7 +286,8 @@ def judge(model: Path, pictures: int, few: int, workers: int = 2) -> dict[str, A
         **{f"ratio {r}": (one_ratio, (r, -(-pictures // len(SIZES)))) for r in SIZES},
         **{f"guidance {g:g}": (one_guidance, (g, few)) for g in GUIDANCES},
         **{f"steps {n}": (one_count, (n, few)) for n in COUNTS},
-        **{f"negative {case[1]}": (one_negative, (case, 2 * few)) for case in NEGATIVES},
+        # Unasked, clouds are in few pictures, so that more are made.
+        **{f"negative {case[1]}": (one_negative, (case, (2 + 4 * (case[1] == "clouds")) * few)) for case in NEGATIVES},
     }
     found: dict[str, Any] = {}
     with ProcessPoolExecutor(workers, get_context("spawn"), _start, (model,)) as pool:

@@ -37,7 +37,7 @@ def scenes_of(index: int, seed: int) -> list[Scene]:
 
 
 @torch.no_grad()
-def encode(vae: AutoencoderKL, pictures: Iterator[np.ndarray], device: torch.device, batch: int = 8) -> torch.Tensor:
+def encode(vae: AutoencoderKL, pictures: Iterator[np.ndarray], device: torch.device, batch: int = 2) -> torch.Tensor:
     """Latents (pictures, channels, height / 8, width / 8) in half precision, at the scale that the denoiser sees."""
     out = []
     while group := list(islice(pictures, batch)):
