@@ -82,7 +82,7 @@ def test_mistakes_stand_beside_their_fields_in_the_words_of_the_command_line(pag
     page.fill("sampling.steps", "0")
     expected = {p.key: str(p).partition(": ")[2] for p in problems(prompts=["a"], sampling={"steps": 0})}
     assert page.says("sampling.steps") == expected["sampling.steps"]
-    assert page.button() == "1 mistake"
+    page.until_button("1 mistake")
     page.browser.click(".go.picture")
     assert page.notice().startswith("Steps: 0 is out of range")
     page.browser.until("return document.activeElement.closest('[data-key=\"sampling.steps\"]')")

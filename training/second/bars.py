@@ -1,4 +1,4 @@
-"""The bars of the second generation, and whether it may take the place of the first:
+"""The bars of the second generation, and in what the first one (`tiny`) is better:
 
 python -m training.second.bars .train/second/judged.json
 """
@@ -51,7 +51,7 @@ def rows(found: dict[str, Any]) -> list[Row]:
 
 
 def worse(found: dict[str, Any], old: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    """Rows in which the new model is worse than the old one (new, old); it may ship where there are none."""
+    """Rows in which the new model is worse than the old one (new, old)."""
     pairs = {name: (found["generated"]["all"][name], old["generated"]["all"][name]) for name in JUDGED}
     pairs["autoencoder, dB"] = (found["autoencoder"]["psnr_db"], old["autoencoder"]["psnr_db"])
     return {name: both for name, both in pairs.items() if both[0] < both[1]}
@@ -67,14 +67,14 @@ def table(bars: list[Row]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print the bars, and in what the shipped model is still better."""
+    """Print the bars, and in what `tiny` is better."""
     parser = argparse.ArgumentParser(prog="python -m training.second.bars", description=__doc__)
     parser.add_argument("results", type=Path)
     options = parser.parse_args(arguments)
     found, old = (json.loads(path.read_text(encoding="utf-8")) for path in (options.results, RESULTS))
     print(table(rows(found)))
     for name, (new, was) in worse(found, old).items():
-        print(f"worse than the shipped model: {name}: {new:g}, not {was:g}")
+        print(f"worse than tiny: {name}: {new:g}, not {was:g}")
 
 
 if __name__ == "__main__":
