@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,12 @@ def _go_on(fit: Fit, path: Path, album: Album, workers: int, say: Callable[[str]
         say(f"{path.stem}: {album.count} scenes painted")
 
 
+def _check(fit: Fit, judged: AutoencoderKL) -> str:
+    """What is said of the averaged weights, which are written into `judged`."""
+    fit.load_mean(judged)
+    return "PSNR {:.2f} dB, spread {:.3f}".format(*quality(judged))
+
+
 def train(
     folder: Path,
     recipe: Recipe,
@@ -209,17 +216,13 @@ def train(
     album = Album(pictures, recipe.seed + 1)
     _go_on(fit, path, album, workers, say)
 
-    def check() -> str:
-        fit.load_mean(judged)
-        return "PSNR {:.2f} dB, spread {:.3f}".format(*quality(judged))
-
     def loss_at(module: AutoencoderKL, step: int, part: int, parts: int) -> torch.Tensor:
         x = to_signed(album.batch(step, fit.recipe), device)
         noise = noise_for(x, step * 64 + part)
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
             return loss_of(module, x, noise)
 
-    run(fit, path, loss_at, check=check, check_every=1000, stop=stop, budget=budget, say=say)
+    run(fit, path, loss_at, check=partial(_check, fit, judged), check_every=1000, stop=stop, budget=budget, say=say)
     fit.load_mean(judged)
     return judged
 
@@ -252,10 +255,6 @@ def finish(
     _go_on(fit, path, album, workers, say)
     judged = copy.deepcopy(model).eval()
 
-    def check() -> str:
-        fit.load_mean(judged)
-        return f"PSNR {quality(judged)[0]:.2f} dB"
-
     def loss_at(module: AutoencoderKL, step: int, part: int, parts: int) -> torch.Tensor:
         x = to_signed(album.batch(step, recipe), device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
@@ -266,7 +265,7 @@ def finish(
             error = module.decode(latents).sample.float() - x
         return decibels(error)
 
-    run(fit, path, loss_at, check=check, stop=stop, say=say)
+    run(fit, path, loss_at, check=partial(_check, fit, judged), stop=stop, say=say)
     fit.load_mean(model)
     return model.eval()
 

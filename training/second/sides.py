@@ -30,10 +30,15 @@ def _keep(module: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
     module.kept = output
 
 
+def _attention(unet: UNet2DConditionModel, name: str) -> Any:
+    """The attention to the words in a layer."""
+    return unet.get_submodule(f"{name}.transformer_blocks.0.attn2")
+
+
 def watch(unet: UNet2DConditionModel) -> None:
     """Make the layers keep the queries and keys of their last call."""
     for name in LAYERS:
-        attention = unet.get_submodule(f"{name}.transformer_blocks.0.attn2")
+        attention = _attention(unet, name)
         attention.to_q.register_forward_hook(_keep)
         attention.to_k.register_forward_hook(_keep)
 
@@ -56,7 +61,7 @@ class Sides:
         return WEIGHT * torch.stack(losses).mean() * told.float().mean()
 
     def _of_layer(self, unet: Any, name: str, told: torch.Tensor, places: torch.Tensor, width: int) -> torch.Tensor:
-        attention = unet.get_submodule(f"{name}.transformer_blocks.0.attn2")
+        attention = _attention(unet, name)
         query, key = (layer.kept[told, :, :HEAD].float() for layer in (attention.to_q, attention.to_k))
         columns = -(-width // 2 ** LAYERS[name])
         across = torch.linspace(-1, 1, columns, device=query.device).repeat(query.shape[1] // columns)
