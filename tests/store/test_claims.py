@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -96,7 +100,7 @@ def test_claims_of_ended_processes_are_removed(tmp_path: Path) -> None:
     die(other)
     now = Claims(tmp_path, "s", "now")
     assert now.first
-    assert names(tmp_path) == ["now.alive", "o.alive"]
+    assert names(tmp_path) == ["now.alive", "now.owner", "o.alive", "o.owner"]
     assert now.take("c") is Claim.OURS
     now.leave(True)
     assert not folders(tmp_path)
@@ -108,12 +112,56 @@ def test_other_work_is_left_alone(tmp_path: Path) -> None:
     a.leave(True)
     assert len(folders(tmp_path)) == 1
     clear(tmp_path)
-    assert names(tmp_path) == ["b.alive", "c.0"]
+    assert names(tmp_path) == ["b.alive", "b.owner", "c.0"]
     b.leave(True)
     assert not folders(tmp_path)
 
 
+def test_a_process_that_dies_at_any_moment_delays_nobody(tmp_path: Path) -> None:
+    """Not at the line after a file is created either: nobody finds a claim or a heartbeat that is empty."""
+    command = [sys.executable, "-m", "tests.store.killed_claims", str(tmp_path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    ends = [json.loads(line) for line in said.splitlines()]
+    assert len(ends) > 50, "it dies at every line"
+    late = [end for end in ends if end["claim"] not in ("ours", "inherited") or end["left"]]
+    assert not late
+    assert {end["claim"] for end in ends} == {"ours", "inherited"}
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(source: Path, path: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    a, b = Claims(tmp_path, "s", "a"), Claims(tmp_path, "s", "b")
+    assert (a.take("c"), b.take("c"), b.take("d")) == (Claim.OURS, Claim.THEIRS, Claim.OURS)
+    assert (a.turn("page").take(), b.turn("page").take()) == (True, False)
+    a.leave(ended=False)
+    assert b.take("c") is Claim.INHERITED
+    b.leave(True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_claim_whose_confirmation_was_lost_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network file system sends a request again whose answer it does not get: the link exists already."""
+    link = os.link
+
+    def twice(source: Path, path: Path) -> None:
+        link(source, path)
+        link(source, path)
+
+    a, b = Claims(tmp_path, "s", "a"), Claims(tmp_path, "s", "b")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", twice)
+        assert a.take("c") is Claim.OURS
+    assert (a.take("c"), b.take("c")) == (Claim.OURS, Claim.THEIRS)
+    a.leave(True)
+    b.leave(True)
+
+
 def test_an_unsigned_claim_is_waited_for_and_then_taken(tmp_path: Path) -> None:
+    """Without hard links a process can die between the creation of a claim and its first byte."""
     a = Claims(tmp_path, "s", "a")
     unsigned = folders(tmp_path)[0] / "c.0"
     unsigned.touch()
@@ -132,7 +180,7 @@ def test_a_process_that_seemed_dead_continues(tmp_path: Path) -> None:
         path.unlink()
     folders(tmp_path)[0].rmdir()
     assert a.take("d") is Claim.OURS
-    assert names(tmp_path) == ["a.alive", "d.0"]
+    assert names(tmp_path) == ["a.alive", "a.owner", "d.0"]
     a.leave(True)
 
 

@@ -30,11 +30,36 @@ def write(path: Path, pieces: Iterable[bytes], temporary: Path | None = None, du
         raise
 
 
-def create(path: Path, data: bytes) -> bool:
-    """Create ``path``, which only one process can; False if it exists. Raises OSError.
+def create(path: Path, data: bytes, temporary: Path) -> bool:
+    """Create ``path`` with ``data``, which only one process can; False if it exists. Raises OSError.
 
-    Others may see it before it has its ``data``.
+    ``temporary`` is an unused name on the same file system.
     """
+    try:
+        temporary.write_bytes(data)
+        return link(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def link(source: Path, path: Path) -> bool:
+    """Give the file ``source`` a second name, which only one process can; False if ``path`` exists. Raises OSError.
+
+    A file system without hard links gets a copy, which others may see before it is written.
+    """
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        raise
+    except OSError:  # each system has an error of its own for this; any other error comes again
+        return _copy(source.read_bytes(), path)
+    return True
+
+
+def _copy(data: bytes, path: Path) -> bool:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:

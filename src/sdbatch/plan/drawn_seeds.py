@@ -6,7 +6,6 @@ same time agree.
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -58,18 +57,8 @@ def keep(folder: Path, made: Draw, replace: bool) -> None:
         if replace or (path.exists() and _read(path) is None):  # damaged
             part.replace(path)
         else:
-            _publish(part, path)
+            atomic.link(part, path)
         part.unlink(missing_ok=True)
-
-
-def _publish(part: Path, path: Path) -> None:
-    """Give ``part`` the name ``path`` too, unless that exists. File systems without hard links get a copy."""
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    except OSError:
-        atomic.create(path, part.read_bytes())
 
 
 def _read(path: Path) -> str | None:

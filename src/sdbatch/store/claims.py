@@ -3,7 +3,8 @@
     .claims-<scope>/<token>.alive   the heartbeat of a running process
     .claims-<scope>/<token>.ended   a process that has ended normally: its jobs are done or have failed
     .claims-<scope>/<token>.left    a process that was interrupted or drained: others take over its unfinished jobs
-    .claims-<scope>/<chunk>.<n>     a claim with the token of its owner; n counts the owners that died before
+    .claims-<scope>/<token>.owner   the token of a process, whose claims are hard links to this file
+    .claims-<scope>/<chunk>.<n>     a claim: the token of its owner; n counts the owners that died before
 
 No claim is removed or changed during a run, so there is no race: a claim of a dead owner is followed by one with the
 next number, and only one process can create that file. The last process of a scope removes its folder. A process
@@ -68,6 +69,8 @@ class Claims:
         self._known: dict[str, tuple[float, Liveness]] = {}
         with files.locked(self._folder / _LOCK):
             self._heartbeat = Heartbeat(self._folder / token)  # first, because without file locks others must see us
+            self._owner = self._folder / f"{token}.owner"
+            self._sign()
             before = list(self._folder.iterdir())  # a process that starts after this is not in it
             self.first = not _is_active(self._folder, token)  # whether no other process is running
             if self.first:  # claims of dead processes: retry their failures
@@ -90,8 +93,10 @@ class Claims:
         Raises StoreError.
         """
         self.report.profile = ours.profile.digest
+        self._heartbeat.register()
         self._heartbeat.write()  # before the file exists: whoever finds that sees that we live
-        return run_file.join(run_file.path(self._root, self._plan), ours, self._renders)
+        part = self._folder / f"{self.token}.run"
+        return run_file.join(run_file.path(self._root, self._plan), ours, self._renders, part)
 
     def _renders(self, profile: str) -> bool:
         """Whether another process renders this plan with ``profile`` (a digest) now."""
@@ -113,6 +118,8 @@ class Claims:
                 if self._create(path):
                     return self._taken(chunk, n)
                 token = self._signed(path)
+                if token == self.token:  # the answer to our first request was lost on the network
+                    return self._taken(chunk, n)
                 self._missed(chunk, n, token)
             state = self._liveness(token) if token else self._unsigned(path)
             if state is not Liveness.GONE:
@@ -185,10 +192,15 @@ class Claims:
         """Create the claim ``path``; False if it exists."""
         with files.store_errors(path):
             try:
-                return atomic.create(path, self.token.encode())
+                return atomic.link(self._owner, path)
             except FileNotFoundError:  # this process was considered dead, and the folder was removed
                 self._heartbeat.register()
+                self._sign()
                 return self._create(path)
+
+    def _sign(self) -> None:
+        with files.store_errors(self._owner):
+            self._owner.write_text(self.token, "ascii")
 
     def _signed(self, path: Path) -> str:
         """The owner of a claim; nothing if it has not been written, or cannot be read now."""
@@ -197,7 +209,7 @@ class Claims:
         return ""
 
     def _unsigned(self, path: Path) -> Liveness:
-        """The state of an owner that is not named: it has just created the file, or died before it could write."""
+        """The state of an owner that is not named, without hard links: it has just created the file, or died then."""
         with suppress(OSError):
             return Liveness.GONE if self._heartbeat.now() - path.stat().st_mtime > STALE else Liveness.ALIVE
         return Liveness.ALIVE

@@ -45,11 +45,13 @@ class Heartbeat:
             if files.is_same_file(self._fd, self._path):  # another thread was faster
                 return
             files.make_folder(self._path.parent)
+            part = self._path.with_suffix(".new")  # others see the file locked and written, or not at all
             with files.store_errors(self._path):
-                fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+                fd = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
                 files.try_lock(fd, wait=True)
-                self.report.started = self.report.started or touch(self._path)
+                self.report.started = self.report.started or touch(part)
                 os.pwrite(fd, self.report.data(), 0)
+                part.replace(self._path)
             self._replace(fd)
 
     def _replace(self, fd: int) -> None:

@@ -42,13 +42,13 @@ def paths(root: Path) -> dict[str, Path]:
     return {p.stem.removeprefix(".run-"): p for p in root.glob(".run-*.json")}
 
 
-def join(file: Path, ours: Run, counts: Callable[[str], bool]) -> Run:
+def join(file: Path, ours: Run, counts: Callable[[str], bool], temporary: Path) -> Run:
     """The run in ``file``: ``ours``, unless another one is going on. Raises StoreError.
 
-    ``counts`` says whether a process with this profile (a digest) lives.
+    ``counts`` says whether a process with this profile (a digest) lives; ``temporary``: as for ``atomic.create``.
     """
     with files.locked(file.with_suffix(".lock")), files.store_errors(file):
-        while not atomic.create(file, ours.data()):
+        while not atomic.create(file, ours.data(), temporary):
             found = _read(file)
             if found is not None and (found == ours or counts(found.profile.digest)):
                 return found

@@ -34,6 +34,7 @@ class Turn:
         self._root = root
         self._name = name
         self._own = heartbeat.relative_to(root).as_posix()
+        self._part = heartbeat.with_name(f"{heartbeat.name}.turn-{name}")
         self._now = now
 
     def take(self) -> bool:
@@ -50,7 +51,7 @@ class Turn:
                 return False
         path = self._path(last + 1)
         with files.store_errors(path):
-            return atomic.create(path, self._own.encode())
+            return atomic.create(path, self._own.encode(), self._part)
 
     def held(self) -> bool:
         """Whether it still is: another process takes the turn of one that was suspended for a minute."""
