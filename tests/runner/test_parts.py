@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
@@ -15,6 +16,7 @@ from sdbatch.runner.queue import WorkQueue
 from sdbatch.runner.signals import SignalHandler
 from sdbatch.runner.writers import Writers
 from sdbatch.spec.renderer import Bucket
+from tests import patience
 
 SMALL, LARGE = Bucket(4, 4, 1), Bucket(8, 8, 1)
 
@@ -107,6 +109,28 @@ def test_a_burst_of_pictures_fits_into_the_queue() -> None:
     assert not burst.is_alive()
     release.set()
     writers.finish()
+
+
+def test_a_signal_just_before_a_wait_is_handled_during_it() -> None:
+    """``interrupt_main`` marks a signal as arrived without ending what the main thread waits for."""
+    writers, handled = Writers(1), threading.Event()
+    seen: list[bool] = []
+
+    def task() -> None:
+        time.sleep(0.05)  # the main thread waits by now
+        _thread.interrupt_main(signal.SIGUSR1)
+        seen.append(handled.wait(patience.SECONDS))
+        handled.clear()
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: handled.set())
+    try:
+        writers.put(task)
+        writers.drain()
+        writers.put(task)
+        writers.finish()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert seen == [True, True]
 
 
 def test_after_an_error_writers_drop_what_comes() -> None:

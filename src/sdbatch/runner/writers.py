@@ -9,6 +9,8 @@ from collections.abc import Callable
 from sdbatch.errors import StoreError
 
 WAITING = 32  # tasks: a GPU hands over 8 or 16 pictures at once; at 1024x1024 and 3 bytes a pixel they hold 96 MiB
+# A signal that arrives just before a wait does not end it, and its handler runs only afterwards: so waits are short.
+TICK = 0.2
 Task = Callable[[], None]
 
 
@@ -22,9 +24,13 @@ class Writers:
         for thread in self._threads:
             thread.start()
 
-    def put(self, task: Task) -> None:
-        """Hand over a task; waits while the queue is full."""
-        self._queue.put(task)
+    def put(self, task: Task | None) -> None:
+        """Hand over a task, or the end of a thread (None); waits while the queue is full."""
+        while True:
+            try:
+                return self._queue.put(task, timeout=TICK)
+            except queue.Full:
+                pass
 
     def check(self) -> None:
         """Raise what a task raised."""
@@ -34,15 +40,19 @@ class Writers:
 
     def drain(self) -> None:
         """Wait until everything handed over so far is written."""
-        self._queue.join()
+        written = self._queue.all_tasks_done
+        with written:
+            while self._queue.unfinished_tasks:
+                written.wait(TICK)
         self.check()
 
     def finish(self) -> None:
         """Wait until everything is written. To be called once."""
         for _ in self._threads:
-            self._queue.put(None)
+            self.put(None)
         for thread in self._threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(TICK)
 
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
