@@ -190,6 +190,10 @@ def test_files_beside_the_file_count_for_the_form_too(workspace):
         ({"prompts": {"text": "a", "loras": ["/weights/x"]}}, "prompts"),
         ({"prompts": "a <lora:/weights/x.safetensors:1>"}, "prompts"),
         ({"prompts": ["a <lora:{ink|../x.safetensors}:1>"]}, "prompts"),
+        ({"prompts": ["a <lora:{.}{./x.safetensors}:1>"]}, "prompts"),
+        ({"prompts": ["${dir=!/weights/}a <lora:${dir}x:1>"]}, "prompts"),
+        ({"prompts": ["{2$$$$lora:/weights/x:1>|<}"]}, "prompts"),
+        ({"prompts": ["a {<lora:tiny-ink:1>|<lora:/weights/x:1>}"]}, "prompts"),
         ({"sweep": "[{prompts: ['a <lyco:~/x.safetensors>']}]"}, "sweep"),
         ({"sweep": "[{model.vae: [/weights/a, /weights/b]}]"}, "sweep"),
         ({"models": "[/weights/a.safetensors, tiny]"}, "models"),
@@ -204,6 +208,11 @@ def test_weights_elsewhere_may_be_named_by_the_user_of_this_machine_only(workspa
 
     assert outside(True) == []
     assert set(outside(False)) == {field}
+
+
+@pytest.mark.parametrize("text", ["a {<lora:tiny-ink:1>|<lora:tiny-ink:0.5>} {red|blue}", "a < b, a <3", "a {x|y}"])
+def test_tags_that_are_written_whole_may_be_alternatives(workspace, text):
+    assert not list(Workspace("experiments", "outputs", False).outside({"prompts": [{"text": text}]}))
 
 
 # Keys that name no file, although their descriptions speak of files.

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from sdbatch.prompts.place import PromptError
 
 _TAG = re.compile(r"\s*<(?:lora|lyco):([^<>]*)>")
-_ANGLES = re.compile(r"<([^<>]*)>")
-_SEPARATORS = re.compile(r"[{}|:$]")
+_WHOLE = re.compile(r"<([^<>{}|$]*)>")
 _NAMED = {"te": 0, "unet": 1}
 
 
@@ -35,9 +34,14 @@ def extract(text: str) -> tuple[str, tuple[Tag, ...]]:
 
 
 def names(text: str) -> Iterator[str]:
-    """What tags in ``text`` may name, also with groups of alternatives that are not expanded yet."""
-    for inside in _ANGLES.findall(text):
-        yield from filter(None, map(str.strip, _SEPARATORS.split(inside)))
+    """What tags name that are written whole in ``text``, a prompt that is not expanded yet."""
+    for inside in _WHOLE.findall(text):
+        yield from filter(None, map(str.strip, inside.split(":")))
+
+
+def has_made_tags(text: str) -> bool:
+    """Whether expanding ``text`` may put tags together, so that it does not show what they name."""
+    return "<" in _WHOLE.sub("", text) and any(mark in text for mark in "{$")
 
 
 def write(tag: Tag) -> str:

@@ -163,11 +163,14 @@ class Workspace:
         """Files that the form names outside of the working folder."""
         keys = TEXTS if self._anywhere else (*TEXTS, *WEIGHTS)
         named = _texts({key: value for key, value in data.items() if key != "output"}, "", keys)
-        texts = () if self._anywhere else _texts(data, "")
+        texts = [] if self._anywhere else list(_texts(data, ""))
         tagged = ((at, name) for at, text in texts for name in networks.names(text))  # perhaps LoRAs
         for at, path in (*named, *tagged):
             if not inside(path, Path()):
                 yield Problem(at, f"{shown(path)} is outside the working folder", "copy or link it here")
+        for at in dict.fromkeys(at for at, text in texts if networks.has_made_tags(text)):
+            text = "a tag with {…} or ${…} inside may name a file outside the working folder"
+            yield Problem(at, text, "write tags whole, such as {<lora:a:0.8>|<lora:b:0.8>}")
 
 
 def different_from(data: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
