@@ -109,7 +109,9 @@ ARGUMENTS = [
     (["task=rendr"], "task: unknown task 'rendr'; allowed: render"),
     (["hydra.mode=x"], "hydra.mode: Invalid value 'x'"),
     (["hydra/launcher=nope"], "hydra/launcher: 'nope' does not exist; available: basic"),
-    (["--config-dir", "nowhere"], "Additional config directory"),
+    (["--config-dir", "nowhere"], "nowhere' is not a folder"),
+    (["+experiment=anime_zoom", "+experiment=poster"], "experiment: is given twice (name one)"),
+    (["output=here"], "output: 'here' does not exist; available: default (write output.folder=here)"),
     (["--config-name", "nope"], "Cannot find primary config 'nope'"),
     (["output.folder=/dev/null"], "output.folder: '/dev/null/untitled' is not writable: Not a directory"),
     (["output.folder=/proc/sdbatch"], "output.folder: '/proc/sdbatch/untitled' is not writable"),
@@ -118,8 +120,9 @@ ARGUMENTS = [
     (["seeds=-1,x", "-m"], "seeds: 'x' is not a seed"),
     (
         ["motion.seconds=2", "motion.zoom=1.5"],
-        "motion.mode: is still, so motion.seconds and motion.zoom have no effect (write mode: ",
+        "motion.mode: is still, so motion.seconds, motion.zoom have no effect (write mode: ",
     ),
+    (["motion.zoom=1.5"], "motion.mode: is still, so motion.zoom has no effect (write mode: "),
     (["sampling.steps=0", "-m", "name=a,b"], "sampling.steps: 0 is out of range"),
 ]
 
@@ -181,6 +184,12 @@ FILES = [
     ("defaults: [5]\n", "defaults"),
     ("defaults: [{a: [b, c]}]\n", "experiment: 'a/c' does not exist"),
     ("model: null\n", "model: null is not a mapping of keys"),
+    ("model: x/a.safetensors\n", "is not a mapping of keys (write model=local model.path=x/a.safetensors)"),
+    ("output: here\n", "output: 'here' is not a mapping of keys (write output.folder=here)"),
+    (
+        "motion: {zoom: [[0, 1], [end, 2]], fps: 12}\n",
+        "motion.mode: is still, so motion.fps, motion.zoom have no effect",
+    ),
     (
         "model: sd15\n",
         "model: 'sd15' is not a mapping of keys (write model=sd15, or in a file defaults: [override",
@@ -232,7 +241,8 @@ def test_an_experiment_file_anywhere(sdbatch, tmp_path):
     for more, words in (
         ("other.yaml", "2 experiment files: 'my first.yaml', 'other.yaml' (name one)"),
         ("seed=1", "seed: unknown key (did you mean 'seeds'?)"),
-        ("+experiment=anime_zoom", "experiment: is already selected"),
+        ("+experiment=anime_zoom", "experiment: 'my first.yaml' is an experiment, and +experiment=anime_zoom too"),
+        ("experiment=anime_zoom", "experiment: 'my first.yaml' is an experiment, and experiment=anime_zoom too"),
     ):
         said = sdbatch("my first.yaml", more)
         assert (said.code, words in said.err) == (2, True), said.err

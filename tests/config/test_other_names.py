@@ -35,7 +35,7 @@ def said(found: list[Problem]) -> str:
         ({"hires": {"denoising_strength": 0.4}}, "hires.denoising_strength: unknown key (use hires.strength)"),
         ({"sampling": {"denoise": 0.4}}, "sampling.denoise: unknown key (use init.strength, or hires.strength for"),
         ({"denoising_strength": 0.4}, "denoising_strength: unknown key (use init.strength, or hires.strength for"),
-        ({"motion": {"strength_schedule": 0.4}}, "unknown key (use motion.strength)"),
+        ({"motion": {"strength_schedule": 0.4}}, "unknown key (use motion.strength, which is 1 minus Deforum's value)"),
         ({"init_image": "a.png"}, "init_image: unknown key (use init.image)"),
         ({"img2img": {"image": "a.png"}}, "img2img: unknown key (use init.image)"),
         ({"inpaint": {"image": "a.png"}}, "inpaint: unknown key (use mask.image, beside init.image)"),

@@ -73,11 +73,11 @@ SCHEDULES: list[tuple[Any, str]] = [
     ([[0, 1], ["1m", 2]], "'1m' is not a time"),
 ]
 AUDIO: list[tuple[Any, str]] = [
-    ("text.mp3", "'text.mp3' is not sound that can be read"),
-    ("empty.wav", "is not sound that can be read"),
-    ("header.wav", "is not sound that can be read"),
-    ("list.m3u8", "is not sound that can be read"),
-    ("list.txt", "is not sound that can be read"),
+    ("text.mp3", "'text.mp3' has no sound that can be read"),
+    ("empty.wav", "has no sound that can be read"),
+    ("header.wav", "has no sound that can be read"),
+    ("list.m3u8", "has no sound that can be read"),
+    ("list.txt", "has no sound that can be read"),
     ("short.wav", "is shorter than 0.1 s"),
     ("folder", "is not a file"),
     ("fifo", "is not a file"),

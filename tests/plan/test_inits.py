@@ -171,9 +171,12 @@ def test_masks_are_settings_and_axes() -> None:
         ({"mask": {"image": "black.png"}, **A}, "mask.image: 'black.png': it paints nothing (white parts are painted"),
         (
             {"mask": {"image": "alpha"}, **A},
-            "mask.image: 'photos/a.png' has no clear part to paint (write",
+            "mask.image: 'photos/a.png' has no transparent part to paint (write",
         ),
-        ({"mask": {"image": "alpha", "invert": True}, "init": {"image": "clear.png"}}, "has only clear parts, which"),
+        (
+            {"mask": {"image": "alpha", "invert": True}, "init": {"image": "clear.png"}},
+            "has only transparent parts, which",
+        ),
         ({"mask": {"image": "photos"}, **A}, "names 2 pictures, and one is needed (as an axis write sweep: [{mask.im"),
         ({"mask": {"image": "none.png"}, **A}, "mask.image: there is no picture 'none.png'"),
         ({"mask": {"image": "broken.png"}, **A}, "mask.image: 'broken.png' is a damaged picture"),

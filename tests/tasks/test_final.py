@@ -104,6 +104,7 @@ def test_finals_can_be_verified_and_keep_their_origin(stills: Folder) -> None:
         ({"set": None}, "final.set: does not change these jobs"),
         ({"set": {"sampling.steps": 4}}, "final.set: does not change these jobs"),
         ({"set": {"seeds": 9}}, "final.set.seeds: cannot be changed"),
+        ({"set": {"steps": 9}}, "final.set.steps: cannot be changed (did you mean 'sampling.steps'?)"),
         ({"set": {"sampling.steps": 0}}, "final.set.sampling.steps: 0 is out of range"),
         ({"set": {"sampling.sampler": "eulr"}}, "did you mean 'euler"),
         ({"set": {"canvas": 969}}, 'quote the ratio: "16:9"'),

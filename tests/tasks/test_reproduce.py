@@ -108,7 +108,7 @@ def test_what_cannot_be_reproduced(stills: Folder) -> None:
     assert "source: is missing" in stills.wrong(task="reproduce")
     assert f"did you mean '{path.name}'" in stills.wrong(task="reproduce", source=str(path)[:-5] + "x.png")
     assert "has no metadata about how it was rendered" in stills.wrong(task="reproduce", source="plain.png")
-    assert "damaged video" in stills.wrong(task="reproduce", source="note.txt")
+    assert "is not a PNG, a video or a .json that can be read" in stills.wrong(task="reproduce", source="note.txt")
     Image.new("RGB", (8, 8)).save(stills.root / "photo.jpg")
     assert "is a JPEG, whose metadata is not supported" in stills.wrong(task="reproduce", source="photo.jpg")
     assert "'outputs' is a folder (name one of its files" in stills.wrong(task="reproduce", source="outputs")

@@ -68,7 +68,7 @@ class SubmitSettings(Section):
         None, ge=1, le=100_000, description="jobs of the array; null: from the plan's cost and hours"
     )
     hours: float | None = Field(
-        None, gt=0, le=10_000, description="wished duration of the whole plan; null: four fifths of time"
+        None, gt=0, le=10_000, description="desired duration of the whole plan; null: four fifths of time"
     )
     time: _text(r"(\d{1,3}-)?\d{1,3}:\d\d:\d\d", '"hours:minutes:seconds" or "days-hours:minutes:seconds"') = Field(  # type: ignore[valid-type]
         "04:00:00", description="time limit of one job"
@@ -82,7 +82,9 @@ class SubmitSettings(Section):
         "1", description="GPUs of one job, each with a process of its own: 1, or a100:2; 0: none"
     )
     cpus: int | None = Field(None, ge=1, le=1024, description="CPU cores of one job")
-    memory: _text(r"\d+[KMGT]?", "a size such as 16G") | None = Field(None, description="memory of one job")  # type: ignore[valid-type]
+    memory: _text(r"\d+[KMGT]", "a size with its unit, such as 16G") | None = Field(
+        None, description="memory of one job"
+    )  # type: ignore[valid-type]
     partition: _Name | None = Field(None, description="null, here and below: the cluster's default")  # type: ignore[valid-type]
     account: _Name | None = Field(None, description="the account that pays")  # type: ignore[valid-type]
     qos: _Name | None = Field(None, description="the quality of service")  # type: ignore[valid-type]

@@ -51,7 +51,8 @@ def _missing(m: re.Match[str], texts: Sequence[str]) -> Problem:
     names = options[1].split() if options else []
     available = f"; available: {', '.join(names)}" if names else ""
     hint = f"for your own file use --config-dir FOLDER with FOLDER/{group}/NAME.yaml" if group in GROUPS else ""
-    hint = (_model_hint(name) if group == "model" else "") or nearest(name, names) or hint
+    meant = {"model": _model_hint(name), "output": f"write output.folder={name}"}
+    hint = meant.get(group) or nearest(name, names) or hint
     return Problem(group, f"{name!r} does not exist{available}", hint)
 
 
@@ -72,6 +73,12 @@ def _unknown(m: re.Match[str], texts: Sequence[str]) -> Problem:
     siblings = [k.removeprefix(f"{section}.") for k in KEYS if k.rpartition(".")[0] == section]
     hint = other_names.hint(key) or nearest(name, siblings)
     return Problem(key, "unknown key", hint or (f"known: {', '.join(siblings)}" if siblings else ""))
+
+
+def _twice(group: str) -> Problem:
+    if group in GROUPS:
+        return Problem(group, "is given twice", "name one")
+    return Problem(group, "is already selected", f"write {group}=…, or in a file override /{group}: …")
 
 
 def _ambiguous(m: re.Match[str], _: Sequence[str]) -> Problem:
@@ -108,9 +115,11 @@ RULES: tuple[tuple[str, Callable[[re.Match[str], Sequence[str]], Problem]], ...]
     (r"item is already at '([^']+)'", lambda m, _: Problem(m[1], "exists already", "leave out the +")),
     (
         r"Multiple values for (\S+?)\.|(\S+) appears more than once",
-        lambda m, _: Problem(
-            m[1] or m[2], "is already selected", f"write {m[1] or m[2]}=…, or in a file override /{m[1] or m[2]}: …"
-        ),
+        lambda m, _: _twice(m[1] or m[2]),
+    ),
+    (
+        r"Additional config directory '([^']+)' not found",
+        lambda m, _: Problem("--config-dir", f"{shown(m[1])} is not a folder"),
     ),
     (r"Incompatible key type|Unsupported key type", lambda *_: Problem("", "a key is not text", "quote it")),
     (r"Ambiguous value for argument '(.*)'\n1", _ambiguous),

@@ -137,6 +137,8 @@ def _hydra_arguments(arguments: list[str], temporary: Path, stack: ExitStack) ->
     check_words(arguments, set(options.overrides) - set(files))
     if len(files) > 1:
         raise ConfigError.one("", f"{len(files)} experiment files: {', '.join(map(shown, files))}", "name one")
+    if files and (others := [a for a in overrides if a.lstrip("+").startswith("experiment=")]):
+        raise ConfigError.one("experiment", f"{shown(files[0])} is an experiment, and {others[0]} too", "name one")
     own = own_folder(options.config_dir)
     groups = {*GROUPS, *groups_in(options.config_dir or own)}
     flags += [f"--config-dir={own}"] if own else []

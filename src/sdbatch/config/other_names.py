@@ -17,7 +17,7 @@ OTHER_NAMES = {
     **dict.fromkeys(("outdir", "out_dir", "output_dir", "output_path"), "output.folder"),
     **dict.fromkeys(("ckpt", "checkpoint", "sd_model", "model_path"), "model=local and model.path"),
     **dict.fromkeys(("denoise", "denoising_strength"), "init.strength, or hires.strength for the second pass"),
-    "strength_schedule": "motion.strength",
+    "strength_schedule": "motion.strength, which is 1 minus Deforum's value",
     **dict.fromkeys(("img2img", "init_image", "init_images", "init_img", "input_image"), "init.image"),
     **dict.fromkeys(("inpaint", "inpainting", "mask_image", "inpaint_mask"), "mask.image, beside init.image"),
     "mask_blur": "mask.blur",

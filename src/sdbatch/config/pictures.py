@@ -23,7 +23,7 @@ class InitSettings(Section):
 
     image: Files = Field((), description="a picture, or a folder, a pattern or a list: an axis. PNG, JPEG, WebP")
     video: FilePath | None = Field(
-        None, description="instead of image: a video (MP4, MOV, WebM, GIF), or a folder of its frames: one a shot"
+        None, description="instead of image: a video (MP4, MOV, MKV, WebM, GIF), or a folder of its frames: one a shot"
     )
     strength: float = Field(0.6, ge=0, le=1, description="share of the steps: 0 is the picture, 1 nearly ignores it")
     resize: Resize = Field(
@@ -38,7 +38,7 @@ class InitSettings(Section):
         return self
 
 
-ALPHA = "alpha"  # as the name of a mask: what is clear in the picture itself
+ALPHA = "alpha"  # as the name of a mask: the transparent parts of the picture itself
 
 
 def _share_or_pixels(value: float) -> float:
@@ -70,7 +70,8 @@ class MaskSettings(Section):
     """The part of init.image that is repainted (inpainting)."""
 
     image: FilePath | None = Field(
-        None, description="a picture of the same size, white where it is painted; alpha: what is clear in init.image"
+        None,
+        description="a picture of the same size, white where it is painted; alpha: the transparent parts of init.image",
     )
     invert: bool = Field(False, description="paint the black parts instead")
     blur: float = Field(

@@ -37,9 +37,10 @@ _KINDS = {
     "model_attributes_type": "a mapping of keys",
 }
 SWEPT_SECTIONS = ("negative", "sampling", "init", "mask", "motion", "encoding", "hires", "upscale")
-GROUP_SECTIONS = ("model", "runtime", "output")  # sections that are also groups of conf/
+GROUP_SECTIONS = ("model", "runtime")  # sections that are also groups of conf/
 MAIN_KEYS: dict[str, tuple[str, type | tuple[type, ...]]] = {  # of sections: what one value can only mean
     "init": ("image", str),
+    "output": ("folder", str),
     "mask": ("image", str),
     "hires": ("scale", (int, float)),
     "upscale": ("scale", (int, float)),
@@ -189,11 +190,13 @@ def _type_hint(kind: str, key: str, value: Any, model: type[BaseModel]) -> str:
     if several and key.partition(".")[0] in SWEPT_SECTIONS:
         return f"for several values write sweep: [{{{key}: {value if isinstance(value, str) else '[…]'}}}]"
     if kind == "string_type" and isinstance(value, int | float):
-        return "quote it"
+        return f"write {value}G, or another unit: K, M, T" if key == "submit.memory" else "quote it"
     if kind == "float_parsing" and (share := re.fullmatch(r"\s*(\d{1,6}(\.\d{1,6})?)\s*%\s*", value)):
         return f"write {float(share[1]) / 100:g}"
     if kind == "tuple_type" and isinstance(value, int | float | str):
         return "put it in [ ]"
+    if key == "model" and isinstance(value, str) and ("/" in value or value.endswith(".safetensors")):
+        return f"write model=local model.path={value[:40]}"
     if kind.startswith("model_") and isinstance(value, str) and key in GROUP_SECTIONS:
         return f"write {key}={value[:40]}, or in a file defaults: [override /{key}: {value[:40]}]"
     return ""

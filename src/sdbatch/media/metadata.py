@@ -55,7 +55,7 @@ def read(path: Path | str) -> dict[str, Any]:
             return _from_json(path)
         if head.startswith(JPEG):
             raise ValueError("is a JPEG, whose metadata is not supported; use the original PNG")
-        text = video_reader.read_metadata(path)
+        text = _of_video(path)
         if text is None and (beside := sidecar(path)).is_file():  # GIF and WebP have no metadata
             return _from_json(beside)
     except OSError as e:
@@ -63,6 +63,14 @@ def read(path: Path | str) -> dict[str, Any]:
     if text is None:
         raise ValueError("has no metadata about how it was rendered")
     return loads(text)
+
+
+def _of_video(path: Path) -> str | None:
+    try:
+        return video_reader.read_metadata(path)
+    except ValueError as e:
+        reason = str(e).removeprefix("damaged video: ")
+        raise ValueError(f"is not a PNG, a video or a .json that can be read ({reason})") from e
 
 
 def loads(text: str | bytes) -> dict[str, Any]:

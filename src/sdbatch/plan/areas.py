@@ -55,8 +55,10 @@ def _nothing(init: Init, mask: Mask) -> ConfigError:
     if mask.picture:
         return ConfigError.one(KEY, _said(init, "it paints nothing"), "white parts are painted; see mask.invert")
     if mask.invert:
-        return ConfigError.one(KEY, f"{init.picture.path!r} has only clear parts, which mask.invert keeps")
-    return ConfigError.one(KEY, f"{init.picture.path!r} has no clear part to paint", "write the name of a mask")
+        return ConfigError.one(KEY, f"{init.picture.path!r} has only transparent parts, which mask.invert keeps")
+    return ConfigError.one(
+        KEY, f"{init.picture.path!r} has no transparent part to paint", "write the file name of a mask"
+    )
 
 
 def _said(init: Init, text: str) -> str:

@@ -28,7 +28,7 @@ def read_file(file: str, key: str) -> str:
         text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except (OSError, ValueError, RuntimeError) as e:  # RuntimeError: ~ without a home
         reason = "it is not UTF-8 text" if isinstance(e, UnicodeError) else getattr(e, "strerror", None) or e
-        hint = "paths are relative to the current folder"
+        hint = "paths are relative to the working folder, or to that of the experiment file"
         raise ConfigError.one(key, f"{shown(file)} cannot be read: {reason}", hint) from e
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

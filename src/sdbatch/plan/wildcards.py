@@ -60,7 +60,7 @@ class WildcardFolder:
         """What each name consists of: text files, and lists of YAML files."""
         root = Path(self._folder).expanduser()
         if not root.is_dir():
-            hint = "set wildcards.folder; paths are relative to the current folder"
+            hint = "set wildcards.folder; paths are relative to the working folder, or to that of the experiment file"
             raise ValueError(f"a wildcard needs the folder {shown(self._folder)}, which does not exist ({hint})")
         names: dict[str, list[Path | list[str]]] = {}
         for file in wildcard_files(root.resolve()):

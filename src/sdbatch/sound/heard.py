@@ -15,7 +15,7 @@ from sdbatch.sound.beats import RATE, find
 from sdbatch.spec.sound import Sound
 
 DEMUXERS = "aac,aiff,caf,flac,matroska,mov,mp3,ogg,w64,wav"
-KINDS = "WAV, MP3, FLAC, Ogg, AAC, M4A, AIFF, CAF"
+KINDS = "WAV, MP3, FLAC, Ogg, AAC, M4A, AIFF, CAF, or an MP4, MOV, MKV or WebM with sound"
 LONGEST = 3600  # seconds
 SHORTEST = 0.1
 MAX_BYTES = 2**31
@@ -30,7 +30,9 @@ def hear(path: str) -> Sound:
         found = where.stat()
     except (OSError, ValueError, RuntimeError) as e:  # RuntimeError: ~ without a home
         reason = getattr(e, "strerror", None) or e
-        raise ValueError(f"cannot be read: {reason} (paths are relative to the current folder)") from None
+        raise ValueError(
+            f"cannot be read: {reason} (paths are relative to the working folder, or to that of the experiment file)"
+        ) from None
     if not where.is_file():
         raise ValueError("is not a file")
     if found.st_size > MAX_BYTES:
@@ -67,6 +69,6 @@ def _decoded(path: str) -> bytes:
             raise ValueError(f"could not be read within {ffmpeg.TIMEOUT} s") from None
         log.seek(0)
         if done.returncode:
-            raise ValueError(f"is not sound that can be read ({KINDS}): {ffmpeg.last_line(log.read(10_000))}")
+            raise ValueError(f"has no sound that can be read ({KINDS}): {ffmpeg.last_line(log.read(10_000))}")
         out.seek(0)
         return out.read()

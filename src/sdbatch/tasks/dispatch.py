@@ -63,15 +63,15 @@ def _swept_and_given(experiment: Experiment, given: Collection[str]) -> list[Pro
 
 
 def _still_with_a_length(experiment: Experiment, given: Collection[str]) -> list[Problem]:
-    """A forgotten mode: with a length the user expects a video. On the command line still is a choice."""
+    """A forgotten mode: with other keys of motion the user expects a video. On the command line still is a choice."""
     settings, usual = experiment.motion, Motion()
     chosen = "motion.mode" in given or any("motion.mode" in entry for entry in experiment.sweep)
-    if settings.mode != "still" or chosen or (settings.seconds is None and settings.frames is None):
-        return []
     unused = [f"motion.{key}" for key in Motion.model_fields if getattr(settings, key) != getattr(usual, key)]
+    if settings.mode != "still" or chosen or not unused:
+        return []
     verb = "has" if len(unused) == 1 else "have"
     hint = f"write mode: {', '.join(mode for mode in MODES if mode != 'still')}; for pictures motion.mode=still"
-    return [Problem("motion.mode", f"is still, so {' and '.join(unused)} {verb} no effect", hint)]
+    return [Problem("motion.mode", f"is still, so {', '.join(unused)} {verb} no effect", hint)]
 
 
 def _final_elsewhere(experiment: Experiment, given: Collection[str]) -> list[Problem]:

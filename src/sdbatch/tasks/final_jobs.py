@@ -40,6 +40,12 @@ LIST_LIMIT = 16 * 2**20  # bytes of a text file with ids
 _ID = re.compile(r"(?<![0-9A-Za-z])j[0-9a-f]{16}(?![0-9A-Za-z])")
 
 
+def _meant(key: str) -> str:
+    """A hint: the first key with this last part, else the nearest one."""
+    full = next((known for known in KEYS if known.endswith(f".{key}")), "")
+    return f"did you mean {full!r}?" if full else nearest(key, KEYS)
+
+
 def final_jobs(
     settings: FinalSettings,
     draft: Store,
@@ -55,7 +61,7 @@ def final_jobs(
     template, wrong = naming.template(names)
     problems += wrong
     changes = settings.set or {}
-    problems += [Problem(f"final.set.{k}", "cannot be changed", nearest(k, KEYS)) for k in changes if k not in KEYS]
+    problems += [Problem(f"final.set.{k}", "cannot be changed", _meant(k)) for k in changes if k not in KEYS]
     known = kept_plan.ids(draft)
     problems += [_unknown(i, known, draft) for i in wanted if i not in set(known)]
     found = {job.id: job for path in kept_plan.plan_files(draft) for job in kept_plan.jobs(path, set(wanted))}
