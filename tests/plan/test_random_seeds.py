@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sdbatch import files
 from sdbatch.plan import drawn_seeds
 from sdbatch.plan.drawn_seeds import Draw
 from sdbatch.tasks import dispatch
@@ -88,6 +90,25 @@ def test_only_the_first_draw_is_kept(tmp_path: Path) -> None:
     drawn_seeds.keep(tmp_path, one, replace=False)
     assert (tmp_path / drawn_seeds.NAME).read_text() == "0" * 32 + "\n"
     assert [p.name for p in tmp_path.iterdir()] == [drawn_seeds.NAME]
+
+
+def test_a_draw_is_kept_although_others_remove_its_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the name of all temporary files, so the next run removes what a killed process left."""
+    link, sources = os.link, list[Path]()
+
+    def removed_first(source: Path, path: Path) -> None:
+        sources.append(source)
+        if len(sources) == 1:
+            source.unlink()
+        link(source, path)
+
+    monkeypatch.setattr("os.link", removed_first)
+    drawn_seeds.keep(tmp_path, Draw("0" * 32, False), replace=False)
+    assert (tmp_path / drawn_seeds.NAME).read_text() == "0" * 32 + "\n"
+    assert all(source.name.startswith(files.TEMPORARY) for source in sources)
+    assert len({source.name for source in sources}) == 2
 
 
 def test_file_systems_without_hard_links_keep_the_first_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

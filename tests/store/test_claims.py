@@ -14,7 +14,9 @@ import pytest
 
 from sdbatch.errors import StoreError
 from sdbatch.store import Claim, Claims, heartbeat, worker_state
-from sdbatch.store.claims import IMPATIENT, clear, folders, leftovers
+from sdbatch.store import claims as claims_module
+from sdbatch.store.claim_folders import clear, clear_if_unused, folders, leftovers
+from sdbatch.store.claims import IMPATIENT
 from sdbatch.store.heartbeat import Heartbeat, Liveness, liveness
 
 
@@ -184,6 +186,18 @@ def test_a_process_that_seemed_dead_continues(tmp_path: Path) -> None:
     a.leave(True)
 
 
+def test_a_process_that_seemed_dead_asks_about_the_claims_of_others(tmp_path: Path) -> None:
+    a, b = Claims(tmp_path, "s", "a"), Claims(tmp_path, "s", "b")
+    b.take("c")
+    assert a.take("c") is Claim.THEIRS
+    for path in folders(tmp_path)[0].iterdir():
+        path.unlink()
+    assert a.is_open("c")
+    assert a.take("c") is not Claim.THEIRS
+    a.leave(True)
+    b.leave(True)
+
+
 def test_a_heartbeat_that_stopped_is_old_by_the_clock_of_the_file_system(tmp_path: Path) -> None:
     """Of another machine its lock says nothing, and its clock neither."""
     heart = Heartbeat(tmp_path / "a")
@@ -221,6 +235,80 @@ def test_a_heartbeat_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert beaten.wait(10)
     heart.close(ended=False)
     assert [path.name for path in tmp_path.iterdir()] == ["a.left"]
+
+
+def test_a_heartbeat_whose_folder_is_removed_meanwhile_is_created_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without file locks others may think that nobody is there before the new file has its name."""
+    touch, removed = heartbeat.touch, list[Path]()
+
+    def remove_first(path: Path) -> float:
+        if not removed:
+            removed.append(path)
+            path.unlink()
+            path.parent.rmdir()
+        return touch(path)
+
+    monkeypatch.setattr(heartbeat, "touch", remove_first)
+    heart = Heartbeat(tmp_path / "s" / "a")
+    assert removed
+    assert liveness(tmp_path / "s" / "a", heart.now()) is Liveness.ALIVE
+    heart.close(ended=True)
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["a.ended"]
+
+
+def test_a_full_disk_while_a_heartbeat_is_created_again_does_not_block_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heart = Heartbeat(tmp_path / "a")
+    (tmp_path / "a.alive").unlink()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        with pytest.raises(StoreError, match="no space left"):
+            heart.register()
+    again = threading.Thread(target=heart.register, daemon=True)
+    again.start()
+    again.join(10)
+    assert not again.is_alive(), "it waits for its own lock"
+    heart.close(ended=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.ended"]
+
+
+def test_a_start_on_a_full_disk_leaves_no_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(StoreError, match="no space left"):
+            Claims(tmp_path, "s", "a")
+    assert "a.alive" not in names(tmp_path)
+    b = Claims(tmp_path, "s", "b")
+    assert b.first
+    b.leave(True)
+    assert not folders(tmp_path)
+
+
+def test_who_leaves_does_not_remove_the_lock_that_others_wait_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removed and created again by one of them, it would be removed by this process at its end."""
+    seen = list[bool]()
+
+    def look(folder: Path) -> None:
+        clear_if_unused(folder)
+        seen.append((folder / "lock").exists())
+
+    monkeypatch.setattr(claims_module, "clear_if_unused", look)
+    Claims(tmp_path, "s", "a").leave(True)
+    assert seen
+    assert all(seen)
+    assert not folders(tmp_path)
 
 
 def test_a_heartbeat_is_closed_once(tmp_path: Path) -> None:

@@ -55,6 +55,27 @@ def test_compaction_is_in_plan_order_and_keeps_the_others_sorted(store: Store) -
     assert json.loads(store.summary.read_text())["done"] == 3
 
 
+def test_workers_of_other_hosts_keep_their_files_although_their_locks_look_free(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many network file systems keep locks on each host; the heartbeat says who lives."""
+    p = stills(4)
+    far, near = store.worker(), store.worker()
+    monkeypatch.setattr("sdbatch.store.worker_state.machine", lambda: "another")
+    claims = store.claims(far, "s")
+    monkeypatch.undo()
+    put(store, far, p[0])
+    put(store, near, p[1])
+    monkeypatch.setattr(files, "try_lock", lambda *_, **__: True)
+    assert store.living() == 1
+    store.compact(near, p)
+    assert store.worker_files() == [far.path]
+    put(store, far, p[2])
+    claims.leave(True)
+    store.compact(far, p)
+    assert ids(store.manifest) == [p.ids[0], p.ids[1], p.ids[2]]
+
+
 def test_living_workers_keep_their_files(store: Store) -> None:
     p = stills(4)
     a, b = store.worker(0), store.worker(1)

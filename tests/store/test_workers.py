@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sdbatch.store import Claim, Claims, Liveness, Report, Store, heartbeat, worker_state
-from sdbatch.store.claims import folders
+from sdbatch.store.claim_folders import folders
 from tests.store.test_claims import die
 
 

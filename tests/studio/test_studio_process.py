@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import queue
 import signal
 import socket
+import sys
 from importlib import util
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -18,9 +21,9 @@ import sdbatch
 from sdbatch import cli
 from sdbatch.config.tasks import StudioSettings
 from sdbatch.errors import ConfigError
-from sdbatch.studio import child, task
+from sdbatch.studio import child, dispatcher, task
 from sdbatch.studio.form import Form
-from sdbatch.studio.queue import Queue
+from sdbatch.studio.queue import Entry, Queue, new_id
 from sdbatch.studio.workspace import Workspace
 from tests.patience import runs, until
 from tests.studio.sessions import form, made, running
@@ -108,6 +111,32 @@ def test_a_full_queue_survives_a_kill_and_the_end_of_the_studio(folder):
     kept = Queue(Path("runs/studio/queue.json")).entries()
     assert [(e.name, e.state) for e in kept] == [("slow", "waiting"), ("next", "waiting")]
     assert 4 < kept[0].done < 30
+
+
+def test_a_renderer_that_says_nothing_is_ended_soon_after_it_is_cancelled(tmp_path, monkeypatch):
+    silent = "import sys, time; sys.stdin.readline(); print('[\"ready\"]', flush=True); time.sleep(600)"
+    monkeypatch.setattr(dispatcher, "COMMAND", (sys.executable, "-c", silent))
+    monkeypatch.setattr(dispatcher, "GRACE", 0.5)
+    entries = Queue(tmp_path / "queue.json", lambda: None)
+    one = dispatcher.Dispatcher(entries, lambda: None)
+    one.start()
+    entry = entries.add(Entry(new_id(), "x", "x.yaml"))
+    one.wake()
+    until(lambda: entry.state == "running")
+    with entries.lock:
+        one.cancel(entry)
+    until(lambda: entry.state == "cancelled")
+    one.stop()
+
+
+def test_a_studio_starts_on_a_file_system_without_locks(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with task._only_one():
+        pass
 
 
 def test_a_port_in_use_is_an_error_of_its_key(folder):

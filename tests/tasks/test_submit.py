@@ -273,7 +273,7 @@ def test_which_jobs_go_back_into_the_queue(
         ({"time": "4h"}, "submit.time: '4h' is not allowed; write \"hours:minutes:seconds\""),
         ({"gpus": "all"}, "submit.gpus: 'all' is not allowed; write how many, or type:how many such as a100:2"),
         ({"gpus": True}, "submit.gpus: true is not allowed"),
-        ({"memory": "16 GB"}, "submit.memory: '16 GB' is not allowed; write a size with its unit, such as 16G"),
+        ({"memory": "16 GB"}, "submit.memory: '16 GB' is not allowed; write a size with its unit: 16G"),
         ({"memory": "16"}, "submit.memory: '16' is not allowed; write a size with its unit"),
         ({"memory": 16}, "submit.memory: 16 is not text (write 16G, or another unit: K, M, T)"),
         ({"partition": "a;rm -rf /"}, "submit.partition: 'a;rm -rf /' is not allowed; write a name of SLURM"),

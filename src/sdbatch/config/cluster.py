@@ -82,9 +82,7 @@ class SubmitSettings(Section):
         "1", description="GPUs of one job, each with a process of its own: 1, or a100:2; 0: none"
     )
     cpus: int | None = Field(None, ge=1, le=1024, description="CPU cores of one job")
-    memory: _text(r"\d+[KMGT]", "a size with its unit, such as 16G") | None = Field(
-        None, description="memory of one job"
-    )  # type: ignore[valid-type]
+    memory: _text(r"\d+[KMGT]", "a size with its unit: 16G") | None = Field(None, description="memory of one job")  # type: ignore[valid-type]
     partition: _Name | None = Field(None, description="null, here and below: the cluster's default")  # type: ignore[valid-type]
     account: _Name | None = Field(None, description="the account that pays")  # type: ignore[valid-type]
     qos: _Name | None = Field(None, description="the quality of service")  # type: ignore[valid-type]

@@ -119,7 +119,7 @@ RULES: tuple[tuple[str, Callable[[re.Match[str], Sequence[str]], Problem]], ...]
     ),
     (
         r"Additional config directory '([^']+)' not found",
-        lambda m, _: Problem("--config-dir", f"{shown(m[1])} is not a folder"),
+        lambda m, _: Problem("--config-dir", f"{m[1]!r} is not a folder"),
     ),
     (r"Incompatible key type|Unsupported key type", lambda *_: Problem("", "a key is not text", "quote it")),
     (r"Ambiguous value for argument '(.*)'\n1", _ambiguous),

@@ -71,11 +71,24 @@ def write(path: Path, pieces: Iterable[bytes], temporary: Path, durable: bool = 
 
 def replace(path: Path, data: bytes, temporary: Callable[[], Path] | None = None, durable: bool = True) -> None:
     """As ``write``, under a name that no other process uses, and that ``Store.compact`` removes if this one dies."""
-    name = temporary or (lambda: path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-0{path.suffix}"))
+    name = temporary or (lambda: _unused(path))
     try:
         write(path, [data], name(), durable)
     except StoreError:  # another process ended and removed our temporary file as an orphan
         write(path, [data], name(), durable)
+
+
+def create(path: Path, data: bytes) -> bool:
+    """Create ``path`` with ``data``, which only one process can; False if it exists. As ``replace`` else."""
+    with store_errors(path):
+        try:
+            return atomic.create(path, data, _unused(path))
+        except FileNotFoundError:  # another process ended and removed our temporary file as an orphan
+            return atomic.create(path, data, _unused(path))
+
+
+def _unused(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-0{path.suffix}")
 
 
 def publish(temporary: Path, path: Path, durable: bool = True) -> None:
@@ -101,6 +114,17 @@ def try_lock(fd: int, wait: bool = False, shared: bool = False) -> bool:
     except OSError:
         return False
     return True
+
+
+def held_elsewhere(fd: int) -> bool:
+    """Take the exclusive lock of ``fd``; whether another process holds it. False on a file system without locks."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def is_same_file(fd: int, path: Path) -> bool:

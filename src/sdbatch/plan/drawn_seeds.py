@@ -14,7 +14,6 @@ from pathlib import Path
 
 from sdbatch import files
 from sdbatch.config.experiment import Experiment
-from sdbatch.files import atomic
 from sdbatch.spec.ranges import random_seeds
 
 NAME = "seeds.txt"
@@ -50,15 +49,12 @@ def keep(folder: Path, made: Draw, replace: bool) -> None:
 
     Raises StoreError.
     """
-    path = folder / NAME
-    part = atomic.hidden(path)
-    with files.store_errors(path):
-        atomic.write(part, [f"{made.number}\n".encode()])
-        if replace or (path.exists() and _read(path) is None):  # damaged
-            part.replace(path)
-        else:
-            atomic.link(part, path)
-        part.unlink(missing_ok=True)
+    path, data = folder / NAME, f"{made.number}\n".encode()
+    files.make_folder(folder)
+    if replace or (path.exists() and _read(path) is None):  # damaged
+        files.replace(path, data)
+    else:
+        files.create(path, data)
 
 
 def _read(path: Path) -> str | None:

@@ -25,7 +25,7 @@ from sdbatch.runner.writers import Writers
 from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.renderer import Profile, Renderer
-from sdbatch.store import TO_RENDER, Ledger, OtherWorkers, Record, Run, State, Store, claims
+from sdbatch.store import TO_RENDER, Ledger, OtherWorkers, Record, Run, State, Store, claim_folders
 from sdbatch.store.plan_file import Plan, is_kept
 from sdbatch.terminal.console import new
 from sdbatch.terminal.progress import Progress
@@ -99,7 +99,7 @@ def run(plan: Plan, store: Store, open_renderer: Callable[[], Renderer], options
 
 def _is_clean(plan: Plan, store: Store) -> bool:
     """Whether there is nothing to write: a finished experiment may be on a read-only disk."""
-    leftovers = store.worker_files() or claims.leftovers(store.root)
+    leftovers = store.worker_files() or claim_folders.leftovers(store.root)
     return not leftovers and store.summary.exists() and is_kept(store.plan, plan, every=64 if len(plan) > FLAT else 1)
 
 
@@ -122,7 +122,11 @@ class _Run:
         self.part, self.ledger, self.others = start
         self.worker = store.worker(options.shard[0])
         self.others.own = self.worker.path
-        self.claims = store.claims(self.worker, _scope(plan, options.shard))
+        try:
+            self.claims = store.claims(self.worker, _scope(plan, options.shard))
+        except BaseException:
+            self.worker.close()
+            raise
         if not self.claims.first:
             options.progress.use_own_status(self.worker.token)
         self.share = Share(plan, self.claims, self._new_records, division.chunks(plan, self.part))

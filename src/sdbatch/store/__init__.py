@@ -9,6 +9,7 @@
     states         the states of a plan's jobs
     other_workers  the results of other processes during a run
     claims         which process renders which jobs
+    claim_folders  where that is written: who lives, and what is removed at the end
     heartbeat      which processes are alive
     worker_state   what a process says about itself: host, jobs done, what it renders now
     turn           whose turn it is to do what one process does for all

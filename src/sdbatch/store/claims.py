@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import time
 from contextlib import suppress
 from enum import StrEnum
@@ -26,18 +25,17 @@ from pathlib import Path
 from sdbatch import files
 from sdbatch.errors import StoreError
 from sdbatch.files import atomic
-from sdbatch.store import heartbeat, run_file, turn
-from sdbatch.store.heartbeat import ALIVE, STALE, Heartbeat, clock, liveness
+from sdbatch.store import run_file
+from sdbatch.store.claim_folders import LOCK, PREFIX, clear, clear_if_unused, is_active, workers
+from sdbatch.store.heartbeat import STALE, Heartbeat, liveness
 from sdbatch.store.run_file import Run
 from sdbatch.store.turn import Turn
-from sdbatch.store.worker_state import Liveness, Report, WorkerState
+from sdbatch.store.worker_state import Liveness, Report
 
 TRUST = 1.0  # seconds for which an owner's liveness is cached; longer with many owners
 TRUST_PER_OWNER = 0.01
 MISSES = 8  # failed claims in a row after which the folder is listed
 IMPATIENT = 20.0  # seconds without a heartbeat after which a process counts as dead for those that are idle
-_PREFIX = ".claims-"
-_LOCK = "lock"
 
 
 class Claim(StrEnum):
@@ -59,7 +57,7 @@ class Claims:
     def __init__(self, root: Path, scope: str, token: str) -> None:
         self._root = root
         self._plan = scope.partition("-")[0]
-        self._folder = root / f"{_PREFIX}{scope}"
+        self._folder = root / f"{PREFIX}{scope}"
         self.token = token
         self._ours: set[str] = set()
         self._theirs: set[str] = set()  # claimed by others when we last looked
@@ -67,16 +65,30 @@ class Claims:
         self._orphans: set[str] = set()
         self._misses = 0
         self._known: dict[str, tuple[float, Liveness]] = {}
-        with files.locked(self._folder / _LOCK):
+        with files.locked(self._folder / LOCK), files.store_errors(self._folder):
             self._heartbeat = Heartbeat(self._folder / token)  # first, because without file locks others must see us
             self._owner = self._folder / f"{token}.owner"
-            self._sign()
-            before = list(self._folder.iterdir())  # a process that starts after this is not in it
-            self.first = not _is_active(self._folder, token)  # whether no other process is running
+            try:
+                before = self._begin()
+            except BaseException:
+                self._heartbeat.close(ended=False)
+                raise
             if self.first:  # claims of dead processes: retry their failures
-                _empty(before, token)
+                for path in before:
+                    if path.name != LOCK and path.stem != token:
+                        files.remove(path)
             else:
                 self._theirs.update(path.name.partition(".")[0] for path in before)
+
+    def _begin(self) -> list[Path]:
+        """Find out whether this is the first process; returns what the folder held before."""
+        while True:
+            self._sign()
+            with suppress(FileNotFoundError):  # without file locks the last process may remove the folder now
+                before = list(self._folder.iterdir())  # a process that starts after this is not in it
+                self.first = not is_active(self._folder, self.token)  # whether no other process is running
+                return before
+            self._heartbeat.register()
 
     @property
     def report(self) -> Report:
@@ -180,10 +192,11 @@ class Claims:
     def leave(self, ended: bool) -> None:
         """Stop claiming. ``ended``: all claimed jobs are done or have failed; else others may take them over."""
         try:
-            with files.locked(self._folder / _LOCK):
+            with files.locked(self._folder / LOCK):
                 self._heartbeat.close(ended)
-                if not _is_active(self._folder):
-                    shutil.rmtree(self._folder, ignore_errors=True)
+                clear_if_unused(self._folder)
+            with suppress(OSError):
+                self._folder.rmdir()
             clear(self._root)
         except (OSError, StoreError):
             self._heartbeat.close(ended)  # the disk is gone: the next run removes the rest
@@ -200,7 +213,11 @@ class Claims:
 
     def _sign(self) -> None:
         with files.store_errors(self._owner):
-            self._owner.write_text(self.token, "ascii")
+            while True:
+                with suppress(FileNotFoundError):
+                    self._owner.write_text(self.token, "ascii")
+                    return
+                self._heartbeat.register()
 
     def _signed(self, path: Path) -> str:
         """The owner of a claim; nothing if it has not been written, or cannot be read now."""
@@ -211,57 +228,20 @@ class Claims:
     def _unsigned(self, path: Path) -> Liveness:
         """The state of an owner that is not named, without hard links: it has just created the file, or died then."""
         with suppress(OSError):
-            return Liveness.GONE if self._heartbeat.now() - path.stat().st_mtime > STALE else Liveness.ALIVE
+            return Liveness.GONE if self._now() - path.stat().st_mtime > STALE else Liveness.ALIVE
         return Liveness.ALIVE
 
     def _liveness(self, token: str, stale: float = STALE) -> Liveness:
         at, known = self._known.get(token, (-math.inf, Liveness.ALIVE))
         if known is Liveness.ALIVE and time.monotonic() - at >= TRUST + TRUST_PER_OWNER * len(self._known):
-            known = liveness(self._folder / token, self._heartbeat.now(), stale)
+            known = liveness(self._folder / token, self._now(), stale)
             self._known[token] = time.monotonic(), known
         return known
 
-
-def folders(root: Path) -> list[Path]:
-    """The folders of claims of an experiment; empty if no process is running or has died."""
-    return sorted(path for path in root.glob(f"{_PREFIX}*") if path.is_dir())
-
-
-def clear(root: Path) -> None:
-    """Remove the claims of scopes without running processes, and what only they used. Raises OSError, StoreError."""
-    turns = turn.paths(root)  # first: those that a process creates after the next lines are not in it
-    for folder in folders(root):
-        with files.locked(folder / _LOCK):
-            if not _is_active(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-    for path in [*_unused(root), *([] if folders(root) else turns)]:
-        files.remove(path)
-
-
-def leftovers(root: Path) -> bool:
-    """Whether a process is running or has died: there are claims, turns, or what a run agreed on."""
-    return bool(folders(root) or run_file.paths(root) or turn.paths(root))
-
-
-def _unused(root: Path) -> list[Path]:
-    """Run files of plans that no process renders."""
-    plans = {folder.name.removeprefix(_PREFIX).partition("-")[0] for folder in folders(root)}
-    return [path for plan, path in run_file.paths(root).items() if plan not in plans]
-
-
-def _is_active(folder: Path, but: str = "") -> bool:
-    """Whether a process other than ``but`` (a token) is alive. Call it with the lock held."""
-    now = clock(folder / _LOCK)
-    return any(liveness(p.with_suffix(""), now) is Liveness.ALIVE for p in folder.glob(f"*{ALIVE}") if p.stem != but)
-
-
-def workers(root: Path) -> list[WorkerState]:
-    """The processes that render the experiment now, and those of the same runs that have ended or died."""
-    found = [(folder, folder.name.removeprefix(_PREFIX)) for folder in folders(root)]
-    return [state for folder, scope in found for state in heartbeat.states(folder, scope)]
-
-
-def _empty(paths: list[Path], token: str) -> None:
-    for path in paths:
-        if path.name != _LOCK and path.stem != token:
-            files.remove(path)
+    def _now(self) -> float:
+        """The file system's clock."""
+        try:
+            return self._heartbeat.now()
+        except FileNotFoundError:  # this process was considered dead, and the folder was removed
+            self._heartbeat.register()
+            return self._heartbeat.now()

@@ -42,17 +42,26 @@ class Heartbeat:
     def register(self) -> None:
         """Create the file; again if it was removed because this process was considered dead."""
         with self._lock:
-            if files.is_same_file(self._fd, self._path):  # another thread was faster
-                return
-            files.make_folder(self._path.parent)
-            part = self._path.with_suffix(".new")  # others see the file locked and written, or not at all
-            with files.store_errors(self._path):
-                fd = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
-                files.try_lock(fd, wait=True)
-                self.report.started = self.report.started or touch(part)
-                os.pwrite(fd, self.report.data(), 0)
-                part.replace(self._path)
-            self._replace(fd)
+            while not files.is_same_file(self._fd, self._path):  # it is if another thread was faster
+                files.make_folder(self._path.parent)
+                # Others remove the folder, or the new file in it, if they do not see us yet.
+                with files.store_errors(self._path), suppress(FileNotFoundError):
+                    self._replace(self._create())
+
+    def _create(self) -> int:
+        """Others see the file locked and written, or not at all. Raises OSError."""
+        part = self._path.with_suffix(".new")
+        fd = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            files.try_lock(fd, wait=True)
+            self.report.started = self.report.started or touch(part)
+            os.pwrite(fd, self.report.data(), 0)
+            part.replace(self._path)
+        except BaseException:
+            os.close(fd)  # the next beat waits for its lock
+            files.remove(part)
+            raise
+        return fd
 
     def _replace(self, fd: int) -> None:
         """Close the file, if it is open, and use ``fd`` from now on. Call it with the lock held."""
@@ -131,7 +140,7 @@ def states(folder: Path, scope: str) -> Iterator[WorkerState]:
     """The processes with heartbeat files in ``folder``, in the order of their starts."""
     found = [_read(path) for path in folder.glob("*.*") if path.suffix in (ALIVE, ENDED, LEFT)]
     read = sorted((r for r in found if r is not None), key=lambda r: (r[2].started, r[0].name))
-    now = _now(folder, [seen for _, seen, _ in read]) if read else 0.0
+    now = now_in(folder, [seen for _, seen, _ in read]) if read else 0.0
     for path, seen, report in read:
         state = liveness(path.with_suffix(""), now)
         seconds = max(0.0, seen - report.started) if report.started else 0.0
@@ -148,9 +157,9 @@ def _read(path: Path) -> tuple[Path, float, Report] | None:
         return None
 
 
-def _now(folder: Path, beats: list[float]) -> float:
-    """The file system's clock; in a folder that cannot be written, the time of the latest heartbeat."""
+def now_in(folder: Path, beats: list[float]) -> float:
+    """The file system's clock; in a folder that cannot be written, the time of the latest of ``beats``, or 0."""
     try:
         return clock(folder / _CLOCK)
     except OSError:
-        return max(beats)
+        return max(beats, default=0.0)

@@ -15,7 +15,7 @@ from sdbatch.spec.canonical import plan_digest
 from sdbatch.spec.jobs import Job
 from sdbatch.spec.limits import FLAT
 from sdbatch.spec.renderer import Profile
-from sdbatch.store import claims, compact, plan_file
+from sdbatch.store import claim_folders, compact, plan_file
 from sdbatch.store.claims import Claims
 from sdbatch.store.folder import SOUNDS, Folder
 from sdbatch.store.ledger import Ledger
@@ -24,7 +24,7 @@ from sdbatch.store.other_workers import OtherWorkers
 from sdbatch.store.plan_file import Plan
 from sdbatch.store.record import Record
 from sdbatch.store.states import State, States
-from sdbatch.store.worker import Worker
+from sdbatch.store.worker import Worker, token_of
 from sdbatch.store.worker_state import WorkerState
 
 
@@ -38,11 +38,11 @@ class Store(Folder):
         """The number of processes that write into the folder now (0 if the file system has no locks)."""
         with ExitStack() as stack:
             found = self.worker_files()
-            return len(found) - len(compact.claim(found, None, stack))
+            return len(found) - len(self._merged(found, None, stack))
 
     def shared(self) -> bool:
         """Whether other processes render here, for one that has left; for a minute also after one died elsewhere."""
-        return bool(claims.folders(self.root))
+        return bool(claim_folders.folders(self.root))
 
     def ledger(self) -> Ledger:
         """All current records. Raises StoreError."""
@@ -62,7 +62,7 @@ class Store(Folder):
 
         Read from the folder alone, on any machine.
         """
-        return claims.workers(self.root)
+        return claim_folders.workers(self.root)
 
     def states(
         self, plan: Plan, ledger: Ledger, profile: str = "", digest: Callable[[Path], str] | None = None
@@ -175,7 +175,7 @@ class Store(Folder):
                 worker.close()
                 return self.ledger()
             found = self.worker_files()
-            gone = compact.claim(found, worker.path, stack)
+            gone = self._merged(found, worker.path, stack)
             ledger = self.ledger()
             lines = (ledger.line(i) + b"\n" for i in compact.order(ledger, plan.ids) if i not in without)
             compact.replace(self.manifest, lines, worker)
@@ -192,6 +192,14 @@ class Store(Folder):
         with suppress(OSError):
             self.worker_folder.rmdir()
         return ledger
+
+    def _merged(self, found: list[Path], own: Path | None, stack: ExitStack) -> list[Path]:
+        """Of the worker files ``found`` those to merge: ``own``, and those of dead processes, locked in ``stack``.
+
+        A process with a heartbeat lives, although its lock may be free on the other hosts of a network file system.
+        """
+        living = claim_folders.alive(self.root, map(token_of, found))
+        return compact.claim([path for path in found if path == own or token_of(path) not in living], own, stack)
 
 
 def _done(exists: bool, profile: str, wanted: str) -> State:

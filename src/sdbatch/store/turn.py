@@ -62,7 +62,7 @@ class Turn:
         """Let another process have the turn, now. Its file stays, so that numbers only grow."""
         with suppress(OSError):
             if self.held():
-                self._path(self._last()).write_text(_NOBODY, "ascii")
+                atomic.write(self._path(self._last()), [_NOBODY.encode()], self._part)
 
     def _path(self, n: int) -> Path:
         return self._root / f"{_PREFIX}{self._name}.{n}"

@@ -59,6 +59,7 @@ class Dispatcher:
             elif entry is self._entry and self._process is not None and self._deadline is None:
                 self._process.order({"cancel": self._order})
                 self._deadline = time.monotonic() + GRACE
+                self.wake()  # to wait no longer than that
 
     def stop(self) -> None:
         """End the process in order, and return when it has ended. What it renders waits in the queue."""

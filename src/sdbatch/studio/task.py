@@ -15,7 +15,7 @@ from pathlib import Path
 from sdbatch.config.experiment import Experiment
 from sdbatch.config.tasks import StudioSettings
 from sdbatch.errors import ConfigError
-from sdbatch.files import make_folder, store_errors, try_lock
+from sdbatch.files import held_elsewhere, make_folder, store_errors
 from sdbatch.studio.guard import LOCAL, Rules
 from sdbatch.terminal.console import say
 
@@ -95,7 +95,7 @@ def _only_one() -> Iterator[None]:
     with store_errors(path):
         fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if not try_lock(fd):
+        if held_elsewhere(fd):
             raise ConfigError.one("task", "another studio works in this folder", "use its page, or end it")
         yield
     finally:
