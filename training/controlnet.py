@@ -71,7 +71,7 @@ def begin(config: dict[str, Any], state: dict[str, torch.Tensor]) -> ControlNet:
         for value in zero.parameters():
             torch.nn.init.zeros_(value)
     _scale(net.controlnet_cond_embedding, np.stack([canny(paint(draw_scene(seed, "1:1"))) for seed in range(16)]))
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 @torch.no_grad()
@@ -98,7 +98,7 @@ class Lessons:
         self.unet, self.config, self.state = denoiser()
         self.edges = {r: np.stack([canny(paint(s))[..., 0] for s in shelf.scenes[r]]) for r in shelf.ratios}
 
-    def loss(self, net: ControlNet, step: int, count: int) -> torch.Tensor:
+    def loss(self, net: Any, step: int, count: int) -> torch.Tensor:
         """The weighted squared error of the predicted noise over `count` pictures of one ratio."""
         rng = np.random.default_rng([self.seed, 9, step])
         ratio = self.shelf.ratio_at(rng)

@@ -59,7 +59,7 @@ class Denoiser(torch.nn.Module):
     def forward(self, noisy: torch.Tensor, step: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         """The predicted noise."""
         words = self.text_encoder(ids)[0]
-        return self.unet(noisy, step, words, return_dict=False)[0]  # type: ignore[no-any-return]
+        return self.unet(noisy, step, words, return_dict=False)[0]
 
 
 def remaining() -> torch.Tensor:
@@ -95,11 +95,11 @@ class Lessons:
         layout: torch.memory_format = torch.channels_last,
         weights: Callable[[torch.Tensor], torch.Tensor] = min_snr,
         power: float = 1.0,
-        beside: Callable[[torch.nn.Module, torch.Tensor, int], torch.Tensor] | None = None,
+        beside: Callable[[torch.nn.Module, torch.Tensor, list[Any], int], torch.Tensor] | None = None,
     ) -> None:
         """`power` is that of the share of the schedule, drawn evenly: below 1 noisy steps come more often.
 
-        `beside` is a loss that is added: (module, token ids, width of the latents).
+        `beside` is a loss that is added: (module, token ids, scenes, width of the latents).
         """
         self.layout, self.weights, self.power, self.beside = layout, weights, power, beside
         self.shelf, self.tokenizer, self.seed, self.device, self.say = shelf, tokenizer, seed, device, say
@@ -109,9 +109,9 @@ class Lessons:
         """The weighted squared error of the predicted noise over `count` pictures of one ratio."""
         ratio = self.shelf.ratio_at(np.random.default_rng([self.seed, 7, step]))
         rng = np.random.default_rng([self.seed, 8, step, part])
-        scenes = self.shelf.scenes[ratio]
         picked = self.shelf.pick(rng, ratio, count)
-        texts = ["" if rng.random() < SILENT else self.say(scenes[int(i)], rng) for i in picked]
+        scenes = [self.shelf.scenes[ratio][int(i)] for i in picked]
+        texts = ["" if rng.random() < SILENT else self.say(scene, rng) for scene in scenes]
         ids = self.tokenizer(texts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step * 64 + part)
         clean = self.shelf.stacked[ratio][torch.from_numpy(picked)].float()
@@ -123,7 +123,7 @@ class Lessons:
         words = ids.input_ids.to(self.device)
         error = (module(noisy, times, words) - noise).square().mean(dim=(1, 2, 3))
         loss = (error * self.weights((kept / (1 - kept)).flatten())).mean()
-        return loss + self.beside(module, words, clean.shape[3]) if self.beside else loss
+        return loss + self.beside(module, words, scenes, clean.shape[3]) if self.beside else loss
 
 
 def train(

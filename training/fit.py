@@ -95,7 +95,7 @@ class Fit:
             replica = self.replicas[part]
             replica.zero_grad(set_to_none=True)
             loss = loss_at(replica, self.step, part, len(self.replicas)) / len(self.replicas)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             return float(loss.detach())
 
         total = sum(self.pool.map(work, range(len(self.replicas))))
@@ -114,7 +114,7 @@ class Fit:
         self.optimizer.step()
         share = min(self.recipe.average, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            torch._foreach_lerp_(self.mean, self.weights, 1 - share)
+            torch._foreach_lerp_(self.mean, list[torch.Tensor](self.weights), 1 - share)
         self.step += 1
         return loss
 

@@ -14,7 +14,7 @@ class _Normalise(torch.autograd.Function):
     """The function of https://arxiv.org/abs/1803.08494 as one scale and one shift for each channel of each picture."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, like: torch.nn.GroupNorm
     ) -> torch.Tensor:
         batch, channels = x.shape[:2]
@@ -25,7 +25,7 @@ class _Normalise(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, weight, mean, inverse = ctx.saved_tensors
         channels, size = x.shape[1], x[0].numel() / ctx.groups
         total = g.sum((2, 3), dtype=torch.float32)

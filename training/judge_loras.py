@@ -63,8 +63,8 @@ def likeness(a: Pictures, b: Pictures) -> float:
     """The mean correlation of brightness of pairs of pictures, at 32 × 32: it does not know colours."""
     found = []
     for pair in zip(a, b, strict=True):
-        small = [np.asarray(Image.fromarray(p).convert("L").resize((32, 32)), np.float64).ravel() for p in pair]
-        found.append(float(np.corrcoef(*small)[0, 1]))
+        one, other = (np.asarray(Image.fromarray(p).convert("L").resize((32, 32)), float).ravel() for p in pair)
+        found.append(float(np.corrcoef(one, other)[0, 1]))
     return round(float(np.mean(found)), 3)
 
 

@@ -159,7 +159,7 @@ def encoder_for(vae: Any, pictures: Pictures, steps: int) -> Any:
         optimizer.param_groups[0]["lr"] = 1e-3 * min(1, (step + 1) / 20) * (0.5 + 0.5 * np.cos(np.pi * step / steps))
         optimizer.zero_grad()
         loss = error_of(shown.float() - clean)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         if step % 50 == 0:

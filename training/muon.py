@@ -30,7 +30,8 @@ class Muon(torch.optim.Optimizer):
     """Muon for weights of hidden layers (`named` parameters of two or more dimensions), AdamW for all others."""
 
     def __init__(self, named: Iterable[tuple[str, torch.nn.Parameter]], lr: float, weight_decay: float) -> None:
-        hidden, outer = [], []
+        hidden: list[torch.nn.Parameter] = []
+        outer: list[torch.nn.Parameter] = []
         for name, p in named:
             (hidden if p.ndim > 1 and not any(part in name for part in OUTER) else outer).append(p)
         groups: list[dict[str, Any]] = [{"params": hidden, "hidden": True}, {"params": outer, "hidden": False}]

@@ -117,7 +117,7 @@ def train(
     in the file `weights`."""
     torch.manual_seed(1)
     module = Reader() if start is None else restore(start)
-    module = module.train().to(device, memory_format=torch.channels_last)
+    module.train().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     recipe = Recipe(**{**RECIPE.__dict__, "steps": steps})
     fit = Fit(module, recipe, parts)
     path = folder / "reader.safetensors"
@@ -139,7 +139,7 @@ def restore(weights: Path = WEIGHTS) -> Reader:
     """The reader that is kept in `weights`."""
     module = Reader()
     module.load_state_dict({k: v.float() for k, v in load_file(str(weights)).items()})
-    return module.to(memory_format=torch.channels_last).eval()
+    return module.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 @torch.no_grad()

@@ -137,7 +137,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(RECIPE.seed)
     vae = AutoencoderKL.from_pretrained(MODEL / "vae", torch_dtype=torch.float32)
-    net = Compact(WIDTH, LAYERS, 2).to(memory_format=torch.channels_last)
+    net = Compact(WIDTH, LAYERS, 2).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     path = options.out / "fit.safetensors"
     if not options.judge:
         album = [pair for seed in range(options.scenes) for pair in pairs(seed, vae)]

@@ -70,7 +70,7 @@ def write_tokenizer(folder: Path, known: list[str] | None = None) -> CLIPTokeniz
     (folder / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
     lines = ["#version: 0.2", *(f"{a} {b}" for a, b in merges)]
     (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    special = {"bos_token": BOS, "eos_token": EOS, "unk_token": EOS, "pad_token": EOS}
+    special: dict[str, object] = {"bos_token": BOS, "eos_token": EOS, "unk_token": EOS, "pad_token": EOS}
     _write(folder / "special_tokens_map.json", special)
     _write(
         folder / "tokenizer_config.json",

@@ -78,10 +78,11 @@ def test_perceptual_distance_grows_with_blur() -> None:
 
 
 def test_sides_are_counted() -> None:
-    cat = {"left": "cat", "right": "house"}
-    turned = {"left": "house", "right": "cat"}
+    cat = {"left": "cat", "right": "house", "left colour": "black", "right colour": "red"}
+    turned = {"left": "house", "right": "cat", "left colour": "red", "right colour": "blue"}
     alone = {"left": reader.ALONE, "right": reader.ALONE}
-    assert reader.sides([cat, turned, alone], [cat, cat, alone]) == {"pictures": 2, "sides": 50.0, "both": 100.0}
+    shares = {"sides": 50.0, "both": 100.0, "colours": 50.0}
+    assert reader.sides([cat, turned, alone], [cat, cat, alone]) == {"pictures": 2, **shares}
 
 
 def test_asked_scenes_are_held_out() -> None:
@@ -128,6 +129,7 @@ def test_reader_learns_from_what_can_be_seen() -> None:
     assert "sky" not in reader.truth(close)
     two = replace(plain(1, subject="cat", colour="black"), second=Thing("pine", "green"), side="right")
     assert reader.truth(two)["left"] == "pine"
+    assert reader.truth(two)["right colour"] == reader.truth(two, mirrored=True)["left colour"] == "black"
     assert reader.truth(two, mirrored=True)["right"] == "pine"
     assert reader.lesson(3, 2) == reader.lesson(3 + reader.LESSONS, 2)
     assert "subject" not in reader.truth(two)

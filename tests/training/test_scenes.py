@@ -172,6 +172,15 @@ def test_captions_name_subjects_colours_and_sides() -> None:
                 assert any(noun in match[1] for noun in lexicon.NOUNS[subject]), (text, side, subject)
 
 
+def test_a_caption_of_one_subject_alone_means_one() -> None:
+    """One of two subjects alone in a caption taught that "yellow windmill" is two windmills."""
+    one = plain(3, subject="windmill", colour="yellow")
+    two = replace(one, second=Thing("fox", "orange"), side="left")
+    said = {scene: {captions._alone(np.random.default_rng(n), scene) for n in range(400)} for scene in (one, two)}
+    assert any("windmill" in text for text in said[one])
+    assert not [text for text in said[two] if re.search("mill|fox", text)]
+
+
 def test_the_word_clouds_means_clouds() -> None:
     """Otherwise a negative prompt that names them could not take them away."""
     for seed in range(1500):

@@ -29,9 +29,7 @@ from training.second import (
     train,
 )
 from training.second.painter import paint
-from training.second.scene import (
-    draw_scene,
-)
+from training.second.scene import ALL_COLOURS, Thing, draw_scene
 from training.words import write_tokenizer
 
 CPU = torch.device("cpu")
@@ -184,40 +182,50 @@ def test_denoiser_trains_on_cached_latents_and_continues_bit_for_bit(
     assert not all(torch.equal(a[key], early[key]) for key in a)
 
 
-def test_cells_learn_to_look_at_the_word_of_their_side(tmp_path: Path) -> None:
+def test_words_of_sides_are_looked_at_and_know_the_colour(tmp_path: Path) -> None:
     torch.manual_seed(0)
     tokenizer = write_tokenizer(tmp_path, captions.vocabulary())
     module = denoiser.Denoiser(len(tokenizer), autoencoder.CHANNELS)
-    sides.watch(module.unet)
+    sides.watch(module)
     texts = ["red fox on the right, white cat on the left", "red fox on the left, white cat on the right"]
     texts += ["sea, castle on the left", "day sky"]
     ids = tokenizer(texts, padding="max_length", max_length=32, return_tensors="pt").input_ids
-    wrong, size = sides.Sides(tokenizer), (13, 20)
+    fox = replace(draw_scene(1), subject="fox", colour="red", second=Thing("cat", "white"), side="right")
+    scenes = [fox, replace(fox, side="left"), draw_scene(2), draw_scene(3)]
+    wrong, size, chance = sides.Sides(tokenizer), (13, 20), torch.Generator().manual_seed(1)
 
-    def loss_of(words: torch.Tensor) -> torch.Tensor:
-        noise = torch.randn(len(words), autoencoder.CHANNELS, *size, generator=torch.Generator().manual_seed(1))
+    def loss_of(of: slice) -> torch.Tensor:
+        words = ids[of]
+        noise = torch.randn(len(words), autoencoder.CHANNELS, *size, generator=chance)
         module(noise, torch.full((len(words),), 999), words)
-        return wrong(module, words, size[1])
+        return wrong(module, words, scenes[of], size[1])
 
-    assert loss_of(ids[2:]).item() == 0  # neither tells both sides
-    before = loss_of(ids[:2])
-    assert before.item() == pytest.approx(sides.WEIGHT * np.log(32), rel=0.2)
+    assert loss_of(slice(2, 4)).item() == 0  # neither tells both sides
+    before = loss_of(slice(2))
+    assert before.item() == pytest.approx(sides.WEIGHT * (np.log(32) + np.log(len(ALL_COLOURS))), rel=0.2)
     optimizer = torch.optim.Adam(module.parameters(), 1e-3)
     for _ in range(40):
         optimizer.zero_grad()
-        loss_of(ids[:2]).backward()  # type: ignore[no-untyped-call]
+        loss_of(slice(2)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    assert max(loss_of(ids[:1]), loss_of(ids[1:2])) < 0.3 * before
+    assert max(loss_of(slice(1)), loss_of(slice(1, 2))) < 0.3 * before
+    named = module.colours(module.text_encoder.kept[0]).argmax(2)[0]
+    at = [int((ids[1] == word).int().argmax()) for word in wrong.words]
+    assert [ALL_COLOURS[int(named[place])] for place in at] == ["red", "white"]
 
 
-def test_pairs_come_more_often_than_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_and_far_and_close_scenes_come_more_often_than_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(latents, "SHARD", 40)
     save_file({"latents": torch.zeros(40, 1, 4, 4)}, str(tmp_path / "0000.safetensors"))
     shelf = latents.Shelf(tmp_path, 1, 0)
-    pairs = np.array([scene.second is not None for scene in shelf.scenes["1:1"]])
-    picked = pairs[shelf.pick(np.random.default_rng(1), "1:1", 5000)].mean()
-    assert 0 < pairs.mean() < 0.9
-    assert picked == pytest.approx(2.5 * pairs.mean() / (1 + 1.5 * pairs.mean()), abs=0.03)
+    picked = shelf.pick(np.random.default_rng(1), "1:1", 20_000)
+    scenes = shelf.scenes["1:1"]
+    kinds = np.array(["pair" if s.second else "usual" if s.distance in ("middle", "near") else "far" for s in scenes])
+    each = {kind: np.mean(kinds[picked] == kind) / np.sum(kinds == kind) for kind in ("usual", "pair", "far")}
+    assert each["pair"] == pytest.approx(2.5 * each["usual"], rel=0.1)
+    assert each["far"] == pytest.approx(2 * each["usual"], rel=0.1)
 
 
 def test_the_decoder_alone_is_fitted_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,11 +124,12 @@ def tokens_of(text: str) -> list[str]:
 
 
 def _alone(rng: np.random.Generator, scene: Scene) -> str:
-    """One attribute alone, as in a negative prompt."""
+    """One attribute alone, as in a negative prompt; not one of two subjects, so that a subject alone means one."""
     options = [_pick(rng, words.BACKDROP_WORDS[scene.backdrop]), _pick(rng, words.SKY_WORDS[scene.sky])]
-    options.append(_noun(rng, scene))
+    if scene.second is None:
+        options += [_noun(rng, scene), _noun(rng, scene)]
     extras = _extras(rng, scene)
-    return _pick(rng, extras if extras and rng.random() < 0.5 else options)
+    return _pick(rng, extras if extras and rng.random() < 0.35 else options)
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:

@@ -26,6 +26,7 @@ from training.render import MODEL
 from training.second.captions import caption
 from training.second.latents import Shelf
 from training.second.pack import unpacked
+from training.second.scene import ALL_COLOURS
 from training.second.sides import Sides, watch
 from training.words import LENGTH
 
@@ -66,11 +67,12 @@ class Denoiser(torch.nn.Module):
             cross_attention_dim=WIDTH,
             norm_num_groups=16,
         )
+        self.colours = torch.nn.Linear(WIDTH, len(ALL_COLOURS))  # for training alone, see sides.py
 
     def forward(self, noisy: torch.Tensor, step: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         """The predicted noise."""
         words = self.text_encoder(ids)[0]
-        return self.unet(noisy, step, words, return_dict=False)[0]  # type: ignore[no-any-return]
+        return self.unet(noisy, step, words, return_dict=False)[0]
 
 
 @torch.no_grad()
@@ -153,7 +155,7 @@ def train(
     module.unet.to(memory_format=layout)
     if device.type == "cpu" and bfloat16:
         replace_norms(module.unet)
-    watch(module.unet)
+    watch(module)
     fit = Fit(module, recipe, parts)
     path = folder / "denoiser.safetensors"
     if fit.load(path):

@@ -73,9 +73,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--into", type=Path, help="a JSON file of results that gets them as `films`")
     options = parser.parse_args(arguments)
     films, eye = {}, reader.restore()
+    first, last = options.zoom
     for path in options.films:
         frames = frames_of(path)
-        zooms = np.geomspace(*options.zoom, len(frames)).tolist()
+        zooms = np.geomspace(first, last, len(frames)).tolist()
         found = consistency(frames, zooms)
         found["comes_near"] = comes_near(reader.read(eye, frames), zooms, 3 * zooms[0])
         print(path, json.dumps(found))

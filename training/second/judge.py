@@ -24,7 +24,7 @@ from training.fit import pick_device
 from training.judge import say
 from training.render import load, render, sheet
 from training.second import perceptual, reader, sharpness
-from training.second.captions import caption, plain_caption
+from training.second.captions import caption, plain_caption, plain_name
 from training.second.painter import paint
 from training.second.scene import SIZES, Scene, draw_scene
 
@@ -32,13 +32,20 @@ FIRST_SEED = 700_000_000
 GUIDANCES = (1.0, 2.0, 3.0, 5.0, 7.5, 12.0)
 COUNTS = (12, 16, 24)
 STEPS, GUIDANCE = 16, 6.0
-# A negative prompt, and the head and the word by which the reader tells whether the thing is there. Clouds are asked
-# for in wide pictures: in close-ups the reader was never told whether there are any.
-NEGATIVES = (
-    ("red lighthouse, sea, day sky, zoom 0.80, {}", "clouds", "clouds", "some"),
-    ("pagoda, mountains, {}", "day sky", "sky", "day"),
-    ("house, sunset sky, {}", "city", "backdrop", "city"),
-    ("boat, day sky, {}", "sea", "backdrop", "sea"),
+# Prompts, a negative prompt, and the head and the word by which the reader tells whether the thing is there. Clouds are
+# asked for in wide pictures: in close-ups the reader was never told whether there are any.
+CLOUDY = (
+    "sunset sky, boat, sea, zoom 0.70, {}",
+    "day sky, {}",
+    "anime scene, zoom 0.80, {}",
+    "red lighthouse, sea, day sky, zoom 0.80, {}",
+)
+Negative = tuple[tuple[str, ...], str, str, str]
+NEGATIVES: tuple[Negative, ...] = (
+    (CLOUDY, "clouds", "clouds", "some"),
+    (("pagoda, mountains, {}",), "day sky", "sky", "day"),
+    (("house, sunset sky, {}",), "city", "backdrop", "city"),
+    (("boat, day sky, {}",), "sea", "backdrop", "sea"),
 )
 Pairs = tuple[list[dict[str, str]], list[dict[str, str]]]
 HELD: list[Any] = []
@@ -115,6 +122,14 @@ def two_subjects(made: Made, count: int) -> dict[str, float]:
     return reader.sides(*pairs(made, of_two(count)))
 
 
+def subject_alone(made: Made, count: int) -> dict[str, float]:
+    """Prompts of a subject and nothing else: how often it is there, in its colour, and not beside another one."""
+    scenes = of_ratio("1:1", count)
+    seen = reader.read(made.eye, made.render([plain_name(s) for s in scenes], [s.seed for s in scenes]))
+    found = reader.accuracy(seen, [reader.truth(s) for s in scenes], ("subject", "colour"))
+    return {"pictures": count, **found, "one": _share(seen, "left", reader.ALONE)}
+
+
 def distances(made: Made, count: int) -> dict[str, float]:
     """How often the distance that a caption asks for is seen, per distance."""
     out = {}
@@ -133,20 +148,21 @@ def _share(seen: Sequence[dict[str, str]], head: str, word: str) -> float:
     return round(100 * sum(s[head] == word for s in seen) / max(1, len(seen)), 1)
 
 
-def one_negative(made: Made, case: tuple[str, str, str, str], count: int) -> dict[str, Any]:
+def one_negative(made: Made, case: Negative, count: int) -> dict[str, Any]:
     """Of pictures that show what their prompt names, the share in which a negative prompt takes it away.
 
     The picture without is asked for by the prompt without the word, and with it as the negative prompt; same seeds.
     """
-    prompt, negative, head, word = case
+    prompts, negative, head, word = case
     seeds = [FIRST_SEED + 60_000 + i for i in range(count)]
-    bare = prompt.replace(", {}", "")
-    plain = reader.read(made.eye, made.render([bare] * count, seeds))
-    named = reader.read(made.eye, made.render([prompt.format(negative)] * count, seeds))
-    without = reader.read(made.eye, made.render([bare] * count, seeds, negative=negative))
+    texts = [prompts[i % len(prompts)] for i in range(count)]
+    bare = [text.replace(", {}", "") for text in texts]
+    plain = reader.read(made.eye, made.render(bare, seeds))
+    named = reader.read(made.eye, made.render([text.format(negative) for text in texts], seeds))
+    without = reader.read(made.eye, made.render(bare, seeds, negative=negative))
     had = [b for a, b in zip(plain, without, strict=True) if a[head] == word]
     return {
-        "prompt": bare,
+        "prompt": " / ".join(dict.fromkeys(bare)),
         "negative": negative,
         "named": _share(named, head, word),
         "before": _share(plain, head, word),
@@ -281,6 +297,7 @@ def judge(model: Path, pictures: int, few: int, workers: int = 2) -> dict[str, A
         "autoencoder": (_coder, (120,)),
         "diversity": (diversity, (8,)),
         "two": (two_subjects, (few * 2,)),
+        "alone": (subject_alone, (few * 2,)),
         "distances": (distances, (few,)),
         "sharpness": (sharp_generated, (few,)),
         **{f"ratio {r}": (one_ratio, (r, -(-pictures // len(SIZES)))) for r in SIZES},
@@ -294,7 +311,7 @@ def judge(model: Path, pictures: int, few: int, workers: int = 2) -> dict[str, A
         for name, result in zip(tasks, pool.map(_work, tasks.values()), strict=True):
             found[name] = result
             say(f"{name}: done")
-    results = {k: found[k] for k in ("reader", "autoencoder", "diversity", "two", "distances", "sharpness")}
+    results = {k: found[k] for k in ("reader", "autoencoder", "diversity", "two", "alone", "distances", "sharpness")}
     results["generated"] = all_ratios({r: found[f"ratio {r}"] for r in SIZES})
     results["guidances"] = {f"{g:g}": found[f"guidance {g:g}"] for g in GUIDANCES}
     results["step_counts"] = {str(n): found[f"steps {n}"] for n in COUNTS}

@@ -21,6 +21,8 @@ SQUARE_SHARE = 3
 FIRST_SEED = 100_000_000
 # Scenes of two subjects are the hardest: lessons show each of them so many times as often as another scene.
 PAIRS = 2.5
+# So often those that show one subject from far away or from close by.
+DISTANT = 2.0
 
 
 def shard_ratio(index: int) -> str:
@@ -76,6 +78,12 @@ def prepare(
         say(f"latents: shard {index} of {shards}")
 
 
+def _weight(scene: Scene) -> float:
+    if scene.second is not None:
+        return PAIRS
+    return DISTANT if scene.distance in ("far", "close", "detail") else 1.0
+
+
 class Shelf:
     """All latents in memory with their scenes, grouped by ratio."""
 
@@ -90,7 +98,7 @@ class Shelf:
         self.ratios = [ratio for ratio in SIZES if ratio in latents]
         counts = np.array([len(self.scenes[ratio]) for ratio in self.ratios], float)
         self.shares = counts / counts.sum()
-        weights = {k: np.array([PAIRS if scene.second else 1.0 for scene in v]) for k, v in self.scenes.items()}
+        weights = {k: np.array([_weight(scene) for scene in v]) for k, v in self.scenes.items()}
         self.odds = {ratio: weight / weight.sum() for ratio, weight in weights.items()}
 
     def ratio_at(self, rng: np.random.Generator) -> str:

@@ -1,6 +1,7 @@
 """The attribute reader: a small network that names what a picture shows, fitted on drawn scenes alone.
 
-For two subjects it names what stands left and right. What cannot be seen (the sky in a close up) is not asked of it.
+For two subjects it names what stands left and right, and in which colours. What cannot be seen (the sky in a close up)
+is not asked of it.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ from training.group_norm import replace_norms
 from training.second.easel import paint_all
 from training.second.painter import paint
 from training.second.scene import (
+    ALL_COLOURS,
     BACKDROPS,
     COLOURED,
-    COLOURS,
-    PLAIN,
     SIZES,
     SKIES,
     SUBJECTS,
@@ -38,11 +38,13 @@ HEADS: dict[str, tuple[str, ...]] = {
     "sky": SKIES,
     "backdrop": BACKDROPS,
     "subject": SUBJECTS,
-    "colour": (*COLOURS, *PLAIN.values()),
+    "colour": ALL_COLOURS,
     "clouds": ("none", "some"),
     "weather": WEATHERS,
     "left": (*SUBJECTS, ALONE),
     "right": (*SUBJECTS, ALONE),
+    "left colour": ALL_COLOURS,
+    "right colour": ALL_COLOURS,
     "distance": ("far", "middle", "near", "close", "detail"),
 }
 JUDGED = ("sky", "backdrop", "subject", "colour")
@@ -86,8 +88,9 @@ def truth(scene: Scene, mirrored: bool = False) -> dict[str, str]:
         out |= {"sky": scene.sky, "backdrop": scene.backdrop, "clouds": "some" if scene.clouds else "none"}
     if two is None:
         return out | {"subject": scene.subject, "colour": scene.colour, "left": ALONE, "right": ALONE}
-    left, right = (scene.subject, two.subject) if (scene.side == "left") != mirrored else (two.subject, scene.subject)
-    return out | {"left": left, "right": right}
+    left, right = (scene, two) if (scene.side == "left") != mirrored else (two, scene)
+    colours = {"left colour": left.colour, "right colour": right.colour}
+    return out | {"left": left.subject, "right": right.subject} | colours
 
 
 def _worn(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -146,11 +149,12 @@ def train(
 ) -> Reader:
     """Fit or resume the reader, and keep it in half precision beside this module; `workers` processes paint.
 
-    Without a checkpoint in `folder` it goes on from the weights that are kept. `bfloat16` is for processors that have
-    it natively.
+    Without a checkpoint in `folder` it goes on from the weights that are kept, which may lack new heads. `bfloat16` is
+    for processors that have it natively.
     """
     torch.manual_seed(1)
-    module = (restore() if WEIGHTS.exists() else Reader()).train().to(device, memory_format=torch.channels_last)
+    module = (restore(strict=False) if WEIGHTS.exists() else Reader()).train()
+    module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if bfloat16:
         replace_norms(module)
     recipe = replace(RECIPE, steps=steps)
@@ -175,11 +179,11 @@ def train(
     return restore()
 
 
-def restore() -> Reader:
+def restore(strict: bool = True) -> Reader:
     """The reader that is kept beside this module."""
     module = Reader()
-    module.load_state_dict({k: v.float() for k, v in load_file(str(WEIGHTS)).items()})
-    return module.to(memory_format=torch.channels_last).eval()
+    module.load_state_dict({k: v.float() for k, v in load_file(str(WEIGHTS)).items()}, strict=strict)
+    return module.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 @torch.no_grad()
@@ -208,12 +212,15 @@ def accuracy(
 
 
 def sides(seen: Sequence[dict[str, str]], wanted: Sequence[dict[str, str]]) -> dict[str, float]:
-    """Of two-subject pictures, in percent: both on the right sides, both there on either side."""
+    """Of two-subject pictures, in percent: both on the right sides, both there on either side; and the right colours,
+    of the subjects that come in colours."""
     pairs = [(s, w) for s, w in zip(seen, wanted, strict=True) if w["left"] != ALONE]
     right = [s["left"] == w["left"] and s["right"] == w["right"] for s, w in pairs]
     there = [{s["left"], s["right"]} == {w["left"], w["right"]} for s, w in pairs]
-    share = 100 / max(1, len(pairs))
-    return {"pictures": len(pairs), "sides": round(share * sum(right), 1), "both": round(share * sum(there), 1)}
+    coloured = [(s, w, side) for s, w in pairs for side in ("left", "right") if w[side] in COLOURED]
+    colours = [s[f"{side} colour"] == w[f"{side} colour"] for s, w, side in coloured]
+    shares = {"sides": right, "both": there, "colours": colours}
+    return {"pictures": len(pairs)} | {k: round(100 * sum(v) / max(1, len(v)), 1) for k, v in shares.items()}
 
 
 def on_drawn(reader: Reader, scenes: Sequence[Scene], names: Sequence[str] = JUDGED) -> dict[str, float]:

@@ -29,6 +29,7 @@ COLOURED = (
 # Subjects of one colour, which captions need not name.
 PLAIN = {"cherry": "pink", "pine": "green", "fox": "orange", "cat": "black", "whale": "navy"}
 SUBJECTS = (*COLOURED, *PLAIN)
+ALL_COLOURS = (*COLOURS, *PLAIN.values())
 # The colour that a subject has where nobody asks for one.
 USUAL_COLOUR = {
     "torii": "red",

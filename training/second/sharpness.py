@@ -58,11 +58,11 @@ def nested(outer: np.ndarray, inner: np.ndarray, factor: float) -> float:
     h, w = round(height / factor / 4), round(width / factor / 4)
     left, top = width / 2 * (1 - 1 / factor), height / 2 * (1 - 1 / factor)
     box = (left, top, width - left, height - top)
-    small = [
+    a, b = (
         np.asarray(image.resize((w, h), Image.Resampling.BOX, box=part), np.float32).ravel()
         for image, part in ((Image.fromarray(outer), box), (Image.fromarray(inner), None))
-    ]
-    return float(np.corrcoef(*small)[0, 1])
+    )
+    return float(np.corrcoef(a, b)[0, 1])
 
 
 def echo(outer: np.ndarray, inner: np.ndarray) -> float:
@@ -76,4 +76,4 @@ def echo(outer: np.ndarray, inner: np.ndarray) -> float:
         grey = luminance(picture)
         edges = np.abs(np.diff(grey, axis=0))[:, 1:] + np.abs(np.diff(grey, axis=1))[1:]
         maps.append(np.asarray(Image.fromarray(edges).resize(size, Image.Resampling.BOX)).ravel())
-    return float(np.corrcoef(*maps)[0, 1])
+    return float(np.corrcoef(maps[0], maps[1])[0, 1])

@@ -134,9 +134,18 @@ def main(arguments: list[str] | None = None) -> None:
     workers = options.workers or ((os.cpu_count() or 1) if device.type == "cuda" else 1)
     todo, folder, stop = plan(options, device), options.out, Stop(options.seconds)
     if "vae" in options.stages:
-        how = {"pictures": todo.pictures, "workers": workers, "weights": _start(options, "autoencoder")}
-        how["bfloat16"] = options.bfloat16
-        autoencoder.train(folder, todo.vae, device, **how, stop=stop, budget=options.vae_seconds, say=say)
+        autoencoder.train(
+            folder,
+            todo.vae,
+            device,
+            pictures=todo.pictures,
+            workers=workers,
+            weights=_start(options, "autoencoder"),
+            stop=stop,
+            budget=options.vae_seconds,
+            bfloat16=options.bfloat16,
+            say=say,
+        )
     if stop():
         sys.exit(STOPPED)
     if options.stages == ["vae"]:
@@ -144,9 +153,17 @@ def main(arguments: list[str] | None = None) -> None:
     vae = autoencoder.restore(folder, _start(options, "autoencoder"), device)
     if {"finish", "decoder"} & set(options.stages):
         recipe = replace(autoencoder.FINISH, steps=options.vae_steps or autoencoder.FINISH.steps)
-        how = {"pictures": todo.pictures, "workers": workers, "bfloat16": options.bfloat16}
-        how["encoder"] = "finish" in options.stages
-        autoencoder.finish(folder, vae, recipe, **how, stop=stop, say=say)
+        autoencoder.finish(
+            folder,
+            vae,
+            recipe,
+            encoder="finish" in options.stages,
+            pictures=todo.pictures,
+            workers=workers,
+            stop=stop,
+            bfloat16=options.bfloat16,
+            say=say,
+        )
         if stop():
             sys.exit(STOPPED)
     say(f"autoencoder: PSNR {autoencoder.quality(vae)[0]:.2f} dB on unseen scenes")
@@ -155,10 +172,20 @@ def main(arguments: list[str] | None = None) -> None:
         prepare(vae, folder / "latents", todo.shards, options.seed, device=device, workers=workers, stop=stop, say=say)
     tokenizer = write_tokenizer(folder / "tokenizer", vocabulary())
     if "denoiser" in options.stages:
-        shelf = Shelf(folder / "latents", todo.shards, options.seed)
-        how = {"shelf": shelf, "tokenizer": tokenizer, "device": device, "parts": options.parts}
-        how |= {"weights": _start(options, "denoiser"), "bfloat16": options.bfloat16, "early": options.early}
-        denoiser.train(folder, todo.denoiser, **how, stop=stop, budget=options.denoiser_seconds, say=say)
+        denoiser.train(
+            folder,
+            todo.denoiser,
+            shelf=Shelf(folder / "latents", todo.shards, options.seed),
+            tokenizer=tokenizer,
+            device=device,
+            parts=options.parts,
+            weights=_start(options, "denoiser"),
+            stop=stop,
+            budget=options.denoiser_seconds,
+            bfloat16=options.bfloat16,
+            early=options.early,
+            say=say,
+        )
     if stop():
         sys.exit(STOPPED)
     if "export" in options.stages:
