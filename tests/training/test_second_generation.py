@@ -118,8 +118,8 @@ def test_one_command_trains_and_exports_what_the_engine_loads(tmp_path: Path, mo
     train.main(["--out", str(tmp_path / "other"), *amounts, "--start", str(tmp_path / "packed"), "--stages", "export"])
     assert load(locate.locate(ModelSettings(kind="local", path=str(tmp_path / "other" / "model"))), CPU, torch.float32)
     weights, model = (pack.unpacked(tmp_path / name, "denoiser") for name in ("packed", "model"))
-    assert weights.keys() == model.keys()
-    assert all(torch.equal(weights[key], model[key]) for key in weights)
+    assert {key for key in weights if not key.startswith("colours.")} == model.keys()  # that head only trains
+    assert all(torch.equal(weights[key], model[key]) for key in model)
     files = list((tmp_path / "model").rglob("*.safetensors"))
     assert sum(p.stat().st_size for p in files) <= 32_000_000
 
