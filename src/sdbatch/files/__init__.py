@@ -79,7 +79,7 @@ def replace(path: Path, data: bytes, temporary: Callable[[], Path] | None = None
 
 
 def create(path: Path, data: bytes) -> bool:
-    """Create ``path`` with ``data``, which only one process can; False if it exists. As ``replace`` else."""
+    """Create ``path`` with ``data``, which only one process can; False if it exists. Otherwise as ``replace``."""
     with store_errors(path):
         try:
             return atomic.create(path, data, _unused(path))

@@ -42,11 +42,14 @@ class Heartbeat:
     def register(self) -> None:
         """Create the file; again if it was removed because this process was considered dead."""
         with self._lock:
-            while not files.is_same_file(self._fd, self._path):  # it is if another thread was faster
+            if files.is_same_file(self._fd, self._path):  # another thread was faster
+                return
+            while True:
                 files.make_folder(self._path.parent)
                 # Others remove the folder, or the new file in it, if they do not see us yet.
                 with files.store_errors(self._path), suppress(FileNotFoundError):
                     self._replace(self._create())
+                    return
 
     def _create(self) -> int:
         """Others see the file locked and written, or not at all. Raises OSError."""
