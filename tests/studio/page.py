@@ -57,8 +57,8 @@ class Page:
     def render(self, kind: str = "picture") -> dict[str, Any]:
         """Press a button; the new entry of the queue."""
         before = {one["id"] for one in self.studio.queue()}
-        self.browser.click(f".go.{kind}")
-        patience.until(lambda: len(self.studio.queue()) > len(before))
+        self.browser.one(f".go.{kind}").send_keys("\n")  # a click misses if an answer moves the button meanwhile
+        patience.until(lambda: len(self.studio.queue()) > len(before), self.whole)
         (entry,) = [one for one in self.studio.queue() if one["id"] not in before]
         self.browser.until("return document.querySelector(`[data-id='${arguments[0]}']`)", entry["id"])
         return entry
