@@ -28,8 +28,6 @@ HEAD = 32
 WEIGHT = 0.02
 # Cells nearer to the middle than this share of the half width belong to neither side.
 MIDDLE = 0.25
-
-
 SIDES = ("left", "right")
 
 

@@ -120,10 +120,8 @@ def held_elsewhere(fd: int) -> bool:
     """Take the exclusive lock of ``fd``; whether another process holds it. False on a file system without locks."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return True
-    except OSError:
-        return False
+    except OSError as e:
+        return isinstance(e, BlockingIOError | PermissionError)
     return False
 
 

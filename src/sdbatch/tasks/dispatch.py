@@ -34,7 +34,7 @@ def checked(data: dict[str, Any], given: Collection[str] = (), hidden: Sequence[
     try:
         experiment = validate(data)
         problems += _swept_and_given(experiment, given)
-        problems += _still_with_a_length(experiment, given)
+        problems += _still_with_motion(experiment, given)
         problems += _final_elsewhere(experiment, given)
     except ConfigError as e:
         raise ConfigError([*problems, *e.problems]) from e
@@ -62,7 +62,7 @@ def _swept_and_given(experiment: Experiment, given: Collection[str]) -> list[Pro
     ]
 
 
-def _still_with_a_length(experiment: Experiment, given: Collection[str]) -> list[Problem]:
+def _still_with_motion(experiment: Experiment, given: Collection[str]) -> list[Problem]:
     """A forgotten mode: with other keys of motion the user expects a video. On the command line still is a choice."""
     settings, usual = experiment.motion, Motion()
     chosen = "motion.mode" in given or any("motion.mode" in entry for entry in experiment.sweep)
